@@ -1,0 +1,213 @@
+# popgate. `make demo` and `make check` do all their own set-up on a fresh Debian 12, as root.
+#
+#   make            popgated and popgate
+#   make demo       the main job on real BIRD in network namespaces; KEEP=1 leaves the lab up
+#   make check      every test; CHECK_JOBS=N end-to-end tests at once
+#   make bench      speed and size, as ratios within one run
+#   make soak       the simulation, until stopped; SEED=N to begin elsewhere
+#   make lint       clang-format, clang-tidy, clang -Werror, man pages
+#   make install    PREFIX=/usr/local DESTDIR=
+#
+# BUILD=dir and SANITIZE=address,undefined make a build of another kind beside the usual one; V=1 shows the commands.
+
+CC         ?= cc
+BUILD      ?= build
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+VERSION    := 0.1.0
+CHECK_JOBS ?= 4
+SIM_EVENTS ?= 1200000
+FUZZ_SECONDS ?= 6
+
+PKGS   := libuv inih libmicrohttpd jansson libsystemd libcurl
+WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+DEFS   := -D_GNU_SOURCE -DPOPGATE_VERSION='"$(VERSION)"' -DPOPGATE_SYSCONFDIR='"$(SYSCONFDIR)"'
+ifdef SANITIZE
+OPT    := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+else
+OPT    := -O2 -g
+DEFS   += -D_FORTIFY_SOURCE=2
+endif
+
+# pkg-config is asked only when something is compiled: it may have to be installed first.
+CPPFLAGS_ALL = -I. $(DEFS) $(shell pkg-config --cflags $(PKGS) cmocka) $(CPPFLAGS)
+CFLAGS_ALL   = -std=c17 $(OPT) $(WARN) $(HARDEN) -MMD -MP $(CFLAGS)
+LDFLAGS_ALL  = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+LDLIBS_ALL   = $(shell pkg-config --libs $(PKGS)) -lpthread
+
+MAINS := controller/main.c controller/popgate.c
+LIB   := $(filter-out $(MAINS),$(wildcard controller/*.c probes/*.c birdctl/*.c dns/*.c))
+LAB   := $(wildcard tests/lab/*.c)
+UNIT  := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+E2E   := $(patsubst tests/e2e/%.c,%,$(wildcard tests/e2e/test_*.c))
+BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
+FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+SIM   := $(wildcard tests/sim/*.c)
+DEMO  := tests/lab/demo/demo.c
+TESTED := $(addprefix $(BUILD)/,$(UNIT) sim)
+Q      := $(if $(V),,@)
+obj    = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+.PHONY: all
+all: $(BUILD)/popgated $(BUILD)/popgate
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC  $@"
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
+
+# Everything but the two main()s, in an archive: each program takes what it uses.
+ARCHIVE = $(BUILD)/libpopgate.a
+$(ARCHIVE): $(call obj,$(LIB))
+	@rm -f $@
+	@echo "  AR  $@"
+	$(Q)ar rcs $@ $^
+$(BUILD)/liblab.a: $(call obj,$(LAB))
+	@rm -f $@
+	@echo "  AR  $@"
+	$(Q)ar rcs $@ $^
+
+LINK = @echo "  LD  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(filter %.o,$^) $(filter %.a,$^) -o $@ -Wl,--as-needed $(LDLIBS_ALL)
+CMOCKA = $(shell pkg-config --libs cmocka)
+
+$(BUILD)/popgated: $(call obj,controller/main.c) $(ARCHIVE)
+	$(LINK)
+$(BUILD)/popgate: $(call obj,controller/popgate.c) $(ARCHIVE)
+	$(LINK)
+$(BUILD)/sim: $(call obj,$(SIM)) $(ARCHIVE)
+	$(LINK)
+$(addprefix $(BUILD)/,$(UNIT)): $(BUILD)/%: $(BUILD)/tests/unit/%.o $(ARCHIVE)
+	$(LINK) $(CMOCKA)
+$(addprefix $(BUILD)/,$(E2E)): $(BUILD)/%: $(BUILD)/tests/e2e/%.o $(BUILD)/liblab.a $(ARCHIVE)
+	$(LINK) $(CMOCKA)
+$(addprefix $(BUILD)/,$(BENCH)): $(BUILD)/%: $(BUILD)/tests/bench/%.o $(BUILD)/liblab.a $(ARCHIVE)
+	$(LINK) $(CMOCKA)
+$(BUILD)/demo: $(call obj,$(DEMO)) $(BUILD)/liblab.a $(ARCHIVE)
+	$(LINK) $(CMOCKA)
+$(addprefix $(BUILD)/,$(FUZZ)): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVE)
+	@echo "  LD  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer $^ -o $@ -Wl,--as-needed $(LDLIBS_ALL)
+
+-include $(wildcard $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(LIB) $(wildcard tests/*/*.c tests/*/*/*.c)))
+
+# ---- set-up: what is missing, from Debian; services that packages would start stay off ----
+
+BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libcurl4-openssl-dev libinih-dev libmicrohttpd-dev \
+	libjansson-dev libsystemd-dev libcmocka-dev
+LAB_PACKAGES   := bird2 unbound iproute2
+CHECK_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev mandoc procps systemd dnsutils
+BENCH_PACKAGES := exabgp dnsutils
+
+POLICY := /usr/sbin/policy-rc.d
+define install
+	@missing=$$(dpkg-query -W -f='$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | \
+	    awk -v all="$(1)" '$$2 == "installed" {have[$$1] = 1} \
+	        END {n = split(all, want); for (i = 1; i <= n; i++) if (!(want[i] in have)) print want[i]}'); \
+	if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" != 0 ]; then echo "missing, and only root can install: "$$missing >&2; exit 1; fi; \
+	    echo "installing:" $$missing; \
+	    if [ ! -e $(POLICY) ]; then \
+	        printf '#!/bin/sh\nexit 101\n' > $(POLICY); chmod 755 $(POLICY); trap 'rm -f $(POLICY)' EXIT; \
+	    fi; \
+	    apt-get -qq update && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing > /dev/null; \
+	fi
+endef
+
+.PHONY: packages-build packages-lab packages-check packages-bench
+packages-build:
+	$(call install,$(BUILD_PACKAGES))
+packages-lab: packages-build
+	$(call install,$(LAB_PACKAGES))
+packages-check: packages-lab
+	$(call install,$(CHECK_PACKAGES))
+packages-bench: packages-lab
+	$(call install,$(BENCH_PACKAGES))
+
+# ---- what the README names ----
+
+# A second make, so that nothing is compiled before the packages are there.
+AGAIN = $(MAKE) --no-print-directory
+
+.PHONY: demo check bench soak lint clean
+demo: packages-lab
+	@$(AGAIN) $(BUILD)/popgated $(BUILD)/popgate $(BUILD)/demo
+	@POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate $(BUILD)/demo $(if $(KEEP),--keep)
+
+check: packages-check
+	@$(AGAIN) -j$$(nproc) all $(TESTED) $(addprefix $(BUILD)/,$(E2E) $(BENCH) demo)
+	@$(AGAIN) check-unit check-sim
+	@$(AGAIN) BUILD=build/asan SANITIZE=address,undefined -j$$(nproc) build/asan/sim \
+	    $(patsubst %,build/asan/%,$(UNIT))
+	@$(AGAIN) BUILD=build/asan SANITIZE=address,undefined SIM_EVENTS=150000 check-unit check-sim
+	@$(AGAIN) BUILD=build/fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link -j$$(nproc) \
+	    $(patsubst %,build/fuzz/%,$(FUZZ))
+	@$(AGAIN) BUILD=build/fuzz check-fuzz
+	@$(AGAIN) check-install
+	@$(AGAIN) check-e2e
+	@echo "make check: everything passed"
+
+.PHONY: check-unit check-sim check-fuzz check-e2e check-install
+check-unit:
+	@for test in $(UNIT); do echo "== $$test"; $(BUILD)/$$test > $(BUILD)/$$test.log 2>&1 || \
+	    { cat $(BUILD)/$$test.log; exit 1; }; grep -h 'PASSED' $(BUILD)/$$test.log; done
+check-sim:
+	$(BUILD)/sim --events $(SIM_EVENTS) $(if $(SEED),--seed $(SEED))
+check-fuzz:
+	@for target in $(FUZZ); do echo "== $$target"; mkdir -p $(BUILD)/found/$$target; \
+	    $(BUILD)/$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/found/ -verbosity=0 \
+	    $(BUILD)/found/$$target tests/fuzz/corpus/$${target#fuzz_} > $(BUILD)/$$target.log 2>&1 || \
+	    { tail -40 $(BUILD)/$$target.log; exit 1; }; done
+check-e2e:
+	@printf '%s\n' $(E2E) | POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate xargs -P $(CHECK_JOBS) -I@ sh -c \
+	    'if $(BUILD)/@ > $(BUILD)/@.log 2>&1; then echo "== @"; grep -h "PASSED" $(BUILD)/@.log; \
+	     else cat $(BUILD)/@.log; echo "== @ FAILED"; exit 255; fi'
+check-install:
+	@rm -rf $(BUILD)/root && $(AGAIN) -s install DESTDIR=$(BUILD)/root PREFIX=/usr SYSCONFDIR=/etc
+	@$(BUILD)/root/usr/sbin/popgated --check-config $(BUILD)/root/etc/popgate/popgate.conf
+	@SYSTEMD_UNIT_PATH=$(abspath $(BUILD))/root/usr/lib/systemd/system: \
+	    systemd-analyze verify --man=no popgated.service popgate-failsafe.service 2>&1 | \
+	    { ! grep -v 'popgated\? is not executable: No such file'; }
+	@systemd-sysusers --root=$(BUILD)/root --dry-run $(BUILD)/root/usr/lib/sysusers.d/popgate.conf > /dev/null 2>&1
+	@echo "== installs; units and users are well-formed"
+
+bench: packages-bench
+	@$(AGAIN) -j$$(nproc) all $(addprefix $(BUILD)/,$(BENCH))
+	@for bench in $(BENCH); do \
+	    POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate $(BUILD)/$$bench --json $(BUILD)/$$bench.json || exit 1; done
+
+soak: packages-build
+	@$(AGAIN) $(BUILD)/sim
+	$(BUILD)/sim --forever --seed $(if $(SEED),$(SEED),1000000)
+
+SOURCES = $(wildcard controller/*.[ch] probes/*.[ch] birdctl/*.[ch] dns/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
+lint: packages-check
+	clang-format --dry-run -Werror $(SOURCES)
+	@$(AGAIN) BUILD=build/clang CC=clang -j$$(nproc) all $(patsubst %,build/clang/%,$(UNIT) $(E2E) $(BENCH) sim demo)
+	printf '%s\n' $(filter %.c,$(SOURCES)) | xargs -P $$(nproc) -I@ clang-tidy --quiet @ -- $(CPPFLAGS_ALL) -std=c17
+	mandoc -T lint -W warning docs/*.[158]
+
+clean:
+	rm -rf build
+
+# ---- installation ----
+
+define install_as # mode, source, destination; @NAME@ in it become the paths of this installation
+	@install -D -m $(1) /dev/null $(DESTDIR)$(3)
+	@sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' $(2) > $(DESTDIR)$(3)
+endef
+
+.PHONY: install
+install: all
+	install -D -m 755 $(BUILD)/popgated $(DESTDIR)$(PREFIX)/sbin/popgated
+	install -D -m 755 $(BUILD)/popgate $(DESTDIR)$(PREFIX)/bin/popgate
+	install -D -m 644 docs/popgate.1 $(DESTDIR)$(PREFIX)/share/man/man1/popgate.1
+	install -D -m 644 docs/popgate.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/popgate.conf.5
+	install -D -m 644 docs/popgated.8 $(DESTDIR)$(PREFIX)/share/man/man8/popgated.8
+	$(call install_as,644,systemd/popgated.service,$(UNITDIR)/popgated.service)
+	$(call install_as,644,systemd/popgate-failsafe.service,$(UNITDIR)/popgate-failsafe.service)
+	install -D -m 644 systemd/popgate.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/popgate.conf
+	install -D -m 644 systemd/popgate.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/popgate.conf
+	@test -e $(DESTDIR)$(SYSCONFDIR)/popgate/popgate.conf || \
+	    install -D -m 644 etc/popgate.conf $(DESTDIR)$(SYSCONFDIR)/popgate/popgate.conf
