@@ -1,0 +1,65 @@
+// What a `dns` probe asks, and what it makes of an answer: its keys, the query message, the
+// judgement. Does no I/O; probes/dns.c carries the messages.
+#pragma once
+
+#include "dns/wire.h"
+#include "probes/probe.h"
+
+#define DNS_RCODES_MAX     8
+#define DNS_QUERY_MAX      512 // bytes; a name, a type, a class and an OPT record always fit
+#define DNS_QUERY_TEXT_MAX 160
+
+enum dns_protocol { DNS_PROTOCOL_UDP, DNS_PROTOCOL_TCP, DNS_PROTOCOL_BOTH };
+enum dns_flag { DNS_FLAG_ANY, DNS_FLAG_YES, DNS_FLAG_NO };
+
+struct dns_options {
+    int protocol;                  // enum dns_protocol
+    char qname[DNS_NAME_TEXT_MAX]; // each {random} in it is replaced in each query
+    uint16_t qtype;
+    int class; // 0: IN, 1: CH
+    struct dns_rcodes {
+        uint16_t codes[DNS_RCODES_MAX];
+        size_t count; // 0: NOERROR only
+    } rcodes;
+    char answer[512], answer_contains[256]; // empty: not asked for
+    char answer_one_of[1024];               // words
+    uint64_t min_answers;
+    int aa, ad; // enum dns_flag
+    char nsid[256];
+    bool edns, dnssec_ok, recursion_desired;
+};
+
+extern const struct key dns_keys[];
+
+// As struct probe_type's.
+int dns_options_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX]);
+
+// "id.server CH TXT", cut if it is very long; returns out.
+const char *dns_query_text(const struct dns_options *options, char out[DNS_QUERY_TEXT_MAX]);
+
+struct dns_query {
+    uint16_t id;
+    struct dns_question question;
+    size_t length;
+    uint8_t message[DNS_QUERY_MAX];
+};
+
+// A new query, with an id and letter case that nobody can guess. options passed
+// dns_options_check().
+void dns_query_make(const struct dns_options *options, struct dns_query *out);
+
+enum dns_judgement_kind {
+    DNS_IGNORED,   // no answer to this query: go on waiting
+    DNS_TRUNCATED, // it is, but ask again over TCP
+    DNS_WRONG,     // not what was expected
+    DNS_RIGHT,
+};
+
+struct dns_judgement {
+    enum dns_judgement_kind kind;
+    char code[VERDICT_CODE_MAX];   // of a verdict
+    char cause[VERDICT_CAUSE_MAX]; // e.g. "rcode SERVFAIL, expected NOERROR"
+};
+
+void dns_judge(const struct dns_options *options, const struct dns_query *query,
+               const uint8_t *message, size_t length, struct dns_judgement *out);

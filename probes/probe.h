@@ -1,0 +1,103 @@
+// A probe is one recurring check of one thing; it yields a verdict.
+//
+// A probe type is one file with one struct probe_type; probes/types.c lists them all. A type only
+// starts a check and says its verdict once: when to check, how long it may take and what a verdict
+// means belong to the scheduler and to the controller.
+#pragma once
+
+#include "probes/keys.h"
+
+#include <uv.h>
+
+#define PROBE_NAME_MAX    48
+#define VERDICT_CODE_MAX  32
+#define VERDICT_CAUSE_MAX 256
+
+enum verdict_kind { VERDICT_UNKNOWN, VERDICT_FAIL, VERDICT_DEGRADED, VERDICT_PASS };
+
+// "unknown", "fail", "degraded", "pass".
+const char *verdict_name(enum verdict_kind kind);
+
+struct verdict {
+    enum verdict_kind kind;
+    bool definitive;               // a crash seen by the kernel: needs no further `fall`
+    uint64_t at_ns;                // uv_hrtime() when the evidence was in hand
+    uint64_t duration_ns;          // of the check
+    char code[VERDICT_CODE_MAX];   // for machines, e.g. "timeout", "refused", "rcode"
+    char cause[VERDICT_CAUSE_MAX]; // for operators: what was attempted, on what, why it failed
+};
+
+struct probe_type;
+
+// A probe as configured. Owned by the configuration.
+struct probe_conf {
+    char name[PROBE_NAME_MAX];
+    const struct probe_type *type;
+    unsigned line;        // of its section in the configuration file
+    uint64_t fingerprint; // of all its resolved keys: equal means unchanged by a reload
+    struct endpoint target, source;
+    uint64_t interval_ms, fast_interval_ms, timeout_ms, jitter_ms, max_latency_ms;
+    uint64_t crash_grace_ms, unknown_grace_ms;
+    uint64_t rise, fall;
+    bool watch;
+    void *options; // of type->options_size, filled by type->keys
+};
+
+// The keys that every type has; offsets into struct probe_conf.
+extern const struct key probe_common_keys[];
+
+// Checks what single keys can't: common keys against each other, then type->check. Once all keys
+// are set and their fallbacks filled in. 0, or -1 with an operator's message.
+int probe_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX]);
+
+struct probe; // a running probe, see probes/scheduler.c
+
+struct probe_type {
+    const char *name;
+    const struct key *keys; // offsets into options
+    size_t options_size;    // 0 if it has none
+    bool needs_target;
+    // Checks what single keys can't (a name that needs another key); 0, or -1 with a message. May
+    // be NULL.
+    int (*check)(const struct probe_conf *conf, char error[KEY_ERROR_MAX]);
+    size_t state_size; // of the type's own state, zeroed, one per running probe
+    // Once, when the probe begins to run and when it ends. open: 0 or a negative uv error (the
+    // probe then yields `unknown` and open is tried again at the next interval). close must call
+    // probe_closed() when all its handles are gone, at once or later. Either may be NULL.
+    int (*open)(struct probe *probe);
+    void (*close)(struct probe *probe);
+    // Begins one check. Must lead to exactly one probe_verdict(), at once or later.
+    void (*start)(struct probe *probe);
+    // The check in progress ran out of time (or the probe closes): drop it. No verdict may follow.
+    // Returns what was being waited for, e.g. "answer to id.server CH TXT", for the scheduler's
+    // timeout verdict.
+    const char *(*cancel)(struct probe *probe);
+};
+
+// All types, NULL-terminated (probes/types.c).
+extern const struct probe_type *const probe_types[];
+const struct probe_type *probe_type_find(const char *name);
+
+// For the types:
+const struct probe_conf *probe_conf(const struct probe *probe);
+void *probe_state(struct probe *probe);
+uv_loop_t *probe_loop(const struct probe *probe);
+
+// The check's verdict; cause is a printf format. The scheduler adds time, duration and
+// `max_latency`.
+__attribute__((format(printf, 4, 5))) void probe_verdict(struct probe *probe,
+                                                         enum verdict_kind kind, const char *code,
+                                                         const char *cause, ...);
+
+// As probe_verdict() for a system error: trouble of our own (EMFILE, ENFILE, ENOMEM, ENOBUFS,
+// EPERM, EACCES, EADDRNOTAVAIL, EAFNOSUPPORT ...) is `unknown`, anything else is `fail`. error is a
+// negative uv error; attempted says what was tried, e.g. "connect to 192.0.2.1:53".
+void probe_error(struct probe *probe, int error, const char *attempted);
+
+// Is this negative uv error about us rather than about the service? (design, promise 2)
+bool probe_error_is_ours(int error);
+
+void probe_closed(struct probe *probe);
+
+// Outside of a check: something happened to the target (a held connection ended), check it now.
+void probe_trigger(struct probe *probe);

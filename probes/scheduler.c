@@ -1,0 +1,432 @@
+// Runs probes. Each has one timer: it ends the pause before a check, and then the check's time. The
+// scheduler owns struct probe; types see it through the functions of probes/probe.h only.
+//
+//     WAITING ──timer, trigger──▶ CHECKING ──verdict, timeout──▶ WAITING      any ──apply──▶
+//     CLOSING
+//
+// Promises: one verdict for each check; no check of a probe begins before its last one has ended; a
+// closing probe is silent, and never looks at its configuration again. Nothing is allocated but in
+// scheduler_apply().
+//
+// A type whose open() failed has nothing left to close. What a type needs of its configuration it
+// reads through probe_conf() each time: a reload may have moved it.
+#include "probes/scheduler.h"
+
+#include "probes/random.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NS_PER_MS   1000000u
+#define SPREAD_UNIT 65536u
+
+enum phase { PHASE_WAITING, PHASE_CHECKING, PHASE_CLOSING };
+
+struct probe {
+    struct scheduler *scheduler;
+    const struct probe_type *type;
+    const struct probe_conf *conf; // NULL once closing
+    size_t index;
+    uv_timer_t timer;
+    enum phase phase;
+    bool opened;        // by its type
+    bool started;       // at least once
+    bool fast;          // fast_interval instead of interval
+    bool triggered;     // a check is wanted as soon as possible
+    bool after_trigger; // the check in progress began so
+    bool last_look;     // the check's time is over, see on_timer()
+    unsigned handles;   // not yet closed: the timer, the type's
+    uint64_t spread;    // of the first start, in units of the interval / SPREAD_UNIT
+    uint64_t base_ns;   // the last start, or when the probe was made
+    uint64_t idle_ns;   // of the loop, as the check began
+    alignas(max_align_t) unsigned char state[];
+};
+
+struct scheduler {
+    uv_loop_t *loop;
+    scheduler_verdict_cb on_verdict;
+    void *arg;
+    struct probe **probes; // as last applied
+    size_t count;
+    size_t alive; // the closing ones too
+    bool closing;
+    void (*on_closed)(void *arg);
+    void *closed_arg;
+};
+
+static void on_timer(uv_timer_t *timer);
+
+// ---- When
+
+// The timer goes off after after_ns, or a little later, never earlier.
+static void arm(struct probe *probe, uint64_t after_ns)
+{
+    uint64_t after_ms = after_ns == 0 ? 0 : after_ns / NS_PER_MS + 1;
+    uv_update_time(probe->scheduler->loop);
+    int error = uv_timer_start(&probe->timer, on_timer, after_ms, 0);
+    assert(error == 0);
+    (void)error;
+}
+
+// The pause from one start to the next. Jitter only shortens it, so that the interval is a bound.
+static uint64_t period_ns(const struct probe *probe)
+{
+    const struct probe_conf *conf = probe->conf;
+    uint64_t interval = conf->interval_ms;
+    uint64_t jitter = conf->jitter_ms ? conf->jitter_ms : interval / 10;
+    if (probe->fast && conf->fast_interval_ms < interval) {
+        interval = conf->fast_interval_ms;
+        jitter = jitter < interval / 10 ? jitter : interval / 10;
+    }
+    if (!probe->started) {
+        return interval * NS_PER_MS / SPREAD_UNIT * probe->spread;
+    }
+    return interval * NS_PER_MS - random_upto(jitter * NS_PER_MS);
+}
+
+static void arm_next(struct probe *probe)
+{
+    uint64_t now_ns = uv_hrtime();
+    uint64_t due_ns = probe->triggered ? now_ns : probe->base_ns + period_ns(probe);
+    arm(probe, due_ns > now_ns ? due_ns - now_ns : 0);
+}
+
+// ---- Verdicts
+
+static void finish(struct probe *probe, struct verdict *verdict)
+{
+    assert(probe->phase == PHASE_CHECKING);
+    verdict->at_ns = uv_hrtime();
+    verdict->duration_ns = verdict->at_ns - probe->base_ns;
+    verdict->definitive = probe->after_trigger && verdict->kind == VERDICT_FAIL &&
+                          strcmp(verdict->code, "refused") == 0;
+    uint64_t max_ms = probe->conf->max_latency_ms;
+    if (verdict->kind == VERDICT_PASS && max_ms && verdict->duration_ns > max_ms * NS_PER_MS) {
+        verdict->kind = VERDICT_DEGRADED;
+        snprintf(verdict->code, sizeof verdict->code, "slow");
+        snprintf(verdict->cause, sizeof verdict->cause,
+                 "passed, but took %.1fms, longer than max_latency %" PRIu64 "ms",
+                 (double)verdict->duration_ns / NS_PER_MS, max_ms);
+    }
+    probe->phase = PHASE_WAITING;
+    struct scheduler *scheduler = probe->scheduler;
+    scheduler->on_verdict(scheduler->arg, probe->index, verdict);
+    // The callback may have closed it or, through a trigger, armed it; once more does no harm.
+    if (probe->phase == PHASE_WAITING) {
+        arm_next(probe);
+    }
+}
+
+void probe_verdict(struct probe *probe, enum verdict_kind kind, const char *code, const char *cause,
+                   ...)
+{
+    struct verdict verdict = {.kind = kind};
+    va_list arguments;
+    va_start(arguments, cause);
+    snprintf(verdict.code, sizeof verdict.code, "%s", code);
+    vsnprintf(verdict.cause, sizeof verdict.cause, cause, arguments);
+    va_end(arguments);
+    finish(probe, &verdict);
+}
+
+// How long popgated itself kept the check from going on: the loop was busy with something else, or
+// the process was stopped and its timer is late.
+static uint64_t stalled_ns(const struct probe *probe, uint64_t now_ns)
+{
+    uint64_t elapsed = now_ns - probe->base_ns;
+    uint64_t timeout = probe->conf->timeout_ms * NS_PER_MS;
+    uint64_t idle = uv_metrics_idle_time(probe->scheduler->loop) - probe->idle_ns;
+    uint64_t busy = elapsed > idle ? elapsed - idle : 0;
+    uint64_t late = elapsed > timeout ? elapsed - timeout : 0;
+    return busy > late ? busy : late;
+}
+
+static void time_out(struct probe *probe)
+{
+    uint64_t timeout_ms = probe->conf->timeout_ms;
+    uint64_t stalled_ms = stalled_ns(probe, uv_hrtime()) / NS_PER_MS;
+    const char *awaited = probe->type->cancel(probe);
+    // A margin of some milliseconds, for the timer's own grain and the last look.
+    if (stalled_ms > timeout_ms / 2 + 3) {
+        probe_verdict(probe, VERDICT_UNKNOWN, "stalled",
+                      "popgated itself was stalled for %" PRIu64 "ms of the check's %" PRIu64
+                      "ms (no %s)",
+                      stalled_ms, timeout_ms, awaited);
+    } else {
+        probe_verdict(probe, VERDICT_FAIL, "timeout", "no %s within %" PRIu64 "ms", awaited,
+                      timeout_ms);
+    }
+}
+
+// ---- Checks
+
+static void begin(struct probe *probe)
+{
+    probe->phase = PHASE_CHECKING;
+    probe->started = true;
+    probe->last_look = false;
+    probe->after_trigger = probe->triggered;
+    probe->triggered = false;
+    probe->base_ns = uv_hrtime();
+    probe->idle_ns = uv_metrics_idle_time(probe->scheduler->loop);
+    if (!probe->opened) {
+        int error = probe->type->open ? probe->type->open(probe) : 0;
+        if (error) {
+            probe_verdict(probe, VERDICT_UNKNOWN, "local", "setting up the %s probe: %s",
+                          probe->type->name, uv_strerror(error));
+            return;
+        }
+        probe->opened = true;
+    }
+    arm(probe, probe->conf->timeout_ms * NS_PER_MS);
+    probe->type->start(probe);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct probe *probe = timer->data;
+    if (probe->phase == PHASE_WAITING) {
+        begin(probe);
+    } else if (!probe->last_look) {
+        // The loop runs timers before it reads sockets: after a stall the answer may be there, not
+        // yet read. It is, before the timer goes off once more.
+        probe->last_look = true;
+        arm(probe, 1);
+    } else {
+        time_out(probe);
+    }
+}
+
+void probe_trigger(struct probe *probe)
+{
+    if (probe->phase == PHASE_CLOSING) {
+        return;
+    }
+    probe->triggered = true;
+    if (probe->phase == PHASE_WAITING) {
+        arm_next(probe);
+    }
+}
+
+const struct probe_conf *probe_conf(const struct probe *probe)
+{
+    assert(probe->conf);
+    return probe->conf;
+}
+
+void *probe_state(struct probe *probe)
+{
+    return probe->state;
+}
+
+uv_loop_t *probe_loop(const struct probe *probe)
+{
+    return probe->scheduler->loop;
+}
+
+// ---- Life and death of a probe
+
+static struct probe *probe_new(struct scheduler *scheduler, const struct probe_conf *conf)
+{
+    struct probe *probe = calloc(1, sizeof *probe + conf->type->state_size);
+    if (!probe) {
+        return NULL;
+    }
+    probe->scheduler = scheduler;
+    probe->type = conf->type;
+    probe->conf = conf;
+    probe->base_ns = uv_hrtime();
+    return probe;
+}
+
+static void probe_run(struct probe *probe)
+{
+    int error = uv_timer_init(probe->scheduler->loop, &probe->timer);
+    assert(error == 0);
+    (void)error;
+    probe->timer.data = probe;
+    probe->handles = 1;
+    probe->scheduler->alive++;
+    arm_next(probe);
+}
+
+static void scheduler_free_if_done(struct scheduler *scheduler)
+{
+    if (!scheduler->closing || scheduler->alive > 0) {
+        return;
+    }
+    void (*on_closed)(void *) = scheduler->on_closed;
+    void *arg = scheduler->closed_arg;
+    free(scheduler->probes);
+    free(scheduler);
+    if (on_closed) {
+        on_closed(arg);
+    }
+}
+
+static void handle_gone(struct probe *probe)
+{
+    assert(probe->phase == PHASE_CLOSING && probe->handles > 0);
+    if (--probe->handles > 0) {
+        return;
+    }
+    struct scheduler *scheduler = probe->scheduler;
+    free(probe);
+    scheduler->alive--;
+    scheduler_free_if_done(scheduler);
+}
+
+void probe_closed(struct probe *probe)
+{
+    handle_gone(probe);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    handle_gone(handle->data);
+}
+
+static void probe_stop(struct probe *probe)
+{
+    bool checking = probe->phase == PHASE_CHECKING;
+    probe->phase = PHASE_CLOSING;
+    // The timer's handle is gone in a later turn of the loop only, so the probe outlives this call.
+    uv_close((uv_handle_t *)&probe->timer, on_timer_closed);
+    if (checking && probe->opened) {
+        (void)probe->type->cancel(probe);
+    }
+    if (probe->opened && probe->type->close) {
+        probe->handles++;
+        probe->type->close(probe);
+    }
+    probe->conf = NULL;
+}
+
+// ---- The scheduler
+
+struct scheduler *scheduler_new(uv_loop_t *loop, scheduler_verdict_cb on_verdict, void *arg)
+{
+    struct scheduler *scheduler = calloc(1, sizeof *scheduler);
+    if (!scheduler) {
+        return NULL;
+    }
+    *scheduler = (struct scheduler){.loop = loop, .on_verdict = on_verdict, .arg = arg};
+    // For stalled_ns(): libuv keeps account of the time that the loop waits.
+    (void)uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
+    return scheduler;
+}
+
+// Takes the running probe that conf describes out of the scheduler's; NULL if there is none.
+static struct probe *take_running(struct scheduler *scheduler, const struct probe_conf *conf)
+{
+    for (size_t i = 0; i < scheduler->count; i++) {
+        struct probe *probe = scheduler->probes[i];
+        if (probe && probe->conf->fingerprint == conf->fingerprint &&
+            strcmp(probe->conf->name, conf->name) == 0) {
+            scheduler->probes[i] = NULL;
+            return probe;
+        }
+    }
+    return NULL;
+}
+
+static bool is_running(const struct scheduler *scheduler, const struct probe_conf *conf)
+{
+    for (size_t i = 0; i < scheduler->count; i++) {
+        const struct probe_conf *running = scheduler->probes[i]->conf;
+        if (running->fingerprint == conf->fingerprint && strcmp(running->name, conf->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// All that can fail, before anything changes: the new array, with the new probes in it.
+static struct probe **make_new(struct scheduler *scheduler, const struct probe_conf *const *confs,
+                               size_t count)
+{
+    struct probe **probes = calloc(count ? count : 1, sizeof(struct probe *));
+    if (!probes) {
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_running(scheduler, confs[i])) {
+            continue;
+        }
+        probes[i] = probe_new(scheduler, confs[i]);
+        if (!probes[i]) {
+            goto err;
+        }
+        probes[i]->spread = SPREAD_UNIT * i / count;
+    }
+    return probes;
+
+err:
+    for (size_t i = 0; i < count; i++) {
+        free(probes[i]);
+    }
+    free(probes);
+    return NULL;
+}
+
+int scheduler_apply(struct scheduler *scheduler, const struct probe_conf *const *probes,
+                    size_t count)
+{
+    assert(!scheduler->closing);
+    struct probe **next = make_new(scheduler, probes, count);
+    if (!next) {
+        return UV_ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool made = next[i] != NULL;
+        if (!made) {
+            next[i] = take_running(scheduler, probes[i]);
+            next[i]->conf = probes[i];
+        }
+        next[i]->index = i;
+        if (made) {
+            probe_run(next[i]);
+        }
+    }
+    for (size_t i = 0; i < scheduler->count; i++) {
+        if (scheduler->probes[i]) {
+            probe_stop(scheduler->probes[i]);
+        }
+    }
+    free(scheduler->probes);
+    scheduler->probes = next;
+    scheduler->count = count;
+    return 0;
+}
+
+void scheduler_set_fast(struct scheduler *scheduler, size_t index, bool fast)
+{
+    assert(index < scheduler->count);
+    struct probe *probe = scheduler->probes[index];
+    if (probe->fast == fast) {
+        return;
+    }
+    probe->fast = fast;
+    if (probe->phase == PHASE_WAITING) {
+        arm_next(probe);
+    }
+}
+
+void scheduler_close(struct scheduler *scheduler, void (*on_closed)(void *arg), void *arg)
+{
+    assert(!scheduler->closing);
+    scheduler->closing = true;
+    scheduler->on_closed = on_closed;
+    scheduler->closed_arg = arg;
+    for (size_t i = 0; i < scheduler->count; i++) {
+        probe_stop(scheduler->probes[i]);
+    }
+    scheduler->count = 0;
+    scheduler_free_if_done(scheduler);
+}

@@ -1,0 +1,25 @@
+// Runs probes: when each check starts, how long it may take, and that one probe never overlaps
+// itself.
+#pragma once
+
+#include "probes/probe.h"
+
+struct scheduler;
+
+// Called on the loop for each verdict; index is the probe's place in the array last applied.
+typedef void (*scheduler_verdict_cb)(void *arg, size_t index, const struct verdict *verdict);
+
+// NULL only when out of memory.
+struct scheduler *scheduler_new(uv_loop_t *loop, scheduler_verdict_cb on_verdict, void *arg);
+
+// Runs just these probes from now on: those with the name and fingerprint of a running one go on
+// without a break (their conf pointer moves to the new one), others are closed and opened. 0 or
+// UV_ENOMEM (nothing changed).
+int scheduler_apply(struct scheduler *scheduler, const struct probe_conf *const *probes,
+                    size_t count);
+
+// While fast, checks are fast_interval apart instead of interval (the health is unsettled).
+void scheduler_set_fast(struct scheduler *scheduler, size_t index, bool fast);
+
+// Closes every probe; on_closed (may be NULL) when the last handle is gone and scheduler is freed.
+void scheduler_close(struct scheduler *scheduler, void (*on_closed)(void *arg), void *arg);

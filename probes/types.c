@@ -1,0 +1,88 @@
+// What all probes have in common in the configuration, and the list of probe types.
+#include "probes/types.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FIELD(member) .offset = offsetof(struct probe_conf, member)
+#define HOUR_MS       UINT64_C(3600000)
+
+const struct key probe_common_keys[] = {
+    {.name = "target", .kind = KEY_ENDPOINT, FIELD(target)},
+    {.name = "source", .kind = KEY_ADDRESS, FIELD(source)},
+    {.name = "interval",
+     .kind = KEY_DURATION,
+     FIELD(interval_ms),
+     .min = 10,
+     .max = 24 * HOUR_MS,
+     .fallback = "1s"},
+    {.name = "fast_interval",
+     .kind = KEY_DURATION,
+     FIELD(fast_interval_ms),
+     .min = 10,
+     .max = 24 * HOUR_MS,
+     .fallback = "100ms"},
+    {.name = "timeout",
+     .kind = KEY_DURATION,
+     FIELD(timeout_ms),
+     .min = 1,
+     .max = HOUR_MS,
+     .fallback = "500ms"},
+    // 0: a tenth of the interval.
+    {.name = "jitter", .kind = KEY_DURATION, FIELD(jitter_ms), .max = HOUR_MS, .fallback = "0ms"},
+    // 0: any.
+    {.name = "max_latency",
+     .kind = KEY_DURATION,
+     FIELD(max_latency_ms),
+     .max = HOUR_MS,
+     .fallback = "0ms"},
+    {.name = "rise", .kind = KEY_UINT, FIELD(rise), .min = 1, .max = 1000, .fallback = "2"},
+    {.name = "fall", .kind = KEY_UINT, FIELD(fall), .min = 1, .max = 1000, .fallback = "3"},
+    {.name = "unknown_grace",
+     .kind = KEY_DURATION,
+     FIELD(unknown_grace_ms),
+     .max = 24 * HOUR_MS,
+     .fallback = "30s"},
+    KEY_END,
+};
+
+const struct probe_type *const probe_types[] = {&probe_type_dns, &probe_type_tcp, NULL};
+
+const struct probe_type *probe_type_find(const char *name)
+{
+    for (size_t i = 0; probe_types[i]; i++) {
+        if (strcmp(probe_types[i]->name, name) == 0) {
+            return probe_types[i];
+        }
+    }
+    return NULL;
+}
+
+// The first of what single keys can't see, or NULL.
+static const char *common_problem(const struct probe_conf *conf)
+{
+    if (conf->type->needs_target && conf->target.length == 0) {
+        return "target is missing";
+    }
+    if (conf->source.length > 0 && conf->target.length > 0 &&
+        conf->source.address.ss_family != conf->target.address.ss_family) {
+        return "source and target must both be IPv4 or both IPv6";
+    }
+    if (conf->jitter_ms > conf->interval_ms) {
+        return "jitter is longer than interval";
+    }
+    if (conf->max_latency_ms >= conf->timeout_ms) {
+        return "max_latency must be shorter than timeout";
+    }
+    return NULL;
+}
+
+int probe_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
+{
+    const char *problem = common_problem(conf);
+    if (problem) {
+        snprintf(error, KEY_ERROR_MAX, "%s", problem);
+        return -1;
+    }
+    return conf->type->check ? conf->type->check(conf, error) : 0;
+}

@@ -1,0 +1,590 @@
+// The scheduler: when checks start and end, seen through a probe type that does what a test says.
+#include "probes/scheduler.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PROBES       3
+#define VERDICTS_MAX 16
+
+// ---- A probe type under the test's control
+
+struct script {
+    int open_error;
+    bool answers;           // at once
+    bool answers_late;      // in a later turn of the loop, after late_ms
+    bool triggers_in_check; // once
+    uint64_t late_ms, busy_ms;
+    const char *fail_code; // fails instead of passing
+    unsigned opens, closes, starts, cancels;
+};
+
+struct state {
+    struct probe *probe;
+    bool checking;
+    uv_timer_t timer;
+    uv_poll_t poll;
+    int pipe[2];
+    unsigned handles;
+};
+
+static struct script script;
+static struct probe *last_probe;
+
+static void answer(struct state *state)
+{
+    assert_true(state->checking);
+    state->checking = false;
+    if (script.fail_code) {
+        probe_verdict(state->probe, VERDICT_FAIL, script.fail_code, "failed as told");
+    } else {
+        probe_verdict(state->probe, VERDICT_PASS, "ok", "passed %d times", 1);
+    }
+}
+
+static void on_late(uv_timer_t *timer)
+{
+    answer(timer->data);
+}
+
+static void on_pipe(uv_poll_t *poll, int status, int events)
+{
+    struct state *state = poll->data;
+    char byte;
+    assert_int_equal(status, 0);
+    assert_true(events & UV_READABLE);
+    assert_int_equal(read(state->pipe[0], &byte, 1), 1);
+    answer(state);
+}
+
+static int script_open(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    script.opens++;
+    last_probe = probe;
+    if (script.open_error) {
+        return script.open_error;
+    }
+    state->probe = probe;
+    assert_int_equal(pipe(state->pipe), 0);
+    uv_timer_init(probe_loop(probe), &state->timer);
+    uv_poll_init(probe_loop(probe), &state->poll, state->pipe[0]);
+    uv_poll_start(&state->poll, UV_READABLE, on_pipe);
+    state->timer.data = state;
+    state->poll.data = state;
+    return 0;
+}
+
+static void keep_busy(uint64_t ms)
+{
+    uint64_t end_ns = uv_hrtime() + ms * 1000000;
+    while (uv_hrtime() < end_ns) {
+    }
+}
+
+static void script_start(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    assert_false(state->checking);
+    state->checking = true;
+    script.starts++;
+    if (script.triggers_in_check) {
+        script.triggers_in_check = false;
+        probe_trigger(probe);
+    }
+    keep_busy(script.busy_ms);
+    if (script.answers) {
+        answer(state);
+    } else if (script.answers_late) {
+        uv_timer_start(&state->timer, on_late, script.late_ms, 0);
+    }
+}
+
+static const char *script_cancel(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    assert_true(state->checking);
+    state->checking = false;
+    script.cancels++;
+    uv_timer_stop(&state->timer);
+    return "word from the script";
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct state *state = handle->data;
+    if (--state->handles == 0) {
+        script.closes++;
+        probe_closed(state->probe);
+    }
+}
+
+static void script_close(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    state->handles = 2;
+    uv_close((uv_handle_t *)&state->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&state->poll, on_handle_closed);
+    close(state->pipe[0]);
+    close(state->pipe[1]);
+}
+
+static const struct probe_type script_type = {
+    .name = "script",
+    .state_size = sizeof(struct state),
+    .open = script_open,
+    .close = script_close,
+    .start = script_start,
+    .cancel = script_cancel,
+};
+
+// ---- The test's side
+
+struct seen {
+    size_t index;
+    struct verdict verdict;
+};
+
+struct world {
+    uv_loop_t loop;
+    struct scheduler *scheduler;
+    struct probe_conf confs[PROBES];
+    const struct probe_conf *applied[PROBES];
+    struct seen seen[VERDICTS_MAX];
+    size_t count, wanted;
+    void (*then)(struct world *world); // in each verdict
+    bool closed;
+};
+
+static void on_verdict(void *arg, size_t index, const struct verdict *verdict)
+{
+    struct world *world = arg;
+    assert_true(world->count < VERDICTS_MAX);
+    world->seen[world->count++] = (struct seen){index, *verdict};
+    if (world->then) {
+        world->then(world);
+    }
+    if (world->count == world->wanted) {
+        uv_stop(&world->loop);
+    }
+}
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    assert_non_null(world);
+    script = (struct script){.answers = true};
+    last_probe = NULL;
+    assert_int_equal(uv_loop_init(&world->loop), 0);
+    for (size_t i = 0; i < PROBES; i++) {
+        struct probe_conf *conf = &world->confs[i];
+        key_set_fallbacks(probe_common_keys, conf);
+        snprintf(conf->name, sizeof conf->name, "probe-%zu", i);
+        conf->type = &script_type;
+        conf->fingerprint = i + 1;
+        conf->interval_ms = 10;
+        conf->timeout_ms = 20000;
+        world->applied[i] = conf;
+    }
+    world->scheduler = scheduler_new(&world->loop, on_verdict, world);
+    assert_non_null(world->scheduler);
+    *state = world;
+    return 0;
+}
+
+static void on_closed(void *arg)
+{
+    struct world *world = arg;
+    world->closed = true;
+}
+
+// Nothing may be left open or unfinished once the scheduler has closed.
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    world->then = NULL;
+    size_t before = world->count;
+    if (world->scheduler) {
+        scheduler_close(world->scheduler, on_closed, world);
+    }
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_true(world->closed);
+    assert_int_equal(world->count, before);
+    assert_int_equal(uv_loop_close(&world->loop), 0);
+    free(world);
+    return 0;
+}
+
+static void apply(struct world *world, size_t count)
+{
+    assert_int_equal(scheduler_apply(world->scheduler, world->applied, count), 0);
+}
+
+// Runs until so many verdicts have been seen in all.
+static void run_until(struct world *world, size_t verdicts)
+{
+    world->wanted = verdicts;
+    if (world->count < verdicts) {
+        uv_run(&world->loop, UV_RUN_DEFAULT);
+    }
+    assert_true(world->count >= verdicts);
+}
+
+static void assert_seen(const struct world *world, size_t which, enum verdict_kind kind,
+                        const char *code, const char *cause_part)
+{
+    const struct verdict *verdict = &world->seen[which].verdict;
+    if (verdict->kind != kind || strcmp(verdict->code, code) != 0 ||
+        !strstr(verdict->cause, cause_part)) {
+        fail_msg("%s (%s): %s", verdict_name(verdict->kind), verdict->code, verdict->cause);
+    }
+}
+
+// ---- Behaviour
+
+static void a_probe_is_checked_again_and_again(void **state)
+{
+    struct world *world = *state;
+    apply(world, 1);
+    run_until(world, 3);
+    assert_seen(world, 0, VERDICT_PASS, "ok", "passed 1 times");
+    assert_seen(world, 2, VERDICT_PASS, "ok", "passed 1 times");
+    assert_int_equal(script.opens, 1);
+    assert_true(world->seen[1].verdict.at_ns > world->seen[0].verdict.at_ns);
+}
+
+static void every_probe_gets_its_turn(void **state)
+{
+    struct world *world = *state;
+    bool had[PROBES] = {false};
+    apply(world, PROBES);
+    run_until(world, VERDICTS_MAX - 1);
+    for (size_t i = 0; i < world->count; i++) {
+        had[world->seen[i].index] = true;
+    }
+    assert_true(had[0] && had[1] && had[2]);
+}
+
+static void first_checks_are_spread_over_the_interval(void **state)
+{
+    struct world *world = *state;
+    for (size_t i = 0; i < PROBES; i++) {
+        world->confs[i].interval_ms = 3600000;
+        world->confs[i].fast_interval_ms = 10;
+    }
+    apply(world, PROBES);
+    run_until(world, 1);
+    assert_int_equal(world->seen[0].index, 0);
+    assert_int_equal(script.starts, 1);
+    scheduler_set_fast(world->scheduler, 2, true);
+    run_until(world, 2);
+    assert_int_equal(world->seen[1].index, 2);
+}
+
+static void silence_becomes_fail_at_the_timeout(void **state)
+{
+    struct world *world = *state;
+    script.answers = false;
+    world->confs[0].timeout_ms = 50;
+    apply(world, 1);
+    run_until(world, 2);
+    assert_seen(world, 0, VERDICT_FAIL, "timeout", "no word from the script within 50ms");
+    assert_true(world->seen[0].verdict.duration_ns >= 50000000);
+    assert_int_equal(script.cancels, 2);
+}
+
+static void a_probe_never_overlaps_itself(void **state)
+{
+    struct world *world = *state;
+    script = (struct script){.answers_late = true, .late_ms = 35};
+    apply(world, 1); // script_start() asserts it
+    run_until(world, 3);
+    assert_int_equal(script.cancels, 0);
+}
+
+static void a_pass_slower_than_max_latency_is_degraded(void **state)
+{
+    struct world *world = *state;
+    script = (struct script){.answers_late = true, .late_ms = 20};
+    world->confs[0].max_latency_ms = 5;
+    apply(world, 1);
+    run_until(world, 1);
+    assert_seen(world, 0, VERDICT_DEGRADED, "slow", "longer than max_latency 5ms");
+}
+
+static void a_slow_failure_stays_a_failure(void **state)
+{
+    struct world *world = *state;
+    script = (struct script){.answers_late = true, .late_ms = 20, .fail_code = "rcode"};
+    world->confs[0].max_latency_ms = 5;
+    apply(world, 1);
+    run_until(world, 1);
+    assert_seen(world, 0, VERDICT_FAIL, "rcode", "failed as told");
+}
+
+static void when_we_are_stalled_a_silent_service_has_not_failed(void **state)
+{
+    struct world *world = *state;
+    script = (struct script){.busy_ms = 80};
+    world->confs[0].timeout_ms = 100;
+    apply(world, 1);
+    run_until(world, 1);
+    assert_seen(world, 0, VERDICT_UNKNOWN, "stalled", "popgated itself was stalled for");
+}
+
+static void when_our_timer_is_late_a_silent_service_has_not_failed(void **state)
+{
+    struct world *world = *state;
+    script = (struct script){.busy_ms = 200};
+    world->confs[0].timeout_ms = 50;
+    apply(world, 1);
+    run_until(world, 1);
+    assert_seen(world, 0, VERDICT_UNKNOWN, "stalled", "popgated itself was stalled for");
+}
+
+static void on_check_phase(uv_check_t *check)
+{
+    struct state *state = probe_state(last_probe);
+    if (script.starts == 1) {
+        script.starts++;
+        assert_int_equal(write(state->pipe[1], "x", 1), 1);
+        keep_busy(60);
+        uv_close((uv_handle_t *)check, NULL);
+    }
+}
+
+static void an_answer_that_lay_unread_while_we_were_stalled_counts(void **state)
+{
+    struct world *world = *state;
+    uv_check_t check; // it runs between reading sockets and timers
+    script.answers = false;
+    world->confs[0].timeout_ms = 50;
+    uv_check_init(&world->loop, &check);
+    uv_check_start(&check, on_check_phase);
+    apply(world, 1);
+    run_until(world, 1);
+    assert_seen(world, 0, VERDICT_PASS, "ok", "");
+}
+
+static void a_probe_that_cannot_be_set_up_is_unknown_and_tried_again(void **state)
+{
+    struct world *world = *state;
+    script.open_error = UV_EMFILE;
+    apply(world, 1);
+    run_until(world, 2);
+    assert_seen(world, 0, VERDICT_UNKNOWN, "local", "too many open files");
+    assert_int_equal(script.opens, 2);
+    assert_int_equal(script.starts, 0);
+    script.open_error = 0;
+    run_until(world, 3);
+    assert_seen(world, 2, VERDICT_PASS, "ok", "");
+}
+
+static void fast_brings_the_next_check_forward(void **state)
+{
+    struct world *world = *state;
+    world->confs[0].interval_ms = 3600000;
+    world->confs[0].fast_interval_ms = 10;
+    apply(world, 1);
+    run_until(world, 1);
+    scheduler_set_fast(world->scheduler, 0, true);
+    run_until(world, 3);
+}
+
+static void a_trigger_checks_at_once(void **state)
+{
+    struct world *world = *state;
+    world->confs[0].interval_ms = 3600000;
+    apply(world, 1);
+    run_until(world, 1);
+    probe_trigger(last_probe);
+    run_until(world, 2);
+    assert_false(world->seen[1].verdict.definitive);
+}
+
+static void a_trigger_during_a_check_makes_one_more_after_it(void **state)
+{
+    struct world *world = *state;
+    script = (struct script){.answers_late = true, .triggers_in_check = true};
+    world->confs[0].interval_ms = 3600000;
+    apply(world, 1);
+    run_until(world, 2);
+    assert_int_equal(script.starts, 2);
+}
+
+static void a_refusal_after_a_trigger_is_definitive(void **state)
+{
+    struct world *world = *state;
+    script.fail_code = "refused";
+    world->confs[0].interval_ms = 3600000;
+    apply(world, 1);
+    run_until(world, 1);
+    assert_false(world->seen[0].verdict.definitive);
+    probe_trigger(last_probe);
+    run_until(world, 2);
+    assert_true(world->seen[1].verdict.definitive);
+}
+
+static void a_reload_leaves_unchanged_probes_alone(void **state)
+{
+    struct world *world = *state;
+    struct probe_conf *former = malloc(2 * sizeof *former);
+    struct probe_conf same = world->confs[1];
+    struct probe_conf changed = world->confs[0];
+    bool had[2] = {false};
+    changed.fingerprint = 99;
+    assert_non_null(former);
+    memcpy(former, world->confs, 2 * sizeof *former);
+    world->applied[0] = &former[0];
+    world->applied[1] = &former[1];
+    apply(world, 2);
+    run_until(world, 4);
+    assert_int_equal(script.opens, 2);
+    world->applied[0] = &same; // the other place, too
+    world->applied[1] = &changed;
+    apply(world, 2);
+    memset(former, 0xff, 2 * sizeof *former);
+    free(former);
+    size_t before = world->count;
+    run_until(world, before + 6);
+    for (size_t i = before; i < world->count; i++) {
+        had[world->seen[i].index] = true;
+    }
+    assert_true(had[0] && had[1]);
+    assert_int_equal(script.opens, 3);
+    assert_int_equal(script.closes, 1);
+    scheduler_close(world->scheduler, on_closed, world);
+    world->scheduler = NULL;
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+}
+
+static void a_removed_probe_is_silent(void **state)
+{
+    struct world *world = *state;
+    script = (struct script){.answers_late = true, .late_ms = 15};
+    apply(world, PROBES);
+    run_until(world, 1);
+    world->applied[0] = &world->confs[1];
+    apply(world, 1);
+    size_t before = world->count;
+    run_until(world, before + 3);
+    for (size_t i = before; i < world->count; i++) {
+        assert_int_equal(world->seen[i].index, 0);
+    }
+    assert_true(script.closes >= 1);
+}
+
+static void nothing_can_be_applied_and_then_something_again(void **state)
+{
+    struct world *world = *state;
+    apply(world, 2);
+    run_until(world, 2);
+    apply(world, 0);
+    size_t before = world->count;
+    uv_run(&world->loop, UV_RUN_DEFAULT); // nothing is left to wait for
+    assert_int_equal(world->count, before);
+    apply(world, 1);
+    run_until(world, before + 1);
+}
+
+static void close_scheduler(struct world *world)
+{
+    scheduler_close(world->scheduler, on_closed, world);
+    world->scheduler = NULL;
+}
+
+static void the_scheduler_can_be_closed_from_a_verdict(void **state)
+{
+    struct world *world = *state;
+    world->then = close_scheduler;
+    apply(world, PROBES);
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_int_equal(world->count, 1);
+    assert_true(world->closed);
+}
+
+static void a_check_in_progress_is_dropped_by_close(void **state)
+{
+    struct world *world = *state;
+    script.answers = false;
+    apply(world, 1);
+    while (script.starts == 0) {
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+    }
+    close_scheduler(world);
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_int_equal(script.cancels, 1);
+    assert_int_equal(world->count, 0);
+}
+
+static void our_own_errors_are_told_from_the_services(void **state)
+{
+    (void)state;
+    static const int ours[] = {UV_EMFILE, UV_ENFILE, UV_ENOMEM,        UV_ENOBUFS,
+                               UV_EPERM,  UV_EACCES, UV_EADDRNOTAVAIL, UV_EAFNOSUPPORT};
+    static const int theirs[] = {UV_ECONNREFUSED, UV_ECONNRESET,   UV_EPIPE,
+                                 UV_ETIMEDOUT,    UV_EHOSTUNREACH, UV_ENETUNREACH};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        assert_true(probe_error_is_ours(ours[i]));
+    }
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++) {
+        assert_false(probe_error_is_ours(theirs[i]));
+    }
+}
+
+static void keys_that_contradict_each_other_are_refused(void **state)
+{
+    struct world *world = *state;
+    struct probe_conf *conf = &world->confs[0];
+    char error[KEY_ERROR_MAX];
+    assert_int_equal(probe_check(conf, error), 0);
+    conf->max_latency_ms = conf->timeout_ms;
+    assert_int_equal(probe_check(conf, error), -1);
+    assert_string_equal(error, "max_latency must be shorter than timeout");
+    conf->max_latency_ms = 0;
+    conf->jitter_ms = conf->interval_ms + 1;
+    assert_int_equal(probe_check(conf, error), -1);
+    conf->jitter_ms = 0;
+    assert_int_equal(endpoint_parse("192.0.2.1:53", true, &conf->target, error), 0);
+    assert_int_equal(endpoint_parse("2001:db8::1", false, &conf->source, error), 0);
+    assert_int_equal(probe_check(conf, error), -1);
+    assert_string_equal(error, "source and target must both be IPv4 or both IPv6");
+}
+
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_WORLD(a_probe_is_checked_again_and_again),
+        WITH_WORLD(every_probe_gets_its_turn),
+        WITH_WORLD(first_checks_are_spread_over_the_interval),
+        WITH_WORLD(silence_becomes_fail_at_the_timeout),
+        WITH_WORLD(a_probe_never_overlaps_itself),
+        WITH_WORLD(a_pass_slower_than_max_latency_is_degraded),
+        WITH_WORLD(a_slow_failure_stays_a_failure),
+        WITH_WORLD(when_we_are_stalled_a_silent_service_has_not_failed),
+        WITH_WORLD(when_our_timer_is_late_a_silent_service_has_not_failed),
+        WITH_WORLD(an_answer_that_lay_unread_while_we_were_stalled_counts),
+        WITH_WORLD(a_probe_that_cannot_be_set_up_is_unknown_and_tried_again),
+        WITH_WORLD(fast_brings_the_next_check_forward),
+        WITH_WORLD(a_trigger_checks_at_once),
+        WITH_WORLD(a_trigger_during_a_check_makes_one_more_after_it),
+        WITH_WORLD(a_refusal_after_a_trigger_is_definitive),
+        WITH_WORLD(a_reload_leaves_unchanged_probes_alone),
+        WITH_WORLD(a_removed_probe_is_silent),
+        WITH_WORLD(nothing_can_be_applied_and_then_something_again),
+        WITH_WORLD(the_scheduler_can_be_closed_from_a_verdict),
+        WITH_WORLD(a_check_in_progress_is_dropped_by_close),
+        WITH_WORLD(our_own_errors_are_told_from_the_services),
+        WITH_WORLD(keys_that_contradict_each_other_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
