@@ -1,0 +1,323 @@
+// BIRD's control protocol, the reading half (see reply.h). Pure: no I/O, no clock, no allocation.
+
+#include "birdctl/reply.h"
+
+#include <assert.h>
+#include <string.h>
+
+// A coded line has four digits and a mark before its text.
+#define PREFIX_LENGTH 5
+
+enum {
+    CODE_GREETING = 1,
+    CODE_PROTOCOL = 1002,
+    CODE_PROTOCOL_DETAIL = 1006,
+    CODE_ROUTE = 1007,
+};
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool has_code(const char *text, size_t length)
+{
+    return length >= PREFIX_LENGTH && is_digit(text[0]) && is_digit(text[1]) && is_digit(text[2]) &&
+           is_digit(text[3]) && (text[4] == '-' || text[4] == ' ');
+}
+
+static unsigned code_of(const char *text)
+{
+    unsigned code = 0;
+    for (int i = 0; i < 4; i++) {
+        code = code * 10 + (unsigned)(text[i] - '0');
+    }
+    return code;
+}
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+// BIRD's echo ring writes this one without the '+'.
+static bool is_lost_notice(const char *text, size_t length)
+{
+    static const char end[] = " messages lost>";
+    const size_t end_length = sizeof end - 1;
+    return length > end_length && text[0] == '<' && strcmp(text + length - end_length, end) == 0;
+}
+
+// What the whole raw line is; sets the code that a continuation line after it will have.
+static struct bird_line classify(struct bird_reader *reader)
+{
+    const char *raw = reader->line;
+    const size_t length = reader->length;
+    struct bird_line line = {BIRD_GARBLED, 0, reader->cut, raw, length};
+    size_t skip = 0;
+    if (memchr(raw, '\0', length)) {
+        return line;
+    }
+    if (has_code(raw, length)) {
+        skip = PREFIX_LENGTH;
+        line.kind = raw[4] == '-' ? BIRD_LINE : BIRD_LAST;
+        line.code = code_of(raw);
+        reader->code = line.kind == BIRD_LINE ? line.code : 0;
+    } else if (raw[0] == ' ' && reader->code != 0) {
+        skip = 1;
+        line.kind = BIRD_LINE;
+        line.code = reader->code;
+    } else if (raw[0] == '+') {
+        skip = 1;
+        line.kind = BIRD_ECHO;
+    } else if (is_lost_notice(raw, length)) {
+        line.kind = BIRD_ECHO;
+    }
+    line.text = raw + skip;
+    line.length = length - skip;
+    return line;
+}
+
+static void finish_line(struct bird_reader *reader, bird_line_cb on_line, void *arg)
+{
+    reader->line[reader->length] = '\0';
+    struct bird_line line = classify(reader);
+    if (line.length > BIRD_LINE_MAX) {
+        line.cut = true;
+        line.length = BIRD_LINE_MAX;
+        reader->line[(size_t)(line.text - reader->line) + line.length] = '\0';
+    }
+    on_line(arg, &line);
+    reader->length = 0;
+    reader->cut = false;
+}
+
+static void append(struct bird_reader *reader, const char *bytes, size_t length)
+{
+    const size_t room = BIRD_LINE_MAX + PREFIX_LENGTH - reader->length;
+    const size_t kept = length < room ? length : room;
+    memcpy(reader->line + reader->length, bytes, kept);
+    reader->length += kept;
+    reader->cut |= kept < length;
+}
+
+void bird_reader_feed(struct bird_reader *reader, const char *bytes, size_t length,
+                      bird_line_cb on_line, void *arg)
+{
+    assert(reader && on_line && (bytes || length == 0));
+    while (length > 0) {
+        const char *newline = memchr(bytes, '\n', length);
+        const size_t part = newline ? (size_t)(newline - bytes) : length;
+        append(reader, bytes, part);
+        if (!newline) {
+            return;
+        }
+        finish_line(reader, on_line, arg);
+        bytes += part + 1;
+        length -= part + 1;
+    }
+}
+
+enum bird_outcome bird_outcome(unsigned code)
+{
+    switch (code) {
+    case 8001:
+        return BIRD_NO_ROUTE;
+    case 8002:
+        return BIRD_CONFIG_ERROR;
+    case 8003:
+        return BIRD_NO_PROTOCOL;
+    case 8007:
+        return BIRD_ACCESS_DENIED;
+    default:
+        return code < 8000 ? BIRD_OK : code < 9000 ? BIRD_RUNTIME : BIRD_SYNTAX;
+    }
+}
+
+static bool is_of_reply(const struct bird_line *line, unsigned code)
+{
+    return (line->kind == BIRD_LINE || line->kind == BIRD_LAST) && line->code == code;
+}
+
+static const char *skip_spaces(const char *text)
+{
+    return text + strspn(text, " ");
+}
+
+// Copies what fits of the first length bytes.
+static void copy_cut(char *out, size_t size, const char *text, size_t length)
+{
+    const size_t kept = length < size ? length : size - 1;
+    memcpy(out, text, kept);
+    out[kept] = '\0';
+}
+
+// Takes the next word; NULL when there is none or it doesn't fit, since half a name is another
+// name. Returns what follows the word.
+static const char *take_word(const char *text, char *out, size_t size)
+{
+    text = skip_spaces(text);
+    const size_t length = strcspn(text, " ");
+    if (length == 0 || length >= size) {
+        return NULL;
+    }
+    copy_cut(out, size, text, length);
+    return text + length;
+}
+
+static bool has_word(const char *text, const char *word)
+{
+    const size_t word_length = strlen(word);
+    for (text = skip_spaces(text); *text != '\0'; text = skip_spaces(text)) {
+        const size_t length = strcspn(text, " ");
+        if (length == word_length && memcmp(text, word, length) == 0) {
+            return true;
+        }
+        text += length;
+    }
+    return false;
+}
+
+// BIRD writes "%-10s %-10s %-10s %-6s %-12s  %s": two spaces part the time, which may hold single
+// ones, from the info (proto_cmd_show() in nest/proto.c).
+static const char *info_after(const char *after_state)
+{
+    const char *gap = strstr(skip_spaces(after_state), "  ");
+    return gap ? skip_spaces(gap) : "";
+}
+
+static size_t trimmed_length(const char *text)
+{
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == ' ') {
+        length--;
+    }
+    return length;
+}
+
+bool bird_parse_protocol(const struct bird_line *line, struct bird_protocol *out)
+{
+    assert(line && out);
+    if (!is_of_reply(line, CODE_PROTOCOL)) {
+        return false;
+    }
+    struct bird_protocol row = {0};
+    char state[16];
+    const char *rest = take_word(line->text, row.name, sizeof row.name);
+    rest = rest ? take_word(rest, row.type, sizeof row.type) : NULL;
+    rest = rest ? take_word(rest, row.table, sizeof row.table) : NULL;
+    rest = rest ? take_word(rest, state, sizeof state) : NULL;
+    if (!rest) {
+        return false;
+    }
+    const char *info = info_after(rest);
+    copy_cut(row.info, sizeof row.info, info, trimmed_length(info));
+    row.up = strcmp(state, "up") == 0;
+    // Looked for in all that follows the state, since an odd time format may look like the gap.
+    row.established = row.up && strcmp(row.type, "BGP") == 0 && has_word(rest, "Established");
+    *out = row;
+    return true;
+}
+
+// The value of "  Label:   value", or NULL if the row has another label.
+static const char *labelled(const struct bird_line *line, const char *label)
+{
+    if (!is_of_reply(line, CODE_PROTOCOL_DETAIL)) {
+        return NULL;
+    }
+    const char *text = skip_spaces(line->text);
+    return starts_with(text, label) ? skip_spaces(text + strlen(label)) : NULL;
+}
+
+bool bird_parse_description(const struct bird_line *line, char *out, size_t size)
+{
+    assert(line && out && size > 0);
+    const char *value = labelled(line, "Description:");
+    if (!value) {
+        return false;
+    }
+    copy_cut(out, size, value, strlen(value));
+    return true;
+}
+
+// Takes a decimal number; NULL when there is none or it doesn't fit.
+static const char *take_number(const char *text, uint64_t max, uint64_t *out)
+{
+    uint64_t number = 0;
+    if (!is_digit(*text)) {
+        return NULL;
+    }
+    for (; is_digit(*text); text++) {
+        const unsigned digit = (unsigned)(*text - '0');
+        if (number > (max - digit) / 10) {
+            return NULL;
+        }
+        number = number * 10 + digit;
+    }
+    *out = number;
+    return text;
+}
+
+bool bird_parse_imported(const struct bird_line *line, uint64_t *out)
+{
+    assert(line && out);
+    const char *value = labelled(line, "Routes:");
+    uint64_t number = 0;
+    const char *rest = value ? take_number(value, UINT64_MAX, &number) : NULL;
+    if (!rest || !starts_with(rest, " imported")) {
+        return false;
+    }
+    *out = number;
+    return true;
+}
+
+// BIRD writes "%-20s %s [%s %s%s]%s%s": prefix (empty when it is the one above), kind, protocol,
+// time, sender, mark, preference (rt_show_rte() in nest/rt-show.c).
+bool bird_parse_route(const struct bird_line *line, struct bird_route *out)
+{
+    assert(line && out);
+    if (!is_of_reply(line, CODE_ROUTE) || line->text[0] == '\t') {
+        return false;
+    }
+    const char *open = strstr(line->text, " [");
+    const char *close = open ? strchr(open, ']') : NULL;
+    struct bird_route route;
+    if (!close) {
+        return false;
+    }
+    const char *name = open + 2;
+    const char *rest = take_word(name, route.protocol, sizeof route.protocol);
+    if (!rest || *name == ' ' || rest > close) {
+        return false;
+    }
+    route.best = starts_with(close + 1, " *") || starts_with(close + 1, " !");
+    *out = route;
+    return true;
+}
+
+bool bird_parse_greeting(const struct bird_line *line, struct bird_version *out)
+{
+    assert(line && out);
+    if (line->kind != BIRD_LAST || line->code != CODE_GREETING ||
+        !starts_with(line->text, "BIRD ")) {
+        return false;
+    }
+    const char *text = line->text + strlen("BIRD ");
+    text += *text == 'v'; // of builds from git
+    uint64_t part[3] = {0};
+    for (size_t i = 0; i < 3; i++) {
+        if (i > 0 && *text++ != '.') {
+            break;
+        }
+        const char *rest = take_number(text, UINT16_MAX, &part[i]);
+        if (!rest && i < 2) {
+            return false;
+        }
+        if (!rest) {
+            break;
+        }
+        text = rest;
+    }
+    *out = (struct bird_version){(unsigned)part[0], (unsigned)part[1], (unsigned)part[2]};
+    return true;
+}

@@ -1,0 +1,87 @@
+// BIRD's control protocol, the reading half: bytes in, lines and replies out. Pure.
+//
+// BIRD answers a command with lines "NNNN-text" and a last line "NNNN text"; a line that starts
+// with a space carries the code before it. Log echo (`echo`) puts lines that start with '+'
+// anywhere between them, and "<12 messages lost>" where it could not keep up (BIRD's nest/cli.c,
+// opening comment and cli_copy_message(); bird-facts 8 and 9). Rows are matched by their code and
+// by the words that all versions from 2.0.8 to 3.x share; whatever else a row says is skipped.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BIRD_LINE_MAX 4096 // longer lines are cut, and marked as such
+#define BIRD_NAME_MAX 65   // BIRD's names have up to 64 bytes (SYM_MAX_LEN in conf/conf.h)
+
+enum bird_line_kind {
+    BIRD_LINE,    // of a reply, more to come
+    BIRD_LAST,    // the last line of a reply
+    BIRD_ECHO,    // a log line that BIRD echoed, or word of lost ones; code is 0
+    BIRD_GARBLED, // not of this protocol: the connection is of no more use
+};
+
+struct bird_line {
+    enum bird_line_kind kind;
+    unsigned code;    // 0 .. 9999
+    bool cut;         // longer than BIRD_LINE_MAX
+    const char *text; // without code and newline, NUL-terminated; valid during the callback
+    size_t length;
+};
+
+// Carries what is left of a line between two feeds. Zero it to begin.
+struct bird_reader {
+    unsigned code;
+    size_t length;
+    bool cut;
+    char line[BIRD_LINE_MAX + 8];
+};
+
+typedef void (*bird_line_cb)(void *arg, const struct bird_line *line);
+
+// Takes any split of the byte stream; calls on_line for each whole line, in order.
+void bird_reader_feed(struct bird_reader *reader, const char *bytes, size_t length,
+                      bird_line_cb on_line, void *arg);
+
+// What a reply code asks of us, by number only (the texts differ between versions).
+enum bird_outcome {
+    BIRD_OK,            // any below 8000: done
+    BIRD_NO_PROTOCOL,   // 8003
+    BIRD_NO_ROUTE,      // 8001: the network is not in the table
+    BIRD_CONFIG_ERROR,  // 8002
+    BIRD_ACCESS_DENIED, // 8007
+    BIRD_SYNTAX,        // 9xxx
+    BIRD_RUNTIME,       // any other 8xxx
+};
+enum bird_outcome bird_outcome(unsigned code);
+
+// The bird_parse_ functions return whether the line is such a row, and fill out only then.
+
+// A row of `show protocols` (1002), e.g. "up1  BGP  ---  up  00:22:45.151  Established". The time
+// may be of several words (`timeformat protocol`), info may be empty, and is cut to its array.
+struct bird_protocol {
+    char name[BIRD_NAME_MAX], type[24], table[BIRD_NAME_MAX], info[64];
+    bool up;          // state "up"
+    bool established; // a BGP session that is up and says Established
+};
+bool bird_parse_protocol(const struct bird_line *line, struct bird_protocol *out);
+
+// Of `show protocols all` (1006): "Description:    popgate 0123abcd" (cut to size), "Routes:   2
+// imported, 0 exported ...".
+bool bird_parse_description(const struct bird_line *line, char *out, size_t size);
+bool bird_parse_imported(const struct bird_line *line, uint64_t *out);
+
+// Of `show route` (1007): the name in brackets of one route's line, and whether it is the best:
+// "*", or "!" when it is but the kernel refused it. Lines without a route (table headings,
+// nexthops, counts) return false.
+struct bird_route {
+    char protocol[BIRD_NAME_MAX];
+    bool best;
+};
+bool bird_parse_route(const struct bird_line *line, struct bird_route *out);
+
+// The version in the greeting ("BIRD 2.0.12 ready.") of code 0001; false if it is none.
+struct bird_version {
+    unsigned major, minor, patch;
+};
+bool bird_parse_greeting(const struct bird_line *line, struct bird_version *out);

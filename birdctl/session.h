@@ -1,0 +1,71 @@
+// One connection to BIRD's control socket, kept up: connects, greets, sends commands in order, and
+// reconnects.
+//
+// Commands are pipelined, but never more bytes than BIRD's receive buffer holds (bird-facts 6).
+// Urgent commands overtake those not yet written. A silent BIRD (its deadline passed) is reported,
+// but what was written stays written: a stopped BIRD will do it when it wakes.
+//
+// The program must ignore SIGPIPE. Everything happens on the loop's thread.
+#pragma once
+
+#include "birdctl/reply.h"
+
+#include <uv.h>
+
+#define BIRD_COMMAND_MAX 256
+#define BIRD_REASON_MAX  512
+
+enum bird_link {
+    BIRD_LINK_DOWN,   // not connected: reason says why, reconnecting
+    BIRD_LINK_UP,     // greeted
+    BIRD_LINK_SILENT, // connected, but a command's or the greeting's deadline has passed
+};
+
+struct bird_session;
+
+// How a command ended.
+enum bird_end {
+    BIRD_END_REPLY, // the last line came; code is set
+    BIRD_END_LOST,  // the connection went before it: BIRD may or may not have done it
+};
+
+// Every event may call bird_session_send() and bird_session_close(). None may be NULL.
+struct bird_session_events {
+    // The link changed, or the reason why it is down did; reason is an operator's sentence (empty
+    // when up). version is set when up, else NULL. When it goes down, on_end() for every command
+    // follows.
+    void (*on_link)(void *arg, enum bird_link link, const char *reason,
+                    const struct bird_version *version);
+    // One line of the reply to the command with this token, the last one too.
+    void (*on_line)(void *arg, uint64_t token, const struct bird_line *line);
+    // A command ended; once for each. code and text are the last line's (0 and empty when lost).
+    void (*on_end)(void *arg, uint64_t token, enum bird_end end, unsigned code, const char *text);
+    // A log line that BIRD echoed (only if echo was asked for, and BIRD has it).
+    void (*on_echo)(void *arg, const char *text);
+};
+
+struct bird_session_options {
+    const char *socket_path; // copied
+    // From a command being written (or the last line heard after that) to the next line heard; then
+    // the link is SILENT.
+    uint64_t deadline_ms;
+    uint64_t give_up_ms; // silent for so long: drop the connection and make a new one
+    uint64_t backoff_min_ms, backoff_max_ms; // reconnecting; doubles until a greeting
+    bool echo;                               // ask for log echo where BIRD has it
+};
+
+// Starts connecting at once; no event comes before the loop runs. NULL only when out of memory.
+struct bird_session *bird_session_new(uv_loop_t *loop, const struct bird_session_options *options,
+                                      const struct bird_session_events *events, void *arg);
+
+// Queues one command (one line without newline, not empty, shorter than BIRD_COMMAND_MAX) and, when
+// the link is up and the window open, writes it before it returns. token comes back in the events,
+// none of which is called from here. Returns 0, UV_ENOTCONN when the link is down, UV_ENOBUFS when
+// 4096 commands of its lane (urgent or not) wait already, or UV_EINVAL for what is not such a line.
+int bird_session_send(struct bird_session *session, const char *command, uint64_t token,
+                      bool urgent);
+
+size_t bird_session_outstanding(const struct bird_session *session); // queued and sent, unanswered
+
+// No event follows, on_closed (may be NULL) when the handles are gone and session is freed. Once.
+void bird_session_close(struct bird_session *session, void (*on_closed)(void *arg), void *arg);
