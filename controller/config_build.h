@@ -1,0 +1,40 @@
+// Between the files that make a configuration, and of no use to others: config_keys.c has the
+// tables, config.c fills in one section after the other, config_check.c says what only the whole
+// can tell.
+#pragma once
+
+#include "controller/config.h"
+#include "controller/document.h"
+
+// A kind of section. A NULL word ends the table.
+struct section_kind {
+    const char *word;
+    bool named; // [probe NAME]
+    const struct key *tables[CONFIG_TABLES_MAX];
+};
+extern const struct section_kind section_kinds[];
+
+extern const struct key pop_keys[], bird_keys[], control_keys[]; // offsets into struct config
+extern const struct key type_keys[]; // `type` of a probe, which is not read like the others
+extern const struct key service_keys[];
+extern const struct key service_timing_keys[]; // of a service too; [defaults] may set them for all
+
+// Keys that name probes or services. A NULL key ends the table.
+struct reference {
+    const char *key;
+    bool names_services; // rather than probes
+    size_t offset;       // of the struct index_list in struct service_conf
+};
+extern const struct reference references[];
+
+// What is being made, and of what.
+struct builder {
+    struct config *config;
+    struct problems *problems;
+    const struct section *defaults;          // NULL if there is none
+    const struct section **probe_sections;   // beside config->probes
+    const struct section **service_sections; // beside config->services
+};
+
+// Names to indices, and every check that needs more than one section; orders the services.
+void config_check(const struct builder *builder);

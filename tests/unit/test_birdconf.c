@@ -1,0 +1,408 @@
+// BIRD's include file: what it says, that only slots change, and that a file comes back as it was.
+#include "controller/birdconf.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define HEAD                                                                                       \
+    "[pop]\nid = fra1\n[bird]\nlocal_as = 4200000000\n"                                            \
+    "[probe p]\ntype = tcp\ntarget = 192.0.2.53:53\n"
+#define SERVICE "[service my-dns]\nprefixes = 192.0.2.53/32\nrequire = p\n"
+#define EVERYTHING                                                                                 \
+    HEAD "[service my-dns]\nprefixes = 192.0.2.53/32 2001:db8::53/128 198.51.100.0/24\n"           \
+         "require = p\ncommunities = 64512:1 no-peer\nlarge_communities = 4200000000:1:2\n"        \
+         "ext_communities = rt:64512:4200000000 ro:4200000000:10 generic:0x43000000:0x1\n"         \
+         "med = 4294967295\nlocal_pref = 50\nprepend = 16\ndrain_med = 0\ndrain_local_pref = 0\n"  \
+         "[service b]\nprefixes = 203.0.113.0/24\nrequire = p\n"
+
+static char error[KEY_ERROR_MAX];
+
+static void ignore(void *arg, bool is_error, const char *line)
+{
+    (void)arg;
+    (void)is_error;
+    print_message("%s\n", line);
+}
+
+static struct birdconf *render(const char *text)
+{
+    struct config *config = config_parse("f", text, ignore, NULL);
+    assert_non_null(config);
+    struct birdconf *conf = birdconf_render(config);
+    assert_non_null(conf);
+    config_free(config);
+    return conf;
+}
+
+static void assert_says(const struct birdconf *conf, const char *text)
+{
+    if (!strstr(conf->text, text)) {
+        print_message("%s\nhas no: %s\n", conf->text, text);
+    }
+    assert_non_null(strstr(conf->text, text));
+}
+
+static void a_service_has_a_primary_and_a_twin_of_lower_preference(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(HEAD SERVICE);
+    char text[1024];
+    snprintf(text, sizeof text,
+             "\nprotocol static popgate_my_dns_v4 {\n"
+             "    description \"popgate %s\";\n"
+             "    disabled on ;\n"
+             "    ipv4 {\n"
+             "        table popgate4;\n"
+             "        preference 260;\n"
+             "        import filter {\n"
+             "            accept;\n"
+             "        };\n"
+             "    };\n"
+             "    route 192.0.2.53/32 blackhole;\n"
+             "}\n",
+             conf->revision);
+    assert_says(conf, text);
+    snprintf(text, sizeof text,
+             "\nprotocol static popgate_my_dns_v4_drain {\n"
+             "    description \"popgate %s\";\n"
+             "    disabled on ;\n"
+             "    ipv4 {\n"
+             "        table popgate4;\n"
+             "        preference 250;\n"
+             "        import filter {\n"
+             "            bgp_community.add((65535, 0));\n"
+             "            accept;\n"
+             "        };\n"
+             "    };\n"
+             "    route 192.0.2.53/32 blackhole;\n"
+             "}\n",
+             conf->revision);
+    assert_says(conf, text);
+    birdconf_free(conf);
+}
+
+static void only_families_in_use_are_there(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(HEAD SERVICE);
+    assert_says(conf, "\nipv4 table popgate4;\n");
+    assert_says(conf, "    table 'master4';\n    peer table popgate4;\n    import all;\n"
+                      "    export none;\n");
+    assert_null(strstr(conf->text, "ipv6"));
+    assert_null(strstr(conf->text, "popgate6"));
+    birdconf_free(conf);
+    conf = render(EVERYTHING);
+    assert_says(conf, "\nipv6 table popgate6;\n");
+    assert_says(conf, "protocol pipe popgate6_pipe {\n");
+    birdconf_free(conf);
+}
+
+static void attributes_are_written_for_the_filter(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(EVERYTHING);
+    assert_says(conf, "            bgp_community.add((64512, 1));\n"
+                      "            bgp_community.add((65535, 65284));\n"
+                      "            bgp_large_community.add((4200000000, 1, 2));\n"
+                      "            bgp_ext_community.add((rt, 64512, 4200000000));\n"
+                      "            bgp_ext_community.add((ro, 4200000000, 10));\n"
+                      "            bgp_ext_community.add((generic, 0x43000000, 0x1));\n"
+                      "            bgp_med = 4294967295;\n"
+                      "            bgp_local_pref = 50;\n"
+                      "            bgp_path.prepend(4200000000);\n"
+                      "            bgp_path.prepend(4200000000);\n");
+    assert_says(conf, "            bgp_med = 0;\n            bgp_local_pref = 0;\n");
+    birdconf_free(conf);
+}
+
+static void slots_are_sorted_and_know_their_routes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *protocol;
+        size_t routes;
+    } wanted[] = {{"popgate_b_v4", 1},      {"popgate_b_v4_drain", 1},
+                  {"popgate_my_dns_v4", 2}, {"popgate_my_dns_v4_drain", 2},
+                  {"popgate_my_dns_v6", 1}, {"popgate_my_dns_v6_drain", 1}};
+    struct birdconf *conf = render(EVERYTHING);
+    assert_int_equal(conf->slot_count, 6);
+    for (size_t i = 0; i < 6; i++) {
+        assert_string_equal(conf->slots[i].protocol, wanted[i].protocol);
+        assert_int_equal(conf->slots[i].routes, wanted[i].routes);
+        assert_false(birdconf_get(conf, wanted[i].protocol));
+    }
+    birdconf_free(conf);
+}
+
+static void switching_changes_one_word_and_its_way_back(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(EVERYTHING);
+    char *before = strdup(conf->text);
+    assert_non_null(before);
+    assert_true(birdconf_set(conf, "popgate_my_dns_v6", true));
+    assert_false(birdconf_set(conf, "popgate_my_dns_v6", true));
+    assert_true(birdconf_get(conf, "popgate_my_dns_v6"));
+    assert_false(birdconf_get(conf, "popgate_my_dns_v6_drain"));
+    size_t different = 0;
+    for (size_t i = 0; i < conf->length; i++) {
+        different += conf->text[i] != before[i];
+    }
+    assert_int_equal(different, 2); // "on " and "off"
+    assert_int_equal(strlen(conf->text), conf->length);
+    assert_true(birdconf_set(conf, "popgate_my_dns_v6", false));
+    assert_string_equal(conf->text, before);
+    free(before);
+    birdconf_free(conf);
+}
+
+static void a_protocol_that_is_not_there_is_off_and_stays_so(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(HEAD SERVICE);
+    char long_name[200];
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    assert_false(birdconf_set(conf, "popgate_other_v4", true));
+    assert_false(birdconf_get(conf, "popgate_other_v4"));
+    assert_false(birdconf_set(conf, long_name, true));
+    birdconf_free(conf);
+}
+
+static void the_revision_is_of_everything_but_the_state(void **state)
+{
+    (void)state;
+    struct birdconf *first = render(HEAD SERVICE);
+    struct birdconf *same = render(HEAD SERVICE "grace = 1s ; nothing to BIRD\n");
+    struct birdconf *other = render(HEAD SERVICE "med = 1\n");
+    assert_int_equal(strlen(first->revision), 16);
+    assert_string_equal(first->revision, same->revision);
+    assert_string_equal(first->text, same->text);
+    assert_string_not_equal(first->revision, other->revision);
+    birdconf_free(first);
+    birdconf_free(same);
+    birdconf_free(other);
+}
+
+static void a_file_comes_back_as_it_was(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(EVERYTHING);
+    birdconf_set(conf, "popgate_b_v4", true);
+    struct birdconf *back = birdconf_parse(conf->text, conf->length, error);
+    assert_non_null(back);
+    assert_string_equal(back->revision, conf->revision);
+    assert_string_equal(back->text, conf->text);
+    assert_int_equal(back->slot_count, conf->slot_count);
+    assert_memory_equal(back->slots, conf->slots, conf->slot_count * sizeof *conf->slots);
+    assert_true(birdconf_get(back, "popgate_b_v4"));
+    assert_false(birdconf_get(back, "popgate_b_v4_drain"));
+    birdconf_free(back);
+    birdconf_free(conf);
+}
+
+static void a_file_with_no_service_comes_back_too(void **state)
+{
+    (void)state;
+    struct config *config =
+        config_parse("f", "[pop]\nid = x\n[bird]\nlocal_as = 1\n", ignore, NULL);
+    assert_non_null(config);
+    struct birdconf *conf = birdconf_render(config);
+    assert_non_null(conf);
+    assert_int_equal(conf->slot_count, 0);
+    assert_false(birdconf_set(conf, "popgate_x_v4", true));
+    struct birdconf *back = birdconf_parse(conf->text, conf->length, error);
+    assert_non_null(back);
+    birdconf_free(back);
+    birdconf_free(conf);
+    config_free(config);
+}
+
+static void a_file_edited_anywhere_is_refused(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(HEAD SERVICE);
+    for (size_t i = 0; i < conf->length; i++) {
+        char was = conf->text[i];
+        conf->text[i] = (char)(was == 'x' ? 'y' : 'x');
+        struct birdconf *back = birdconf_parse(conf->text, conf->length, error);
+        if (back) {
+            print_message("not noticed at byte %zu: '%c'\n", i, was);
+        }
+        assert_null(back);
+        assert_true(error[0] != '\0');
+        conf->text[i] = was;
+    }
+    birdconf_free(conf);
+}
+
+static void a_file_cut_off_is_refused(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(HEAD SERVICE);
+    for (size_t length = 0; length < conf->length; length++) {
+        assert_null(birdconf_parse(conf->text, length, error));
+        assert_true(error[0] != '\0');
+    }
+    birdconf_free(conf);
+}
+
+static void a_file_of_somebody_else_is_refused(void **state)
+{
+    (void)state;
+    static const char text[] = "protocol static x {\n    disabled off;\n}\n";
+    assert_null(birdconf_parse(text, sizeof text - 1, error));
+    assert_non_null(strstr(error, "not a file that popgated wrote"));
+}
+
+static char directory[] = "/tmp/popgate_test_XXXXXX";
+
+static int make_directory(void **state)
+{
+    (void)state;
+    memcpy(directory, "/tmp/popgate_test_XXXXXX", sizeof directory); // mkdtemp filled it in
+    return mkdtemp(directory) ? 0 : -1;
+}
+
+static int remove_directory(void **state)
+{
+    (void)state;
+    birdconf_save(directory, NULL, 0, error);
+    return rmdir(directory);
+}
+
+static void what_is_saved_is_read_back(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(EVERYTHING);
+    birdconf_set(conf, "popgate_b_v4", true);
+    assert_int_equal(birdconf_save(directory, conf->text, conf->length, error), 0);
+    struct birdconf *back = birdconf_read(directory, error);
+    assert_non_null(back);
+    assert_string_equal(back->text, conf->text);
+    birdconf_free(back);
+    birdconf_free(conf);
+}
+
+static void a_saved_file_can_be_read_by_bird_whatever_the_umask(void **state)
+{
+    (void)state;
+    struct stat stat_of;
+    char path[64];
+    struct birdconf *conf = render(HEAD SERVICE);
+    mode_t mask = umask(077);
+    assert_int_equal(birdconf_save(directory, conf->text, conf->length, error), 0);
+    umask(mask);
+    snprintf(path, sizeof path, "%s/bird.conf", directory);
+    assert_int_equal(stat(path, &stat_of), 0);
+    assert_int_equal(stat_of.st_mode & 0777, 0644);
+    birdconf_free(conf);
+}
+
+static void no_file_is_no_error(void **state)
+{
+    (void)state;
+    assert_null(birdconf_read(directory, error));
+    assert_string_equal(error, "");
+    assert_int_equal(birdconf_save(directory, NULL, 0, error), 0);
+}
+
+static void a_removed_file_is_gone(void **state)
+{
+    (void)state;
+    assert_int_equal(birdconf_save(directory, "x", 1, error), 0);
+    assert_null(birdconf_read(directory, error));
+    assert_non_null(strstr(error, "not a file that popgated wrote"));
+    assert_int_equal(birdconf_save(directory, NULL, 0, error), 0);
+    assert_null(birdconf_read(directory, error));
+    assert_string_equal(error, "");
+}
+
+static void a_failed_save_says_what_and_why_and_leaves_the_old_file(void **state)
+{
+    (void)state;
+    char path[64];
+    assert_int_equal(birdconf_save("/nonexistent", "x", 1, error), -ENOENT);
+    assert_string_equal(error,
+                        "can't create /nonexistent/bird.conf.tmp: No such file or directory");
+
+    struct birdconf *conf = render(HEAD SERVICE);
+    assert_int_equal(birdconf_save(directory, conf->text, conf->length, error), 0);
+    snprintf(path, sizeof path, "%s/bird.conf.tmp", directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(birdconf_save(directory, "x", 1, error), -EISDIR);
+    assert_int_equal(rmdir(path), 0);
+    struct birdconf *back = birdconf_read(directory, error);
+    assert_non_null(back);
+    birdconf_free(back);
+    birdconf_free(conf);
+}
+
+// BIRD itself says whether it can read what we write.
+static void bird_accepts_it(void **state)
+{
+    (void)state;
+    char path[64];
+    if (access("/usr/sbin/bird", X_OK) != 0) {
+        skip();
+    }
+    struct birdconf *conf = render(EVERYTHING);
+    for (size_t i = 0; i < conf->slot_count; i += 2) {
+        birdconf_set(conf, conf->slots[i].protocol, true);
+    }
+    assert_int_equal(birdconf_save(directory, conf->text, conf->length, error), 0);
+    snprintf(path, sizeof path, "%s/main.conf", directory);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fprintf(file, "router id 192.0.2.1;\nprotocol device {}\ninclude \"%s/bird*.conf\";\n",
+            directory);
+    assert_int_equal(fclose(file), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        execl("/usr/sbin/bird", "bird", "-p", "-c", path, (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    unlink(path);
+    birdconf_free(conf);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+#define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_service_has_a_primary_and_a_twin_of_lower_preference),
+        cmocka_unit_test(only_families_in_use_are_there),
+        cmocka_unit_test(attributes_are_written_for_the_filter),
+        cmocka_unit_test(slots_are_sorted_and_know_their_routes),
+        cmocka_unit_test(switching_changes_one_word_and_its_way_back),
+        cmocka_unit_test(a_protocol_that_is_not_there_is_off_and_stays_so),
+        cmocka_unit_test(the_revision_is_of_everything_but_the_state),
+        cmocka_unit_test(a_file_comes_back_as_it_was),
+        cmocka_unit_test(a_file_with_no_service_comes_back_too),
+        cmocka_unit_test(a_file_edited_anywhere_is_refused),
+        cmocka_unit_test(a_file_cut_off_is_refused),
+        cmocka_unit_test(a_file_of_somebody_else_is_refused),
+        WITH_DIRECTORY(what_is_saved_is_read_back),
+        WITH_DIRECTORY(a_saved_file_can_be_read_by_bird_whatever_the_umask),
+        WITH_DIRECTORY(no_file_is_no_error),
+        WITH_DIRECTORY(a_removed_file_is_gone),
+        WITH_DIRECTORY(a_failed_save_says_what_and_why_and_leaves_the_old_file),
+        WITH_DIRECTORY(bird_accepts_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

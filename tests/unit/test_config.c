@@ -1,0 +1,733 @@
+// popgate.conf: what is read, what is refused, and that every mistake of a file is told at once.
+#include "controller/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define HEAD                                                                                       \
+    "[pop]\nid = fra1\n[bird]\nlocal_as = 64512\n"                                                 \
+    "[probe p]\ntype = tcp\ntarget = 192.0.2.53:53\n" // seven lines
+#define SERVICE "[service dns]\nprefixes = 192.0.2.53/32\nrequire = p\n"
+
+static char told[16384];
+static size_t errors, warnings;
+
+static void hear(void *arg, bool error, const char *line)
+{
+    (void)arg;
+    size_t used = strlen(told);
+    snprintf(told + used, sizeof told - used, "%s\n", line);
+    errors += error;
+    warnings += !error;
+}
+
+static void forget(void)
+{
+    told[0] = '\0';
+    errors = warnings = 0;
+}
+
+static struct config *parse(const char *text)
+{
+    forget();
+    return config_parse("f", text, hear, NULL);
+}
+
+static struct config *parse_good(const char *text)
+{
+    struct config *config = parse(text);
+    if (!config || errors || warnings) {
+        print_message("%s", told);
+    }
+    assert_non_null(config);
+    assert_int_equal(errors + warnings, 0);
+    return config;
+}
+
+// The text has this one error and no other.
+static void assert_error(const char *text, const char *line)
+{
+    struct config *config = parse(text);
+    if (config || errors != 1 || !strstr(told, line)) {
+        print_message("wanted: %s\ntold: %s", line, told);
+    }
+    assert_null(config);
+    assert_int_equal(errors, 1);
+    assert_non_null(strstr(told, line));
+}
+
+static void assert_warning(const char *text, const char *line)
+{
+    struct config *config = parse(text);
+    assert_non_null(config);
+    assert_int_equal(errors, 0);
+    assert_non_null(strstr(told, line));
+    config_free(config);
+}
+
+static void a_small_file_has_all_defaults(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(HEAD SERVICE);
+    assert_string_equal(config->pop.id, "fra1");
+    assert_string_equal(config->pop.state_dir, "/var/lib/popgate");
+    assert_string_equal(config->pop.runtime_dir, "/run/popgate");
+    assert_string_equal(config->bird.socket, "/run/bird/bird.ctl");
+    assert_int_equal(config->bird.local_as, 64512);
+    assert_int_equal(config->bird.session_count, 0);
+    assert_int_equal(config->bird.min_sessions, 1);
+    assert_int_equal(config->bird.configure, CONFIGURE_AUTO);
+    assert_string_equal(config->bird.table4, "master4");
+    assert_string_equal(config->bird.table6, "master6");
+    assert_string_equal(config->control.group, "popgate");
+    assert_int_equal(config->control.http.length, 0);
+    assert_int_equal(config->probe_count, 1);
+    assert_int_equal(config->probes[0].interval_ms, 1000);
+    assert_int_equal(config->probes[0].line, 5);
+    const struct service_conf *service = &config->services[0];
+    assert_int_equal(service->line, 8);
+    assert_true(service->has_family[FAMILY_V4]);
+    assert_false(service->has_family[FAMILY_V6]);
+    assert_int_equal(service->any_min, 1);
+    assert_int_equal(service->hold_down_ms, 10000);
+    assert_int_equal(service->max_hold_down_ms, 600000);
+    assert_int_equal(service->grace_ms, 30000);
+    assert_int_equal(service->adopt_grace_ms, 30000);
+    assert_int_equal(service->on_unknown, ON_UNKNOWN_HOLD);
+    assert_int_equal(service->on_exit, ON_EXIT_WITHDRAW);
+    assert_true(service->last_pop_guard);
+    assert_int_equal(service->primary.communities_count, 0);
+    assert_int_equal(service->drain.communities_count, 1);
+    assert_int_equal(service->drain.communities[0].part[0], 65535);
+    assert_int_equal(service->drain.communities[0].part[1], 0);
+    config_free(config);
+}
+
+static void the_example_is_without_fault(void **state)
+{
+    (void)state;
+    forget();
+    struct config *config = config_load("etc/popgate.conf", hear, NULL);
+    if (errors || warnings) {
+        print_message("%s", told);
+    }
+    assert_non_null(config);
+    assert_int_equal(errors + warnings, 0);
+    assert_int_equal(config->probe_count, 3);
+    assert_int_equal(config->service_count, 1);
+    assert_int_equal(config->services[0].prefix_count, 2);
+    assert_int_equal(config->services[0].degrade.count, 1);
+    config_free(config);
+}
+
+static void an_empty_file_says_what_it_needs(void **state)
+{
+    (void)state;
+    assert_null(parse(""));
+    assert_int_equal(errors, 2);
+    assert_non_null(strstr(told, "f:1: [pop] has no `id`"));
+    assert_non_null(strstr(told, "f:1: [bird] has no `local_as`"));
+}
+
+static void every_mistake_is_told_in_one_pass_and_in_order(void **state)
+{
+    (void)state;
+    assert_null(parse("[pop]\nid = fra 1\n[bird]\nlocal_as = x\n[probe p]\ntype = tpc\n"
+                      "[service dns]\nprefixes = 192.0.2.53\nrequire = q\n[brid]\n"));
+    assert_string_equal(
+        told, "f:2: `id`: \"fra 1\" may have only letters, digits and _ - . in it\n"
+              "f:4: `local_as`: \"x\" is not a number\n"
+              "f:5: no service uses probe `p`\n"
+              "f:6: `type`: there is no probe type \"tpc\"; did you mean tcp?\n"
+              "f:8: `prefixes`: \"192.0.2.53\" has no length; did you mean 192.0.2.53/32?\n"
+              "f:9: `require` of [service dns]: there is no probe `q`\n"
+              "f:10: unknown section [brid]; did you mean [bird]?\n");
+}
+
+static void an_unknown_key_names_the_nearest(void **state)
+{
+    (void)state;
+    assert_error(HEAD "intervall = 1s\n" SERVICE,
+                 "f:8: unknown key `intervall` in [probe]; did you mean `interval`?");
+    assert_error(HEAD "fluxcompensator = 1s\n" SERVICE,
+                 "f:8: unknown key `fluxcompensator` in [probe]\n");
+    assert_error(HEAD SERVICE "drain_comunities = 1:1\n", "did you mean `drain_communities`?");
+    assert_error(HEAD "tpye = tcp\n" SERVICE, "did you mean `type`?");
+}
+
+static void sections_of_a_later_version_are_unknown(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "[responder]\nthreads = 1\n", "f:11: unknown section [responder]\n");
+}
+
+static void a_named_section_has_a_name_and_others_none(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "[probe]\n", "f:11: [probe] needs a name: [probe NAME]");
+    assert_error(HEAD SERVICE "[control x]\n", "f:11: [control] takes no name; write [control]");
+}
+
+static void a_section_twice_names_the_first(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "[pop]\nid = x\n", "f:11: [pop] is here already, in line 1");
+    assert_error(HEAD SERVICE "[probe p]\ntype = tcp\n",
+                 "f:11: [probe p] is here already, in line 5");
+}
+
+static void a_key_twice_names_the_first(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "grace = 1s\ngrace = 2s\n",
+                 "f:12: `grace` is set already, in line 11");
+}
+
+static void a_list_may_be_continued_and_repeated(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(HEAD SERVICE "prefixes =   ; first none\n"
+                                                    "  2001:db8::53/128 192.0.2.54/32 ; two\n"
+                                                    "\n"
+                                                    "# a comment between\n"
+                                                    "\t2001:db8::54/128\n");
+    assert_int_equal(config->services[0].prefix_count, 4);
+    char text[PREFIX_TEXT_MAX];
+    assert_string_equal(prefix_text(&config->services[0].prefixes[3], text), "2001:db8::54/128");
+    config_free(config);
+}
+
+static void a_list_of_nothing_has_no_value(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "communities =\n", "f:11: `communities`: has no value");
+    assert_error(HEAD SERVICE "grace = ; soon\n", "f:11: `grace`: has no value");
+}
+
+static void only_a_list_may_be_continued(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "grace = 1s\n  2s\n",
+                 "f:12: white space at the start of the line "
+                 "continues `grace` (line 11), which is not a list");
+    assert_error("  \n [pop]\n" HEAD SERVICE, "f:2: this line starts with white space");
+}
+
+static void a_line_that_is_nothing_is_told(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "grace\n", "f:11: neither a [section] nor a `key = value`");
+    assert_error(HEAD SERVICE "grace: 1s\n", "f:11: neither");
+    assert_error(HEAD SERVICE "= 1s\n", "f:11: neither");
+    assert_error(HEAD SERVICE "grace ; = 1s", "f:11: neither");
+    assert_error("id = x\n" HEAD SERVICE, "f:1: `id` stands before the first [section]");
+    assert_error(HEAD SERVICE "[control\ngroup = x\n", "f:11: a section is written as");
+    assert_error(HEAD SERVICE "[control] x\ngroup = x\n", "f:11: a section is written as");
+    assert_error(HEAD SERVICE "[]\n", "f:11: a section is written as");
+}
+
+static void a_long_line_is_refused_never_cut(void **state)
+{
+    (void)state;
+    char text[2048];
+    // A prefix list that, cut, would still be a good one.
+    snprintf(text, sizeof text, HEAD "%s%250s%s\n 192.0.2.60/32\nrequire = p\n",
+             "[service dns]\nprefixes = 10.0.0.0/8\nprefixes = 192.0.2.53/32 ", "", "192.0.2.5/32");
+    assert_null(parse(text));
+    assert_int_equal(errors, 1);
+    assert_non_null(strstr(told, "f:10: this line is too long: 287 bytes, at most 198"));
+    snprintf(text, sizeof text, HEAD SERVICE "# %400s\n", "long comment");
+    config_free(parse_good(text));
+}
+
+static void a_long_section_name_is_whole(void **state)
+{
+    (void)state;
+    // inih itself cuts a section's name at 49 bytes.
+    assert_error(
+        HEAD SERVICE "[probe a23456789012345678901234567890123456789012345678]\n"
+                     "type = tcp\ntarget = [::1]:1\n"
+                     "[service s]\nprefixes = 10.0.0.0/8\n"
+                     "require = a23456789012345678901234567890123456789012345678\n",
+        "f:11: the name \"a23456789012345678901234567890123456789012345678\" has 48 bytes, "
+        "at most 47");
+}
+
+static void dos_line_ends_and_a_byte_order_mark_are_read(void **state)
+{
+    (void)state;
+    config_free(parse_good("\xef\xbb\xbf[pop]\r\nid = fra1\r\n[bird]\r\nlocal_as = 64512\r\n"
+                           "[probe p]\r\ntype = tcp\r\ntarget = 192.0.2.53:53\r\n"
+                           "[service dns]\r\nprefixes =\r\n 192.0.2.53/32\r\nrequire = p"));
+}
+
+static void what_is_not_text_is_refused(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "grace = 1\001s\n", "f:11: a control character in this line");
+    assert_error(HEAD SERVICE "# \xff\n", "f:11: this line is not UTF-8 text");
+    assert_error(HEAD SERVICE "# \xed\xa0\x80\n", "f:11: this line is not UTF-8 text");
+    assert_error(HEAD SERVICE "# \xe2\x82", "f:11: this line is not UTF-8 text");
+    config_free(parse_good(HEAD SERVICE "# \xe2\x82\xac \xf0\x9f\x98\x80 \xc3\xa4\n"));
+}
+
+static void assert_load_error(const char *path, const char *saying)
+{
+    forget();
+    assert_null(config_load(path, hear, NULL));
+    assert_int_equal(errors, 1);
+    assert_non_null(strstr(told, saying));
+}
+
+static void a_file_that_cannot_be_read_says_why(void **state)
+{
+    (void)state;
+    assert_load_error("/nonexistent/popgate.conf",
+                      "/nonexistent/popgate.conf: can't open the configuration: No such file");
+    assert_load_error("/", "not a regular file");
+}
+
+static void a_nul_byte_is_told_with_its_line(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/popgate_test_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "[pop]\nid = a\0b\n", 15), 15);
+    close(fd);
+    assert_load_error(path, ":2: a NUL byte in this line");
+    unlink(path);
+}
+
+static void defaults_reach_what_does_not_say_otherwise(void **state)
+{
+    (void)state;
+    struct config *config =
+        parse_good(HEAD SERVICE "grace = 7s\n"
+                                "[defaults]\ninterval = 5s\nunknown_grace = 9s\ngrace = 3s\n"
+                                "hold_down = 4s\non_exit = keep\n");
+    assert_int_equal(config->probes[0].interval_ms, 5000);
+    assert_int_equal(config->probes[0].unknown_grace_ms, 9000);
+    assert_int_equal(config->services[0].grace_ms, 7000);
+    assert_int_equal(config->services[0].hold_down_ms, 4000);
+    assert_int_equal(config->services[0].on_exit, ON_EXIT_KEEP);
+    config_free(config);
+}
+
+static void a_mistake_in_defaults_is_told_once(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "[defaults]\ninterval = 5\n",
+                 "f:12: `interval`: \"5\" is not a duration");
+    assert_error(HEAD SERVICE "[defaults]\nprefixes = 10.0.0.0/8\n",
+                 "f:12: unknown key `prefixes` in [defaults]");
+}
+
+static uint64_t probe_fingerprint(const char *text)
+{
+    struct config *config = parse_good(text);
+    uint64_t fingerprint = config->probes[0].fingerprint;
+    config_free(config);
+    return fingerprint;
+}
+
+static void a_fingerprint_is_of_what_is_meant_not_of_how_it_is_written(void **state)
+{
+    (void)state;
+    uint64_t plain = probe_fingerprint(HEAD SERVICE);
+    assert_true(plain == probe_fingerprint(HEAD "interval = 1s ; the default\n\n" SERVICE));
+    assert_true(plain == probe_fingerprint(HEAD SERVICE "[defaults]\ninterval = 1s\n"));
+    assert_true(plain == probe_fingerprint(HEAD SERVICE "[defaults]\ngrace = 1s\n"));
+    assert_false(plain == probe_fingerprint(HEAD SERVICE "[defaults]\ninterval = 2s\n"));
+    assert_false(plain == probe_fingerprint(HEAD "timeout = 400ms\n" SERVICE));
+    assert_false(plain == probe_fingerprint(HEAD "send = x\n" SERVICE));
+}
+
+static void prefixes_are_refused_for_what_they_are(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *prefix, *saying;
+    } bad[] = {
+        {"192.0.2.53/24", "192.0.2.53/24 has host bits set; did you mean 192.0.2.0/24?"},
+        {"2001:db8::53/64", "2001:db8::53/64 has host bits set; did you mean 2001:db8::/64?"},
+        {"0.0.0.0/0", "0.0.0.0/0 is a default route"},
+        {"::/0", "::/0 is a default route"},
+        {"192.0.2.0/33", "the length is not a number from 1 to 32"},
+        {"2001:db8::/129", "the length is not a number from 1 to 128"},
+        {"192.0.2.0/", "the length is not a number"},
+        {"192.0.2.0/-1", "the length is not a number"},
+        {"192.0.2/24", "is not a prefix"},
+        {"2001:db8::53", "has no length; did you mean 2001:db8::53/128?"},
+        {"dns.example/32", "is not a prefix"},
+    };
+    char text[512];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, HEAD "[service dns]\nrequire = p\nprefixes = %s\n",
+                 bad[i].prefix);
+        assert_error(text, bad[i].saying);
+    }
+}
+
+static void a_prefix_belongs_to_one_service(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "[service b]\nrequire = p\nprefixes = 10.0.0.0/8 192.0.2.53/32\n",
+                 "f:13: prefix 192.0.2.53/32 is in [service dns] already, line 9");
+    assert_error(HEAD SERVICE " \nprefixes = 192.0.2.53/32\n",
+                 "f:12: prefix 192.0.2.53/32 is in [service dns] already, line 9");
+}
+
+static void a_prefix_within_another_services_is_a_warning(void **state)
+{
+    (void)state;
+    assert_warning(HEAD SERVICE "[service b]\nrequire = p\nprefixes = 192.0.0.0/16 192.0.2.0/30\n",
+                   "f:9: prefix 192.0.2.53/32 lies within 192.0.0.0/16 of [service b], line 13");
+    // In one service they go up and down together.
+    config_free(parse_good(HEAD SERVICE "prefixes = 192.0.2.0/24\n"));
+}
+
+static void names_are_found_and_the_nearest_told(void **state)
+{
+    (void)state;
+    assert_error(
+        HEAD "[probe dns-udp]\ntype = tcp\ntarget = [::1]:53\n" SERVICE "any = dns-upd\n",
+        "f:14: `any` of [service dns]: there is no probe `dns-upd`; did you mean `dns-udp`?");
+    assert_error(HEAD SERVICE "depends = p\n",
+                 "f:11: `depends` of [service dns]: there is no service `p`");
+    assert_error(HEAD SERVICE "degrade = p p\n", "f:11: `degrade`: probe `p` is here twice");
+}
+
+static void names_become_indices(void **state)
+{
+    (void)state;
+    struct config *config =
+        parse_good(HEAD "[service a]\nprefixes = 10.1.0.0/16\nrequire = q p\ndepends = b\n"
+                        "[probe q]\ntype = tcp\ntarget = [::1]:1\n"
+                        "[service b]\nprefixes = 10.2.0.0/16\nany = p\n");
+    assert_int_equal(config->services[0].require.count, 2);
+    assert_int_equal(config->services[0].require.items[0], 1);
+    assert_int_equal(config->services[0].require.items[1], 0);
+    assert_int_equal(config->services[0].depends.items[0], 1);
+    assert_int_equal(config->service_order[0], 1);
+    assert_int_equal(config->service_order[1], 0);
+    config_free(config);
+}
+
+static void a_name_has_a_charset(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "[service 1x]\nprefixes = 10.0.0.0/8\nrequire = p\n",
+                 "f:11: \"1x\" is not a name");
+    assert_error(HEAD SERVICE "[service a;b]\nprefixes = 10.0.0.0/8\nrequire = p\n",
+                 "f:11: \"a;b\" is not a name");
+    assert_error(HEAD SERVICE "[service a\" b]\nprefixes = 10.0.0.0/8\nrequire = p\n",
+                 "f:11: \"a\" b\" is not a name");
+}
+
+static void a_service_needs_a_probe_that_can_take_it_down(void **state)
+{
+    (void)state;
+    assert_error(HEAD "[service a]\nprefixes = 10.1.0.0/16\ndegrade = p\n",
+                 "f:8: [service a] has no probe in `require` or `any`");
+}
+
+static void any_min_is_not_above_any(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "any = p\nany_min = 2\n",
+                 "f:12: `any_min` is 2, but `any` has only 1");
+    assert_error(HEAD SERVICE "any_min = 1\n", "f:11: `any_min` is 1, but `any` has only 0");
+}
+
+static void a_probe_of_no_service_is_a_warning(void **state)
+{
+    (void)state;
+    assert_warning(HEAD SERVICE "[probe q]\ntype = tcp\ntarget = [::1]:1\n",
+                   "f:11: no service uses probe `q`");
+}
+
+static void services_that_bird_would_confuse_are_refused(void **state)
+{
+    (void)state;
+    assert_error(HEAD "[service a-b]\nprefixes = 10.1.0.0/16\nrequire = p\n"
+                      "[service a_b]\nprefixes = 10.2.0.0/16\nrequire = p\n",
+                 "f:11: services `a_b` and `a-b` (line 8) are one name to BIRD");
+}
+
+#define DEPENDENT(name, number, on)                                                                \
+    "[service " name "]\nprefixes = 10." number ".0.0/16\nrequire = p\ndepends = " on "\n"
+
+static void a_circle_of_services_is_shown(void **state)
+{
+    (void)state;
+    assert_error(HEAD DEPENDENT("a", "1", "b") DEPENDENT("b", "2", "c") DEPENDENT("c", "3", "b"),
+                 "f:15: `depends` goes round in a circle: b -> c -> b");
+    assert_error(HEAD DEPENDENT("a", "1", "a"), "f:11: `depends` goes round in a circle: a -> a");
+}
+
+static void every_circle_is_shown(void **state)
+{
+    (void)state;
+    assert_null(parse(HEAD DEPENDENT("a", "1", "b") DEPENDENT("b", "2", "a")
+                          DEPENDENT("c", "3", "d a") DEPENDENT("d", "4", "c")));
+    assert_int_equal(errors, 2);
+    assert_non_null(strstr(told, "circle: a -> b -> a"));
+    assert_non_null(strstr(told, "circle: c -> d -> c"));
+}
+
+static void services_are_ordered_after_what_they_depend_on(void **state)
+{
+    (void)state;
+    struct config *config =
+        parse_good(HEAD DEPENDENT("a", "1", "b d") DEPENDENT("b", "2", "c") DEPENDENT("c", "3", "d")
+                       SERVICE "[service d]\nprefixes = 10.9.0.0/16\nany = p\n");
+    static const size_t wanted[] = {3, 4, 2, 1, 0};
+    assert_int_equal(config->service_count, 5);
+    assert_memory_equal(config->service_order, wanted, sizeof wanted);
+    config_free(config);
+}
+
+static void the_twin_has_the_primarys_attributes_and_its_own(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(
+        HEAD SERVICE "communities = 64512:1 no-export\nlarge_communities = 64512:1:4294967295\n"
+                     "ext_communities = rt:64512:10 generic:0x43000000:0x1\n"
+                     "med = 10\nprepend = 1\nlocal_pref = 200\n"
+                     "drain_communities = 64512:2 64512:1\ndrain_large_communities = 64512:2:2\n"
+                     "drain_med = 0\n");
+    const struct attributes *primary = &config->services[0].primary;
+    const struct attributes *drain = &config->services[0].drain;
+    assert_int_equal(primary->communities_count, 2);
+    assert_int_equal(primary->communities[1].part[1], 65281);
+    assert_int_equal(primary->large_communities[0].part[2], 4294967295);
+    assert_string_equal(primary->ext_communities[0].text, "(rt, 64512, 10)");
+    assert_string_equal(primary->ext_communities[1].text, "(generic, 0x43000000, 0x1)");
+    assert_int_equal(drain->communities_count, 3);
+    assert_int_equal(drain->communities[0].part[1], 65281);
+    assert_int_equal(drain->large_communities_count, 2);
+    assert_int_equal(drain->ext_communities_count, 2);
+    assert_true(drain->has_med);
+    assert_int_equal(drain->med, 0);
+    assert_int_equal(drain->prepend, 1);
+    assert_int_equal(drain->local_pref, 200);
+    config_free(config);
+}
+
+static void drain_prepend_may_be_none(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(HEAD SERVICE "prepend = 2\ndrain_prepend = 0\n");
+    assert_int_equal(config->services[0].primary.prepend, 2);
+    assert_int_equal(config->services[0].drain.prepend, 0);
+    config_free(config);
+}
+
+static void a_drain_that_changes_nothing_is_a_warning(void **state)
+{
+    (void)state;
+    assert_warning(HEAD SERVICE "drain_communities = none\n",
+                   "f:8: [service dns]: draining changes no attribute");
+    config_free(parse_good(HEAD SERVICE "drain_communities = none\ndrain_med = 100\n"));
+}
+
+static void attributes_are_refused_for_what_they_are(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *saying;
+    } bad[] = {
+        {"communities = 65536:1", "\"65536:1\" is not a community"},
+        {"communities = 1:2:3", "is not a community"},
+        {"communities = 1:2, 3:4", "\"1:2,\" is not a community"},
+        {"communities = no-exprt", "did you mean no-export?"},
+        {"communities = 1:2 1:2", "1:2 is here twice"},
+        {"large_communities = 1:2", "is not a large community"},
+        {"large_communities = 1:2:4294967296", "is not a large community"},
+        {"ext_communities = xx:1:2", "is not an extended community"},
+        {"ext_communities = rt:65536:65536", "is not an extended community"},
+        {"ext_communities = rt:1:2));accept", "is not an extended community"},
+        {"med = 4294967296", "is not a number up to 4294967295"},
+        {"prepend = 17", "17 is not within 0 to 16"},
+    };
+    char text[512];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, HEAD SERVICE "%s\n", bad[i].line);
+        assert_error(text, bad[i].saying);
+    }
+}
+
+static void sessions_are_checked(void **state)
+{
+    (void)state;
+#define BIRD_WITH(more) "[pop]\nid = x\n[bird]\nlocal_as = 1\n" more
+#define REST            "[probe p]\ntype = tcp\ntarget = [::1]:1\n" SERVICE
+    struct config *config = parse_good(BIRD_WITH("sessions = a b.c-d\nmin_sessions = 2\n") REST);
+    assert_int_equal(config->bird.session_count, 2);
+    assert_string_equal(config->bird.sessions[1], "b.c-d");
+    config_free(config);
+    assert_error(BIRD_WITH("sessions = a b\nmin_sessions = 3\n") REST,
+                 "f:6: `min_sessions` is 3, but `sessions` names only 2");
+    assert_error(BIRD_WITH("sessions = a\";\n") REST, "f:5: `sessions`: \"a\";\" may have only");
+    assert_error(BIRD_WITH("sessions = a a\n") REST, "f:5: `sessions`: a is here twice");
+    assert_error(BIRD_WITH("table4 = popgate4\n") REST,
+                 "f:5: popgate4 is the table that popgate makes");
+    assert_error(BIRD_WITH("table4 = a'b\n") REST, "f:5: `table4`: \"a'b\" may have only");
+    assert_error(BIRD_WITH("configure = never\n") REST,
+                 "f:5: `configure`: \"never\" is not one of auto, manual");
+}
+
+static void http_is_on_loopback(void **state)
+{
+    (void)state;
+    config_free(parse_good(HEAD SERVICE "[control]\nhttp = 127.0.0.2:9479\n"));
+    config_free(parse_good(HEAD SERVICE "[control]\nhttp = [::1]:9479\n"));
+    assert_error(HEAD SERVICE "[control]\nhttp = 0.0.0.0:9479\n",
+                 "f:12: `http`: 0.0.0.0:9479 is not a loopback address");
+    assert_error(HEAD SERVICE "[control]\nhttp = [2001:db8::1]:9479\n",
+                 "is not a loopback address");
+}
+
+static void a_path_must_leave_room_for_the_socket(void **state)
+{
+    (void)state;
+    char text[512];
+    snprintf(text, sizeof text, "[pop]\nid = x\nruntime_dir = /%093d\n[bird]\nlocal_as = 1\n" REST,
+             0);
+    config_free(parse_good(text)); // 94 bytes and 13 of /popgate.sock: 107
+    snprintf(text, sizeof text, "[pop]\nid = x\nruntime_dir = /%094d\n[bird]\nlocal_as = 1\n" REST,
+             0);
+    assert_error(text, "f:3: `runtime_dir`: the path is too long for the socket");
+    assert_error("[pop]\nid = x\nruntime_dir = run\n[bird]\nlocal_as = 1\n" REST,
+                 "f:3: `runtime_dir`: \"run\" does not begin with /");
+}
+
+static void hold_down_stays_below_its_maximum(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "hold_down = 20m\n",
+                 "f:11: `max_hold_down` (10m) is less than `hold_down` (20m)");
+}
+
+static void a_probe_is_checked_as_its_type_wants(void **state)
+{
+    (void)state;
+    assert_error(HEAD SERVICE "degrade = q\n[probe q]\ntype = tcp\n",
+                 "f:12: [probe q]: target is missing");
+    assert_error(HEAD SERVICE "degrade = q\n[probe q]\ntarget = [::1]:1\n",
+                 "f:12: [probe q] has no `type`");
+    assert_error(HEAD SERVICE "degrade = q\n[probe q]\ntype = dns\ntarget = [::1]:1\n",
+                 "f:12: [probe q] has no `qname`");
+}
+
+static void every_fallback_parses(void **state)
+{
+    (void)state;
+    // key_set_fallbacks() asserts it.
+    struct probe_conf probe = {0};
+    key_set_fallbacks(probe_common_keys, &probe);
+    for (size_t i = 0; probe_types[i]; i++) {
+        void *options = calloc(1, probe_types[i]->options_size + 1);
+        assert_non_null(options);
+        key_set_fallbacks(probe_types[i]->keys, options);
+        free(options);
+    }
+}
+
+static char *manual_text(void)
+{
+    static char manual[1 << 17];
+    FILE *file = fopen("docs/popgate.conf.5", "re");
+    assert_non_null(file);
+    manual[fread(manual, 1, sizeof manual - 1, file)] = '\0';
+    fclose(file);
+    return manual;
+}
+
+static void assert_in_manual(const char *manual, const struct key *table)
+{
+    char item[80];
+    for (const struct key *key = table; key && key->name; key++) {
+        snprintf(item, sizeof item, ".It Cm %s", key->name);
+        const char *found = strstr(manual, item);
+        if (!found) {
+            print_message("popgate.conf.5 does not tell of `%s`\n", key->name);
+        }
+        assert_non_null(found);
+    }
+}
+
+static void the_manual_tells_of_every_key(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"pop", "bird", "control", "defaults", "probe", "service"};
+    const char *manual = manual_text();
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        for (size_t j = 0; j < CONFIG_TABLES_MAX; j++) {
+            assert_in_manual(manual, config_keys(kinds[i], j));
+        }
+    }
+    for (size_t i = 0; probe_types[i]; i++) {
+        assert_in_manual(manual, probe_types[i]->keys);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_small_file_has_all_defaults),
+        cmocka_unit_test(the_example_is_without_fault),
+        cmocka_unit_test(an_empty_file_says_what_it_needs),
+        cmocka_unit_test(every_mistake_is_told_in_one_pass_and_in_order),
+        cmocka_unit_test(an_unknown_key_names_the_nearest),
+        cmocka_unit_test(sections_of_a_later_version_are_unknown),
+        cmocka_unit_test(a_named_section_has_a_name_and_others_none),
+        cmocka_unit_test(a_section_twice_names_the_first),
+        cmocka_unit_test(a_key_twice_names_the_first),
+        cmocka_unit_test(a_list_may_be_continued_and_repeated),
+        cmocka_unit_test(a_list_of_nothing_has_no_value),
+        cmocka_unit_test(only_a_list_may_be_continued),
+        cmocka_unit_test(a_line_that_is_nothing_is_told),
+        cmocka_unit_test(a_long_line_is_refused_never_cut),
+        cmocka_unit_test(a_long_section_name_is_whole),
+        cmocka_unit_test(dos_line_ends_and_a_byte_order_mark_are_read),
+        cmocka_unit_test(what_is_not_text_is_refused),
+        cmocka_unit_test(a_file_that_cannot_be_read_says_why),
+        cmocka_unit_test(a_nul_byte_is_told_with_its_line),
+        cmocka_unit_test(defaults_reach_what_does_not_say_otherwise),
+        cmocka_unit_test(a_mistake_in_defaults_is_told_once),
+        cmocka_unit_test(a_fingerprint_is_of_what_is_meant_not_of_how_it_is_written),
+        cmocka_unit_test(prefixes_are_refused_for_what_they_are),
+        cmocka_unit_test(a_prefix_belongs_to_one_service),
+        cmocka_unit_test(a_prefix_within_another_services_is_a_warning),
+        cmocka_unit_test(names_are_found_and_the_nearest_told),
+        cmocka_unit_test(names_become_indices),
+        cmocka_unit_test(a_name_has_a_charset),
+        cmocka_unit_test(a_service_needs_a_probe_that_can_take_it_down),
+        cmocka_unit_test(any_min_is_not_above_any),
+        cmocka_unit_test(a_probe_of_no_service_is_a_warning),
+        cmocka_unit_test(services_that_bird_would_confuse_are_refused),
+        cmocka_unit_test(a_circle_of_services_is_shown),
+        cmocka_unit_test(every_circle_is_shown),
+        cmocka_unit_test(services_are_ordered_after_what_they_depend_on),
+        cmocka_unit_test(the_twin_has_the_primarys_attributes_and_its_own),
+        cmocka_unit_test(drain_prepend_may_be_none),
+        cmocka_unit_test(a_drain_that_changes_nothing_is_a_warning),
+        cmocka_unit_test(attributes_are_refused_for_what_they_are),
+        cmocka_unit_test(sessions_are_checked),
+        cmocka_unit_test(http_is_on_loopback),
+        cmocka_unit_test(a_path_must_leave_room_for_the_socket),
+        cmocka_unit_test(hold_down_stays_below_its_maximum),
+        cmocka_unit_test(a_probe_is_checked_as_its_type_wants),
+        cmocka_unit_test(every_fallback_parses),
+        cmocka_unit_test(the_manual_tells_of_every_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
