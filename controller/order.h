@@ -1,0 +1,51 @@
+// What the pure parts want BIRD to be told: a queue of orders that the shell takes and sends. Pure.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ORDER_COMMAND_MAX 256
+
+enum order_kind {
+    ORDER_ENABLE,
+    ORDER_DISABLE,
+    ORDER_PROTOCOLS, // show protocols: the snapshot
+    ORDER_REVISION,  // show protocols all of the pipes: which file BIRD has loaded
+    ORDER_ROUTE,     // show route PREFIX export SESSION
+    ORDER_CHECK,     // configure check
+    ORDER_CONFIGURE,
+    ORDER_KINDS,
+};
+
+// Switching has a connection of its own, so that no slow answer to a question stands before it.
+enum order_link { ORDER_LINK_ACT, ORDER_LINK_ASK };
+
+// A token names an order in its replies: kind (4 bits), and two indices that the kind defines (28
+// bits each). The upper 4 bits are the core's, for its generation.
+uint64_t order_token(enum order_kind kind, size_t a, size_t b);
+enum order_kind order_kind(uint64_t token);
+size_t order_a(uint64_t token);
+size_t order_b(uint64_t token);
+
+struct order {
+    enum order_link link;
+    bool urgent;
+    uint64_t token;
+    char command[ORDER_COMMAND_MAX];
+};
+
+struct orders {
+    struct order *ring;
+    size_t capacity, first, count;
+};
+
+bool orders_init(struct orders *orders, size_t capacity); // false: out of memory
+void orders_free(struct orders *orders);
+size_t orders_room(const struct orders *orders);
+
+// There must be room.
+__attribute__((format(printf, 5, 6))) void orders_put(struct orders *orders, enum order_link link,
+                                                      bool urgent, uint64_t token,
+                                                      const char *command, ...);
+bool orders_take(struct orders *orders, struct order *out); // false: none

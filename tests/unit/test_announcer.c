@@ -1,0 +1,506 @@
+// The announcer: which protocols are switched, in which order, and what is believed of BIRD.
+#include "controller/announcer.h"
+
+#include "tests/unit/small_config.h"
+
+enum { DNS, WEB };
+
+static struct config *config;
+static struct announcer *announcer;
+static struct orders orders;
+
+static int start(void **state)
+{
+    (void)state;
+    config = small_config(PROBE("p") "[service dns]\nprefixes = 192.0.2.1/32 2001:db8::1/128\n"
+                                     "require = p\n"
+                                     "[service web]\nprefixes = 192.0.2.2/32\nrequire = p\n");
+    announcer = announcer_new(config);
+    assert_non_null(announcer);
+    assert_true(orders_init(&orders, 16));
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    orders_free(&orders);
+    announcer_free(announcer);
+    config_free(config);
+    return 0;
+}
+
+// BIRD's rows, "name+" is on and "name-" is off; returns how many were drift.
+static size_t rows(const char *text)
+{
+    size_t drifts = 0;
+    char name[BIRD_PROTOCOL_MAX];
+    char sign;
+    int read;
+    while (sscanf(text, " %63[a-z0-9_]%c%n", name, &sign, &read) == 2) {
+        drifts += announcer_row(announcer, name, sign == '+');
+        text += read;
+    }
+    return drifts;
+}
+
+static size_t snapshot(const char *text)
+{
+    announcer_snapshot_begin(announcer, true);
+    size_t drifts = rows(text);
+    assert_true(announcer_snapshot_end(announcer));
+    return drifts;
+}
+
+#define DNS_OFF         "popgate_dns_v4- popgate_dns_v6- popgate_dns_v4_drain- popgate_dns_v6_drain- "
+#define DNS_ON          "popgate_dns_v4+ popgate_dns_v6+ popgate_dns_v4_drain- popgate_dns_v6_drain- "
+#define DNS_TWIN        "popgate_dns_v4- popgate_dns_v6- popgate_dns_v4_drain+ popgate_dns_v6_drain+ "
+#define DNS_BOTH        "popgate_dns_v4+ popgate_dns_v6+ popgate_dns_v4_drain+ popgate_dns_v6_drain+ "
+#define WEB_OFF         "popgate_web_v4- popgate_web_v4_drain- "
+#define WEB_ON          "popgate_web_v4+ popgate_web_v4_drain- "
+#define ANNOUNCE        TARGET_ANNOUNCE, 1
+#define WITHDRAW        TARGET_WITHDRAW, 1
+#define DEPREFER        TARGET_DEPREFERENCE, 1
+#define NO_PROTO        true, true
+#define ALL_WELL        false, true
+#define ENABLED         11
+#define DISABLED        9
+#define ALREADY_ENABLED 10
+
+static void plan(void)
+{
+    announcer_plan(announcer, &orders);
+}
+
+static void expect(const char *command)
+{
+    expect_order(&orders, command);
+}
+
+static void expect_nothing(void)
+{
+    plan();
+    expect_no_order(&orders);
+}
+
+// BIRD has the protocols like this, the file is on disk, and these are the targets.
+static void running(const char *protocols, enum target dns, enum target web)
+{
+    announcer_file_saved(announcer, 1);
+    announcer_link(announcer, true);
+    announcer_set_target(announcer, DNS, dns, 1);
+    announcer_set_target(announcer, WEB, web, 1);
+    announcer->services[DNS].forced = announcer->services[WEB].forced = false;
+    snapshot(protocols);
+    expect_nothing();
+    assert_true(announcer_settled(announcer, DNS));
+    assert_true(announcer_settled(announcer, WEB));
+}
+
+static void nothing_is_sent_while_the_link_is_down(void **state)
+{
+    (void)state;
+    announcer_set_target(announcer, DNS, ANNOUNCE);
+    announcer_file_saved(announcer, 1);
+    expect_nothing();
+}
+
+static void switching_on_waits_for_the_file_on_disk(void **state)
+{
+    (void)state;
+    running(DNS_OFF WEB_OFF, TARGET_WITHDRAW, TARGET_WITHDRAW);
+    announcer_set_target(announcer, DNS, TARGET_ANNOUNCE, 7);
+    expect_nothing();
+    announcer_file_saved(announcer, 6);
+    expect_nothing();
+    announcer_file_saved(announcer, 7);
+    plan();
+    expect("enable \"popgate_dns_v?\"");
+    expect_nothing();
+}
+
+static void switching_on_waits_until_the_protocols_are_seen(void **state)
+{
+    (void)state;
+    announcer_file_saved(announcer, 1);
+    announcer_link(announcer, true);
+    announcer_set_target(announcer, DNS, ANNOUNCE);
+    snapshot(WEB_OFF);
+    plan();
+    while (orders_take(&orders, &(struct order){.urgent = false})) {
+    }
+    snapshot(DNS_OFF WEB_OFF);
+    plan();
+    expect("enable \"popgate_dns_v?\"");
+}
+
+static void a_withdrawal_waits_for_no_file(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, TARGET_WITHDRAW, 99);
+    plan();
+    struct order order;
+    assert_true(orders_take(&orders, &order));
+    assert_string_equal(order.command, "disable \"popgate_dns_v?\"");
+    assert_true(order.urgent);
+    assert_int_equal(order.link, ORDER_LINK_ACT);
+    expect_nothing();
+}
+
+static void draining_keeps_the_primary_until_the_twin_is_up_in_both_families(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, DEPREFER);
+    plan();
+    uint64_t token = expect_order(&orders, "enable \"popgate_dns_v?_drain\"");
+    expect_nothing();
+    announcer_reply_line(announcer, ENABLED, "popgate_dns_v4_drain: enabled");
+    announcer_reply_line(announcer, ENABLED, "popgate_dns_v6_drain: enabled");
+    announcer_reply_end(announcer, token, ALL_WELL);
+    expect_nothing(); // enabled is not yet up
+    announcer_snapshot_begin(announcer, false);
+    rows("popgate_dns_v4+ popgate_dns_v6+ popgate_dns_v4_drain+ popgate_dns_v6_drain- " WEB_ON);
+    assert_true(announcer_snapshot_end(announcer));
+    expect_nothing(); // enabled again at most once a second
+    snapshot("popgate_dns_v4+ popgate_dns_v6+ popgate_dns_v4_drain+ popgate_dns_v6_drain- " WEB_ON);
+    plan();
+    expect("enable \"popgate_dns_v?_drain\"");
+    expect_nothing();
+}
+
+static void the_primary_goes_when_the_twin_is_seen_to_be_up(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, DEPREFER);
+    plan();
+    uint64_t token = expect_order(&orders, "enable \"popgate_dns_v?_drain\"");
+    announcer_reply_end(announcer, token, ALL_WELL);
+    snapshot(DNS_BOTH WEB_ON);
+    plan();
+    expect("disable \"popgate_dns_v?\"");
+    expect_nothing();
+}
+
+static void undraining_makes_before_it_breaks(void **state)
+{
+    (void)state;
+    running(DNS_TWIN WEB_ON, TARGET_DEPREFERENCE, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, ANNOUNCE);
+    plan();
+    uint64_t token = expect_order(&orders, "enable \"popgate_dns_v?\"");
+    expect_nothing();
+    announcer_reply_end(announcer, token, ALL_WELL);
+    snapshot(DNS_BOTH WEB_ON);
+    plan();
+    expect("disable \"popgate_dns_v?_drain\"");
+}
+
+static void withdrawing_takes_the_twin_first(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, DEPREFER);
+    plan();
+    uint64_t token = expect_order(&orders, "enable \"popgate_dns_v?_drain\"");
+    announcer_reply_end(announcer, token, ALL_WELL);
+    snapshot(DNS_BOTH WEB_ON);
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    plan();
+    expect("disable \"popgate_dns_v?_drain\"");
+    expect("disable \"popgate_dns_v?\"");
+    expect_nothing();
+}
+
+static void one_pattern_does_when_nothing_is_to_stay_on(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    announcer_set_target(announcer, WEB, WITHDRAW);
+    plan();
+    uint64_t token = expect_order(&orders, "disable \"popgate_*\"");
+    expect_nothing();
+    announcer_reply_line(announcer, DISABLED, "popgate_dns_v4: disabled");
+    announcer_reply_line(announcer, DISABLED, "popgate_dns_v6: disabled");
+    announcer_reply_line(announcer, DISABLED, "popgate_web_v4: disabled");
+    assert_false(announcer_settled(announcer, DNS));
+    announcer_reply_end(announcer, token, ALL_WELL);
+    assert_true(announcer_settled(announcer, DNS));
+    assert_true(announcer_settled(announcer, WEB));
+}
+
+static void the_pattern_for_twins_goes_before_the_pattern_for_all(void **state)
+{
+    (void)state;
+    running(DNS_TWIN WEB_ON, TARGET_DEPREFERENCE, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    announcer_set_target(announcer, WEB, WITHDRAW);
+    plan();
+    expect("disable \"popgate_*_drain\"");
+    expect("disable \"popgate_*\"");
+    expect_nothing();
+}
+
+static void the_pattern_waits_for_room(void **state)
+{
+    (void)state;
+    running(DNS_TWIN WEB_ON, TARGET_DEPREFERENCE, TARGET_ANNOUNCE);
+    while (orders_room(&orders) > 1) {
+        orders_put(&orders, ORDER_LINK_ASK, false, 0, "x");
+    }
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    announcer_set_target(announcer, WEB, WITHDRAW);
+    plan();
+    while (orders_room(&orders) < 16) {
+        expect("x");
+    }
+    plan();
+    expect("disable \"popgate_*_drain\"");
+    expect("disable \"popgate_*\"");
+}
+
+static void what_is_wanted_again_is_enabled_behind_the_pattern(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    announcer_set_target(announcer, WEB, WITHDRAW);
+    plan();
+    expect("disable \"popgate_*\"");
+    announcer_set_target(announcer, WEB, ANNOUNCE);
+    plan();
+    expect("enable \"popgate_web_v?\"");
+    expect_nothing();
+}
+
+static void a_change_of_mind_does_not_wait_for_the_answer(void **state)
+{
+    (void)state;
+    running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, ANNOUNCE);
+    plan();
+    uint64_t first = expect_order(&orders, "enable \"popgate_dns_v?\"");
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    plan();
+    uint64_t second = expect_order(&orders, "disable \"popgate_dns_v?\"");
+    announcer_reply_line(announcer, ENABLED, "popgate_dns_v4: enabled");
+    announcer_reply_line(announcer, ENABLED, "popgate_dns_v6: enabled");
+    announcer_reply_end(announcer, first, ALL_WELL);
+    assert_false(announcer_settled(announcer, DNS));
+    announcer_reply_line(announcer, DISABLED, "popgate_dns_v4: disabled");
+    announcer_reply_line(announcer, DISABLED, "popgate_dns_v6: disabled");
+    announcer_reply_end(announcer, second, ALL_WELL);
+    assert_true(announcer_settled(announcer, DNS));
+    expect_nothing();
+}
+
+static void a_row_older_than_our_command_is_not_believed(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    announcer_snapshot_begin(announcer, false);
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    plan();
+    uint64_t token = expect_order(&orders, "disable \"popgate_dns_v?\"");
+    announcer_reply_line(announcer, DISABLED, "popgate_dns_v4: disabled");
+    announcer_reply_line(announcer, DISABLED, "popgate_dns_v6: disabled");
+    announcer_reply_end(announcer, token, ALL_WELL);
+    assert_int_equal(rows(DNS_ON WEB_ON), 0);
+    assert_true(announcer_snapshot_end(announcer));
+    assert_true(announcer_settled(announcer, DNS));
+    expect_nothing();
+}
+
+static void a_snapshot_from_before_the_link_came_up_says_nothing(void **state)
+{
+    (void)state;
+    announcer_link(announcer, true);
+    announcer_snapshot_begin(announcer, false);
+    announcer_link(announcer, false);
+    announcer_link(announcer, true);
+    rows(DNS_ON WEB_ON);
+    assert_false(announcer_snapshot_end(announcer));
+    assert_false(announcer->snapshot_taken);
+}
+
+static void somebodys_disable_is_drift_and_repaired(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    assert_int_equal(snapshot("popgate_dns_v4- popgate_dns_v6+ popgate_dns_v4_drain- "
+                              "popgate_dns_v6_drain- " WEB_ON),
+                     1);
+    plan();
+    expect("enable \"popgate_dns_v?\"");
+}
+
+static void somebodys_enable_is_drift_and_repaired(void **state)
+{
+    (void)state;
+    running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
+    assert_int_equal(snapshot(DNS_TWIN WEB_ON), 2);
+    plan();
+    expect("disable \"popgate_dns_v?_drain\"");
+    expect_nothing();
+}
+
+static void a_protocol_of_no_service_is_switched_off_if_it_is_named_as_ours(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    assert_int_equal(snapshot(DNS_ON WEB_ON "popgate_gone_v4+ upstream+ popgate_former_v4-"), 1);
+    plan();
+    expect("disable \"popgate_gone_v4\"");
+    expect_nothing();
+}
+
+static void our_pipes_are_switched_on_again(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    assert_int_equal(snapshot(DNS_ON WEB_ON "popgate4_pipe- popgate6_pipe+"), 1);
+    plan();
+    expect("enable \"popgate?_pipe\"");
+    assert_int_equal(snapshot(DNS_ON WEB_ON "popgate4_pipe+ popgate6_pipe+"), 0);
+    expect_nothing();
+}
+
+static void a_withdrawal_does_not_wait_until_its_protocols_are_seen(void **state)
+{
+    (void)state;
+    announcer_set_target(announcer, WEB, ANNOUNCE);
+    announcer_link(announcer, true);
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    plan();
+    expect("disable \"popgate_dns_v?_drain\"");
+    expect("disable \"popgate_dns_v?\"");
+    expect_nothing();
+}
+
+static void what_was_decided_before_the_link_came_up_waits_to_be_seen(void **state)
+{
+    (void)state;
+    announcer_set_target(announcer, WEB, ANNOUNCE);
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    announcer_link(announcer, true);
+    expect_nothing();
+    snapshot(DNS_ON WEB_ON);
+    plan();
+    expect("disable \"popgate_dns_v?\"");
+    expect_nothing();
+}
+
+static void nothing_is_known_when_the_link_is_lost(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    announcer_link(announcer, false);
+    assert_false(announcer_settled(announcer, DNS));
+    announcer_link(announcer, true);
+    assert_int_equal(snapshot(DNS_OFF WEB_ON), 0); // BIRD came up so: nobody's drift
+    plan();
+    expect("enable \"popgate_dns_v?\"");
+}
+
+static void a_protocol_that_bird_lacks_is_enabled_once_it_is_there(void **state)
+{
+    (void)state;
+    running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, ANNOUNCE);
+    plan();
+    uint64_t token = expect_order(&orders, "enable \"popgate_dns_v?\"");
+    announcer_reply_end(announcer, token, NO_PROTO);
+    assert_true(announcer_lacks_protocol(announcer, DNS));
+    assert_false(announcer_settled(announcer, DNS));
+    expect_nothing();
+    snapshot(DNS_OFF WEB_ON);
+    assert_false(announcer_lacks_protocol(announcer, DNS));
+    plan();
+    expect("enable \"popgate_dns_v?\"");
+}
+
+static void what_bird_lacks_is_withdrawn_well_enough(void **state)
+{
+    (void)state;
+    running(WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
+    assert_true(announcer_lacks_protocol(announcer, DNS));
+    expect_nothing();
+}
+
+static void a_refused_command_is_not_sent_again_before_the_next_snapshot(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    plan();
+    uint64_t token = expect_order(&orders, "disable \"popgate_dns_v?\"");
+    announcer_reply_end(announcer, token, ALL_WELL);
+    assert_false(announcer_settled(announcer, DNS));
+    expect_nothing();
+    snapshot(DNS_ON WEB_ON);
+    plan();
+    expect("disable \"popgate_dns_v?\"");
+}
+
+static void already_enabled_is_no_news_about_what_is_up(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    announcer_reply_line(announcer, ALREADY_ENABLED, "popgate_dns_v4: already enabled");
+    assert_true(announcer_settled(announcer, DNS));
+    announcer_reply_line(announcer, ENABLED, "popgate_dns_v4: enabled");
+    assert_false(announcer_settled(announcer, DNS));
+}
+
+static void names_that_are_not_ours_in_a_reply_are_skipped(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    char text[200];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    announcer_reply_line(announcer, DISABLED, text);
+    announcer_reply_line(announcer, DISABLED, "upstream: disabled");
+    announcer_reply_line(announcer, DISABLED, "");
+    announcer_reply_line(announcer, 1002, "popgate_dns_v4: disabled");
+    assert_true(announcer_settled(announcer, DNS));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_is_sent_while_the_link_is_down),
+        TEST(switching_on_waits_for_the_file_on_disk),
+        TEST(switching_on_waits_until_the_protocols_are_seen),
+        TEST(a_withdrawal_waits_for_no_file),
+        TEST(draining_keeps_the_primary_until_the_twin_is_up_in_both_families),
+        TEST(the_primary_goes_when_the_twin_is_seen_to_be_up),
+        TEST(undraining_makes_before_it_breaks),
+        TEST(withdrawing_takes_the_twin_first),
+        TEST(one_pattern_does_when_nothing_is_to_stay_on),
+        TEST(the_pattern_for_twins_goes_before_the_pattern_for_all),
+        TEST(the_pattern_waits_for_room),
+        TEST(what_is_wanted_again_is_enabled_behind_the_pattern),
+        TEST(a_change_of_mind_does_not_wait_for_the_answer),
+        TEST(a_row_older_than_our_command_is_not_believed),
+        TEST(a_snapshot_from_before_the_link_came_up_says_nothing),
+        TEST(somebodys_disable_is_drift_and_repaired),
+        TEST(somebodys_enable_is_drift_and_repaired),
+        TEST(a_protocol_of_no_service_is_switched_off_if_it_is_named_as_ours),
+        TEST(our_pipes_are_switched_on_again),
+        TEST(a_withdrawal_does_not_wait_until_its_protocols_are_seen),
+        TEST(what_was_decided_before_the_link_came_up_waits_to_be_seen),
+        TEST(nothing_is_known_when_the_link_is_lost),
+        TEST(a_protocol_that_bird_lacks_is_enabled_once_it_is_there),
+        TEST(what_bird_lacks_is_withdrawn_well_enough),
+        TEST(a_refused_command_is_not_sent_again_before_the_next_snapshot),
+        TEST(already_enabled_is_no_news_about_what_is_up),
+        TEST(names_that_are_not_ours_in_a_reply_are_skipped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

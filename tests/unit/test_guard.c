@@ -1,0 +1,163 @@
+// The last-PoP guard: what counts as another PoP's path, and what is refused for want of one.
+#include "controller/guard.h"
+
+#include "tests/unit/small_config.h"
+
+static struct config *config;
+static struct guard *guard;
+static char message[KEY_ERROR_MAX];
+
+static int start(void **state)
+{
+    (void)state;
+    static const size_t services[] = {0, 1};
+    config = small_config(PROBE("p") "[service dns]\nprefixes = 192.0.2.1/32\nrequire = p\n"
+                                     "[service web]\nprefixes = 2001:db8::1/128\nrequire = p\n"
+                                     "[service other]\nprefixes = 192.0.2.3/32\nrequire = p\n");
+    guard = guard_new(config, services, 2);
+    assert_non_null(guard);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    guard_free(guard);
+    config_free(config);
+    return 0;
+}
+
+static void expect_command(const char *expected)
+{
+    char command[GUARD_COMMAND_MAX];
+    assert_true(guard_command(guard, command));
+    assert_string_equal(command, expected);
+}
+
+static void line(unsigned code, const char *text)
+{
+    struct bird_line it = line_of(code, text);
+    guard_line(guard, &it);
+}
+
+static void bird_has_protocols(void)
+{
+    line(1002, "upstream   BGP        ---        up     00:22:45.151  Established   ");
+    line(1002, "backbone   OSPF       master4    up     00:22:45.151  Running");
+    line(1002, "direct1    Direct     ---        up     00:22:45.151  ");
+    line(1002, "popgate_dns_v4 Static popgate4   up     00:22:45.151  ");
+    guard_end(guard, true);
+}
+
+#define ROUTE(protocol) "192.0.2.1/32 unicast [" protocol " 10:00:00.000] * (100)"
+
+static void route_from(const char *text)
+{
+    if (text != NULL) {
+        line(1007, "Table master4:");
+        line(1007, text);
+    }
+    guard_end(guard, true);
+}
+
+static void it_asks_for_the_protocols_and_then_for_each_prefix_of_these_services(void **state)
+{
+    (void)state;
+    char command[GUARD_COMMAND_MAX];
+    expect_command("show protocols");
+    expect_command("show route 192.0.2.1/32 all");
+    expect_command("show route 2001:db8::1/128 all");
+    assert_false(guard_command(guard, command));
+}
+
+static void it_passes_when_every_prefix_has_a_path_from_a_routing_protocol(void **state)
+{
+    (void)state;
+    bird_has_protocols();
+    route_from(ROUTE("upstream"));
+    assert_false(guard_done(guard));
+    route_from(ROUTE("backbone"));
+    assert_true(guard_done(guard));
+    assert_true(guard_passes(guard, message));
+}
+
+static void a_prefix_without_a_path_is_named_in_the_refusal(void **state)
+{
+    (void)state;
+    bird_has_protocols();
+    route_from(ROUTE("upstream"));
+    route_from(NULL);
+    assert_false(guard_passes(guard, message));
+    assert_non_null(strstr(message, "2001:db8::1/128"));
+    assert_non_null(strstr(message, "--force"));
+}
+
+static void our_own_and_this_hosts_routes_are_no_other_pop(void **state)
+{
+    (void)state;
+    bird_has_protocols();
+    line(1007, ROUTE("popgate_dns_v4"));
+    route_from(ROUTE("direct1"));
+    route_from(ROUTE("upstream"));
+    assert_false(guard_passes(guard, message));
+    assert_non_null(strstr(message, "192.0.2.1/32"));
+}
+
+static void a_second_path_behind_ours_counts(void **state)
+{
+    (void)state;
+    bird_has_protocols();
+    line(1007, ROUTE("popgate_dns_v4"));
+    line(1007, "                     unicast [upstream 10:00:00.000] (100) [AS64500i]");
+    guard_end(guard, true);
+    route_from(ROUTE("upstream"));
+    assert_true(guard_passes(guard, message));
+}
+
+static void a_path_from_an_unknown_protocol_does_not_count(void **state)
+{
+    (void)state;
+    bird_has_protocols();
+    route_from(ROUTE("stranger"));
+    route_from(ROUTE("upstream"));
+    assert_false(guard_passes(guard, message));
+}
+
+static void a_lost_answer_is_no_permission(void **state)
+{
+    (void)state;
+    bird_has_protocols();
+    route_from(ROUTE("upstream"));
+    line(1007, ROUTE("upstream"));
+    guard_end(guard, false);
+    assert_true(guard_done(guard));
+    assert_false(guard_passes(guard, message));
+    assert_non_null(strstr(message, "BIRD did not answer"));
+}
+
+static void more_lines_than_were_asked_for_do_no_harm(void **state)
+{
+    (void)state;
+    bird_has_protocols();
+    route_from(ROUTE("upstream"));
+    route_from(ROUTE("upstream"));
+    line(1007, ROUTE("upstream"));
+    assert_true(guard_passes(guard, message));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_asks_for_the_protocols_and_then_for_each_prefix_of_these_services),
+        TEST(it_passes_when_every_prefix_has_a_path_from_a_routing_protocol),
+        TEST(a_prefix_without_a_path_is_named_in_the_refusal),
+        TEST(our_own_and_this_hosts_routes_are_no_other_pop),
+        TEST(a_second_path_behind_ours_counts),
+        TEST(a_path_from_an_unknown_protocol_does_not_count),
+        TEST(a_lost_answer_is_no_permission),
+        TEST(more_lines_than_were_asked_for_do_no_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

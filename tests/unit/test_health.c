@@ -1,0 +1,268 @@
+// Health: verdicts are settled by rise and fall, and not being able to look is no verdict.
+#include "controller/health.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define VERDICT_EVERY_MS 100
+#define BLIND_AFTER_MS   (5000 + 1000 + 500)
+
+static struct probe_conf conf;
+static struct health health;
+static uint64_t now_ms;
+
+static int start(void **state)
+{
+    (void)state;
+    now_ms = 1000;
+    conf = (struct probe_conf){
+        .rise = 2, .fall = 3, .interval_ms = 1000, .timeout_ms = 500, .unknown_grace_ms = 5000};
+    health_init(&health, now_ms);
+    return 0;
+}
+
+// One verdict after another: p(ass), d(egraded), f(ail), ! a definitive fail, ? unknown. Returns
+// whether the last one changed anything.
+static bool say(const char *verdicts)
+{
+    bool changed = false;
+    for (; *verdicts != '\0'; verdicts++) {
+        enum verdict_kind kind = *verdicts == 'p'   ? VERDICT_PASS
+                                 : *verdicts == 'd' ? VERDICT_DEGRADED
+                                 : *verdicts == '?' ? VERDICT_UNKNOWN
+                                                    : VERDICT_FAIL;
+        now_ms += VERDICT_EVERY_MS;
+        changed = health_observe(&health, &conf, kind, *verdicts == '!', now_ms);
+    }
+    return changed;
+}
+
+static bool wait_ms(uint64_t ms)
+{
+    now_ms += ms;
+    return health_tick(&health, &conf, now_ms);
+}
+
+static void it_is_unknown_until_rise_passes_in_a_row(void **state)
+{
+    (void)state;
+    assert_int_equal(health.settled, HEALTH_UNKNOWN);
+    assert_false(say("p"));
+    assert_int_equal(health.settled, HEALTH_UNKNOWN);
+    assert_false(say("fp"));
+    assert_true(say("p"));
+    assert_int_equal(health.settled, HEALTH_UP);
+    assert_int_equal(health.since_ms, now_ms);
+    assert_false(say("p"));
+}
+
+static void fewer_than_fall_fails_move_nothing(void **state)
+{
+    (void)state;
+    say("pp");
+    assert_false(say("ff"));
+    assert_int_equal(health.settled, HEALTH_UP);
+    say("pff");
+    assert_int_equal(health.settled, HEALTH_UP);
+    assert_true(say("f"));
+    assert_int_equal(health.settled, HEALTH_DOWN);
+}
+
+static void a_pass_among_fails_does_not_lift_it(void **state)
+{
+    (void)state;
+    say("ppfff");
+    say("pfpf");
+    assert_int_equal(health.settled, HEALTH_DOWN);
+    say("pp");
+    assert_int_equal(health.settled, HEALTH_UP);
+}
+
+static void degraded_for_fall_times_is_degraded(void **state)
+{
+    (void)state;
+    say("pp");
+    say("ddpdd");
+    assert_int_equal(health.settled, HEALTH_UP);
+    assert_true(say("d"));
+    assert_int_equal(health.settled, HEALTH_DEGRADED);
+}
+
+static void fails_mixed_with_degraded_are_degraded_and_not_down(void **state)
+{
+    (void)state;
+    say("pp");
+    say("fd");
+    assert_int_equal(health.settled, HEALTH_UP);
+    say("f");
+    assert_int_equal(health.settled, HEALTH_DEGRADED);
+    say("fdffd");
+    assert_int_equal(health.settled, HEALTH_DEGRADED);
+}
+
+static void passes_mixed_with_degraded_lift_it_only_to_degraded(void **state)
+{
+    (void)state;
+    say("ppfff");
+    say("pd");
+    assert_int_equal(health.settled, HEALTH_DEGRADED);
+    say("pdpd");
+    assert_int_equal(health.settled, HEALTH_DEGRADED);
+}
+
+static void degraded_ends_by_rise_passes_or_fall_fails(void **state)
+{
+    (void)state;
+    say("dd");
+    assert_int_equal(health.settled, HEALTH_DEGRADED);
+    say("pp");
+    assert_int_equal(health.settled, HEALTH_UP);
+    say("ddd");
+    say("ff");
+    assert_int_equal(health.settled, HEALTH_DEGRADED);
+    say("f");
+    assert_int_equal(health.settled, HEALTH_DOWN);
+}
+
+static void unknown_neither_breaks_a_streak_nor_adds_to_it(void **state)
+{
+    (void)state;
+    say("pp");
+    assert_false(say("ff??????"));
+    assert_int_equal(health.settled, HEALTH_UP);
+    assert_true(say("f"));
+    assert_int_equal(health.settled, HEALTH_DOWN);
+    say("p???");
+    assert_int_equal(health.settled, HEALTH_DOWN);
+    say("p");
+    assert_int_equal(health.settled, HEALTH_UP);
+}
+
+static void unknown_for_ever_makes_it_blind_but_never_down(void **state)
+{
+    (void)state;
+    say("pp");
+    for (unsigned i = 0; i < 1000; i++) {
+        say("?");
+    }
+    assert_true(health.blind);
+    assert_int_equal(health.settled, HEALTH_UP);
+    assert_int_equal(health_shown(&health), HEALTH_UNKNOWN);
+}
+
+static void silence_makes_it_blind_after_unknown_grace_and_one_check(void **state)
+{
+    (void)state;
+    say("pp");
+    assert_int_equal(health_next_ms(&health, &conf), now_ms + BLIND_AFTER_MS);
+    assert_false(wait_ms(BLIND_AFTER_MS - 1));
+    assert_int_equal(health_shown(&health), HEALTH_UP);
+    assert_true(wait_ms(1));
+    assert_int_equal(health_shown(&health), HEALTH_UNKNOWN);
+    assert_false(wait_ms(1));
+    assert_true(health_next_ms(&health, &conf) == UINT64_MAX);
+}
+
+static void one_known_verdict_ends_blindness(void **state)
+{
+    (void)state;
+    say("pp");
+    wait_ms(BLIND_AFTER_MS);
+    assert_false(say("?"));
+    assert_true(health.blind);
+    assert_true(say("p"));
+    assert_int_equal(health_shown(&health), HEALTH_UP);
+    assert_int_equal(health_next_ms(&health, &conf), now_ms + BLIND_AFTER_MS);
+}
+
+static void a_definitive_fail_needs_no_fall(void **state)
+{
+    (void)state;
+    say("pp");
+    assert_true(say("!"));
+    assert_int_equal(health.settled, HEALTH_DOWN);
+    say("p");
+    assert_int_equal(health.settled, HEALTH_DOWN);
+    say("p");
+    assert_int_equal(health.settled, HEALTH_UP);
+}
+
+static void crash_grace_is_waited_out_from_the_first_definitive_fail(void **state)
+{
+    (void)state;
+    conf.crash_grace_ms = 250;
+    say("pp");
+    assert_false(say("!"));
+    assert_int_equal(health_next_ms(&health, &conf), now_ms + 250);
+    assert_false(say("!"));
+    assert_false(wait_ms(149));
+    assert_int_equal(health.settled, HEALTH_UP);
+    assert_true(wait_ms(1));
+    assert_int_equal(health.settled, HEALTH_DOWN);
+}
+
+static void an_answer_within_crash_grace_calls_the_crash_off(void **state)
+{
+    (void)state;
+    conf.crash_grace_ms = 250;
+    say("pp!d");
+    assert_false(wait_ms(1000));
+    assert_int_equal(health.settled, HEALTH_UP);
+}
+
+static void unknown_within_crash_grace_does_not_call_the_crash_off(void **state)
+{
+    (void)state;
+    conf.crash_grace_ms = 250;
+    say("pp!??");
+    assert_int_equal(health.settled, HEALTH_UP);
+    assert_true(say("?"));
+    assert_int_equal(health.settled, HEALTH_DOWN);
+}
+
+static void it_is_unsettled_while_the_last_verdict_disagrees(void **state)
+{
+    (void)state;
+    assert_true(health_unsettled(&health));
+    say("pp");
+    assert_false(health_unsettled(&health));
+    say("d");
+    assert_true(health_unsettled(&health));
+    say("p");
+    assert_false(health_unsettled(&health));
+    say("fff");
+    assert_false(health_unsettled(&health));
+    say("d");
+    assert_true(health_unsettled(&health));
+    say("d");
+    assert_false(health_unsettled(&health));
+    say("p");
+    assert_true(health_unsettled(&health));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(it_is_unknown_until_rise_passes_in_a_row, start),
+        cmocka_unit_test_setup(fewer_than_fall_fails_move_nothing, start),
+        cmocka_unit_test_setup(a_pass_among_fails_does_not_lift_it, start),
+        cmocka_unit_test_setup(degraded_for_fall_times_is_degraded, start),
+        cmocka_unit_test_setup(fails_mixed_with_degraded_are_degraded_and_not_down, start),
+        cmocka_unit_test_setup(passes_mixed_with_degraded_lift_it_only_to_degraded, start),
+        cmocka_unit_test_setup(degraded_ends_by_rise_passes_or_fall_fails, start),
+        cmocka_unit_test_setup(unknown_neither_breaks_a_streak_nor_adds_to_it, start),
+        cmocka_unit_test_setup(unknown_for_ever_makes_it_blind_but_never_down, start),
+        cmocka_unit_test_setup(silence_makes_it_blind_after_unknown_grace_and_one_check, start),
+        cmocka_unit_test_setup(one_known_verdict_ends_blindness, start),
+        cmocka_unit_test_setup(a_definitive_fail_needs_no_fall, start),
+        cmocka_unit_test_setup(crash_grace_is_waited_out_from_the_first_definitive_fail, start),
+        cmocka_unit_test_setup(an_answer_within_crash_grace_calls_the_crash_off, start),
+        cmocka_unit_test_setup(unknown_within_crash_grace_does_not_call_the_crash_off, start),
+        cmocka_unit_test_setup(it_is_unsettled_while_the_last_verdict_disagrees, start),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

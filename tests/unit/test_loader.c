@@ -1,0 +1,340 @@
+// The loader: the one place from which BIRD is reconfigured, and when it is not.
+#include "controller/loader.h"
+
+#include "tests/unit/small_config.h"
+
+#include <stdlib.h>
+
+static struct config *config, *former_config;
+static struct loader loader;
+static struct orders orders;
+static uint64_t now_ms;
+
+static int start(void **state)
+{
+    (void)state;
+    config = small_config(PROBE("p") "[service dns]\nprefixes = 192.0.2.1/32\nrequire = p\n");
+    former_config =
+        small_config(PROBE("p") "[service dns]\nprefixes = 192.0.2.9/32\nrequire = p\n");
+    assert_true(orders_init(&orders, 8));
+    now_ms = 50000;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    orders_free(&orders);
+    loader_clear(&loader);
+    config_free(config);
+    config_free(former_config);
+    return 0;
+}
+
+static void begin(bool former, bool automatic)
+{
+    loader_init(&loader, former ? birdconf_render(former_config) : NULL, birdconf_render(config),
+                automatic);
+}
+
+static bool step(void)
+{
+    return loader_step(&loader, &orders, now_ms);
+}
+
+static void save(void)
+{
+    loader_saved(&loader, loader.version);
+    step();
+}
+
+static void bird_has(const char *revision)
+{
+    loader_revision(&loader, revision, now_ms);
+    step();
+}
+
+static void bird_answers(enum order_kind kind, unsigned code, const char *text)
+{
+    struct bird_line line = line_of(code, text);
+    loader_reply_line(&loader, &line);
+    loader_reply_end(&loader, kind, true, code, now_ms);
+}
+
+static void expect_state(enum load_state state)
+{
+    assert_string_equal(load_name(loader.state), load_name(state));
+}
+
+static bool new_file_is_on_disk(void)
+{
+    return loader_file(&loader) == loader.next;
+}
+
+static void refuse_the_check(void)
+{
+    bird_has("");
+    save();
+    expect_order(&orders, "configure check");
+    bird_answers(ORDER_CHECK, 8002, "/etc/bird/bird.conf:7:3 syntax error");
+}
+
+static void a_new_file_is_saved_checked_and_configured_in_this_order(void **state)
+{
+    (void)state;
+    begin(true, true);
+    step();
+    expect_state(LOAD_WAITING);
+    expect_no_order(&orders);
+    bird_has(loader.file->revision);
+    expect_state(LOAD_SAVING);
+    assert_true(new_file_is_on_disk());
+    step();
+    expect_no_order(&orders);
+    save();
+    expect_order(&orders, "configure check");
+    expect_state(LOAD_CHECKING);
+    step();
+    expect_no_order(&orders);
+    bird_answers(ORDER_CHECK, 20, "Configuration OK");
+    step();
+    expect_order(&orders, "configure");
+    step();
+    expect_no_order(&orders);
+    bird_answers(ORDER_CONFIGURE, 3, "Reconfigured");
+    step();
+    expect_state(LOAD_CONFIGURING);
+    bird_has(loader.next->revision);
+    expect_state(LOAD_LOADED);
+    assert_null(loader.file);
+    assert_true(new_file_is_on_disk());
+    expect_no_order(&orders);
+}
+
+static void what_bird_has_already_is_not_configured_again(void **state)
+{
+    (void)state;
+    loader_init(&loader, birdconf_render(config), birdconf_render(config), true);
+    assert_null(loader.file);
+    bird_has(loader.next->revision);
+    expect_state(LOAD_LOADED);
+    save();
+    expect_no_order(&orders);
+}
+
+static void a_refused_file_gives_way_to_the_former_one(void **state)
+{
+    (void)state;
+    begin(true, true);
+    refuse_the_check();
+    expect_state(LOAD_REFUSED);
+    assert_false(new_file_is_on_disk());
+    assert_ptr_equal(loader_file(&loader), loader.file);
+    assert_true(loader.version > loader.saved);
+    assert_string_equal(loader.message, "/etc/bird/bird.conf:7:3 syntax error");
+}
+
+static void a_refused_file_without_a_former_one_is_removed(void **state)
+{
+    (void)state;
+    begin(false, true);
+    refuse_the_check();
+    assert_null(loader_file(&loader));
+}
+
+static void a_refusal_is_a_change_to_report(void **state)
+{
+    (void)state;
+    begin(true, true);
+    refuse_the_check();
+    assert_true(step());
+    expect_state(LOAD_REFUSED);
+    assert_false(step());
+}
+
+static void a_refused_configure_brings_the_former_file_back_as_well(void **state)
+{
+    (void)state;
+    begin(true, true);
+    bird_has("");
+    save();
+    expect_order(&orders, "configure check");
+    bird_answers(ORDER_CHECK, 20, "Configuration OK");
+    step();
+    expect_order(&orders, "configure");
+    bird_answers(ORDER_CONFIGURE, 8002, "bird.conf: gone");
+    expect_state(LOAD_REFUSED);
+    assert_false(new_file_is_on_disk());
+}
+
+static void a_refusal_without_words_says_its_code(void **state)
+{
+    (void)state;
+    begin(true, true);
+    bird_has("");
+    save();
+    loader_reply_end(&loader, ORDER_CHECK, true, 8007, now_ms);
+    assert_string_equal(loader.message, "BIRD answered 8007");
+}
+
+static void what_was_refused_is_tried_again_after_five_seconds(void **state)
+{
+    (void)state;
+    begin(true, true);
+    refuse_the_check();
+    assert_int_equal(loader_next_ms(&loader), now_ms + 5000);
+    save();
+    now_ms += 4999;
+    step();
+    expect_state(LOAD_REFUSED);
+    now_ms += 1;
+    step();
+    expect_state(LOAD_SAVING);
+    assert_true(new_file_is_on_disk());
+    expect_no_order(&orders);
+    save();
+    expect_order(&orders, "configure check");
+    bird_answers(ORDER_CHECK, 20, "Configuration OK");
+    step();
+    expect_order(&orders, "configure");
+}
+
+static void configure_waits_until_the_present_state_is_on_disk(void **state)
+{
+    (void)state;
+    begin(true, true);
+    bird_has("");
+    save();
+    expect_order(&orders, "configure check");
+    assert_true(loader_set(&loader, "popgate_dns_v4", true));
+    bird_answers(ORDER_CHECK, 20, "Configuration OK");
+    step();
+    expect_no_order(&orders);
+    save();
+    expect_order(&orders, "configure");
+}
+
+static void without_an_include_line_it_says_so_after_two_seconds(void **state)
+{
+    (void)state;
+    begin(true, true);
+    bird_has("");
+    save();
+    bird_answers(ORDER_CHECK, 20, "Configuration OK");
+    step();
+    bird_answers(ORDER_CONFIGURE, 4, "Reconfiguration in progress");
+    assert_true(loader_next_ms(&loader) == UINT64_MAX); // nothing to do before BIRD says more
+    bird_has("");
+    expect_state(LOAD_CONFIGURING);
+    assert_int_equal(loader_next_ms(&loader), now_ms + 2000);
+    now_ms += 2000;
+    step();
+    expect_state(LOAD_NOT_INCLUDED);
+    bird_has(loader.next->revision);
+    expect_state(LOAD_LOADED);
+}
+
+static void by_hand_the_file_is_written_and_bird_is_left_alone(void **state)
+{
+    (void)state;
+    begin(true, false);
+    bird_has(loader.file->revision);
+    expect_state(LOAD_BY_HAND);
+    assert_true(new_file_is_on_disk());
+    save();
+    expect_no_order(&orders);
+    bird_has(loader.next->revision);
+    expect_state(LOAD_LOADED);
+}
+
+static void somebodys_configure_with_the_new_file_is_as_good_as_ours(void **state)
+{
+    (void)state;
+    begin(true, true);
+    bird_has(loader.file->revision);
+    expect_state(LOAD_SAVING);
+    bird_has(loader.next->revision);
+    expect_state(LOAD_LOADED);
+    save();
+    expect_no_order(&orders);
+}
+
+static void somebodys_configure_with_another_file_is_put_right(void **state)
+{
+    (void)state;
+    begin(true, true);
+    bird_has(loader.next->revision);
+    expect_state(LOAD_LOADED);
+    bird_has("0123456789abcdef");
+    expect_state(LOAD_SAVING);
+    save();
+    expect_order(&orders, "configure check");
+}
+
+static void what_bird_once_had_loaded_stays_on_disk_though_refused(void **state)
+{
+    (void)state;
+    begin(true, true);
+    bird_has(loader.next->revision);
+    refuse_the_check();
+    expect_state(LOAD_REFUSED);
+    assert_true(new_file_is_on_disk());
+}
+
+static void a_lost_link_in_the_middle_starts_over(void **state)
+{
+    (void)state;
+    begin(true, true);
+    bird_has("");
+    save();
+    expect_order(&orders, "configure check");
+    loader_link(&loader);
+    loader_reply_end(&loader, ORDER_CHECK, false, 0, now_ms);
+    expect_state(LOAD_WAITING);
+    step();
+    expect_no_order(&orders);
+    bird_has("");
+    save();
+    expect_order(&orders, "configure check");
+}
+
+static void a_switch_is_written_to_both_files_and_counts_on_the_one_on_disk(void **state)
+{
+    (void)state;
+    begin(true, true);
+    uint64_t version = loader.version;
+    assert_true(loader_set(&loader, "popgate_dns_v4", true));
+    assert_int_equal(loader.version, version + 1);
+    assert_true(birdconf_get(loader.file, "popgate_dns_v4"));
+    assert_true(birdconf_get(loader.next, "popgate_dns_v4"));
+    assert_false(loader_set(&loader, "popgate_dns_v4", true));
+    assert_false(loader_set(&loader, "popgate_other_v4", true));
+    assert_int_equal(loader.version, version + 1);
+    loader_write_again(&loader);
+    assert_int_equal(loader.version, version + 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_new_file_is_saved_checked_and_configured_in_this_order),
+        TEST(what_bird_has_already_is_not_configured_again),
+        TEST(a_refused_file_gives_way_to_the_former_one),
+        TEST(a_refused_file_without_a_former_one_is_removed),
+        TEST(a_refusal_is_a_change_to_report),
+        TEST(a_refused_configure_brings_the_former_file_back_as_well),
+        TEST(a_refusal_without_words_says_its_code),
+        TEST(what_was_refused_is_tried_again_after_five_seconds),
+        TEST(configure_waits_until_the_present_state_is_on_disk),
+        TEST(without_an_include_line_it_says_so_after_two_seconds),
+        TEST(by_hand_the_file_is_written_and_bird_is_left_alone),
+        TEST(somebodys_configure_with_the_new_file_is_as_good_as_ours),
+        TEST(somebodys_configure_with_another_file_is_put_right),
+        TEST(what_bird_once_had_loaded_stays_on_disk_though_refused),
+        TEST(a_lost_link_in_the_middle_starts_over),
+        TEST(a_switch_is_written_to_both_files_and_counts_on_the_one_on_disk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,419 @@
+// Observed: what sessions are seen to export, and how that stands against the target.
+#include "controller/observed.h"
+
+#include "tests/unit/small_config.h"
+
+enum { V4, V6, WEB }; // prefixes, in order
+
+static struct config *config;
+static struct observed *observed;
+static struct orders orders;
+static uint64_t now_ms;
+
+static void begin(const char *more)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             "%s" PROBE("p") "[service dns]\nprefixes = 192.0.2.1/32 2001:db8::1/128\nrequire = p\n"
+                             "[service web]\nprefixes = 192.0.2.2/32\nrequire = p\n",
+             more);
+    config = small_config(text);
+    observed = observed_new(config);
+    assert_non_null(observed);
+    assert_true(orders_init(&orders, 64));
+    now_ms = 100000;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    begin("");
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    orders_free(&orders);
+    observed_free(observed);
+    config_free(config);
+    return 0;
+}
+
+static int start_with_two_wanted(void **state)
+{
+    (void)state;
+    begin("sessions = up1 up2\nmin_sessions = 2\n");
+    return 0;
+}
+
+static void row(const char *name, const char *type, bool established)
+{
+    struct bird_protocol protocol = {.up = established, .established = established};
+    snprintf(protocol.name, sizeof protocol.name, "%s", name);
+    snprintf(protocol.type, sizeof protocol.type, "%s", type);
+    observed_row(observed, &protocol);
+}
+
+// A snapshot with these sessions; "+" is established.
+static void sessions(const char *text)
+{
+    char name[16];
+    char sign;
+    int read;
+    observed_snapshot_begin(observed);
+    while (sscanf(text, " %15[a-z0-9]%c%n", name, &sign, &read) == 2) {
+        row(name, "BGP", sign == '+');
+        text += read;
+    }
+    assert_true(observed_snapshot_end(observed));
+}
+
+static void answer(uint64_t token, const char *line)
+{
+    if (line != NULL) {
+        struct bird_line it = line_of(1007, line);
+        observed_line(observed, &it);
+    }
+    observed_end(observed, token, true, 0);
+}
+
+#define ROUTE(protocol) "192.0.2.1/32         blackhole [" protocol " 10:00:00.000] * (260)"
+#define PRIMARY         ROUTE("popgate_dns_v4")
+#define TWIN            ROUTE("popgate_dns_v4_drain")
+#define OTHER           ROUTE("direct1")
+
+// What session up1 exports of 192.0.2.1/32; NULL: nothing.
+static void up1_exports(const char *line)
+{
+    sessions("up1+");
+    observed_look(observed, 0);
+    observed_plan(observed, &orders, 0);
+    struct order order;
+    while (orders_take(&orders, &order)) {
+        answer(order.token, order_a(order.token) == V4 ? line : NULL);
+    }
+}
+
+static void expect(enum target target, enum condition condition)
+{
+    assert_string_equal(condition_name(observed_view(observed, V4, target).condition),
+                        condition_name(condition));
+}
+
+static void a_session_that_comes_up_is_looked_at_for_every_prefix(void **state)
+{
+    (void)state;
+    sessions("up1+ up2-");
+    assert_int_equal(observed_established(observed), 1);
+    observed_plan(observed, &orders, 0);
+    expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
+    expect_order(&orders, "show route 192.0.2.2/32 export 'up1'");
+    expect_no_order(&orders);
+    sessions("up1+ up2-");
+    observed_plan(observed, &orders, 0);
+    expect_no_order(&orders);
+}
+
+static void only_bgp_protocols_are_sessions(void **state)
+{
+    (void)state;
+    observed_snapshot_begin(observed);
+    row("static1", "Static", true);
+    assert_true(observed_snapshot_end(observed));
+    assert_int_equal(observed_established(observed), 0);
+}
+
+static void only_sessions_that_were_named_are_watched(void **state)
+{
+    (void)state;
+    sessions("up1+ peer+");
+    assert_int_equal(observed_established(observed), 1);
+}
+
+static void until_looked_up_nothing_is_known(void **state)
+{
+    (void)state;
+    sessions("up1+");
+    expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
+    expect(TARGET_WITHDRAW, CONDITION_UNKNOWN);
+    assert_false(observed_as_meant(observed, 0, TARGET_WITHDRAW));
+}
+
+static void ours_exported_is_as_announcing_means_it(void **state)
+{
+    (void)state;
+    up1_exports(PRIMARY);
+    expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
+    expect(TARGET_DEPREFERENCE, CONDITION_LATE);
+    expect(TARGET_WITHDRAW, CONDITION_LATE);
+    assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).announced, 1);
+}
+
+static void the_twin_exported_is_as_depreferencing_means_it(void **state)
+{
+    (void)state;
+    up1_exports(TWIN);
+    expect(TARGET_DEPREFERENCE, CONDITION_AS_MEANT);
+    expect(TARGET_ANNOUNCE, CONDITION_LATE);
+    expect(TARGET_WITHDRAW, CONDITION_LATE);
+}
+
+static void nothing_exported_is_as_withdrawing_means_it_and_else_hidden(void **state)
+{
+    (void)state;
+    up1_exports(NULL);
+    expect(TARGET_WITHDRAW, CONDITION_AS_MEANT);
+    expect(TARGET_ANNOUNCE, CONDITION_HIDDEN);
+    assert_true(observed_as_meant(observed, 0, TARGET_WITHDRAW));
+    assert_false(observed_as_meant(observed, 0, TARGET_ANNOUNCE));
+}
+
+static void anothers_route_hides_ours_or_leaks(void **state)
+{
+    (void)state;
+    up1_exports(OTHER);
+    expect(TARGET_ANNOUNCE, CONDITION_HIDDEN);
+    expect(TARGET_WITHDRAW, CONDITION_LEAK);
+    struct prefix_view view = observed_view(observed, V4, TARGET_WITHDRAW);
+    assert_int_equal(view.other, 1);
+    assert_string_equal(view.other_name, "direct1");
+    assert_string_equal(view.other_session, "up1");
+}
+
+static void the_first_route_of_an_answer_is_the_one_exported(void **state)
+{
+    (void)state;
+    sessions("up1+");
+    observed_plan(observed, &orders, 0);
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    struct bird_line table = line_of(1007, "Table master4:");
+    struct bird_line second = line_of(1007, OTHER);
+    observed_line(observed, &table);
+    observed_line(observed, &(struct bird_line){.kind = BIRD_LINE, .code = 1007, .text = PRIMARY});
+    observed_line(observed, &second);
+    observed_end(observed, token, true, 0);
+    expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
+}
+
+static void fewer_sessions_than_min_sessions_are_short(void **state)
+{
+    (void)state;
+    up1_exports(PRIMARY);
+    expect(TARGET_ANNOUNCE, CONDITION_SHORT);
+}
+
+static void no_session_at_all_is_short_but_withdrawn_well(void **state)
+{
+    (void)state;
+    expect(TARGET_ANNOUNCE, CONDITION_SHORT);
+    expect(TARGET_WITHDRAW, CONDITION_AS_MEANT);
+}
+
+static void a_session_that_went_exports_nothing(void **state)
+{
+    (void)state;
+    up1_exports(PRIMARY);
+    sessions("up1-");
+    expect(TARGET_ANNOUNCE, CONDITION_SHORT);
+    sessions("up1+");
+    expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
+    sessions("");
+    assert_int_equal(observed_established(observed), 0);
+}
+
+static void what_is_known_stays_when_another_session_comes(void **state)
+{
+    (void)state;
+    up1_exports(PRIMARY);
+    sessions("up1+ up2+");
+    assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).announced, 1);
+    assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).unknown, 1);
+    observed_plan(observed, &orders, 0);
+    expect_order(&orders, "show route 192.0.2.1/32 export 'up2'");
+}
+
+static void an_answer_older_than_our_last_command_is_dropped_and_asked_again(void **state)
+{
+    (void)state;
+    up1_exports(PRIMARY);
+    observed_look(observed, 0);
+    observed_plan(observed, &orders, 5);
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
+    observed_end(observed, token, true, 6);
+    expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT); // as known before
+    observed_plan(observed, &orders, 6);
+    token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    observed_end(observed, token, true, 6);
+    expect(TARGET_WITHDRAW, CONDITION_AS_MEANT);
+}
+
+static void one_answer_does_not_colour_the_next(void **state)
+{
+    (void)state;
+    sessions("up1+");
+    observed_plan(observed, &orders, 0);
+    uint64_t first = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    uint64_t second = expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
+    answer(first, PRIMARY);
+    answer(second, NULL);
+    assert_int_equal(observed_view(observed, V6, TARGET_WITHDRAW).condition, CONDITION_AS_MEANT);
+}
+
+static void only_so_many_look_ups_are_unanswered_at_once(void **state)
+{
+    (void)state;
+    sessions("a+ b+ c+ d+ e+ f+ g+ h+");
+    observed_plan(observed, &orders, 0);
+    assert_int_equal(orders.count, OBSERVED_IN_FLIGHT);
+    struct order order;
+    assert_true(orders_take(&orders, &order));
+    answer(order.token, NULL);
+    observed_plan(observed, &orders, 0);
+    assert_int_equal(orders.count, OBSERVED_IN_FLIGHT);
+}
+
+static void looking_in_turn_comes_to_every_entry(void **state)
+{
+    (void)state;
+    sessions("up1+ up2+");
+    observed_plan(observed, &orders, 0);
+    struct order order;
+    while (orders_take(&orders, &order)) {
+        answer(order.token, NULL);
+    }
+    size_t asked[3][2] = {{0}};
+    for (unsigned i = 0; i < 6; i++) {
+        observed_look_in_turn(observed, 1);
+        observed_plan(observed, &orders, 0);
+        assert_true(orders_take(&orders, &order));
+        asked[order_a(order.token)][order_b(order.token)]++;
+        answer(order.token, NULL);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(asked[i % 3][i / 3], 1);
+    }
+    observed_look_in_turn(observed, 1000);
+    observed_plan(observed, &orders, 0);
+    assert_int_equal(orders.count, 6);
+}
+
+static void when_the_link_went_all_is_forgotten_and_nothing_is_in_flight(void **state)
+{
+    (void)state;
+    up1_exports(PRIMARY);
+    sessions("up1+ a+ b+ c+ d+ e+ f+ g+");
+    observed_plan(observed, &orders, 0);
+    while (orders_take(&orders, &(struct order){.urgent = false})) {
+    }
+    observed_forget(observed);
+    assert_int_equal(observed_established(observed), 0);
+    sessions("up1+");
+    expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
+    observed_plan(observed, &orders, 0);
+    assert_int_equal(orders.count, 3);
+}
+
+static void a_lost_look_up_changes_nothing(void **state)
+{
+    (void)state;
+    up1_exports(PRIMARY);
+    observed_look(observed, 0);
+    observed_plan(observed, &orders, 0);
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    observed_end(observed, token, false, 0);
+    expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
+}
+
+static void what_is_odd_must_be_so_for_a_second_before_it_is_called_so(void **state)
+{
+    (void)state;
+    up1_exports(PRIMARY);
+    assert_true(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms));
+    up1_exports(OTHER);
+    assert_false(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms));
+    assert_false(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms + 999));
+    assert_int_equal(observed->prefixes[V4].condition, CONDITION_AS_MEANT);
+    assert_true(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms + 1000));
+    assert_int_equal(observed->prefixes[V4].condition, CONDITION_HIDDEN);
+    up1_exports(PRIMARY);
+    assert_true(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms + 1001));
+    assert_int_equal(observed->prefixes[V4].condition, CONDITION_AS_MEANT);
+}
+
+static void a_moment_of_being_well_starts_the_second_anew(void **state)
+{
+    (void)state;
+    up1_exports(OTHER);
+    observed_step(observed, V4, TARGET_ANNOUNCE, now_ms);
+    up1_exports(PRIMARY);
+    observed_step(observed, V4, TARGET_ANNOUNCE, now_ms + 500);
+    up1_exports(OTHER);
+    observed_step(observed, V4, TARGET_ANNOUNCE, now_ms + 600);
+    assert_false(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms + 1500));
+    assert_true(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms + 1600));
+}
+
+static void more_names_than_can_be_kept_are_another_protocol(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i <= OBSERVED_NAMES_MAX; i++) {
+        char line[80];
+        snprintf(line, sizeof line, "192.0.2.1/32 unicast [other%u 10:00:00] * (240)", i);
+        up1_exports(line);
+    }
+    expect(TARGET_WITHDRAW, CONDITION_LEAK);
+    assert_string_equal(observed_view(observed, V4, TARGET_WITHDRAW).other_name,
+                        "another protocol");
+}
+
+static void more_sessions_than_can_be_watched_are_told(void **state)
+{
+    (void)state;
+    observed_snapshot_begin(observed);
+    for (unsigned i = 0; i <= OBSERVED_SESSIONS_MAX; i++) {
+        char name[16];
+        assert_false(observed->too_many_sessions);
+        snprintf(name, sizeof name, "s%u", i);
+        row(name, "BGP", true);
+    }
+    assert_true(observed_snapshot_end(observed));
+    assert_true(observed->too_many_sessions);
+    assert_int_equal(observed_established(observed), OBSERVED_SESSIONS_MAX);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST_WITH_TWO_WANTED(name)                                                                 \
+    cmocka_unit_test_setup_teardown(name, start_with_two_wanted, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_session_that_comes_up_is_looked_at_for_every_prefix),
+        TEST(only_bgp_protocols_are_sessions),
+        TEST_WITH_TWO_WANTED(only_sessions_that_were_named_are_watched),
+        TEST(until_looked_up_nothing_is_known),
+        TEST(ours_exported_is_as_announcing_means_it),
+        TEST(the_twin_exported_is_as_depreferencing_means_it),
+        TEST(nothing_exported_is_as_withdrawing_means_it_and_else_hidden),
+        TEST(anothers_route_hides_ours_or_leaks),
+        TEST(the_first_route_of_an_answer_is_the_one_exported),
+        TEST_WITH_TWO_WANTED(fewer_sessions_than_min_sessions_are_short),
+        TEST(no_session_at_all_is_short_but_withdrawn_well),
+        TEST(a_session_that_went_exports_nothing),
+        TEST(what_is_known_stays_when_another_session_comes),
+        TEST(an_answer_older_than_our_last_command_is_dropped_and_asked_again),
+        TEST(one_answer_does_not_colour_the_next),
+        TEST(only_so_many_look_ups_are_unanswered_at_once),
+        TEST(looking_in_turn_comes_to_every_entry),
+        TEST(when_the_link_went_all_is_forgotten_and_nothing_is_in_flight),
+        TEST(a_lost_look_up_changes_nothing),
+        TEST(what_is_odd_must_be_so_for_a_second_before_it_is_called_so),
+        TEST(a_moment_of_being_well_starts_the_second_anew),
+        TEST(more_names_than_can_be_kept_are_another_protocol),
+        TEST(more_sessions_than_can_be_watched_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
