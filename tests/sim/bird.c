@@ -1,0 +1,325 @@
+#include "tests/sim/bird.h"
+
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void model_init(struct model *model, const struct config *config)
+{
+    memset(model, 0, sizeof *model);
+    model->include_line = true;
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct service_conf *service = &config->services[i];
+        for (size_t j = 0; j < service->prefix_count; j++) {
+            struct model_prefix *prefix = &model->prefixes[model->prefix_count++];
+            prefix_text(&service->prefixes[j], prefix->text);
+            birdconf_protocol_name(service, service->prefixes[j].family, false, prefix->primary);
+            birdconf_protocol_name(service, service->prefixes[j].family, true, prefix->drain);
+            prefix->service = i;
+        }
+    }
+}
+
+static const struct model_protocol *find(const struct model *model, const char *name)
+{
+    for (size_t i = 0; i < model->protocol_count; i++) {
+        if (strcmp(model->protocols[i].name, name) == 0) {
+            return &model->protocols[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_on(const struct model *model, const char *name)
+{
+    const struct model_protocol *protocol = find(model, name);
+    return protocol != NULL && protocol->enabled && model->pipe_enabled;
+}
+
+// The best route by preference (bird-facts 11), then the session's export filter.
+static enum view best(const struct model *model, const struct model_prefix *prefix)
+{
+    if (is_on(model, prefix->primary)) {
+        return VIEW_PRIMARY;
+    }
+    if (is_on(model, prefix->drain)) {
+        return VIEW_DRAIN;
+    }
+    return prefix->device && model->leaks ? VIEW_OTHER : VIEW_NONE;
+}
+
+void model_see(struct model *model)
+{
+    for (size_t i = 0; i < model->prefix_count; i++) {
+        for (size_t session = 0; session < MODEL_SESSIONS; session++) {
+            enum view view = model->running && model->established[session]
+                                 ? best(model, &model->prefixes[i])
+                                 : VIEW_NONE;
+            model->changes += view != model->prefixes[i].seen[session];
+            model->prefixes[i].seen[session] = view;
+        }
+    }
+}
+
+// Reads the file as BIRD would; protocols that were there keep what `enable` and `disable` made of
+// them only if the file says the same (bird-facts 4).
+static void load(struct model *model)
+{
+    char error[KEY_ERROR_MAX];
+    model->protocol_count = 0;
+    model->pipes = false;
+    model->revision[0] = '\0';
+    if (!model->include_line || !model->disk_exists) {
+        return;
+    }
+    struct birdconf *conf = birdconf_parse(model->disk, model->disk_length, error);
+    if (conf == NULL) {
+        fprintf(stderr, "sim: BIRD was given a file that can't be read: %s\n", error);
+        abort();
+    }
+    for (size_t i = 0; i < conf->slot_count; i++) {
+        struct model_protocol *protocol = &model->protocols[model->protocol_count++];
+        snprintf(protocol->name, sizeof protocol->name, "%s", conf->slots[i].protocol);
+        protocol->enabled = birdconf_get(conf, conf->slots[i].protocol);
+    }
+    snprintf(model->revision, sizeof model->revision, "%s", conf->revision);
+    model->pipes = model->pipe_enabled = true;
+    birdconf_free(conf);
+}
+
+void model_configure(struct model *model, bool *ok, char message[KEY_ERROR_MAX])
+{
+    *ok = !model->broken;
+    if (model->broken) {
+        snprintf(message, KEY_ERROR_MAX, "/etc/bird/bird.conf:12:1 syntax error");
+        return;
+    }
+    load(model);
+    model_see(model);
+}
+
+void model_start(struct model *model)
+{
+    model->running = true;
+    model->hung = false;
+    load(model);
+    model_see(model);
+}
+
+void model_stop(struct model *model)
+{
+    model->running = false;
+    for (size_t i = 0; i < MODEL_SESSIONS; i++) {
+        model->established[i] = false;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        model->connections[i].open = false;
+        model->connections[i].count = 0;
+    }
+    model_see(model);
+}
+
+bool model_switch(struct model *model, const char *pattern, bool enable)
+{
+    bool any = false;
+    for (size_t i = 0; i < model->protocol_count; i++) {
+        if (fnmatch(pattern, model->protocols[i].name, 0) == 0) {
+            model->protocols[i].enabled = enable;
+            any = true;
+        }
+    }
+    if (model->pipes && fnmatch(pattern, "popgate4_pipe", 0) == 0) {
+        model->pipe_enabled = enable;
+        any = true;
+    }
+    model_see(model);
+    return any;
+}
+
+// ---- answers ----
+
+struct answer {
+    struct core *core;
+    uint64_t token, now_ns;
+};
+
+__attribute__((format(printf, 3, 4))) static void say(const struct answer *answer, unsigned code,
+                                                      const char *text, ...)
+{
+    char buffer[256];
+    va_list args;
+    va_start(args, text);
+    vsnprintf(buffer, sizeof buffer, text, args);
+    va_end(args);
+    struct bird_line line = {
+        .kind = BIRD_LINE, .code = code, .text = buffer, .length = strlen(buffer)};
+    if (answer->core != NULL) {
+        core_line(answer->core, answer->token, &line, answer->now_ns);
+    }
+}
+
+__attribute__((format(printf, 3, 4))) static void say_last(const struct answer *answer,
+                                                           unsigned code, const char *text, ...)
+{
+    char buffer[256];
+    va_list args;
+    va_start(args, text);
+    vsnprintf(buffer, sizeof buffer, text, args);
+    va_end(args);
+    struct bird_line line = {
+        .kind = BIRD_LAST, .code = code, .text = buffer, .length = strlen(buffer)};
+    if (answer->core != NULL) {
+        core_line(answer->core, answer->token, &line, answer->now_ns);
+        core_end(answer->core, answer->token, BIRD_END_REPLY, code, buffer, answer->now_ns);
+    }
+}
+
+static void answer_switch(struct model *model, const struct answer *answer, const char *command)
+{
+    bool enable = command[0] == 'e';
+    char pattern[BIRD_PROTOCOL_MAX];
+    const char *quote = strchr(command, '"') + 1;
+    snprintf(pattern, sizeof pattern, "%.*s", (int)strcspn(quote, "\""), quote);
+    bool before[MODEL_PROTOCOLS];
+    for (size_t i = 0; i < model->protocol_count; i++) {
+        before[i] = model->protocols[i].enabled;
+    }
+    if (!model_switch(model, pattern, enable)) {
+        say_last(answer, 8003, "No protocols match");
+        return;
+    }
+    for (size_t i = 0; i < model->protocol_count; i++) {
+        if (fnmatch(pattern, model->protocols[i].name, 0) == 0) {
+            say(answer, before[i] == enable ? (enable ? 10 : 8) : (enable ? 11 : 9), "%s: %s%s",
+                model->protocols[i].name, before[i] == enable ? "already " : "",
+                enable ? "enabled" : "disabled");
+        }
+    }
+    say_last(answer, 0, "%s", "");
+}
+
+static void answer_protocols(const struct model *model, const struct answer *answer)
+{
+    say(answer, 2002, "Name       Proto      Table      State  Since         Info");
+    say(answer, 1002, "device1    Device     ---        up     00:22:45.151  ");
+    if (model->pipes) {
+        say(answer, 1002,
+            "popgate4_pipe Pipe       ---        %-6s 00:22:45.151  master4 <=> popgate4",
+            model->pipe_enabled ? "up" : "down");
+    }
+    for (size_t i = 0; i < model->protocol_count; i++) {
+        say(answer, 1002, "%-10s Static     popgate4   %-6s 00:22:45.151  ",
+            model->protocols[i].name, model->protocols[i].enabled ? "up" : "down");
+    }
+    for (size_t i = 0; i < MODEL_SESSIONS; i++) {
+        say(answer, 1002, "up%zu        BGP        ---        %-6s 00:22:45.151  %s", i,
+            model->established[i] ? "up" : "start",
+            model->established[i] ? "Established" : "Connect");
+    }
+    say_last(answer, 0, "%s", "");
+}
+
+static void answer_revision(const struct model *model, const struct answer *answer)
+{
+    if (!model->pipes) {
+        say_last(answer, 8003, "No protocols match");
+        return;
+    }
+    say(answer, 1002,
+        "popgate4_pipe Pipe       ---        up     00:22:45.151  master4 <=> popgate4");
+    say(answer, 1006, "  Description:    popgate %s", model->revision);
+    say_last(answer, 0, "%s", "");
+}
+
+static void answer_route(const struct model *model, const struct answer *answer,
+                         const char *command)
+{
+    char text[PREFIX_TEXT_MAX];
+    unsigned session = 0;
+    if (sscanf(command, "show route %49s export 'up%u'", text, &session) != 2 ||
+        session >= MODEL_SESSIONS) {
+        abort();
+    }
+    if (!model->established[session]) {
+        say_last(answer, 9001, "No valid tables");
+        return;
+    }
+    for (size_t i = 0; i < model->prefix_count; i++) {
+        const struct model_prefix *prefix = &model->prefixes[i];
+        if (strcmp(prefix->text, text) != 0) {
+            continue;
+        }
+        const char *names[] = {NULL, prefix->primary, prefix->drain, "direct1"};
+        const char *name = names[prefix->seen[session]];
+        if (name == NULL) {
+            break;
+        }
+        say(answer, 1007, "Table master4:");
+        say(answer, 1007, "%-20s blackhole [%s 00:22:45.151] * (260)", text, name);
+        say_last(answer, 0, "%s", "");
+        return;
+    }
+    say_last(answer, 8001, "Network not found");
+}
+
+static void answer_configure(struct model *model, const struct answer *answer, bool check)
+{
+    char message[KEY_ERROR_MAX];
+    bool ok = !model->broken;
+    say(answer, 2, "Reading configuration from /etc/bird/bird.conf");
+    if (!check) {
+        model_configure(model, &ok, message);
+    }
+    if (!ok) {
+        say_last(answer, 8002, "/etc/bird/bird.conf:12:1 syntax error");
+    } else if (check) {
+        say_last(answer, 20, "Configuration OK");
+    } else {
+        say_last(answer, 3, "Reconfigured");
+    }
+}
+
+void model_queue(struct model *model, const struct order *order, uint64_t at_ns)
+{
+    struct model_connection *connection = &model->connections[order->link];
+    if (connection->count == MODEL_QUEUE) {
+        abort();
+    }
+    struct model_command *command =
+        &connection->queue[(connection->first + connection->count++) % MODEL_QUEUE];
+    command->token = order->token;
+    command->at_ns = at_ns;
+    memcpy(command->text, order->command, sizeof command->text);
+}
+
+void model_do(struct model *model, enum order_link link, struct core *core, uint64_t now_ns)
+{
+    struct model_connection *connection = &model->connections[link];
+    struct model_command command = connection->queue[connection->first];
+    connection->first = (connection->first + 1) % MODEL_QUEUE;
+    connection->count--;
+    struct answer answer = {.core = core, .token = command.token, .now_ns = now_ns};
+    switch (order_kind(command.token)) {
+    case ORDER_ENABLE:
+    case ORDER_DISABLE:
+        answer_switch(model, &answer, command.text);
+        break;
+    case ORDER_PROTOCOLS:
+        answer_protocols(model, &answer);
+        break;
+    case ORDER_REVISION:
+        answer_revision(model, &answer);
+        break;
+    case ORDER_ROUTE:
+        answer_route(model, &answer, command.text);
+        break;
+    case ORDER_CHECK:
+    case ORDER_CONFIGURE:
+        answer_configure(model, &answer, order_kind(command.token) == ORDER_CHECK);
+        break;
+    case ORDER_KINDS:
+        abort();
+    }
+}
