@@ -1,0 +1,14 @@
+// Status as Nagios plugins say it (Monitoring Plugins Development Guidelines): one line with
+// performance data, and 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. Pure.
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+
+enum check_result { CHECK_OK, CHECK_WARNING, CHECK_CRITICAL, CHECK_UNKNOWN };
+
+// status is the answer of /v1/status. CRITICAL: BIRD is out of reach, or a service is withdrawn
+// although nobody wants it so, or what BIRD does is not what it was told. WARNING: an operator
+// holds a service, it is not preferred, or something of our own needs a hand.
+#define CHECK_LINE_MAX 1024
+enum check_result check_status(const json_t *status, char line[CHECK_LINE_MAX]);

@@ -1,0 +1,16 @@
+// Text that came from elsewhere (probe causes, reasons, BIRD's messages), made harmless for
+// terminals and logs. Pure.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Length of the well-formed UTF-8 character (RFC 3629) at text, 1 to 4; 0 if there is none. At the
+// terminating NUL it is 1.
+size_t utf8_length(const char *text);
+
+// Copies text with everything that could steer a terminal or forge a line written visibly: control
+// characters, bidirectional overrides and what is not UTF-8 as \n, \t, \xNN. With quotes set, also
+// \" and \\, so that the result can stand between double quotes. Cuts at a whole character; returns
+// the result's length.
+size_t text_printable(char *out, size_t size, const char *text, bool quotes);

@@ -1,0 +1,524 @@
+// The API on a real socket: who may do what, what is refused and how, and that no client holds up
+// another or the loop.
+#include "controller/api.h"
+
+#include "tests/unit/core_fixture.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <jansson.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NOBODY 65534
+#define GROUP  "games"
+
+static char directory[64];
+static struct fixture *fixture;
+static uv_loop_t loop;
+static struct api *api;
+static unsigned tcp_port;
+
+// What the shell was handed.
+static struct api_change changed;
+static size_t changed_services[8];
+static size_t change_count, reload_count;
+static bool answer_later;
+static struct api_ticket *waiting;
+
+static const struct core *shell_core(void *arg)
+{
+    (void)arg;
+    return fixture->core;
+}
+
+static void shell_change(void *arg, const struct api_change *change, struct api_ticket *ticket)
+{
+    (void)arg;
+    assert_true(change->service_count <= 8);
+    changed = *change;
+    memcpy(changed_services, change->services, change->service_count * sizeof *changed_services);
+    change_count++;
+    if (answer_later) {
+        waiting = ticket;
+    } else {
+        api_answer(ticket, 200, "drained");
+    }
+}
+
+static void shell_reload(void *arg, struct api_ticket *ticket)
+{
+    (void)arg;
+    reload_count++;
+    api_answer(ticket, 400, "popgate.conf:3: unknown key");
+}
+
+static const char *shell_trouble(void *arg)
+{
+    (void)arg;
+    return NULL;
+}
+
+static const struct api_shell shell = {shell_core, shell_change, shell_reload, shell_trouble};
+
+static int set_up(void **state)
+{
+    (void)state;
+    char more[512];
+    char error[KEY_ERROR_MAX] = "";
+    strcpy(directory, "/tmp/test_api.XXXXXX");
+    if (mkdtemp(directory) == NULL || chmod(directory, 0755) != 0) {
+        return -1;
+    }
+    snprintf(more, sizeof more,
+             "runtime_dir = %s\nstate_dir = %s\n[control]\ngroup = " GROUP
+             "\nhttp = 127.0.0.1:%u\n",
+             directory, directory, tcp_port = 20000 + (unsigned)getpid() % 20000);
+    fixture = fixture_new(more, FIXTURE_SERVICES);
+    change_count = reload_count = 0;
+    answer_later = false;
+    waiting = NULL;
+    uv_loop_init(&loop);
+    api = api_new(&loop, fixture->config, &shell, NULL, error);
+    if (api == NULL) {
+        print_error("%s\n", error);
+    }
+    return api != NULL ? 0 : -1;
+}
+
+static void note(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void stop(void)
+{
+    bool closed = false;
+    api_close(api, note, &closed);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_true(closed);
+    api = NULL;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    if (api != NULL) {
+        stop();
+    }
+    assert_int_equal(uv_loop_close(&loop), 0);
+    fixture_free(fixture);
+    return rmdir(directory);
+}
+
+// ---- clients ----
+
+static int connect_unix(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/" API_SOCKET, directory);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static int connect_tcp(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)tcp_port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void put(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t sent = send(fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent > 0) {
+            text += sent;
+            length -= (size_t)sent;
+        } else {
+            assert_true(sent < 0 && errno == EAGAIN);
+        }
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+}
+
+static void put_request(int fd, const char *method, const char *path, const char *body,
+                        size_t length)
+{
+    char head[512];
+    int size =
+        snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
+                 method, path, length);
+    put(fd, head, (size_t)size);
+    put(fd, body, length);
+}
+
+struct reply {
+    unsigned status;
+    char text[65536];
+    json_t *json; // of the body
+};
+
+// Runs the loop until the other end closes; reads its reply.
+static struct reply *reply_of(int fd)
+{
+    struct reply *reply = calloc(1, sizeof *reply);
+    size_t length = 0;
+    assert_non_null(reply);
+    for (;;) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+        ssize_t got = recv(fd, reply->text + length, sizeof reply->text - 1 - length, MSG_DONTWAIT);
+        if (got == 0) {
+            break;
+        }
+        assert_true(got > 0 || errno == EAGAIN);
+        length += got > 0 ? (size_t)got : 0;
+    }
+    close(fd);
+    assert_int_equal(strncmp(reply->text, "HTTP/1.1 ", 9), 0);
+    reply->status = (unsigned)strtoul(reply->text + 9, NULL, 10);
+    const char *body = strstr(reply->text, "\r\n\r\n");
+    reply->json = body != NULL ? json_loads(body + 4, 0, NULL) : NULL;
+    return reply;
+}
+
+static void reply_free(struct reply *reply)
+{
+    json_decref(reply->json);
+    free(reply);
+}
+
+static const char *word(const struct reply *reply, const char *key)
+{
+    const char *text = json_string_value(json_object_get(reply->json, key));
+    return text != NULL ? text : "";
+}
+
+// One whole exchange; says (may be NULL) must stand in the reply.
+static void exchange(int fd, const char *method, const char *path, const char *body,
+                     unsigned status, const char *says)
+{
+    put_request(fd, method, path, body, strlen(body));
+    struct reply *reply = reply_of(fd);
+    if (reply->status != status || (says != NULL && strstr(reply->text, says) == NULL)) {
+        fail_msg("%s %s %s: wanted %u %s, got: %s", method, path, body, status,
+                 says != NULL ? says : "", reply->text);
+    }
+    reply_free(reply);
+}
+
+static void local(const char *method, const char *path, const char *body, unsigned status,
+                  const char *says)
+{
+    exchange(connect_unix(), method, path, body, status, says);
+}
+
+// The HTTP status that a process of that user and group gets; the loop runs here meanwhile.
+static unsigned status_for(uid_t uid, gid_t extra_group, const char *request)
+{
+    int result[2];
+    unsigned status = 0;
+    assert_int_equal(pipe(result), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char text[4096] = "";
+        bool ready = setgroups(extra_group != 0 ? 1 : 0, &extra_group) == 0 &&
+                     setgid(NOBODY) == 0 && setuid(uid) == 0;
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        snprintf(address.sun_path, sizeof address.sun_path, "%s/" API_SOCKET, directory);
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (ready && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+            send(fd, request, strlen(request), MSG_NOSIGNAL) > 0 &&
+            recv(fd, text, sizeof text - 1, 0) > 9) {
+            status = (unsigned)strtoul(text + 9, NULL, 10);
+        }
+        _exit(write(result[1], &status, sizeof status) == sizeof status ? 0 : 1);
+    }
+    close(result[1]);
+    assert_int_equal(fcntl(result[0], F_SETFL, O_NONBLOCK), 0);
+    while (read(result[0], &status, sizeof status) < 0) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    close(result[0]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    return status;
+}
+
+// ---- reading ----
+
+static void status_services_and_events_are_served(void **state)
+{
+    (void)state;
+    local("GET", "/v1/status", "", 200, "\"pop\":\"fra1\"");
+    local("GET", "/v1/status?full=1", "", 200, "192.0.2.53/32");
+    local("GET", "/v1/services/token", "", 200, "\"service\":{\"name\":\"token\"");
+    local("GET", "/v1/events?since=1&service=dns", "", 200, "\"events\":[");
+    local("GET", "/healthz", "", 200, "ok\nBIRD is out of reach");
+    local("GET", "/v1/status", "", 200, "Content-Type: application/json");
+}
+
+static void what_is_not_there_is_said_so(void **state)
+{
+    (void)state;
+    local("GET", "/v1/services/tokn", "", 404, "did you mean `token`");
+    local("GET", "/v1/events?service=dsn", "", 404, "did you mean `dns`");
+    local("GET", "/v1/events?since=now", "", 400, "`since`");
+    local("GET", "/v2/status", "", 404, "nothing at /v2/status");
+    local("POST", "/v1/status", "", 405, "wrong method");
+    local("GET", "/v1/drain", "", 405, "wrong method");
+    local("DELETE", "/v1/status", "", 405, "wrong method");
+}
+
+static void many_readers_are_all_answered(void **state)
+{
+    (void)state;
+    int fds[20];
+    for (size_t i = 0; i < 20; i++) {
+        fds[i] = connect_unix();
+        put_request(fds[i], "GET", "/v1/status", "", 0);
+    }
+    for (size_t i = 0; i < 20; i++) {
+        struct reply *reply = reply_of(fds[i]);
+        assert_int_equal(reply->status, 200);
+        assert_string_equal(word(reply, "pop"), "fra1");
+        reply_free(reply);
+    }
+}
+
+// ---- changing ----
+
+static void every_verb_reaches_the_shell(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *body;
+        enum api_verb verb;
+    } verbs[] = {
+        {"/v1/drain", "{\"services\":[\"token\"],\"reason\":\"r\",\"now\":true}", VERB_DRAIN},
+        {"/v1/undrain", "{\"services\":[\"token\"]}", VERB_UNDRAIN},
+        {"/v1/isolate", "{\"services\":[\"token\"]}", VERB_ISOLATE},
+        {"/v1/release", "{\"services\":[\"token\"]}", VERB_RELEASE},
+        {"/v1/pin", "{\"services\":[\"token\"],\"for\":\"5m\",\"reason\":\"r\"}", VERB_PIN},
+        {"/v1/unpin", "{\"services\":[\"token\"]}", VERB_UNPIN},
+    };
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        local("POST", verbs[i].path, verbs[i].body, 200, "{\"message\":\"drained\"}");
+        assert_int_equal(change_count, i + 1);
+        assert_int_equal(changed.verb, verbs[i].verb);
+        assert_int_equal(changed.service_count, 1);
+        assert_int_equal(changed_services[0], 1);
+        assert_string_equal(changed.by, getuid() == 0 ? "root (0)" : changed.by);
+    }
+    local("POST", "/v1/reload", "", 400, "popgate.conf:3: unknown key");
+    assert_int_equal(reload_count, 1);
+}
+
+static void what_is_wrong_with_a_change_never_reaches_the_shell(void **state)
+{
+    (void)state;
+    local("POST", "/v1/drain", "{\"services\":[\"dns\"", 400, "not JSON");
+    local("POST", "/v1/drain", "", 400, "not JSON");
+    local("POST", "/v1/drain", "{\"services\":[\"dsn\"]}", 404, "did you mean `dns`");
+    fixture->core->services[0].intent.kind = INTENT_ISOLATE;
+    local("POST", "/v1/undrain", "{\"services\":[\"dns\"]}", 409, "only release");
+    fixture->core->services[1].intent.kind = INTENT_ISOLATE;
+    local("POST", "/v1/undrain", "{\"all\":true}", 200, "no service to undrain");
+    assert_int_equal(change_count, 0);
+}
+
+static void a_body_too_long_is_refused(void **state)
+{
+    (void)state;
+    size_t length = (size_t)1 << 20;
+    char *body = malloc(length);
+    assert_non_null(body);
+    memset(body, ' ', length);
+    int fd = connect_unix();
+    put_request(fd, "POST", "/v1/drain", body, length);
+    struct reply *reply = reply_of(fd);
+    assert_int_equal(reply->status, 413);
+    reply_free(reply);
+    free(body);
+    assert_int_equal(change_count, 0);
+}
+
+static void a_body_in_pieces_is_put_together(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"services\":[\"dns\"]}";
+    static const char head[] = "POST /v1/drain HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n";
+    int fd = connect_unix();
+    for (size_t i = 0; i < strlen(head); i++) {
+        put(fd, head + i, 1);
+    }
+    for (size_t i = 0; i < strlen(body); i++) {
+        assert_int_equal(change_count, 0);
+        put(fd, body + i, 1);
+    }
+    struct reply *reply = reply_of(fd);
+    assert_int_equal(reply->status, 200);
+    reply_free(reply);
+}
+
+// ---- tickets ----
+
+// Sends a change and runs the loop until the shell has its ticket.
+static int change_in_waiting(void)
+{
+    int fd = connect_unix();
+    static const char body[] = "{\"services\":[\"dns\"]}";
+    answer_later = true;
+    put_request(fd, "POST", "/v1/drain", body, strlen(body));
+    while (waiting == NULL) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    return fd;
+}
+
+static void a_ticket_may_be_answered_later(void **state)
+{
+    (void)state;
+    int fd = change_in_waiting();
+    local("GET", "/v1/status", "", 200, NULL); // others go on meanwhile
+    char byte;
+    assert_true(recv(fd, &byte, 1, MSG_DONTWAIT) < 0);
+    api_answer(waiting, 409, "no other PoP announces 192.0.2.53/32");
+    struct reply *reply = reply_of(fd);
+    assert_int_equal(reply->status, 409);
+    assert_string_equal(word(reply, "error"), "no other PoP announces 192.0.2.53/32");
+    reply_free(reply);
+}
+
+static void a_client_that_went_away_harms_nothing(void **state)
+{
+    (void)state;
+    close(change_in_waiting());
+    for (unsigned i = 0; i < 10; i++) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    api_answer(waiting, 200, "drained");
+    local("GET", "/v1/status", "", 200, NULL);
+}
+
+static void closing_answers_what_still_waits(void **state)
+{
+    (void)state;
+    int fd = change_in_waiting();
+    stop();
+    struct reply *reply = reply_of(fd);
+    assert_int_equal(reply->status, 503);
+    assert_string_equal(word(reply, "error"), "popgated is stopping");
+    reply_free(reply);
+}
+
+// ---- who ----
+
+static void everybody_may_read_but_only_operators_may_change(void **state)
+{
+    (void)state;
+    static const char read_request[] = "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char change_request[] = "POST /v1/drain HTTP/1.1\r\nHost: x\r\n"
+                                         "Content-Length: 20\r\n\r\n{\"services\":[\"dns\"]}";
+    const struct group *group = getgrnam(GROUP);
+    if (getuid() != 0 || group == NULL) {
+        skip();
+        return;
+    }
+    assert_int_equal(status_for(NOBODY, 0, read_request), 200);
+    assert_int_equal(status_for(NOBODY, 0, change_request), 403);
+    assert_int_equal(change_count, 0);
+    assert_int_equal(status_for(NOBODY, group->gr_gid, change_request), 200);
+    assert_int_equal(change_count, 1);
+    assert_non_null(strstr(changed.by, "(65534)"));
+    assert_int_equal(status_for(0, 0, change_request), 200);
+    assert_int_equal(change_count, 2);
+}
+
+static void tcp_is_for_reading_only(void **state)
+{
+    (void)state;
+    exchange(connect_tcp(), "GET", "/v1/status", "", 200, "\"pop\":\"fra1\"");
+    exchange(connect_tcp(), "GET", "/healthz", "", 200, "ok\n");
+    exchange(connect_tcp(), "POST", "/v1/drain", "{\"services\":[\"dns\"]}", 403, "Unix socket");
+    exchange(connect_tcp(), "POST", "/v1/reload", "", 403, "Unix socket");
+    assert_int_equal(change_count + reload_count, 0);
+}
+
+static void silent_clients_do_not_keep_operators_out(void **state)
+{
+    (void)state;
+    int silent[100];
+    for (size_t i = 0; i < 100; i++) {
+        silent[i] = connect_tcp();
+        put(silent[i], "GET /v1/st", i % 2 == 0 ? 10 : 0);
+    }
+    local("POST", "/v1/isolate", "{\"all\":true}", 200, NULL);
+    assert_int_equal(change_count, 1);
+    for (size_t i = 0; i < 100; i++) {
+        close(silent[i]);
+    }
+    exchange(connect_tcp(), "GET", "/healthz", "", 200, "ok\n"); // their places are free again
+}
+
+// ---- the socket ----
+
+static void a_second_daemon_is_refused_and_leaves_the_first_its_socket(void **state)
+{
+    (void)state;
+    char error[KEY_ERROR_MAX] = "";
+    assert_null(api_new(&loop, fixture->config, &shell, NULL, error));
+    assert_non_null(strstr(error, "another popgated"));
+    local("GET", "/v1/status", "", 200, NULL);
+}
+
+static void a_stale_socket_is_replaced(void **state)
+{
+    (void)state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char error[KEY_ERROR_MAX] = "";
+    stop();
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/" API_SOCKET, directory);
+    int stale = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(stale, (struct sockaddr *)&address, sizeof address), 0);
+    close(stale);
+    api = api_new(&loop, fixture->config, &shell, NULL, error);
+    assert_non_null(api);
+    local("GET", "/v1/status", "", 200, NULL);
+}
+
+#define WITH_API(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_API(status_services_and_events_are_served),
+        WITH_API(what_is_not_there_is_said_so),
+        WITH_API(many_readers_are_all_answered),
+        WITH_API(every_verb_reaches_the_shell),
+        WITH_API(what_is_wrong_with_a_change_never_reaches_the_shell),
+        WITH_API(a_body_too_long_is_refused),
+        WITH_API(a_body_in_pieces_is_put_together),
+        WITH_API(a_ticket_may_be_answered_later),
+        WITH_API(a_client_that_went_away_harms_nothing),
+        WITH_API(closing_answers_what_still_waits),
+        WITH_API(everybody_may_read_but_only_operators_may_change),
+        WITH_API(tcp_is_for_reading_only),
+        WITH_API(silent_clients_do_not_keep_operators_out),
+        WITH_API(a_second_daemon_is_refused_and_leaves_the_first_its_socket),
+        WITH_API(a_stale_socket_is_replaced),
+    };
+    alarm(120); // what is never answered must not wait for ever
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

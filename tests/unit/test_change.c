@@ -1,0 +1,410 @@
+// Changes of intent: guarded, saved, applied, acknowledged, in that order; isolation first.
+#include "controller/change.h"
+
+#include "tests/unit/core_fixture.h"
+#include "tests/unit/small_config.h"
+
+enum { DNS, TOKEN };
+
+struct api_ticket {
+    unsigned status; // 0: not answered
+    char message[512];
+};
+
+void api_answer(struct api_ticket *ticket, unsigned http_status, const char *message)
+{
+    assert_int_equal(ticket->status, 0); // exactly one answer
+    ticket->status = http_status;
+    snprintf(ticket->message, sizeof ticket->message, "%s", message);
+}
+
+static struct fixture *fixture;
+static struct changes *changes;
+static struct api_ticket first, second;
+static char asked[1024]; // commands of the guard, each with a newline
+static char saved[1024]; // the last text to be saved
+static uint64_t version;
+static unsigned saves, applied;
+static bool bird_is_down;
+
+static struct core *shell_core(void *arg)
+{
+    (void)arg;
+    return fixture->core;
+}
+
+static int shell_ask(void *arg, const char *command)
+{
+    (void)arg;
+    if (bird_is_down) {
+        return UV_ENOTCONN;
+    }
+    size_t used = strlen(asked);
+    snprintf(asked + used, sizeof asked - used, "%s\n", command);
+    return 0;
+}
+
+static void shell_save(void *arg, const char *text, uint64_t which)
+{
+    (void)arg;
+    snprintf(saved, sizeof saved, "%s", text);
+    version = which;
+    saves++;
+}
+
+static void shell_applied(void *arg)
+{
+    (void)arg;
+    applied++;
+}
+
+static uint64_t shell_now_ns(void *arg)
+{
+    (void)arg;
+    return FIXTURE_NOW_NS;
+}
+
+static const struct changes_shell shell = {.core = shell_core,
+                                           .ask = shell_ask,
+                                           .save = shell_save,
+                                           .applied = shell_applied,
+                                           .now_ns = shell_now_ns};
+
+static int start_with(const char *services)
+{
+    struct ledger ledger = {0};
+    fixture = fixture_new("", services);
+    for (size_t i = 0; i < fixture->config->probe_count; i++) {
+        struct verdict pass = {.kind = VERDICT_PASS};
+        core_verdict(fixture->core, i, &pass, FIXTURE_NOW_NS);
+        core_verdict(fixture->core, i, &pass, FIXTURE_NOW_NS);
+    }
+    struct intent kept = {.kind = INTENT_DRAIN, .since_wall_ms = 1};
+    assert_true(ledger_put(&ledger, "gone", &kept));
+    changes = changes_new(&ledger, &shell, NULL);
+    assert_non_null(changes);
+    first = second = (struct api_ticket){.status = 0};
+    asked[0] = saved[0] = '\0';
+    saves = applied = 0;
+    bird_is_down = false;
+    return 0;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return start_with(FIXTURE_SERVICES);
+}
+
+static int start_without_guard(void **state)
+{
+    (void)state;
+    return start_with(FIXTURE_SERVICES "last_pop_guard = off\n");
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    changes_free(changes);
+    fixture_free(fixture);
+    return 0;
+}
+
+static void submit(struct api_ticket *ticket, enum api_verb verb, size_t service)
+{
+    struct api_change change = {
+        .verb = verb, .services = &service, .service_count = 1, .reason = "why", .by = "alice (1)"};
+    changes_submit(changes, &change, ticket);
+}
+
+static void force_drain(struct api_ticket *ticket, size_t service)
+{
+    struct api_change change = {
+        .verb = VERB_DRAIN, .services = &service, .service_count = 1, .force = true};
+    changes_submit(changes, &change, ticket);
+}
+
+// BIRD's answers to the guard about the token service's one prefix.
+static void guard_sees(bool another_pop)
+{
+    struct bird_line protocol = line_of(1002, "up1 BGP --- up 00:00:01.000  Established");
+    struct bird_line route = line_of(1007, "198.51.100.1/32 unicast [up1 00:00:01.000] * (100)");
+    changes_line(changes, &protocol);
+    changes_end(changes, true);
+    if (another_pop) {
+        changes_line(changes, &route);
+    }
+    changes_end(changes, true);
+}
+
+static void save_ends(const char *error)
+{
+    changes_saved(changes, version, error);
+}
+
+static enum intent_kind intent_of(size_t service)
+{
+    return fixture->core->services[service].intent.kind;
+}
+
+static void a_drain_is_guarded_then_saved_then_applied_then_acknowledged(void **state)
+{
+    (void)state;
+    submit(&first, VERB_DRAIN, TOKEN);
+    assert_string_equal(asked, "show protocols\nshow route 198.51.100.1/32 all\n");
+    assert_int_equal(saves, 0);
+    guard_sees(true);
+    assert_int_equal(saves, 1);
+    assert_non_null(strstr(saved, "\"token\""));
+    assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
+    assert_int_equal(first.status, 0);
+    save_ends(NULL);
+    assert_int_equal(intent_of(TOKEN), INTENT_DRAIN);
+    assert_int_equal(applied, 1);
+    assert_int_equal(first.status, 200);
+    assert_string_equal(first.message, "drained");
+    assert_true(changes_idle(changes));
+}
+
+static void what_is_applied_says_who_why_and_since_when(void **state)
+{
+    (void)state;
+    force_drain(&first, TOKEN);
+    save_ends(NULL);
+    submit(&second, VERB_PIN, DNS);
+    save_ends(NULL);
+    const struct intent *drain = &fixture->core->services[TOKEN].intent;
+    assert_int_equal(drain->since_ms, FIXTURE_NOW_NS / 1000000);
+    assert_int_equal(drain->grace_ms, fixture->config->services[TOKEN].grace_ms);
+    const struct intent *pin = &fixture->core->services[DNS].intent;
+    assert_string_equal(pin->by, "alice (1)");
+    assert_string_equal(pin->reason, "why");
+    assert_true(pin->since_wall_ms > 0);
+}
+
+static void without_another_pop_a_drain_is_refused_and_nothing_saved(void **state)
+{
+    (void)state;
+    submit(&first, VERB_DRAIN, TOKEN);
+    guard_sees(false);
+    assert_int_equal(first.status, 409);
+    assert_non_null(strstr(first.message, "198.51.100.1/32"));
+    assert_int_equal(saves, 0);
+    assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
+    assert_true(changes_idle(changes));
+}
+
+static void a_bird_that_cannot_be_asked_refuses_a_drain_at_once(void **state)
+{
+    (void)state;
+    bird_is_down = true;
+    submit(&first, VERB_DRAIN, TOKEN);
+    assert_int_equal(first.status, 409);
+    assert_non_null(strstr(first.message, "did not answer"));
+}
+
+static void force_asks_nobody(void **state)
+{
+    (void)state;
+    force_drain(&first, TOKEN);
+    assert_string_equal(asked, "");
+    assert_int_equal(saves, 1);
+}
+
+static void a_service_of_one_pop_is_not_guarded(void **state)
+{
+    (void)state;
+    submit(&first, VERB_DRAIN, TOKEN);
+    assert_string_equal(asked, "");
+    assert_int_equal(saves, 1);
+}
+
+static void what_is_withdrawn_already_is_not_guarded(void **state)
+{
+    (void)state;
+    struct verdict fail = {.kind = VERDICT_FAIL, .definitive = true};
+    core_verdict(fixture->core, 1, &fail, FIXTURE_NOW_NS);
+    submit(&first, VERB_DRAIN, TOKEN);
+    assert_string_equal(asked, "");
+    assert_int_equal(saves, 1);
+}
+
+static void a_failed_save_changes_nothing(void **state)
+{
+    (void)state;
+    force_drain(&first, TOKEN);
+    save_ends("can't write ledger.json: No space left on device");
+    assert_int_equal(first.status, 500);
+    assert_string_equal(first.message,
+                        "nothing was changed: can't write ledger.json: No space left on device");
+    assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
+    assert_int_equal(applied, 0);
+    assert_non_null(strstr(changes_trouble(changes), "No space left"));
+    force_drain(&second, DNS);
+    assert_null(strstr(saved, "\"token\"")); // nor does it come back with the next save
+    save_ends(NULL);
+    assert_null(changes_trouble(changes));
+}
+
+static void isolation_is_applied_before_it_is_saved_and_acknowledged_after(void **state)
+{
+    (void)state;
+    submit(&first, VERB_ISOLATE, TOKEN);
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+    assert_int_equal(fixture->core->services[TOKEN].decision.target, TARGET_WITHDRAW);
+    assert_int_equal(applied, 1);
+    assert_string_equal(asked, "");
+    assert_int_equal(first.status, 0);
+    save_ends(NULL);
+    assert_int_equal(first.status, 200);
+    assert_int_equal(applied, 1);
+}
+
+static void an_isolation_that_could_not_be_saved_stands_and_says_so(void **state)
+{
+    (void)state;
+    submit(&first, VERB_ISOLATE, TOKEN);
+    save_ends("disk is gone");
+    assert_int_equal(first.status, 500);
+    assert_string_equal(first.message, "isolated now, but a restart would forget it: disk is gone");
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+}
+
+static void isolation_overtakes_a_drain_that_waits_for_the_guard(void **state)
+{
+    (void)state;
+    submit(&first, VERB_DRAIN, TOKEN);
+    submit(&second, VERB_ISOLATE, TOKEN);
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+    guard_sees(true);
+    assert_non_null(strstr(saved, "\"isolate\""));
+    save_ends(NULL);
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+    save_ends(NULL);
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+    assert_non_null(strstr(saved, "\"isolate\""));
+    assert_int_equal(second.status, 200);
+}
+
+static void isolation_overtakes_an_undrain_that_is_being_saved(void **state)
+{
+    (void)state;
+    force_drain(&first, TOKEN);
+    save_ends(NULL);
+    first.status = 0;
+    submit(&first, VERB_UNDRAIN, TOKEN);
+    submit(&second, VERB_ISOLATE, TOKEN);
+    save_ends(NULL);
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+    save_ends(NULL);
+    assert_non_null(strstr(saved, "\"isolate\""));
+    assert_int_equal(second.status, 200);
+}
+
+static void changes_are_made_one_after_another(void **state)
+{
+    (void)state;
+    force_drain(&first, TOKEN);
+    force_drain(&second, DNS);
+    assert_int_equal(saves, 1);
+    assert_null(strstr(saved, "\"dns\""));
+    save_ends(NULL);
+    assert_int_equal(first.status, 200);
+    assert_int_equal(second.status, 0);
+    assert_int_equal(saves, 2);
+    assert_non_null(strstr(saved, "\"dns\""));
+    assert_non_null(strstr(saved, "\"token\""));
+    save_ends(NULL);
+    assert_int_equal(second.status, 200);
+}
+
+static void the_end_of_another_save_is_not_taken_for_ours(void **state)
+{
+    (void)state;
+    force_drain(&first, TOKEN);
+    changes_saved(changes, version + 1, NULL);
+    assert_int_equal(first.status, 0);
+    assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
+}
+
+static void a_guard_is_not_answered_with_the_answers_of_the_one_before(void **state)
+{
+    (void)state;
+    struct bird_line protocol = line_of(1002, "up1 BGP --- up 00:00:01.000  Established");
+    submit(&first, VERB_DRAIN, TOKEN);
+    submit(&second, VERB_DRAIN, DNS);
+    asked[0] = '\0';
+    changes_line(changes, &protocol);
+    changes_end(changes, true);
+    assert_string_equal(asked, "");
+    changes_end(changes, false);
+    assert_int_equal(first.status, 409);
+    assert_string_equal(
+        asked, "show protocols\nshow route 192.0.2.53/32 all\nshow route 2001:db8::53/128 all\n");
+    assert_int_equal(second.status, 0);
+}
+
+static void too_many_changes_are_turned_away(void **state)
+{
+    (void)state;
+    static struct api_ticket many[64];
+    memset(many, 0, sizeof many);
+    for (size_t i = 0; i < 64; i++) {
+        force_drain(&many[i], TOKEN);
+        assert_int_equal(many[i].status, 0);
+    }
+    force_drain(&first, TOKEN);
+    assert_int_equal(first.status, 503);
+}
+
+static void what_ended_by_itself_is_written_and_the_rest_kept(void **state)
+{
+    (void)state;
+    changes_sync(changes);
+    assert_int_equal(saves, 1);
+    assert_false(changes_idle(changes));
+    assert_non_null(strstr(saved, "\"gone\"")); // no longer configured, but it may come back
+    assert_int_equal(changes_kept(changes, "gone")->kind, INTENT_DRAIN);
+    assert_null(changes_kept(changes, "dns"));
+    save_ends(NULL);
+    assert_true(changes_idle(changes));
+}
+
+static void a_change_waits_for_the_ledger_being_written(void **state)
+{
+    (void)state;
+    changes_sync(changes);
+    force_drain(&first, TOKEN);
+    assert_int_equal(saves, 1);
+    save_ends(NULL);
+    assert_int_equal(saves, 2);
+    assert_non_null(strstr(saved, "\"token\""));
+}
+
+#define TEST(name)               cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST_WITHOUT_GUARD(name) cmocka_unit_test_setup_teardown(name, start_without_guard, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_drain_is_guarded_then_saved_then_applied_then_acknowledged),
+        TEST(what_is_applied_says_who_why_and_since_when),
+        TEST(without_another_pop_a_drain_is_refused_and_nothing_saved),
+        TEST(a_bird_that_cannot_be_asked_refuses_a_drain_at_once),
+        TEST(force_asks_nobody),
+        TEST_WITHOUT_GUARD(a_service_of_one_pop_is_not_guarded),
+        TEST(what_is_withdrawn_already_is_not_guarded),
+        TEST(a_failed_save_changes_nothing),
+        TEST(isolation_is_applied_before_it_is_saved_and_acknowledged_after),
+        TEST(an_isolation_that_could_not_be_saved_stands_and_says_so),
+        TEST(isolation_overtakes_a_drain_that_waits_for_the_guard),
+        TEST(isolation_overtakes_an_undrain_that_is_being_saved),
+        TEST(changes_are_made_one_after_another),
+        TEST(the_end_of_another_save_is_not_taken_for_ours),
+        TEST(a_guard_is_not_answered_with_the_answers_of_the_one_before),
+        TEST(too_many_changes_are_turned_away),
+        TEST(what_ended_by_itself_is_written_and_the_rest_kept),
+        TEST(a_change_waits_for_the_ledger_being_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

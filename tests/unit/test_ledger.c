@@ -1,0 +1,378 @@
+// The ledger: what was put in comes back, and whatever is not wholly understood counts as damaged.
+#include "controller/ledger.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char directory[64];
+static char message[KEY_ERROR_MAX];
+
+static int make_directory(void **state)
+{
+    (void)state;
+    strcpy(directory, "/tmp/test_ledger.XXXXXX");
+    return mkdtemp(directory) != NULL ? 0 : -1;
+}
+
+static int remove_directory(void **state)
+{
+    (void)state;
+    DIR *entries = opendir(directory);
+    const struct dirent *entry;
+    while ((entry = readdir(entries)) != NULL) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+        unlink(path);
+    }
+    closedir(entries);
+    return rmdir(directory);
+}
+
+static void put_file(const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static size_t files_with(const char *part)
+{
+    DIR *entries = opendir(directory);
+    const struct dirent *entry;
+    size_t count = 0;
+    assert_non_null(entries);
+    while ((entry = readdir(entries)) != NULL) {
+        count += strstr(entry->d_name, part) != NULL;
+    }
+    closedir(entries);
+    return count;
+}
+
+static struct intent drained(void)
+{
+    return (struct intent){.kind = INTENT_DRAIN,
+                           .since_wall_ms = 1700000000123,
+                           .until_wall_ms = 1700000600123,
+                           .grace_ms = 30000,
+                           .reason = "new \"line card\"\n\xc3\xbc",
+                           .by = "alice (1000)"};
+}
+
+static void save(const struct ledger *ledger)
+{
+    char *text = ledger_text(ledger);
+    assert_non_null(text);
+    assert_int_equal(ledger_save(directory, text, message), 0);
+    free(text);
+}
+
+static void what_was_saved_is_read_again(void **state)
+{
+    (void)state;
+    struct ledger ledger = {0};
+    struct ledger read;
+    struct intent intent = drained();
+    struct intent isolated = {.kind = INTENT_ISOLATE, .since_wall_ms = 5, .by = "root (0)"};
+    struct intent pinned = {.kind = INTENT_PIN, .since_wall_ms = 5, .until_wall_ms = 9};
+    assert_true(ledger_put(&ledger, "web", &isolated));
+    assert_true(ledger_put(&ledger, "dns", &intent));
+    assert_true(ledger_put(&ledger, "gone-service", &pinned));
+    save(&ledger);
+    assert_int_equal(ledger_read(directory, &read, message), LEDGER_OK);
+    assert_int_equal(read.count, 3);
+    const struct intent *dns = &ledger_find(&read, "dns")->intent;
+    assert_int_equal(dns->kind, INTENT_DRAIN);
+    assert_int_equal(dns->since_wall_ms, intent.since_wall_ms);
+    assert_int_equal(dns->until_wall_ms, intent.until_wall_ms);
+    assert_int_equal(dns->grace_ms, intent.grace_ms);
+    assert_string_equal(dns->reason, intent.reason);
+    assert_string_equal(dns->by, intent.by);
+    assert_int_equal(ledger_find(&read, "web")->intent.kind, INTENT_ISOLATE);
+    assert_int_equal(ledger_find(&read, "gone-service")->intent.kind, INTENT_PIN);
+    assert_null(ledger_find(&read, "other"));
+    ledger_clear(&ledger);
+    ledger_clear(&read);
+}
+
+static void putting_again_replaces_and_auto_removes(void **state)
+{
+    (void)state;
+    struct ledger ledger = {0};
+    struct intent intent = drained();
+    struct intent automatic = {.kind = INTENT_AUTO};
+    for (unsigned i = 0; i < 100; i++) {
+        char name[SERVICE_NAME_MAX];
+        snprintf(name, sizeof name, "s%u", (i * 37) % 100);
+        assert_true(ledger_put(&ledger, name, &intent));
+    }
+    intent.kind = INTENT_ISOLATE;
+    assert_true(ledger_put(&ledger, "s42", &intent));
+    assert_int_equal(ledger.count, 100);
+    assert_int_equal(ledger_find(&ledger, "s42")->intent.kind, INTENT_ISOLATE);
+    assert_true(ledger_put(&ledger, "s42", &automatic));
+    assert_true(ledger_put(&ledger, "never-there", &automatic));
+    assert_int_equal(ledger.count, 99);
+    assert_null(ledger_find(&ledger, "s42"));
+    for (unsigned i = 0; i < 100; i++) {
+        char name[SERVICE_NAME_MAX];
+        snprintf(name, sizeof name, "s%u", i);
+        assert_true((ledger_find(&ledger, name) != NULL) == (i != 42));
+    }
+    ledger_clear(&ledger);
+}
+
+static void no_file_is_a_first_start_but_no_directory_is_trouble(void **state)
+{
+    (void)state;
+    struct ledger ledger;
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_NONE);
+    assert_string_equal(message, "");
+    assert_int_equal(ledger_read("/nonexistent/popgate", &ledger, message), LEDGER_UNREADABLE);
+    assert_non_null(strstr(message, "/nonexistent/popgate"));
+    assert_non_null(strstr(message, "No such file"));
+}
+
+static const char sound_entry[] =
+    "\"dns\":{\"intent\":\"drain\",\"since_ms\":1,\"until_ms\":0,\"grace_ms\":1,"
+    "\"reason\":\"\",\"by\":\"\"}";
+
+static void what_is_not_wholly_understood_is_damaged(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "garbage",
+        "{\"version\":1,\"services\":{\"dns\":{\"intent\":\"dra",
+        "[]",
+        "{}",
+        "{\"version\":1}",
+        "{\"version\":2,\"services\":{}}",
+        "{\"version\":\"1\",\"services\":{}}",
+        "{\"version\":1,\"services\":[]}",
+        "{\"version\":1,\"services\":{},\"more\":1}",
+        "{\"version\":1,\"services\":{\"dns\":1}}",
+        "{\"version\":1,\"services\":{\"dns\":{\"intent\":\"drain\"}}}",
+        "{\"version\":1,\"services\":{\"a b\":{\"intent\":\"drain\",\"since_ms\":1,\"until_ms\":0,"
+        "\"grace_ms\":1,\"reason\":\"\",\"by\":\"\"}}}",
+        "{\"version\":1,\"services\":{\"dns\":{\"intent\":\"dance\",\"since_ms\":1,\"until_ms\":0,"
+        "\"grace_ms\":1,\"reason\":\"\",\"by\":\"\"}}}",
+        "{\"version\":1,\"services\":{\"dns\":{\"intent\":\"drain\",\"since_ms\":-1,\"until_ms\":0,"
+        "\"grace_ms\":1,\"reason\":\"\",\"by\":\"\"}}}",
+        "{\"version\":1,\"services\":{\"dns\":{\"intent\":\"drain\",\"since_ms\":1,\"until_ms\":0,"
+        "\"grace_ms\":9223372036854775807,\"reason\":\"\",\"by\":\"\"}}}",
+        "{\"version\":1,\"services\":{\"dns\":{\"intent\":\"drain\",\"since_ms\":1,\"until_ms\":0,"
+        "\"grace_ms\":1,\"reason\":7,\"by\":\"\"}}}",
+        "{\"version\":1,\"services\":{\"dns\":{\"intent\":\"drain\",\"since_ms\":1,\"until_ms\":0,"
+        "\"grace_ms\":1,\"reason\":\"\",\"by\":\"\",\"x\":1}}}",
+        "{\"version\":1,\"services\":{\"dns\":{\"intent\":\"pin\",\"since_ms\":1,\"until_ms\":0,"
+        "\"grace_ms\":1,\"reason\":\"\",\"by\":\"\"}}}",
+        "{\"version\":1,\"services\":{\"dns\":{\"intent\":\"isolate\",\"since_ms\":1,\"until_ms\":"
+        "5,"
+        "\"grace_ms\":1,\"reason\":\"\",\"by\":\"\"}}}",
+    };
+    char twice[1024];
+    struct ledger ledger = {0};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (ledger_parse(texts[i], strlen(texts[i]), &ledger, message)) {
+            fail_msg("taken for sound: %s", texts[i]);
+        }
+        assert_int_equal(ledger.count, 0);
+        assert_string_not_equal(message, "");
+    }
+    snprintf(twice, sizeof twice, "{\"version\":1,\"services\":{%s,%s}}", sound_entry, sound_entry);
+    assert_false(ledger_parse(twice, strlen(twice), &ledger, message));
+    snprintf(twice, sizeof twice, "{\"version\":1,\"services\":{%s}}", sound_entry);
+    assert_true(ledger_parse(twice, strlen(twice), &ledger, message));
+    ledger_clear(&ledger);
+}
+
+static void a_damaged_file_is_kept_aside_and_stays_damaged_until_the_next_save(void **state)
+{
+    (void)state;
+    struct ledger ledger;
+    struct ledger empty = {0};
+    put_file("half a fi");
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
+    assert_non_null(strstr(message, ".damaged-1"));
+    assert_int_equal(ledger.count, 0);
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
+    assert_int_equal(files_with("damaged"), 1);
+    save(&empty);
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_OK);
+    assert_int_equal(files_with("damaged"), 1);
+    put_file("again");
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
+    assert_non_null(strstr(message, ".damaged-2"));
+}
+
+static void a_file_too_large_is_damaged(void **state)
+{
+    (void)state;
+    struct ledger ledger;
+    char path[128];
+    put_file("{}");
+    snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
+    assert_int_equal(truncate(path, (4 << 20) + 1), 0);
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
+}
+
+static void a_ledger_that_is_no_file_is_unreadable(void **state)
+{
+    (void)state;
+    struct ledger ledger;
+    char path[128];
+    snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_UNREADABLE);
+    assert_non_null(strstr(message, path));
+}
+
+static void a_failed_save_says_why_and_leaves_the_old_file(void **state)
+{
+    (void)state;
+    struct ledger ledger = {0};
+    struct ledger read;
+    struct intent intent = drained();
+    struct rlimit limit;
+    struct rlimit small = {.rlim_cur = 10};
+    assert_true(ledger_put(&ledger, "dns", &intent));
+    save(&ledger);
+    // As good as a full disk: no file may grow beyond ten bytes.
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small.rlim_max = limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int result = ledger_save(directory, "{\"version\": 1, \"services\": {}}", message);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(result, -EFBIG);
+    assert_non_null(strstr(message, directory));
+    assert_non_null(strstr(message, "File too large"));
+    assert_int_equal(files_with(".tmp"), 0);
+    assert_int_equal(ledger_read(directory, &read, message), LEDGER_OK);
+    assert_int_equal(read.count, 1);
+    assert_int_equal(ledger_save("/proc/1", "{}", message) < 0, true);
+    assert_non_null(strstr(message, "/proc/1"));
+    ledger_clear(&ledger);
+    ledger_clear(&read);
+}
+
+static void bytes_that_are_not_utf8_do_not_damage_the_ledger(void **state)
+{
+    (void)state;
+    struct ledger ledger = {0};
+    struct ledger read;
+    struct intent intent = drained();
+    memset(intent.reason, 0xff, sizeof intent.reason - 1);
+    intent.reason[sizeof intent.reason - 1] = '\0';
+    assert_true(ledger_put(&ledger, "dns", &intent));
+    save(&ledger);
+    assert_int_equal(ledger_read(directory, &read, message), LEDGER_OK);
+    ledger_clear(&ledger);
+    ledger_clear(&read);
+}
+
+static void wall_clock_times_become_monotonic_ones(void **state)
+{
+    (void)state;
+    struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = 9000, .until_wall_ms = 12000};
+    intent_from_wall(&intent, 5000, 10000);
+    assert_int_equal(intent.since_ms, 4000);
+    assert_int_equal(intent.until_ms, 7000);
+    struct intent back = intent;
+    back.since_wall_ms = back.until_wall_ms = 0;
+    intent_to_wall(&back, 5000, 10000);
+    assert_int_equal(back.since_wall_ms, 9000);
+    assert_int_equal(back.until_wall_ms, 12000);
+}
+
+static void an_end_that_passed_is_over_and_no_end_stays_none(void **state)
+{
+    (void)state;
+    struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = 1, .until_wall_ms = 2};
+    intent_from_wall(&intent, 5000, 10000);
+    assert_true(intent_expired(&intent, 5000));
+    intent.until_wall_ms = 0;
+    intent_from_wall(&intent, 5000, 10000);
+    assert_false(intent_expired(&intent, 5000));
+}
+
+static void a_clock_stepped_back_does_not_make_a_pin_last_longer(void **state)
+{
+    (void)state;
+    struct intent intent = {.kind = INTENT_PIN, .since_wall_ms = 900000, .until_wall_ms = 960000};
+    intent_from_wall(&intent, 5000, 10000);
+    assert_int_equal(intent.since_ms, 5000);
+    assert_int_equal(intent.until_ms, 65000);
+}
+
+static void grace_goes_on_counting_over_a_reboot(void **state)
+{
+    (void)state;
+    struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = 1000, .grace_ms = 30000};
+    intent_from_wall(&intent, 5000, 26000); // drained 25 s ago, booted 5 s ago
+    assert_int_equal(intent.since_ms + intent.grace_ms, 10000);
+    intent = (struct intent){.kind = INTENT_DRAIN, .since_wall_ms = 1000, .grace_ms = 3000};
+    intent_from_wall(&intent, 5000, 26000);
+    assert_int_equal(intent.since_ms + intent.grace_ms, 0);
+}
+
+static void this_boot_is_remembered_and_another_is_not(void **state)
+{
+    (void)state;
+    struct boot_entry entries[] = {{"dns", 3}, {"web", 0}};
+    struct boot_memory memory = {.entries = entries, .count = 2};
+    struct boot_memory read;
+    char boot[64];
+    assert_true(boot_id_read(boot));
+    assert_false(boot_memory_read(directory, boot, &read));
+    char *text = boot_memory_text(&memory, boot);
+    assert_int_equal(boot_memory_save(directory, text, message), 0);
+    free(text);
+    assert_true(boot_memory_read(directory, boot, &read));
+    assert_int_equal(read.count, 2);
+    assert_string_equal(read.entries[0].service, "dns");
+    assert_int_equal(read.entries[0].recent, 3);
+    boot_memory_clear(&read);
+    assert_false(boot_memory_read(directory, "another", &read));
+    assert_int_equal(boot_memory_save(directory, "{\"version\":1,\"boot\":", message), 0);
+    assert_false(boot_memory_read(directory, boot, &read));
+    assert_null(read.entries);
+}
+
+#define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_DIRECTORY(what_was_saved_is_read_again),
+        cmocka_unit_test(putting_again_replaces_and_auto_removes),
+        WITH_DIRECTORY(no_file_is_a_first_start_but_no_directory_is_trouble),
+        cmocka_unit_test(what_is_not_wholly_understood_is_damaged),
+        WITH_DIRECTORY(a_damaged_file_is_kept_aside_and_stays_damaged_until_the_next_save),
+        WITH_DIRECTORY(a_file_too_large_is_damaged),
+        WITH_DIRECTORY(a_ledger_that_is_no_file_is_unreadable),
+        WITH_DIRECTORY(a_failed_save_says_why_and_leaves_the_old_file),
+        WITH_DIRECTORY(bytes_that_are_not_utf8_do_not_damage_the_ledger),
+        cmocka_unit_test(wall_clock_times_become_monotonic_ones),
+        cmocka_unit_test(an_end_that_passed_is_over_and_no_end_stays_none),
+        cmocka_unit_test(a_clock_stepped_back_does_not_make_a_pin_last_longer),
+        cmocka_unit_test(grace_goes_on_counting_over_a_reboot),
+        WITH_DIRECTORY(this_boot_is_remembered_and_another_is_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

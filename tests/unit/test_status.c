@@ -1,0 +1,469 @@
+// Status says what is seen, in JSON that any parser takes, and in text that fits the terminal.
+#include "controller/check.h"
+#include "controller/show.h"
+#include "controller/status.h"
+
+#include "tests/unit/core_fixture.h"
+
+static struct fixture *fixture;
+
+static int set_up(void **state)
+{
+    (void)state;
+    static const char *const sessions[] = {"upstream_a", "upstream_b"};
+    fixture = fixture_new("", FIXTURE_SERVICES);
+    fixture_sessions(fixture, sessions, 2);
+    for (size_t i = 0; i < 2; i++) {
+        fixture->core->links[i].state = BIRD_LINK_UP;
+        fixture->core->links[i].version = (struct bird_version){2, 0, 12};
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fixture_free(fixture);
+    return 0;
+}
+
+static struct status_view view(void)
+{
+    return (struct status_view){.core = fixture->core,
+                                .started_ns = FIXTURE_NOW_NS,
+                                .now_ns = FIXTURE_NOW_NS + UINT64_C(192000000000),
+                                .now_wall_ms = FIXTURE_WALL_MS};
+}
+
+static json_t *parsed(char *text)
+{
+    json_error_t error;
+    assert_non_null(text);
+    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    if (json == NULL) {
+        fail_msg("%s in: %s", error.text, text);
+    }
+    free(text);
+    return json;
+}
+
+static json_t *status(void)
+{
+    struct status_view now = view();
+    return parsed(status_all(&now, false, NULL));
+}
+
+// The value at a path such as "services.0.gate.state".
+static const json_t *at(const json_t *json, const char *path)
+{
+    char part[64];
+    while (*path != '\0') {
+        size_t length = strcspn(path, ".");
+        snprintf(part, sizeof part, "%.*s", (int)length, path);
+        json = json_is_array(json) ? json_array_get(json, strtoul(part, NULL, 10))
+                                   : json_object_get(json, part);
+        path += length + (path[length] == '.');
+    }
+    return json;
+}
+
+static void says(const json_t *json, const char *path, const char *text)
+{
+    const char *got = json_string_value(at(json, path));
+    if (got == NULL || strcmp(got, text) != 0) {
+        fail_msg("%s is %s, not %s", path, got != NULL ? got : "missing", text);
+    }
+}
+
+static void counts(const json_t *json, const char *path, json_int_t number)
+{
+    if (!json_is_integer(at(json, path)) || json_integer_value(at(json, path)) != number) {
+        fail_msg("%s is %lld, not %lld", path, (long long)json_integer_value(at(json, path)),
+                 (long long)number);
+    }
+}
+
+static void condition_is(size_t prefix, enum condition condition)
+{
+    fixture->core->observed->prefixes[prefix].condition = condition;
+}
+
+static void target_is(size_t service, enum target target, enum cause cause, const char *why)
+{
+    struct core_service *it = &fixture->core->services[service];
+    it->decision.target = target;
+    it->decision.cause = cause;
+    it->seen = true;
+    snprintf(it->why, sizeof it->why, "%s", why);
+    for (size_t i = fixture->core->observed->first[service];
+         i < fixture->core->observed->first[service + 1]; i++) {
+        condition_is(i, CONDITION_AS_MEANT);
+    }
+}
+
+static void status_tells_the_pop_bird_services_and_probes(void **state)
+{
+    (void)state;
+    target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "probe dns-udp is down");
+    json_t *json = status();
+    says(json, "pop", "fra1");
+    says(json, "region", "eu");
+    says(json, "time", "2026-11-21T00:50:08.123Z");
+    counts(json, "uptime_ms", 192000);
+    says(json, "bird.version", "2.0.12");
+    says(json, "bird.link.state", "up");
+    counts(json, "bird.established", 2);
+    says(json, "bird.sessions.1.name", "upstream_b");
+    assert_true(json_is_null(at(json, "ledger_trouble")));
+    says(json, "services.0.name", "dns");
+    says(json, "services.0.target", "withdraw");
+    says(json, "services.0.cause", "unhealthy");
+    says(json, "services.0.why", "probe dns-udp is down");
+    says(json, "services.0.intent.kind", "auto");
+    says(json, "services.0.require.0", "dns-udp");
+    says(json, "services.1.degrade.0", "dns-udp");
+    says(json, "services.0.prefixes.1.prefix", "2001:db8::53/128");
+    counts(json, "services.0.prefix_count", 2);
+    assert_true(json_is_true(at(json, "services.0.seen")));
+    assert_non_null(at(json, "services.0.protocols.popgate_dns_v4"));
+    assert_non_null(at(json, "services.0.protocols.popgate_dns_v6_drain"));
+    says(json, "probes.1.target", "[::1]:2");
+    says(json, "probes.1.health", "unknown");
+    assert_true(json_is_null(at(json, "probes.1.verdict")));
+    json_decref(json);
+}
+
+static void nothing_is_called_seen_while_bird_is_out_of_sight(void **state)
+{
+    (void)state;
+    target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "");
+    fixture->core->links[ORDER_LINK_ASK].state = BIRD_LINK_DOWN;
+    json_t *json = status();
+    assert_true(json_is_false(at(json, "services.0.seen")));
+    says(json, "bird.asking.state", "down");
+    json_decref(json);
+}
+
+static void an_intent_tells_who_why_and_how_long(void **state)
+{
+    (void)state;
+    struct intent *intent = &fixture->core->services[0].intent;
+    *intent = (struct intent){.kind = INTENT_DRAIN,
+                              .since_ms = 290000,
+                              .grace_ms = 30000,
+                              .until_ms = 352000,
+                              .since_wall_ms = FIXTURE_WALL_MS - 2000,
+                              .until_wall_ms = FIXTURE_WALL_MS + 60000,
+                              .reason = "upgrade",
+                              .by = "alice (1000)"};
+    json_t *json = status();
+    says(json, "services.0.intent.kind", "drain");
+    says(json, "services.0.intent.by", "alice (1000)");
+    says(json, "services.0.intent.reason", "upgrade");
+    says(json, "services.0.intent.since", "2026-11-21T00:50:06.123Z");
+    counts(json, "services.0.intent.age_ms", 2000);
+    counts(json, "services.0.intent.left_ms", 60000);
+    counts(json, "services.0.intent.grace_left_ms", 28000);
+    json_decref(json);
+}
+
+static void remote_bytes_still_make_json(void **state)
+{
+    (void)state;
+    struct core_probe *probe = &fixture->core->probes[0];
+    probe->last.at_ns = FIXTURE_NOW_NS;
+    strcpy(probe->last.cause, "said \"\xff\x1b[2J\\\n\"");
+    json_t *json = status();
+    says(json, "probes.0.verdict.cause", "said \"\xef\xbf\xbd\x1b[2J\\\n\"");
+    json_decref(json);
+}
+
+static struct fixture *with_many_prefixes(size_t count)
+{
+    char *services = malloc(count * 24 + 256);
+    assert_non_null(services);
+    size_t used = (size_t)sprintf(services, "[probe p]\ntype = tcp\ntarget = 127.0.0.1:1\n"
+                                            "[service many]\nrequire = p\nprefixes = 192.0.2.1/32");
+    for (size_t i = 0; i < count; i++) {
+        used += (size_t)sprintf(services + used, "\n 10.%zu.%zu.0/24", i / 256, i % 256);
+    }
+    struct fixture *many = fixture_new("", services);
+    free(services);
+    return many;
+}
+
+static void what_is_odd_comes_first_when_not_all_prefixes_are_shown(void **state)
+{
+    (void)state;
+    struct fixture *many = with_many_prefixes(100);
+    struct status_view now = {.core = many->core, .now_ns = 1};
+    for (size_t i = 0; i <= 100; i++) {
+        many->core->observed->prefixes[i].condition = CONDITION_AS_MEANT;
+    }
+    many->core->observed->prefixes[78].condition = CONDITION_LEAK;
+    json_t *json = parsed(status_all(&now, false, NULL));
+    assert_int_equal(json_array_size(at(json, "services.0.prefixes")), STATUS_PREFIXES);
+    says(json, "services.0.prefixes.0.prefix", "10.0.77.0/24");
+    says(json, "services.0.prefixes.0.condition", "leak");
+    counts(json, "services.0.conditions.leak", 1);
+    counts(json, "services.0.conditions.as-meant", 100);
+    json_decref(json);
+    json = parsed(status_all(&now, true, NULL));
+    assert_int_equal(json_array_size(at(json, "services.0.prefixes")), 101);
+    json_decref(json);
+    fixture_free(many);
+}
+
+static void one_service_comes_with_its_probes_and_events(void **state)
+{
+    (void)state;
+    struct status_view now = view();
+    struct event *event = events_add(&fixture->events, EVENT_TRANSITION, "token",
+                                     FIXTURE_NOW_NS + 412000, "probe web is down");
+    event->evidence_ns = FIXTURE_NOW_NS;
+    event->acknowledged_ns = FIXTURE_NOW_NS + 1500000;
+    events_add(&fixture->events, EVENT_INTENT, "dns", FIXTURE_NOW_NS, "drained by alice");
+    json_t *json = parsed(status_service(&now, 1, NULL));
+    says(json, "service.name", "token");
+    assert_int_equal(json_array_size(at(json, "probes")), 2);
+    size_t last = json_array_size(at(json, "events")) - 1;
+    const json_t *shown = json_array_get(at(json, "events"), last);
+    says(shown, "text", "probe web is down");
+    assert_true(json_real_value(at(shown, "decided_ms")) == 0.412);
+    assert_true(json_real_value(at(shown, "acknowledged_ms")) == 1.5);
+    assert_null(at(shown, "observed_ms"));
+    json_decref(json);
+    json = parsed(status_service(&now, 0, NULL));
+    assert_int_equal(json_array_size(at(json, "probes")), 1);
+    json_decref(json);
+}
+
+static void events_go_on_where_the_last_answer_ended(void **state)
+{
+    (void)state;
+    struct status_view now = view();
+    json_t *json = parsed(status_events(&now, 0, NULL, NULL));
+    uint64_t next = (uint64_t)json_integer_value(at(json, "next"));
+    json_decref(json);
+    events_add(&fixture->events, EVENT_BIRD, NULL, FIXTURE_NOW_NS, "new");
+    events_add(&fixture->events, EVENT_INTENT, "dns", FIXTURE_NOW_NS, "newer");
+    json = parsed(status_events(&now, next, NULL, NULL));
+    assert_int_equal(json_array_size(at(json, "events")), 2);
+    says(json, "events.0.text", "new");
+    counts(json, "next", (json_int_t)next + 2);
+    counts(json, "lost", 0);
+    json_decref(json);
+    json = parsed(status_events(&now, next, "dns", NULL));
+    assert_int_equal(json_array_size(at(json, "events")), 1);
+    json_decref(json);
+    for (size_t i = 0; i < EVENTS_KEPT; i++) {
+        events_add(&fixture->events, EVENT_BIRD, NULL, FIXTURE_NOW_NS, "many");
+    }
+    json = parsed(status_events(&now, next, NULL, NULL));
+    assert_int_equal(json_array_size(at(json, "events")), EVENTS_KEPT);
+    counts(json, "lost", 2);
+    json_decref(json);
+}
+
+// ---- as text ----
+
+typedef void shown_fn(const struct show *show, const json_t *json);
+
+static void everything(const struct show *show, const json_t *json)
+{
+    show_status(show, json, NULL, 0);
+}
+
+static char *text_of(shown_fn *shown, json_t *json, unsigned width, bool colour)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    struct show show = {.out = out, .width = width, .colour = colour};
+    shown(&show, json);
+    fclose(out);
+    json_decref(json);
+    return text;
+}
+
+static void fits(const char *text, size_t width)
+{
+    for (const char *line = text; *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+        if (length > width) {
+            fail_msg("wider than %zu: %.*s", width, (int)length, line);
+        }
+        line += length + (line[length] == '\n');
+    }
+}
+
+static void trouble_everywhere(void)
+{
+    target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY,
+              "probe dns-udp is down: connect to 192.0.2.53:53: connection refused, three times in "
+              "a row, and the operator would like to know");
+    target_is(1, TARGET_ANNOUNCE, CAUSE_PIN, "pinned by bob (1001): because");
+    condition_is(0, CONDITION_LEAK);
+    fixture->core->services[1].intent = (struct intent){
+        .kind = INTENT_PIN, .until_ms = 300000, .reason = "because", .by = "bob (1001)"};
+    fixture->core->links[ORDER_LINK_ACT].state = BIRD_LINK_SILENT;
+    strcpy(fixture->core->links[ORDER_LINK_ACT].reason, "no answer within 2 s\x1b]0;owned\x07");
+}
+
+static void text_fits_the_terminal_however_narrow(void **state)
+{
+    (void)state;
+    static const unsigned widths[] = {80, 60, 40};
+    trouble_everywhere();
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        struct status_view now = view();
+        char *text = text_of(everything, status(), widths[i], false);
+        fits(text, widths[i]);
+        assert_non_null(strstr(text, "192.0.2.53/32 is leak"));
+        free(text);
+        text = text_of(show_probes, status(), widths[i], false);
+        fits(text, widths[i] + (widths[i] < 80 ? 20 : 0));
+        free(text);
+        text = text_of(show_explain, parsed(status_service(&now, 0, NULL)), widths[i], false);
+        fits(text, widths[i]);
+        free(text);
+        text = text_of(show_events, parsed(status_events(&now, 0, NULL, NULL)), widths[i], false);
+        fits(text, widths[i]);
+        free(text);
+    }
+}
+
+static void text_is_harmless_and_coloured_only_when_asked(void **state)
+{
+    (void)state;
+    trouble_everywhere();
+    char *text = text_of(everything, status(), 80, false);
+    assert_null(strchr(text, '\x1b'));
+    assert_null(strchr(text, '\x07'));
+    free(text);
+    text = text_of(everything, status(), 80, true);
+    assert_non_null(strstr(text, "\x1b[31mwithdraw"));
+    assert_null(strstr(text, "\x1b]0;"));
+    free(text);
+}
+
+static void status_shows_target_seen_since_and_why(void **state)
+{
+    (void)state;
+    target_is(0, TARGET_WITHDRAW, CAUSE_DRAIN, "drained by alice (1000): upgrade");
+    char *text = text_of(everything, status(), 80, false);
+    assert_non_null(
+        strstr(text, "dns     withdraw     0/2         3m12s   drained by alice (1000): upgrade"));
+    assert_non_null(strstr(text, "fra1 (eu), popgated"));
+    free(text);
+}
+
+static void ages_read_as_people_say_them(void **state)
+{
+    (void)state;
+    char out[AGE_TEXT_MAX];
+    assert_string_equal(show_age(450, out), "450ms");
+    assert_string_equal(show_age(59999, out), "59s");
+    assert_string_equal(show_age(192000, out), "3m12s");
+    assert_string_equal(show_age(7260000, out), "2h1m");
+    assert_string_equal(show_age(187200000, out), "2d4h");
+}
+
+static void an_answer_that_makes_no_sense_is_shown_without_a_crash(void **state)
+{
+    (void)state;
+    static const char long_one[] =
+        "{\"services\":[{\"name\":1},{}],\"probes\":[1],\"events\":[{\"at\":\"x\"},2],"
+        "\"service\":{\"protocols\":{\"a\":1},\"prefixes\":[{}]}}";
+    static const char *const answers[] = {"{}", "[]",
+                                          "{\"services\":1,\"bird\":[],\"probes\":[{}]}", long_one};
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        static shown_fn *const all[] = {everything, show_probes, show_explain, show_events};
+        for (size_t j = 0; j < sizeof all / sizeof *all; j++) {
+            free(text_of(all[j], json_loads(answers[i], 0, NULL), 80, false));
+        }
+    }
+}
+
+// ---- as Nagios says it ----
+
+static enum check_result check(char line[CHECK_LINE_MAX])
+{
+    json_t *json = status();
+    enum check_result result = check_status(json, line);
+    json_decref(json);
+    return result;
+}
+
+static void all_well(void)
+{
+    target_is(0, TARGET_ANNOUNCE, CAUSE_HEALTHY, "all probes pass");
+    target_is(1, TARGET_ANNOUNCE, CAUSE_HEALTHY, "all probes pass");
+    fixture->core->loader.state = LOAD_LOADED;
+}
+
+static void check_is_ok_when_all_is_announced(void **state)
+{
+    (void)state;
+    char line[CHECK_LINE_MAX];
+    all_well();
+    assert_int_equal(check(line), CHECK_OK);
+    assert_string_equal(line, "POPGATE OK - 2 of 2 services announced | announced=2;;;0;2 "
+                              "withdrawn=0;;;0;2 sessions=2 drifts=0c");
+}
+
+static void check_is_critical_when_a_service_fails_or_bird_is_lost(void **state)
+{
+    (void)state;
+    char line[CHECK_LINE_MAX];
+    all_well();
+    target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "down | it is\n");
+    assert_int_equal(check(line), CHECK_CRITICAL);
+    assert_non_null(strstr(line, "CRITICAL - dns is withdrawn: down / it is\\n | "));
+    all_well();
+    condition_is(0, CONDITION_HIDDEN);
+    assert_int_equal(check(line), CHECK_CRITICAL);
+    all_well();
+    fixture->core->links[ORDER_LINK_ACT].state = BIRD_LINK_DOWN;
+    assert_int_equal(check(line), CHECK_CRITICAL);
+}
+
+static void check_warns_of_what_people_did(void **state)
+{
+    (void)state;
+    char line[CHECK_LINE_MAX];
+    all_well();
+    target_is(0, TARGET_WITHDRAW, CAUSE_DRAIN, "");
+    fixture->core->services[0].intent =
+        (struct intent){.kind = INTENT_DRAIN, .by = "alice (1000)", .reason = "upgrade"};
+    assert_int_equal(check(line), CHECK_WARNING);
+    assert_non_null(strstr(line, "dns: intent drain by alice (1000): upgrade"));
+    fixture->core->services[0].intent.kind = INTENT_AUTO;
+    all_well();
+    fixture->core->loader.state = LOAD_REFUSED;
+    assert_int_equal(check(line), CHECK_WARNING);
+}
+
+#define WITH_CORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_CORE(status_tells_the_pop_bird_services_and_probes),
+        WITH_CORE(nothing_is_called_seen_while_bird_is_out_of_sight),
+        WITH_CORE(an_intent_tells_who_why_and_how_long),
+        WITH_CORE(remote_bytes_still_make_json),
+        cmocka_unit_test(what_is_odd_comes_first_when_not_all_prefixes_are_shown),
+        WITH_CORE(one_service_comes_with_its_probes_and_events),
+        WITH_CORE(events_go_on_where_the_last_answer_ended),
+        WITH_CORE(text_fits_the_terminal_however_narrow),
+        WITH_CORE(text_is_harmless_and_coloured_only_when_asked),
+        WITH_CORE(status_shows_target_seen_since_and_why),
+        cmocka_unit_test(ages_read_as_people_say_them),
+        cmocka_unit_test(an_answer_that_makes_no_sense_is_shown_without_a_crash),
+        WITH_CORE(check_is_ok_when_all_is_announced),
+        WITH_CORE(check_is_critical_when_a_service_fails_or_bird_is_lost),
+        WITH_CORE(check_warns_of_what_people_did),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
