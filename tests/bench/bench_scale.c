@@ -1,0 +1,285 @@
+// 1,000 services with 10,000 prefixes: how long it takes until the last one is withdrawn, beside
+// one command typed by hand that does the same; and what popgated costs while nothing happens.
+//
+// Each service needs a TCP probe of its own (every second), and one that all share (every 100 ms).
+// popgated sleeps (SIGSTOP) while the command typed by hand is measured, and else would announce
+// everything again at once.
+#include "tests/bench/operator.h"
+#include "tests/bench/report.h"
+#include "tests/lab/pop.h"
+
+#define SERVICES         1000
+#define PREFIXES         10 // of each
+#define ROUTES           ((size_t)SERVICES * PREFIXES)
+#define TRIES            15
+#define CRASHES          5 // of all targets of the services' own probes
+#define IDLE_S           20
+#define WAIT_MS          60000
+#define MEMORY_GOAL_MIB  32
+#define CPU_GOAL_PERCENT 10
+#define OWN_PORT         8000
+#define SHARED_PORT      8001
+#define BY_HAND          "disable \"popgate_*\"\n"
+#define EVERYTHING       "\"all\":true"
+#define ROUTER           "127.0.0.1" // the probes' targets are on the router itself
+#define MIB              1024.0      // in KiB
+
+struct lab {
+    struct pop pop;
+    struct lab_tcp_server *own, *shared;
+    int hand;
+};
+
+// --- Configuration -------------------------------------------------------------------------------
+
+static void write_service(FILE *out, unsigned number)
+{
+    fprintf(out,
+            "[probe own%u]\ntype = tcp\ntarget = " ROUTER ":%u\ninterval = 1s\n"
+            "fast_interval = 100ms\nrise = 1\nfall = 1\n"
+            "[service s%u]\nrequire = own%u shared\nhold_down = 0ms\nlast_pop_guard = off\n"
+            "prefixes =",
+            number, OWN_PORT, number, number);
+    for (unsigned i = 0; i < PREFIXES; i++) {
+        const unsigned host = number * PREFIXES + i; // in 100.64.0.0/10
+
+        fprintf(out, " 100.64.%u.%u/32", host >> 8, host & 0xff);
+    }
+    fprintf(out, "\n");
+}
+
+static char *make_config(const struct pop *pop)
+{
+    char head[LAB_CONFIG_MAX];
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+
+    fputs(lab_popgated_config(pop->node, pop->bird, POP_AS, "", head), out);
+    fprintf(out,
+            "[probe shared]\ntype = tcp\ntarget = " ROUTER ":%u\ninterval = 100ms\n"
+            "fast_interval = 50ms\nrise = 1\nfall = 1\n",
+            SHARED_PORT);
+    for (unsigned i = 0; i < SERVICES; i++) {
+        write_service(out, i);
+    }
+    fclose(out);
+    return text;
+}
+
+// --- Withdrawing everything
+// ------------------------------------------------------------------------
+
+static void wait_till_announced(const struct lab *lab)
+{
+    LAB_WAIT(tap_route_count(lab->pop.tap) == ROUTES, "every prefix to be announced", WAIT_MS);
+    // The next try must not find popgated, or BIRD, still busy with this one.
+    lab_barrier(lab->pop.bird, lab->pop.tap);
+    LAB_WAIT(pop_says(&lab->pop, "services s999 seen", "true") &&
+                 pop_says(&lab->pop, "services s0 seen", "true"),
+             "popgated to see every prefix", WAIT_MS);
+}
+
+// When the first and the last prefix went, of all that did since mark.
+struct span {
+    uint64_t first_ns, last_ns;
+};
+
+static struct span wait_till_withdrawn(const struct lab *lab, size_t mark)
+{
+    struct tap_event event;
+    struct span span;
+
+    LAB_WAIT(tap_route_count(lab->pop.tap) == 0, "every prefix to be withdrawn", WAIT_MS);
+    const size_t end = tap_event_count(lab->pop.tap);
+    if (end - mark != ROUTES) {
+        lab_fail("withdraw %zu prefixes: the neighbour was told of %zu changes", ROUTES,
+                 end - mark);
+    }
+    (void)tap_events(lab->pop.tap, mark, NULL, &event, 1);
+    span.first_ns = event.ns;
+    (void)tap_events(lab->pop.tap, end - 1, NULL, &event, 1);
+    span.last_ns = event.ns;
+    return span;
+}
+
+static void try_by_hand(const struct lab *lab, struct samples *first, struct samples *last)
+{
+    struct lab_process *popgated = lab_popgated_process(lab->pop.popgated);
+
+    lab_stop(popgated);
+    const size_t mark = tap_event_count(lab->pop.tap);
+    const uint64_t typed_ns = hand_type(lab->hand, BY_HAND);
+    const struct span span = wait_till_withdrawn(lab, mark);
+
+    hand_read_reply(lab->hand);
+    sample_ns(first, typed_ns, span.first_ns);
+    sample_ns(last, typed_ns, span.last_ns);
+    lab_cont(popgated);
+    wait_till_announced(lab);
+}
+
+static void try_shared_probe(const struct lab *lab, struct samples *first, struct samples *last)
+{
+    const json_int_t event = api_next_event(lab->pop.node);
+    const size_t mark = tap_event_count(lab->pop.tap);
+
+    lab_tcp_server_crash(lab->shared);
+    const struct span span = wait_till_withdrawn(lab, mark);
+    const uint64_t decided_ns = api_decided_ns(lab->pop.node, event);
+    sample_ns(first, decided_ns, span.first_ns);
+    sample_ns(last, decided_ns, span.last_ns);
+    lab_tcp_server_recover(lab->shared);
+    wait_till_announced(lab);
+}
+
+static void try_isolate_all(const struct lab *lab, struct samples *last)
+{
+    const size_t mark = tap_event_count(lab->pop.tap);
+    const uint64_t requested_ns = api_change(lab->pop.node, "isolate", EVERYTHING);
+
+    sample_ns(last, requested_ns, wait_till_withdrawn(lab, mark).last_ns);
+    api_change(lab->pop.node, "release", EVERYTHING);
+    wait_till_announced(lab);
+}
+
+static void try_own_probes(const struct lab *lab, struct samples *last)
+{
+    const size_t mark = tap_event_count(lab->pop.tap);
+    const uint64_t killed_ns = lab_now_ns();
+
+    lab_tcp_server_crash(lab->own);
+    sample_ns(last, killed_ns, wait_till_withdrawn(lab, mark).last_ns);
+    lab_tcp_server_recover(lab->own);
+    wait_till_announced(lab);
+}
+
+// --- What it costs
+// ---------------------------------------------------------------------------------
+
+static void read_proc(const struct lab *lab, const char *file, char *out, size_t size)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/%s", lab_pid(lab_popgated_process(lab->pop.popgated)),
+             file);
+    FILE *stream = fopen(path, "re");
+    if (stream == NULL) {
+        lab_fail("read %s: %s", path, strerror(errno));
+    }
+    const size_t length = fread(out, 1, size - 1, stream);
+    out[length] = '\0';
+    fclose(stream);
+}
+
+static double memory_mib(const struct lab *lab, const char *key)
+{
+    char text[8192];
+
+    read_proc(lab, "status", text, sizeof text);
+    const char *at = strstr(text, key);
+    if (at == NULL) {
+        lab_fail("find %s in /proc/PID/status", key);
+    }
+    return strtod(at + strlen(key), NULL) / MIB;
+}
+
+// utime + stime, see proc(5).
+static double cpu_s(const struct lab *lab)
+{
+    char text[1024];
+    unsigned long user = 0, system = 0;
+
+    read_proc(lab, "stat", text, sizeof text);
+    const char *after_name = strrchr(text, ')');
+    if (after_name == NULL ||
+        sscanf(after_name + 1, // NOLINT(cert-err34-c)
+               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
+        lab_fail("read popgated's CPU time from /proc/PID/stat: \"%s\"", text);
+    }
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+struct idle {
+    double cpu_percent, checks_per_s;
+};
+
+// The checks are counted by their target: without them the CPU time would mean nothing.
+static struct idle measure_idle(const struct lab *lab)
+{
+    const double before_s = cpu_s(lab);
+    const size_t checks = lab_tcp_server_accepted(lab->own);
+    const uint64_t begin_ns = lab_now_ns();
+
+    (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_sec = IDLE_S}, NULL);
+    const double elapsed_s = (double)(lab_now_ns() - begin_ns) / (NS_PER_MS * 1000);
+    return (struct idle){
+        .cpu_percent = 100 * (cpu_s(lab) - before_s) / elapsed_s,
+        .checks_per_s = (double)(lab_tcp_server_accepted(lab->own) - checks) / elapsed_s,
+    };
+}
+
+// --- The whole
+// -------------------------------------------------------------------------------------
+
+static struct lab make_lab(void)
+{
+    struct lab lab = {.pop = pop_make(&(struct pop_options){0})};
+
+    lab.own = lab_tcp_server_start(lab.pop.node, ROUTER, OWN_PORT, LAB_TCP_CLOSE, NULL);
+    lab.shared = lab_tcp_server_start(lab.pop.node, ROUTER, SHARED_PORT, LAB_TCP_CLOSE, NULL);
+    lab.hand = hand_open(lab.pop.bird);
+    char *config = make_config(&lab.pop);
+    lab.pop.popgated = lab_popgated_start(lab.pop.node, config);
+    free(config);
+    wait_till_announced(&lab);
+    return lab;
+}
+
+int main(int argc, char **argv)
+{
+    const char *json_path = json_path_of(argc, argv);
+    static struct samples hand_first, hand, shared_first, shared, isolate, own;
+
+    lab_init();
+    struct lab lab = make_lab();
+    struct report report =
+        report_begin("1,000 services, 10,000 prefixes, 1,001 TCP probes", json_path, lab.pop.node);
+
+    const struct idle idle = measure_idle(&lab);
+    report_value(&report, "idle: checks, as their target counted them", "checks/s",
+                 idle.checks_per_s, 0);
+    report_value(&report, "idle: CPU of popgated", "% of a core", idle.cpu_percent,
+                 CPU_GOAL_PERCENT);
+    for (int i = 0; i < TRIES; i++) {
+        try_shared_probe(&lab, &shared_first, &shared);
+        try_by_hand(&lab, &hand_first, &hand);
+        try_isolate_all(&lab, &isolate);
+    }
+    for (int i = 0; i < CRASHES; i++) {
+        try_own_probes(&lab, &own);
+    }
+    report_row(&report, &(struct row){.what = "a shared probe fails: decision to last withdrawal",
+                                      .samples = &shared,
+                                      .beside = "disable \"popgate_*\" by hand",
+                                      .peer = &hand,
+                                      .goal = 3});
+    report_row(&report, &(struct row){.what = "a shared probe fails: decision to first",
+                                      .samples = &shared_first,
+                                      .beside = "disable \"popgate_*\" by hand",
+                                      .peer = &hand_first});
+    report_row(&report, &(struct row){.what = "isolate --all: request to last withdrawal",
+                                      .samples = &isolate,
+                                      .beside = "disable \"popgate_*\" by hand",
+                                      .peer = &hand,
+                                      .goal = 3});
+    report_row(&report, &(struct row){.what = "1,000 own probes: targets killed to last withdrawal",
+                                      .samples = &own});
+    report_value(&report, "memory now (VmRSS)", "MiB", memory_mib(&lab, "VmRSS:"), MEMORY_GOAL_MIB);
+    report_value(&report, "memory at most (VmHWM)", "MiB", memory_mib(&lab, "VmHWM:"),
+                 MEMORY_GOAL_MIB);
+    report_end(&report);
+    close(lab.hand);
+    lab_clear();
+    return 0;
+}
