@@ -104,6 +104,7 @@ void announcer_link(struct announcer *announcer, bool up)
     announcer->link_up = up;
     announcer->snapshot_taken = false;
     announcer->mass_unanswered = false;
+    announcer->unanswered = 0;
     announcer->pipes_off = false;
     announcer->stray[0] = '\0';
     announcer->link_began = ++announcer->actions;
@@ -269,6 +270,7 @@ void announcer_reply_end(struct announcer *announcer, uint64_t token, bool no_pr
         return; // announcer_link() forgets everything
     }
     announcer->actions++;
+    announcer->unanswered -= announcer->unanswered > 0;
     size_t service = order_a(token);
     if (service < announcer->config->service_count) {
         answered(announcer, service, (enum leg_name)order_b(token), no_protocol);
@@ -336,7 +338,6 @@ static bool needs_enable(const struct announcer *announcer, size_t service, enum
 static void sent(struct announcer *announcer, struct leg *leg, bool enable)
 {
     announcer->actions++;
-    announcer->ordered_off = announcer->ordered_off || !enable;
     leg->sent = enable ? LEG_ENABLING : LEG_DISABLING;
     leg->unanswered++;
     leg->acted = announcer->actions;
@@ -349,22 +350,37 @@ static void order_leg(struct announcer *announcer, struct orders *orders, size_t
                order_token(enable ? ORDER_ENABLE : ORDER_DISABLE, service, name),
                "%s \"popgate_%s_v?%s\"", enable ? "enable" : "disable",
                announcer->config->services[service].symbol, name == LEG_DRAIN ? "_drain" : "");
+    announcer->unanswered++;
     sent(announcer, &announcer->services[service].legs[name], enable);
 }
 
 // The twin goes first: taking the primary first would show the neighbour a depreferenced route on
 // its way out.
-static void plan_service(struct announcer *announcer, struct orders *orders, size_t service)
+static const enum leg_name leg_order[] = {LEG_DRAIN, LEG_PRIMARY};
+
+static void plan_off(struct announcer *announcer, struct orders *orders, size_t service)
 {
-    static const enum leg_name order[] = {LEG_DRAIN, LEG_PRIMARY};
     for (unsigned i = 0; i < LEGS; i++) {
-        if (needs_disable(announcer, service, order[i])) {
-            order_leg(announcer, orders, service, order[i], false);
-        } else if (needs_enable(announcer, service, order[i])) {
-            order_leg(announcer, orders, service, order[i], true);
+        if (needs_disable(announcer, service, leg_order[i])) {
+            order_leg(announcer, orders, service, leg_order[i], false);
         }
     }
     announcer->services[service].forced = false;
+}
+
+// False: something has to wait for replies.
+static bool plan_on(struct announcer *announcer, struct orders *orders, size_t service)
+{
+    for (unsigned i = 0; i < LEGS; i++) {
+        if (!needs_enable(announcer, service, leg_order[i])) {
+            continue;
+        }
+        if (announcer->unanswered >= ANNOUNCER_UNANSWERED_MAX) {
+            return false;
+        }
+        order_leg(announcer, orders, service, leg_order[i], true);
+    }
+    return true;
 }
 
 // When nothing at all is to stay on, one pattern does for every service.
@@ -383,9 +399,11 @@ static void plan_mass(struct announcer *announcer, struct orders *orders)
     if (twins > 0) {
         orders_put(orders, ORDER_LINK_ACT, true, order_token(ORDER_DISABLE, all, ANNOUNCER_PART),
                    "disable \"popgate_*_drain\"");
+        announcer->unanswered++;
     }
     orders_put(orders, ORDER_LINK_ACT, true, order_token(ORDER_DISABLE, all, ANNOUNCER_MASS),
                "disable \"popgate_*\"");
+    announcer->unanswered++;
     announcer->mass_unanswered = true;
     for (size_t i = 0; i < announcer->queue_length; i++) {
         for (unsigned leg = 0; leg < LEGS; leg++) {
@@ -403,12 +421,14 @@ static void plan_others(struct announcer *announcer, struct orders *orders)
         orders_put(orders, ORDER_LINK_ACT, false,
                    order_token(ORDER_ENABLE, announcer->config->service_count, ANNOUNCER_PART),
                    "enable \"popgate?_pipe\"");
+        announcer->unanswered++;
         announcer->pipes_off = false;
     }
     if (announcer->stray[0] != '\0') {
         orders_put(orders, ORDER_LINK_ACT, true,
                    order_token(ORDER_DISABLE, announcer->config->service_count, ANNOUNCER_PART),
                    "disable \"%s\"", announcer->stray);
+        announcer->unanswered++;
         announcer->stray[0] = '\0';
     }
 }
@@ -421,15 +441,20 @@ void announcer_plan(struct announcer *announcer, struct orders *orders)
     if (announcer->wanted_on == 0 && !announcer->mass_unanswered) {
         plan_mass(announcer, orders);
     }
-    size_t done = 0;
-    while (done < announcer->queue_length && orders_room(orders) >= ANNOUNCER_ORDERS_PER_SERVICE) {
-        size_t service = announcer->queue[done++];
-        announcer->services[service].queued = false;
-        plan_service(announcer, orders, service);
+    size_t waiting = 0;
+    for (size_t i = 0;
+         i < announcer->queue_length && orders_room(orders) >= ANNOUNCER_ORDERS_PER_SERVICE; i++) {
+        plan_off(announcer, orders, announcer->queue[i]);
     }
-    announcer->queue_length -= done;
-    memmove(announcer->queue, announcer->queue + done,
-            announcer->queue_length * sizeof *announcer->queue);
+    for (size_t i = 0; i < announcer->queue_length; i++) {
+        size_t service = announcer->queue[i];
+        announcer->services[service].queued = orders_room(orders) < ANNOUNCER_ORDERS_PER_SERVICE ||
+                                              !plan_on(announcer, orders, service);
+        if (announcer->services[service].queued) {
+            announcer->queue[waiting++] = service;
+        }
+    }
+    announcer->queue_length = waiting;
     if (orders_room(orders) >= ANNOUNCER_ORDERS_PER_SERVICE) {
         plan_others(announcer, orders);
     }

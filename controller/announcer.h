@@ -55,6 +55,7 @@ struct announcer {
     size_t *queue; // services to be planned
     size_t queue_length;
     size_t wanted_on;    // legs wanted on, over all services
+    size_t unanswered;   // commands
     uint64_t actions;    // clock: counts commands sent and answered
     uint64_t file_saved; // version of the include file that is on disk
     bool link_up;
@@ -62,7 +63,6 @@ struct announcer {
     uint64_t link_began;     // value of actions when the link last came up or went
     uint64_t snapshot_began; // value of actions when the snapshot under way was asked for
     bool snapshot_in_turn;   // it is the one of each second, not one asked for because of a reply
-    bool ordered_off;        // something was switched off since the core last looked
     bool mass_unanswered;
     bool pipes_off;                // somebody switched off a pipe of ours
     char stray[BIRD_PROTOCOL_MAX]; // a protocol named as ours that is on, but of no service (a
@@ -71,6 +71,10 @@ struct announcer {
 
 // The second index of the tokens of orders that are for no single service.
 enum { ANNOUNCER_MASS, ANNOUNCER_PART };
+
+// Something is switched on only while fewer commands than this are unanswered, so that the session
+// writes it at once: what waits there is overtaken by a later switching off, and would undo it.
+#define ANNOUNCER_UNANSWERED_MAX 8
 
 // Room that announcer_plan() wants in the queue before it begins a service.
 #define ANNOUNCER_ORDERS_PER_SERVICE 4

@@ -26,6 +26,7 @@
 #define SWEEP_MS          1000
 #define ACCEPTS_AT_ONCE   16
 #define CONNECTION_MEMORY ((size_t)16 << 10)
+#define STOPPING          "popgated is stopping"
 #define RENDER_SHARE      4 // pauses last so many times as long as the rendering before
 #define NS_PER_MS         UINT64_C(1000000)
 
@@ -95,6 +96,7 @@ struct api {
     struct api_ticket *queue, **queue_end;
     uint64_t render_not_before_ns;
     uint64_t started_ns;
+    bool closing;
     bool has_group;
     gid_t group;
     char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
@@ -122,8 +124,6 @@ static uint64_t clock_ms(void)
 
 static void on_http_timer(uv_timer_t *timer);
 
-static void on_http_timer(uv_timer_t *timer);
-
 static void take_answer(struct api_ticket *ticket, unsigned status, char *text, size_t length,
                         const char *type)
 {
@@ -144,7 +144,6 @@ static void take_answer(struct api_ticket *ticket, unsigned status, char *text, 
     if (ticket->suspended) {
         ticket->suspended = false;
         MHD_resume_connection(ticket->connection);
-        uv_timer_start(&ticket->api->http_timer, on_http_timer, 0, 0);
         uv_timer_start(&ticket->api->http_timer, on_http_timer, 0, 0); // nothing else wakes it
     }
 }
@@ -403,7 +402,9 @@ static void refuse_route(struct api_ticket *ticket)
 static void dispatch(struct api_ticket *ticket)
 {
     const struct route *route = ticket->route;
-    if (route == NULL) {
+    if (ticket->api->closing) {
+        api_answer(ticket, 503, STOPPING);
+    } else if (route == NULL) {
         refuse_route(ticket);
     } else if (ticket->length > BODY_MAX) {
         api_answer(ticket, 413, "the body is longer than 64 KiB");
@@ -872,13 +873,14 @@ static void on_listener_closed(uv_handle_t *handle)
     on_handle_closed(handle);
 }
 
-// libmicrohttpd can't stop while a connection is suspended; a few rounds send what fits.
+// libmicrohttpd can't stop while a connection is suspended, and none is from here on; a few rounds
+// send what fits.
 static void stop_http(struct api *api)
 {
     enum { ROUNDS = 8 };
     for (const struct peer *peer = api->peers; peer != NULL; peer = peer->next) {
         if (peer->ticket != NULL && peer->ticket->suspended) {
-            api_answer(peer->ticket, 503, "popgated is stopping");
+            api_answer(peer->ticket, 503, STOPPING);
         }
     }
     for (unsigned i = 0; i < ROUNDS && api->peers != NULL; i++) {
@@ -889,6 +891,7 @@ static void stop_http(struct api *api)
 
 void api_close(struct api *api, void (*on_closed)(void *arg), void *arg)
 {
+    api->closing = true;
     api->on_closed = on_closed;
     api->closed_arg = arg;
     if (api->has_path) {

@@ -444,6 +444,40 @@ int birdconf_save(const char *runtime_dir, const char *text, size_t length,
     return file_sync_directory(runtime_dir, error);
 }
 
+size_t birdconf_slot_index(const struct birdconf *conf, const char *protocol)
+{
+    const struct birdconf_slot *slot = find_slot(conf, protocol);
+    return slot ? (size_t)(slot - conf->slots) : conf->slot_count;
+}
+
+// The head has the revision, and with it the place of every slot.
+static bool has_head_of(int fd, const struct birdconf *conf)
+{
+    char head[sizeof HEADER + REVISION_TEXT_MAX];
+    size_t length = conf->length < sizeof head ? conf->length : sizeof head;
+    return pread(fd, head, length, 0) == (ssize_t)length && memcmp(head, conf->text, length) == 0;
+}
+
+int birdconf_patch(const struct birdconf *conf, const char *runtime_dir, const size_t *slots,
+                   size_t count)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        return -errno;
+    }
+    int result = has_head_of(fd, conf) ? 0 : -ESTALE;
+    for (size_t i = 0; i < count && result == 0; i++) {
+        off_t offset = (off_t)conf->slots[slots[i]].offset;
+        if (pwrite(fd, conf->text + offset, SLOT_LENGTH, offset) != SLOT_LENGTH) {
+            result = -EIO;
+        }
+    }
+    close(fd);
+    return result;
+}
+
 bool birdconf_is_saved(const struct birdconf *conf, const char *runtime_dir)
 {
     char path[PATH_SIZE];

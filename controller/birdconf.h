@@ -43,6 +43,15 @@ bool birdconf_set(struct birdconf *conf, const char *protocol, bool enabled);
 // Is it enabled? False too if there is no such protocol.
 bool birdconf_get(const struct birdconf *conf, const char *protocol);
 
+// Index of the protocol's slot; slot_count if there is no such protocol.
+size_t birdconf_slot_index(const struct birdconf *conf, const char *protocol);
+
+// Writes the words of these slots, as conf has them, straight into the file on disk: a few
+// microseconds, for what can't wait for birdconf_save(). Every state in between is one that BIRD
+// may read. Nothing is written unless the file there is of conf's revision. 0 or -errno.
+int birdconf_patch(const struct birdconf *conf, const char *runtime_dir, const size_t *slots,
+                   size_t count);
+
 void birdconf_free(struct birdconf *conf);
 
 // <runtime_dir>/bird.conf. Save: write, fsync, rename, fsync of the directory; blocking, safe in a

@@ -103,11 +103,25 @@ static const char *past_of(enum api_verb verb)
     return words[verb];
 }
 
+static bool isolates(const struct change *change, size_t service)
+{
+    bool named = false;
+    for (size_t i = 0; i < change->what.service_count; i++) {
+        named = named || change->services[i] == service;
+    }
+    return named && change->what.verb == VERB_ISOLATE;
+}
+
 // A change may have been overtaken while it waited: an isolation stands, whatever was asked for
-// before it.
+// before it, its release too.
 static bool still_fits(const struct changes *changes, const struct change *change, size_t service)
 {
     const struct core *core = changes->shell->core(changes->arg);
+    for (const struct change *later = change->next; later != NULL; later = later->next) {
+        if (change->what.verb != VERB_ISOLATE && isolates(later, service)) {
+            return false;
+        }
+    }
     return verb_hindrance(change->what.verb, core->services[service].intent.kind) == NULL;
 }
 
@@ -318,6 +332,8 @@ static void change_saved(struct changes *changes, const char *error)
     char message[KEY_ERROR_MAX + 96];
     const struct change *change = changes->first;
     bool isolate = change->what.verb == VERB_ISOLATE;
+    // Until it is applied, a change is being saved: what applying leads to must not begin another.
+    size_t applied = error != NULL || isolate ? 0 : apply(changes, change);
     changes->saving = false;
     if (error != NULL) {
         snprintf(message, sizeof message, "%s%s",
@@ -327,7 +343,7 @@ static void change_saved(struct changes *changes, const char *error)
         answer(changes, 500, message);
         return;
     }
-    if (!isolate && apply(changes, change) == 0 && change->what.service_count > 0) {
+    if (!isolate && applied == 0 && change->what.service_count > 0) {
         answer(changes, 409, "nothing was changed: an isolation came first; only release ends it");
         return;
     }

@@ -6,16 +6,15 @@
 
 #include "controller/array.h"
 #include "controller/config_build.h"
+#include "controller/file.h"
 #include "controller/values.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define FILE_MAX    (16U << 20) // bytes
 #define SOCKET_NAME "/popgate.sock"
@@ -514,7 +513,8 @@ static void build(struct builder *builder, const struct document *document)
     config_check(builder);
 }
 
-// Text to configuration; NULL if problems has errors then.
+// Text to configuration; what could be made of it, if problems has errors then. NULL only when out
+// of memory.
 static struct config *make_config(const char *text, struct problems *problems)
 {
     struct document document;
@@ -534,18 +534,23 @@ static struct config *make_config(const char *text, struct problems *problems)
     free(builder.probe_sections);
     free(builder.service_sections);
     document_free(&document);
-    if (problems->errors > 0) {
-        config_free(builder.config);
-        return NULL;
-    }
     return builder.config;
+}
+
+static struct config *if_sound(struct config *config, const struct problems *problems)
+{
+    if (problems->errors == 0) {
+        return config;
+    }
+    config_free(config);
+    return NULL;
 }
 
 struct config *config_parse(const char *name, const char *text, config_report_cb report, void *arg)
 {
     struct problems problems = {0};
     assert(name && text && report);
-    struct config *config = make_config(text, &problems);
+    struct config *config = if_sound(make_config(text, &problems), &problems);
     problems_tell(&problems, name, report, arg);
     return config;
 }
@@ -553,42 +558,21 @@ struct config *config_parse(const char *name, const char *text, config_report_cb
 // The whole file, NUL-terminated; NULL after adding why not.
 static char *read_text(const char *path, struct problems *problems)
 {
-    struct stat stat;
-    char *text = NULL;
+    char why[KEY_ERROR_MAX];
+    char *text;
     size_t length;
-    FILE *file = fopen(path, "re");
-    if (!file || fstat(fileno(file), &stat) != 0) {
-        problem_error(problems, 0, "can't open the configuration: %s", strerror(errno));
-        goto end;
+    if (file_read(path, FILE_MAX, &text, &length, why) != 0) {
+        problem_error(problems, 0, "%s", why);
+        return NULL;
     }
-    if (!S_ISREG(stat.st_mode) || stat.st_size > (off_t)FILE_MAX) {
-        problem_error(problems, 0, "can't read the configuration: %s",
-                      S_ISREG(stat.st_mode) ? "larger than 16 MiB" : "not a regular file");
-        goto end;
-    }
-    text = malloc((size_t)stat.st_size + 1);
-    if (!text) {
-        problem_error(problems, 0, "can't read the configuration: out of memory");
-        goto end;
-    }
-    length = fread(text, 1, (size_t)stat.st_size, file);
-    text[length] = '\0';
-    if (ferror(file)) {
-        problem_error(problems, 0, "can't read the configuration: %s", strerror(errno));
-    } else if (strlen(text) < length) {
+    if (strlen(text) < length) {
         unsigned line = 1;
         for (const char *at = text; *at; at++) {
             line += *at == '\n';
         }
         problem_error(problems, line, "a NUL byte in this line: not a text file");
-    }
-end:
-    if (file) {
-        fclose(file);
-    }
-    if (problems->errors > 0) {
         free(text);
-        text = NULL;
+        return NULL;
     }
     return text;
 }
@@ -600,8 +584,19 @@ struct config *config_load(const char *path, config_report_cb report, void *arg)
     assert(path && report);
     char *text = read_text(path, &problems);
     if (text) {
-        config = make_config(text, &problems);
+        config = if_sound(make_config(text, &problems), &problems);
     }
+    problems_tell(&problems, path, report, arg);
+    free(text);
+    return config;
+}
+
+struct config *config_salvage(const char *path, config_report_cb report, void *arg)
+{
+    struct problems problems = {0};
+    assert(path && report);
+    char *text = read_text(path, &problems);
+    struct config *config = make_config(text ? text : "", &problems);
     problems_tell(&problems, path, report, arg);
     free(text);
     return config;

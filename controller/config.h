@@ -101,7 +101,12 @@ typedef void (*config_report_cb)(void *arg, bool error, const char *line);
 // result.
 struct config *config_load(const char *path, config_report_cb report, void *arg);
 
-// The same for text in memory; name stands for the file in messages.
+// For the fail-safe, which no mistake in the file may stop: the same, but with errors (all were
+// reported) what could be read of it, and the defaults for the rest of [pop] and [bird]. NULL only
+// when out of memory.
+struct config *config_salvage(const char *path, config_report_cb report, void *arg);
+
+// As config_load() for text in memory; name stands for the file in messages.
 struct config *config_parse(const char *name, const char *text, config_report_cb report, void *arg);
 
 void config_free(struct config *config);

@@ -10,10 +10,10 @@
 #define SNAPSHOT_MS      1000
 #define LOOK_AGAIN_MS    20
 #define LOOK_AGAIN_MAX   1000
-#define HUSH_MS          5
 #define LOOKS_PER_SECOND 256 // in turn, of all that is quiet
 #define GENERATION_SHIFT 60
 #define ORDERS_SPARE     128
+#define DRIFTS_LOGGED    20 // within a second
 
 static void flush(struct core *core, uint64_t now_ns);
 
@@ -176,9 +176,6 @@ static void find_next_ms(struct core *core, uint64_t now_ms)
     core->next_ms =
         core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN ? UINT64_MAX : core->snapshot_at_ms;
     lower(&core->next_ms, loader_next_ms(&core->loader));
-    if (core->hush_until_ms > now_ms) {
-        lower(&core->next_ms, core->hush_until_ms);
-    }
     for (size_t i = 0; i < core->config->probe_count; i++) {
         lower(&core->next_ms, health_next_ms(&core->healths[i], &core->config->probes[i]));
     }
@@ -197,7 +194,7 @@ static void decide(struct core *core, uint64_t now_ns)
     for (size_t i = 0; i < core->config->service_count; i++) {
         size_t index = core->config->service_order[i];
         core->gates[index] = gate_of(conf_of(core, index), core->healths, core->gates);
-        if (!core->stopping) {
+        if (!core->stopping || conf_of(core, index)->on_exit == ON_EXIT_KEEP) {
             decide_one(core, index, now_ns);
         }
     }
@@ -499,9 +496,19 @@ static void drift(struct core *core, const char *protocol, bool up, uint64_t now
     }
     core->drifts++;
     loader_write_again(&core->loader); // it may have come from a file put in place of ours
-    events_add(core->events, EVENT_DRIFT, NULL, now_ns,
-               "%s was switched %s, not by popgate; switching it back", protocol, up ? "on" : "off")
-        ->warning = true;
+    if (ms_of(now_ns) - core->drift_log_ms >= 1000) {
+        core->drift_log_ms = ms_of(now_ns);
+        core->drift_logged = 0;
+    }
+    if (core->drift_logged++ < DRIFTS_LOGGED) {
+        events_add(core->events, EVENT_DRIFT, NULL, now_ns,
+                   "%s was switched %s, not by popgate; switching it back%s", protocol,
+                   up ? "on" : "off",
+                   core->drift_logged == DRIFTS_LOGGED
+                       ? "; more of it within this second is repaired and counted, but not listed"
+                       : "")
+            ->warning = true;
+    }
 }
 
 static void protocol_row(struct core *core, const struct bird_line *line, uint64_t now_ns)
@@ -728,6 +735,10 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
 
 void core_echo(struct core *core, const char *text, uint64_t now_ns)
 {
+    static const char command[] = "CLI"; // `debug commands`: somebody's, or our own question
+    if (strncmp(text, command, sizeof command - 1) == 0) {
+        return;
+    }
     bool about_us = strstr(text, "popgate") != NULL || strstr(text, "econfigur") != NULL;
     if (about_us) {
         want_snapshot(core);
@@ -883,26 +894,10 @@ static void report_loading(struct core *core, uint64_t now_ns)
     }
 }
 
-// On few cores, questions and writes right after a withdrawal would compete with BIRD for it.
-static void hush(struct core *core, uint64_t now_ms)
-{
-    if (core->announcer->ordered_off && now_ms >= core->hush_until_ms) {
-        core->hush_until_ms = now_ms + HUSH_MS;
-        lower(&core->next_ms, core->hush_until_ms);
-    }
-    core->announcer->ordered_off = false;
-}
-
-bool core_hush(const struct core *core, uint64_t now_ns)
-{
-    return ms_of(now_ns) < core->hush_until_ms && !core->stopping;
-}
-
 static void flush(struct core *core, uint64_t now_ns)
 {
     announcer_plan(core->announcer, &core->orders);
-    hush(core, ms_of(now_ns));
-    if (core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN || core_hush(core, now_ns)) {
+    if (core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN) {
         return;
     }
     ask_snapshot(core);
@@ -929,6 +924,15 @@ const struct birdconf *core_file(const struct core *core, uint64_t *version)
 {
     *version = core->loader.version;
     return loader_file(&core->loader);
+}
+
+size_t core_switched_off(struct core *core, size_t slots[LOADER_OFF_MAX])
+{
+    struct loader *loader = &core->loader;
+    size_t count = loader->off_count <= LOADER_OFF_MAX ? loader->off_count : 0;
+    memcpy(slots, loader->off, count * sizeof *slots);
+    loader->off_count = 0;
+    return count;
 }
 
 uint64_t core_next_ms(const struct core *core)

@@ -53,10 +53,11 @@ struct core {
     struct core_link links[2]; // by enum order_link
     unsigned generation;       // of this core, in every token
     bool snapshot_wanted, snapshot_in_turn, snapshot_under_way;
-    uint64_t hush_until_ms;  // a withdrawal is on its way through BIRD: no questions meanwhile
     uint64_t snapshot_at_ms; // of the next one in its turn
     bool file_trouble;       // the include file could not be saved
     uint64_t drifts;
+    uint64_t drift_log_ms; // begin of the second that drift_logged counts in
+    unsigned drift_logged;
     uint64_t evidence_ns; // of the input being worked on
     uint64_t next_ms;     // when core_tick() has something to do
     bool ledger_dirty;    // an intent ended by itself: the shell saves the ledger
@@ -123,9 +124,9 @@ bool core_order(struct core *core, struct order *out);
 // core_file_saved().
 const struct birdconf *core_file(const struct core *core, uint64_t *version);
 
-// A withdrawal was ordered a moment ago and BIRD is at work on it: what can wait (files, log lines)
-// should. core_tick() comes when it is over.
-bool core_hush(const struct core *core, uint64_t now_ns);
+// Of core_file(), the slots that were switched off since the last call; returns how many, 0 if they
+// are more than LOADER_OFF_MAX.
+size_t core_switched_off(struct core *core, size_t slots[LOADER_OFF_MAX]);
 
 // When core_tick() has something to do next, in monotonic ms.
 uint64_t core_next_ms(const struct core *core);

@@ -95,6 +95,19 @@ static void save_include(struct daemon *daemon)
                  file != NULL ? file->length : 0, version);
 }
 
+// What was withdrawn is off in the file within microseconds, so that nobody's `configure` brings it
+// back; the file is then replaced in whole. While it is being replaced already, that must do.
+static void patch_include(struct daemon *daemon)
+{
+    uint64_t version;
+    size_t slots[LOADER_OFF_MAX];
+    size_t count = core_switched_off(daemon->core, slots);
+    const struct birdconf *file = core_file(daemon->core, &version);
+    if (count > 0 && saver_idle(daemon->include_saver)) {
+        birdconf_patch(file, daemon->config->pop.runtime_dir, slots, count);
+    }
+}
+
 static void save_memory(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
@@ -135,7 +148,6 @@ static void log_new(struct daemon *daemon)
     }
 }
 
-// What can wait until BIRD is done with a withdrawal.
 static void write_down(struct daemon *daemon)
 {
     uint64_t logged = daemon->logged;
@@ -176,16 +188,13 @@ static void after_input(struct daemon *daemon)
     do {
         daemon->again = false;
         send_orders(daemon); // first: a withdrawal is on its way before anything else is done
-        if (!core_hush(daemon->core, now_ns())) {
-            save_include(daemon);
-        }
+        patch_include(daemon);
+        save_include(daemon);
     } while (daemon->again);
-    if (!core_hush(daemon->core, now_ns())) {
-        write_down(daemon);
-    }
+    write_down(daemon);
     arm_tick(daemon);
     daemon->working = false;
-    if (daemon->reload_wanted && changes_idle(daemon->changes)) {
+    if (daemon->reload_wanted && !daemon->stopping && changes_idle(daemon->changes)) {
         reload(daemon);
     }
     if (daemon->stopping && core_quiet(daemon->core) && saver_idle(daemon->include_saver) &&
@@ -561,14 +570,14 @@ static void on_stop_timeout(uv_timer_t *timer)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct daemon *daemon = handle->data;
+    if (daemon->stopping) {
+        return;
+    }
     if (number == SIGHUP) {
         daemon->reload_wanted = true;
         sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(now_ns() / 1000));
         after_input(daemon);
         sd_notify(0, "READY=1");
-        return;
-    }
-    if (daemon->stopping) {
         return;
     }
     sd_notify(0, "STOPPING=1");

@@ -137,10 +137,9 @@ int failsafe_withdraw_all(const char *config_path)
 {
     log_init();
     signal(SIGPIPE, SIG_IGN);
-    struct config *config = config_load(config_path, report, NULL);
+    struct config *config = config_salvage(config_path, report, NULL);
     if (config == NULL) {
-        log_line(LOG_LEVEL_ERROR, "fail-safe: %s can't be read; run: birdc disable '\"popgate_*\"'",
-                 config_path);
+        log_line(LOG_LEVEL_ERROR, "fail-safe: out of memory; run: birdc disable '\"popgate_*\"'");
         return 1;
     }
     bool withdrawn = withdraw(config);

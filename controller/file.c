@@ -46,7 +46,8 @@ static int write_new(const char *path, const char *text, size_t length, mode_t m
                      char error[KEY_ERROR_MAX])
 {
     int result = 0;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    unlink(path); // what a crash left, maybe another user's; a FIFO would block
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
         return failed_to(error, "create", path);
     }

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -269,17 +270,35 @@ static bool same_file(const char *a, const char *b)
 {
     struct stat one;
     struct stat other;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+    return lstat(a, &one) == 0 && lstat(b, &other) == 0 && one.st_dev == other.st_dev &&
            one.st_ino == other.st_ino;
 }
 
-// Gives the damaged file a second name that no save will replace. False with errno.
+// For what link() does not take: a directory, another user's file. An empty ledger is left in its
+// place, which a crash before the next save makes a damaged one, never none.
+static bool exchange(const char *path, const char *aside)
+{
+    int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        return false;
+    }
+    close(fd);
+    if (renameat2(AT_FDCWD, path, AT_FDCWD, aside, RENAME_EXCHANGE) == 0) {
+        return true;
+    }
+    int number = errno;
+    unlink(aside);
+    errno = number;
+    return false;
+}
+
+// Gives the file a second name that no save will replace. False with errno.
 static bool set_aside(const char *state_dir, const char *path, char aside[PATH_MAX])
 {
     char ignored[KEY_ERROR_MAX];
     for (unsigned i = 1; i <= ASIDE_MAX; i++) {
         snprintf(aside, PATH_MAX, "%s.damaged-%u", path, i);
-        if (link(path, aside) == 0) {
+        if (link(path, aside) == 0 || (errno != EEXIST && exchange(path, aside))) {
             file_sync_directory(state_dir, ignored);
             return true;
         }
@@ -295,17 +314,18 @@ static bool set_aside(const char *state_dir, const char *path, char aside[PATH_M
     return false;
 }
 
-static enum ledger_found damaged(const char *state_dir, const char *path, const char *why,
-                                 char message[KEY_ERROR_MAX])
+static enum ledger_found unusable(enum ledger_found found, const char *state_dir, const char *path,
+                                  const char *why, char message[KEY_ERROR_MAX])
 {
     char aside[PATH_MAX];
+    const char *what = found == LEDGER_DAMAGED ? "is damaged" : "is unreadable";
     if (set_aside(state_dir, path, aside)) {
-        say(message, "the ledger is damaged, kept as %s: %s", aside, why);
+        say(message, "the ledger %s, kept as %s: %s", what, aside, why);
     } else {
-        say(message, "the ledger %s is damaged, and could not be kept under another name (%s): %s",
-            path, strerror(errno), why);
+        say(message, "the ledger %s %s, and could not be kept under another name (%s): %s", path,
+            what, strerror(errno), why);
     }
-    return LEDGER_DAMAGED;
+    return found;
 }
 
 // No file is one thing, no directory for it another: maybe its file system isn't mounted.
@@ -332,19 +352,17 @@ enum ledger_found ledger_read(const char *state_dir, struct ledger *out,
     message[0] = '\0';
     snprintf(path, sizeof path, "%s/" LEDGER_FILE, state_dir);
     int result = file_read(path, TEXT_MAX, &text, &length, why);
-    if (result == -ENOENT) {
+    struct stat ignored;
+    if (result == -ENOENT && lstat(path, &ignored) != 0) { // a symbolic link to nowhere is a ledger
         return missing(state_dir, message);
     }
-    if (result == -EFBIG) {
-        return damaged(state_dir, path, why, message);
-    }
     if (result != 0) {
-        say(message, "%s; make it readable, then restart popgated", why);
-        return LEDGER_UNREADABLE;
+        return unusable(result == -EFBIG ? LEDGER_DAMAGED : LEDGER_UNREADABLE, state_dir, path, why,
+                        message);
     }
     bool sound = ledger_parse(text, length, out, why);
     free(text);
-    return sound ? LEDGER_OK : damaged(state_dir, path, why, message);
+    return sound ? LEDGER_OK : unusable(LEDGER_DAMAGED, state_dir, path, why, message);
 }
 
 int ledger_save(const char *state_dir, const char *text, char message[KEY_ERROR_MAX])

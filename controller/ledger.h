@@ -29,17 +29,17 @@ struct ledger {
 enum ledger_found {
     LEDGER_OK,
     LEDGER_NONE,       // no file yet: everything auto
-    LEDGER_DAMAGED,    // a copy is set aside under the name in message; everything that was in it
-                       // is to be treated as drained
-    LEDGER_UNREADABLE, // it is there but can't be read (permission, I/O), or state_dir itself is
-                       // missing: treated as drained too
+    LEDGER_DAMAGED,    // it is set aside under the name in message; everything that was in it is
+                       // to be treated as drained
+    LEDGER_UNREADABLE, // it is there but can't be read (permission, I/O; set aside likewise), or
+                       // state_dir itself is missing: treated as drained too
 };
 
 // Reads <state_dir>/ledger.json; out is empty unless LEDGER_OK. message says what was wrong, and
 // what to do, in an operator's words. Out of memory is LEDGER_UNREADABLE.
 //
-// A damaged file also stays in place until ledger_save() replaces it: should the daemon end before,
-// the next one finds it damaged again rather than gone.
+// What is set aside also stays in place, or an empty file does, until ledger_save() replaces it:
+// should the daemon end before, the next one finds a damaged ledger again rather than none.
 enum ledger_found ledger_read(const char *state_dir, struct ledger *out,
                               char message[KEY_ERROR_MAX]);
 

@@ -46,6 +46,12 @@ bool loader_set(struct loader *loader, const char *protocol, bool enabled)
     bool in_file = loader->file != NULL && birdconf_set(loader->file, protocol, enabled);
     bool changed = loader->next_on_disk ? in_next : in_file;
     loader->version += changed;
+    if (changed && !enabled) {
+        if (loader->off_count < LOADER_OFF_MAX) {
+            loader->off[loader->off_count] = birdconf_slot_index(loader_file(loader), protocol);
+        }
+        loader->off_count++;
+    }
     return changed;
 }
 
@@ -73,6 +79,7 @@ static void put_on_disk(struct loader *loader, bool next)
     if (loader->next_on_disk != next) {
         loader->next_on_disk = next;
         loader->version++;
+        loader->off_count = 0; // of the other file
     }
 }
 

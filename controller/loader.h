@@ -22,6 +22,8 @@ enum load_state {
 
 const char *load_name(enum load_state state);
 
+#define LOADER_OFF_MAX 16
+
 struct loader {
     enum load_state state;
     enum load_state reported; // by the last loader_step()
@@ -32,7 +34,11 @@ struct loader {
     bool next_trusted;     // BIRD has loaded next before: it stays on disk
     bool configured;       // BIRD took the `configure`; its revision will tell the rest
     uint64_t version;      // of what should be on disk; counts changes
-    uint64_t saved;        // version on disk
+    // Slots of what is on disk that were switched off since the shell last looked; it writes a few
+    // of them at once. off_count may be larger than LOADER_OFF_MAX: too many, the whole file is to
+    // be saved.
+    size_t off[LOADER_OFF_MAX], off_count;
+    uint64_t saved; // version on disk
     uint64_t retry_at_ms;
     char loaded[REVISION_TEXT_MAX]; // that BIRD has; empty: none
     bool revision_known;

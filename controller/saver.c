@@ -16,7 +16,7 @@ struct job {
 struct saver {
     uv_loop_t *loop;
     uv_work_t work;
-    const char *directory;
+    char *directory;
     saver_write_fn write;
     saver_done_cb done;
     void *arg;
@@ -32,8 +32,12 @@ struct saver *saver_new(uv_loop_t *loop, const char *directory, saver_write_fn w
     struct saver *saver = calloc(1, sizeof *saver);
     if (saver != NULL) {
         *saver = (struct saver){
-            .loop = loop, .directory = directory, .write = write, .done = done, .arg = arg};
+            .loop = loop, .directory = strdup(directory), .write = write, .done = done, .arg = arg};
         saver->work.data = saver;
+        if (saver->directory == NULL) {
+            free(saver);
+            return NULL;
+        }
     }
     return saver;
 }
@@ -42,7 +46,7 @@ static void in_worker(uv_work_t *work)
 {
     struct saver *saver = work->data;
     if (saver->running.failed) {
-        snprintf(saver->error, sizeof saver->error, "can't save a file in %s: out of memory",
+        snprintf(saver->error, sizeof saver->error, "can't save a file in %.200s: out of memory",
                  saver->directory);
         saver->status = UV_ENOMEM;
         return;
@@ -108,6 +112,10 @@ bool saver_idle(const struct saver *saver)
 
 void saver_free(struct saver *saver)
 {
-    assert(saver == NULL || saver_idle(saver));
+    if (saver == NULL) {
+        return;
+    }
+    assert(saver_idle(saver));
+    free(saver->directory);
     free(saver);
 }

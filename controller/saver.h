@@ -15,7 +15,7 @@ typedef int (*saver_write_fn)(const char *directory, const char *text, size_t le
 // On the loop: everything up to version is saved, or (error not NULL) could not be.
 typedef void (*saver_done_cb)(void *arg, uint64_t version, const char *error);
 
-// directory must outlive it. NULL only when out of memory.
+// directory is copied. NULL only when out of memory.
 struct saver *saver_new(uv_loop_t *loop, const char *directory, saver_write_fn write,
                         saver_done_cb done, void *arg);
 

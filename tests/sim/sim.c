@@ -184,11 +184,25 @@ static void make_config(struct world *world)
 
 // ---- the shell that the daemon would be ----
 
+static void patch(struct world *world)
+{
+    uint64_t version;
+    size_t slots[LOADER_OFF_MAX];
+    size_t count = core_switched_off(world->core, slots);
+    const struct birdconf *file = core_file(world->core, &version);
+    bool fits = file != NULL && world->model.disk_exists && !world->saving && !world->save_fails &&
+                file->length == world->model.disk_length;
+    for (size_t i = 0; fits && i < count; i++) {
+        size_t offset = file->slots[slots[i]].offset;
+        memcpy(world->model.disk + offset, file->text + offset, 3);
+    }
+}
+
 static void save_begin(struct world *world)
 {
     uint64_t version;
     const struct birdconf *file = core_file(world->core, &version);
-    if (world->saving || version == world->save_version || core_hush(world->core, world->now_ns)) {
+    if (world->saving || version == world->save_version) {
         return;
     }
     world->saving = true;
@@ -289,6 +303,7 @@ static void after_input(struct world *world)
         tell(world, "event: %s %s %s", event_name(events_get(&world->events, seq)->kind),
              events_get(&world->events, seq)->service, events_get(&world->events, seq)->text);
     }
+    patch(world);
     save_begin(world);
     remember(world);
     world->inputs++;

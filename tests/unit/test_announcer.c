@@ -368,6 +368,31 @@ static void our_pipes_are_switched_on_again(void **state)
     expect_nothing();
 }
 
+static void switching_on_waits_for_replies_and_is_never_overtaken(void **state)
+{
+    (void)state;
+    running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
+    for (unsigned i = 0; i < ANNOUNCER_UNANSWERED_MAX / 2; i++) {
+        announcer_set_target(announcer, DNS, ANNOUNCE);
+        plan();
+        expect("enable \"popgate_dns_v?\"");
+        announcer_set_target(announcer, DNS, WITHDRAW);
+        plan();
+        expect("disable \"popgate_dns_v?\"");
+    }
+    announcer_set_target(announcer, DNS, ANNOUNCE);
+    expect_nothing();
+    announcer_set_target(announcer, WEB, WITHDRAW); // waits for nothing
+    plan();
+    expect("disable \"popgate_web_v?\"");
+    uint64_t token = order_token(ORDER_ENABLE, DNS, LEG_PRIMARY);
+    announcer_reply_end(announcer, token, ALL_WELL);
+    expect_nothing();
+    announcer_reply_end(announcer, token, ALL_WELL);
+    plan();
+    expect("enable \"popgate_dns_v?\"");
+}
+
 static void a_withdrawal_does_not_wait_until_its_protocols_are_seen(void **state)
 {
     (void)state;
@@ -493,6 +518,7 @@ int main(void)
         TEST(somebodys_enable_is_drift_and_repaired),
         TEST(a_protocol_of_no_service_is_switched_off_if_it_is_named_as_ours),
         TEST(our_pipes_are_switched_on_again),
+        TEST(switching_on_waits_for_replies_and_is_never_overtaken),
         TEST(a_withdrawal_does_not_wait_until_its_protocols_are_seen),
         TEST(what_was_decided_before_the_link_came_up_waits_to_be_seen),
         TEST(nothing_is_known_when_the_link_is_lost),

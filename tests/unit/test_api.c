@@ -425,6 +425,20 @@ static void closing_answers_what_still_waits(void **state)
 
 // ---- who ----
 
+static void a_request_that_comes_while_closing_is_turned_away(void **state)
+{
+    (void)state;
+    static const char request[] = "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n";
+    char text[1024] = "";
+    int fd = connect_unix();
+    uv_run(&loop, UV_RUN_NOWAIT); // accepted
+    assert_int_equal(send(fd, request, strlen(request), 0), strlen(request));
+    stop();
+    assert_true(recv(fd, text, sizeof text - 1, 0) > 0);
+    assert_non_null(strstr(text, "503"));
+    close(fd);
+}
+
 static void everybody_may_read_but_only_operators_may_change(void **state)
 {
     (void)state;
@@ -513,6 +527,7 @@ int main(void)
         WITH_API(a_ticket_may_be_answered_later),
         WITH_API(a_client_that_went_away_harms_nothing),
         WITH_API(closing_answers_what_still_waits),
+        WITH_API(a_request_that_comes_while_closing_is_turned_away),
         WITH_API(everybody_may_read_but_only_operators_may_change),
         WITH_API(tcp_is_for_reading_only),
         WITH_API(silent_clients_do_not_keep_operators_out),

@@ -25,7 +25,7 @@ static char asked[1024]; // commands of the guard, each with a newline
 static char saved[1024]; // the last text to be saved
 static uint64_t version;
 static unsigned saves, applied;
-static bool bird_is_down;
+static bool bird_is_down, sync_when_applied;
 
 static struct core *shell_core(void *arg)
 {
@@ -56,6 +56,9 @@ static void shell_applied(void *arg)
 {
     (void)arg;
     applied++;
+    if (sync_when_applied) {
+        changes_sync(changes);
+    }
 }
 
 static uint64_t shell_now_ns(void *arg)
@@ -86,7 +89,7 @@ static int start_with(const char *services)
     first = second = (struct api_ticket){.status = 0};
     asked[0] = saved[0] = '\0';
     saves = applied = 0;
-    bird_is_down = false;
+    bird_is_down = sync_when_applied = false;
     return 0;
 }
 
@@ -301,6 +304,41 @@ static void isolation_overtakes_an_undrain_that_is_being_saved(void **state)
     assert_int_equal(second.status, 200);
 }
 
+static void isolation_overtakes_a_release_that_is_being_saved(void **state)
+{
+    (void)state;
+    submit(&first, VERB_ISOLATE, TOKEN);
+    save_ends(NULL);
+    first.status = 0;
+    submit(&first, VERB_RELEASE, TOKEN);
+    submit(&second, VERB_ISOLATE, TOKEN);
+    save_ends(NULL);
+    assert_int_equal(first.status, 409);
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+    save_ends(NULL);
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+    assert_non_null(strstr(saved, "\"isolate\""));
+    assert_int_equal(second.status, 200);
+}
+
+static void what_ends_while_a_change_is_applied_is_written_after_it(void **state)
+{
+    (void)state;
+    force_drain(&first, TOKEN);
+    force_drain(&second, DNS);
+    sync_when_applied = true;
+    save_ends(NULL);
+    assert_int_equal(first.status, 200);
+    assert_int_equal(saves, 2);
+    assert_int_equal(intent_of(DNS), INTENT_AUTO);
+    save_ends(NULL);
+    assert_int_equal(second.status, 200);
+    assert_int_equal(intent_of(DNS), INTENT_DRAIN);
+    assert_int_equal(saves, 3);
+    save_ends(NULL);
+    assert_true(changes_idle(changes));
+}
+
 static void changes_are_made_one_after_another(void **state)
 {
     (void)state;
@@ -399,6 +437,8 @@ int main(void)
         TEST(an_isolation_that_could_not_be_saved_stands_and_says_so),
         TEST(isolation_overtakes_a_drain_that_waits_for_the_guard),
         TEST(isolation_overtakes_an_undrain_that_is_being_saved),
+        TEST(isolation_overtakes_a_release_that_is_being_saved),
+        TEST(what_ends_while_a_change_is_applied_is_written_after_it),
         TEST(changes_are_made_one_after_another),
         TEST(the_end_of_another_save_is_not_taken_for_ours),
         TEST(a_guard_is_not_answered_with_the_answers_of_the_one_before),

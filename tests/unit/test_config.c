@@ -288,9 +288,32 @@ static void assert_load_error(const char *path, const char *saying)
 static void a_file_that_cannot_be_read_says_why(void **state)
 {
     (void)state;
-    assert_load_error("/nonexistent/popgate.conf",
-                      "/nonexistent/popgate.conf: can't open the configuration: No such file");
+    assert_load_error(
+        "/nonexistent/popgate.conf",
+        "/nonexistent/popgate.conf: can't open /nonexistent/popgate.conf: No such file");
     assert_load_error("/", "not a regular file");
+}
+
+static void what_is_wrong_or_missing_does_not_stop_the_fail_safe(void **state)
+{
+    (void)state;
+    static const char text[] = "[pop]\nruntime_dir = /run/pop\n[bird]\nsockt = /x\n[service a\n";
+    char path[] = "/tmp/popgate_test_XXXXXX";
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    forget();
+    struct config *config = config_salvage(path, hear, NULL);
+    unlink(path);
+    assert_non_null(config);
+    assert_true(errors > 0);
+    assert_string_equal(config->pop.runtime_dir, "/run/pop");
+    assert_string_equal(config->bird.socket, "/run/bird/bird.ctl");
+    config_free(config);
+    config = config_salvage("/nonexistent/popgate.conf", hear, NULL);
+    assert_non_null(config);
+    assert_string_equal(config->bird.socket, "/run/bird/bird.ctl");
+    config_free(config);
 }
 
 static void a_nul_byte_is_told_with_its_line(void **state)
@@ -700,6 +723,7 @@ int main(void)
         cmocka_unit_test(dos_line_ends_and_a_byte_order_mark_are_read),
         cmocka_unit_test(what_is_not_text_is_refused),
         cmocka_unit_test(a_file_that_cannot_be_read_says_why),
+        cmocka_unit_test(what_is_wrong_or_missing_does_not_stop_the_fail_safe),
         cmocka_unit_test(a_nul_byte_is_told_with_its_line),
         cmocka_unit_test(defaults_reach_what_does_not_say_otherwise),
         cmocka_unit_test(a_mistake_in_defaults_is_told_once),

@@ -416,9 +416,19 @@ static void an_echo_about_us_is_looked_into_at_once(void **state)
     (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     *bird_protocol("popgate_dns_v4") = false;
-    core_echo(core, "<INFO> Disabling protocol popgate_dns_v4", now_ns);
+    core_echo(core, "Disabling protocol popgate_dns_v4", now_ns);
     settle();
     assert_true(*bird_protocol("popgate_dns_v4"));
+}
+
+// With `debug commands` BIRD echoes our own questions: each would lead to the next.
+static void the_echo_of_a_command_leads_to_no_question(void **state)
+{
+    (void)state;
+    struct order order;
+    running(ONE_PROBE DNS_NEEDS_A);
+    core_echo(core, "CLI: show protocols all \"popgate?_pipe\"", now_ns);
+    assert_false(core_order(core, &order));
 }
 
 static void a_bird_that_refuses_is_asked_again_only_once_a_second(void **state)
@@ -626,6 +636,9 @@ static void a_clean_stop_withdraws_unless_told_to_keep(void **state)
     assert_int_equal(last_event(EVENT_TRANSITION)->cause, CAUSE_EXIT);
     pass_ms(1000);
     assert_false(*bird_protocol("popgate_dns_v4"));
+    say(B, "fff"); // what is kept is kept only while it is well
+    settle();
+    assert_false(*bird_protocol("popgate_web_v4"));
 }
 
 static void what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back(void **state)
@@ -707,6 +720,7 @@ int main(void)
         TEST(after_a_reboot_nothing_is_taken_over),
         TEST(somebodys_disable_is_repaired_and_the_file_written_again),
         TEST(an_echo_about_us_is_looked_into_at_once),
+        TEST(the_echo_of_a_command_leads_to_no_question),
         TEST(a_bird_that_refuses_is_asked_again_only_once_a_second),
         TEST(a_refused_file_is_told_once_with_birds_own_words),
         TEST(a_file_that_cannot_be_written_keeps_nothing_off_the_air),

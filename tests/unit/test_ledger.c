@@ -242,6 +242,40 @@ static void a_ledger_that_is_no_file_is_unreadable(void **state)
     assert_non_null(strstr(message, path));
 }
 
+static void what_is_no_ledger_is_kept_aside_too(void **state)
+{
+    (void)state;
+    struct ledger ledger;
+    struct ledger empty = {0};
+    char path[128];
+    snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
+    assert_int_equal(symlink("/nonexistent/popgate", path), 0);
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_UNREADABLE);
+    assert_non_null(strstr(message, ".damaged-1"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_UNREADABLE);
+    assert_non_null(strstr(message, ".damaged-2"));
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
+    save(&empty);
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_OK);
+    snprintf(path, sizeof path, "%s/" LEDGER_FILE ".damaged-2", directory);
+    assert_int_equal(rmdir(path), 0);
+}
+
+static void what_a_crash_left_does_not_stop_a_save(void **state)
+{
+    (void)state;
+    struct ledger ledger;
+    struct ledger empty = {0};
+    char path[128];
+    snprintf(path, sizeof path, "%s/" LEDGER_FILE ".tmp", directory);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    save(&empty);
+    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_OK);
+    assert_int_equal(files_with("tmp"), 0);
+}
+
 static void a_failed_save_says_why_and_leaves_the_old_file(void **state)
 {
     (void)state;
@@ -366,6 +400,8 @@ int main(void)
         WITH_DIRECTORY(a_damaged_file_is_kept_aside_and_stays_damaged_until_the_next_save),
         WITH_DIRECTORY(a_file_too_large_is_damaged),
         WITH_DIRECTORY(a_ledger_that_is_no_file_is_unreadable),
+        WITH_DIRECTORY(what_is_no_ledger_is_kept_aside_too),
+        WITH_DIRECTORY(what_a_crash_left_does_not_stop_a_save),
         WITH_DIRECTORY(a_failed_save_says_why_and_leaves_the_old_file),
         WITH_DIRECTORY(bytes_that_are_not_utf8_do_not_damage_the_ledger),
         cmocka_unit_test(wall_clock_times_become_monotonic_ones),

@@ -1,0 +1,424 @@
+// Whatever happens to BIRD or its files, what is announced stays what it ought to be.
+#include "tests/lab/pop.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
+static struct pop usual_pop(void)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_ANNOUNCED(&pop);
+    return pop;
+}
+
+// What is in a file of the node's directory: malloc'd.
+static char *contents(const struct pop *pop, const char *file)
+{
+    char path[LAB_PATH_MAX];
+    char *text = calloc(1, 1 << 16);
+    const int fd = open(lab_path(pop->node, file, path), O_RDONLY | O_CLOEXEC);
+
+    if (text == NULL || fd < 0 || read(fd, text, (1 << 16) - 1) < 0) {
+        lab_fail("read %s", path);
+    }
+    close(fd);
+    return text;
+}
+
+static bool file_is(const struct pop *pop, const char *file, const char *expected)
+{
+    char *text = contents(pop, file);
+    const bool same = strcmp(text, expected) == 0;
+
+    free(text);
+    return same;
+}
+
+static bool configures(const struct pop *pop)
+{
+    POP_WAIT_SAYS(pop, "include saved", "true"); // until then, a withdrawal is ahead of the file
+    const char *reply = lab_birdc(pop->bird, "configure");
+
+    return strstr(reply, "0003 ") != NULL || strstr(reply, "0004 ") != NULL;
+}
+
+// --- Commands of an operator at BIRD -------------------------------------------------------------
+
+// The whole history is looked at, so that nothing sent late is missed.
+static void a_configure_changes_nothing_in_any_state(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    assert_true(configures(&pop));
+    POP_HISTORY(&pop, 0, "A");
+    POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h", "--wait");
+    assert_true(configures(&pop));
+    POP_HISTORY(&pop, 0, "AG");
+    POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
+    assert_true(configures(&pop));
+    POP_HISTORY(&pop, 0, "AGW");
+    POP_COMMAND(&pop, 0, "undrain", "dns", "--wait");
+    assert_true(configures(&pop));
+    POP_HISTORY(&pop, 0, "AGWA");
+    lab_kill(pop.unbound);
+    POP_WAIT_WITHDRAWN(&pop);
+    assert_true(configures(&pop));
+    POP_HISTORY(&pop, 0, "AGWAW");
+    assert_true(pop_says(&pop, "drifts", "0"));
+}
+
+static void assert_repaired(const struct pop *pop, const char *command, const char *drifts)
+{
+    lab_birdc(pop->bird, command);
+    LAB_WAIT(pop_says(pop, "drifts", drifts), "the drift to be counted", POP_WAIT_MS);
+    POP_WAIT_ANNOUNCED(pop);
+    LAB_WAIT(pop_says(pop, "services dns settled", "true"), "it to be repaired", POP_WAIT_MS);
+}
+
+static void what_somebody_switches_is_switched_back_and_counted(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    assert_repaired(&pop, "disable popgate_dns_v4", "1");
+    assert_repaired(&pop, "disable popgate_dns_v6", "2");
+    const size_t mark = pop_mark(&pop);
+    assert_repaired(&pop, "enable popgate_dns_v4_drain", "3");
+    LAB_WAIT(strstr(lab_birdc(pop.bird, "show protocols popgate_dns_v4_drain"), "down") != NULL,
+             "the twin to be off", POP_WAIT_MS);
+    POP_HISTORY(&pop, mark, "");
+    assert_true(pop_has_event(&pop, "popgate_dns_v4_drain was switched on, not by popgate"));
+}
+
+static void a_withdrawn_prefix_that_somebody_enables_is_withdrawn_again(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    lab_kill(pop.unbound);
+    POP_WAIT_WITHDRAWN(&pop);
+    POP_WAIT_SAYS(&pop, "services dns settled", "true");
+    lab_birdc(pop.bird, "enable \"popgate_dns_v?\"");
+    LAB_WAIT(pop_says(&pop, "drifts", "2"), "both drifts to be counted", POP_WAIT_MS);
+    POP_WAIT_WITHDRAWN(&pop);
+    POP_WAIT_SAYS(&pop, "services dns settled", "true");
+    lab_barrier(pop.bird, pop.tap);
+    assert_true(pop_withdrawn(&pop));
+}
+
+static void a_pipe_that_somebody_disables_is_enabled_again(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    lab_birdc(pop.bird, "disable \"popgate?_pipe\"");
+    LAB_WAIT(tap_withdrawn_at_ns(pop.tap, POP_V4) > 0 && tap_withdrawn_at_ns(pop.tap, POP_V6) > 0,
+             "the pipes to go", POP_WAIT_MS);
+    POP_WAIT_ANNOUNCED(&pop);
+    LAB_WAIT(!pop_says(&pop, "drifts", "0"), "the drift to be counted", POP_WAIT_MS);
+}
+
+// Somebody restores yesterday's file from a backup.
+static void a_stale_include_file_is_overruled_and_replaced(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    char *announced = contents(&pop, "run/bird.conf");
+    lab_kill(pop.unbound);
+    POP_WAIT_WITHDRAWN(&pop);
+    POP_WAIT_SAYS(&pop, "services dns settled", "true");
+    LAB_WAIT(!file_is(&pop, "run/bird.conf", announced), "the file to follow", POP_WAIT_MS);
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    char *withdrawn = contents(&pop, "run/bird.conf");
+
+    lab_write(pop.node, "run/bird.conf", announced);
+    assert_true(configures(&pop));
+    LAB_WAIT(!pop_says(&pop, "drifts", "0"), "the drift to be counted", POP_WAIT_MS);
+    POP_WAIT_WITHDRAWN(&pop);
+    LAB_WAIT(file_is(&pop, "run/bird.conf", withdrawn), "the file to be put right", POP_WAIT_MS);
+    assert_true(configures(&pop));
+    lab_barrier(pop.bird, pop.tap);
+    assert_true(pop_withdrawn(&pop));
+    free(announced);
+    free(withdrawn);
+}
+
+// --- BIRD comes and goes -------------------------------------------------------------------------
+
+static void a_restarted_bird_announces_what_it_did_before(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    lab_bird_kill(pop.bird);
+    POP_WAIT_SAYS(&pop, "bird link state", "down");
+    assert_true(pop_says(&pop, "services dns seen", "false"));
+    lab_bird_restart(pop.bird);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_HISTORY(&pop, 0, "ALA");
+    assert_true(pop_says(&pop, "drifts", "0"));
+}
+
+static void a_restarted_bird_does_not_announce_what_died_meanwhile(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    lab_bird_kill(pop.bird);
+    lab_kill(pop.unbound);
+    POP_WAIT_SAYS(&pop, "services dns target", "withdraw");
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    lab_bird_restart(pop.bird);
+    LAB_WAIT(lab_bird_established(pop.bird, "upstream"), "the session", POP_WAIT_MS);
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_HISTORY(&pop, 0, "AL");
+}
+
+static void a_bird_that_starts_after_popgated_is_found(void **state)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    (void)state;
+    lab_bird_kill(pop.bird);
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_SAYS(&pop, "services dns target", "announce");
+    assert_true(pop_says(&pop, "bird link state", "down"));
+    assert_true(pop_says_part(&pop, "bird link reason", "bird.ctl"));
+    lab_bird_restart(pop.bird);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_SAYS(&pop, "bird link state", "up");
+}
+
+static void a_bird_that_has_never_met_popgated_starts_and_is_then_configured(void **state)
+{
+    char path[LAB_PATH_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    (void)state;
+    assert_int_equal(access(lab_path(pop.node, "run/bird.conf", path), F_OK), -1);
+    assert_null(strstr(lab_birdc(pop.bird, "show protocols"), "popgate"));
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_SAYS(&pop, "include state", "loaded");
+}
+
+static void unmount_boot_id(void *arg)
+{
+    (void)arg;
+    umount2(BOOT_ID, MNT_DETACH);
+}
+
+// The machine has booted since: it has another id.
+static void reboot_machine(const struct pop *pop)
+{
+    char path[LAB_PATH_MAX];
+
+    lab_write(pop->node, "boot_id", "5c0ffee5-0000-4000-8000-000000000000\n");
+    if (mount(lab_path(pop->node, "boot_id", path), BOOT_ID, NULL, MS_BIND, NULL) != 0) {
+        lab_fail("put another boot id over " BOOT_ID);
+    }
+    lab_at_clear(unmount_boot_id, NULL);
+}
+
+// The runtime directory may be on a disk: the file that says "announce" is still there.
+static void after_a_reboot_nothing_is_announced_until_it_is_known_healthy(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    lab_popgated_kill(pop.popgated);
+    lab_bird_kill(pop.bird);
+    lab_kill(pop.unbound);
+    reboot_machine(&pop);
+    POP_WAIT_WITHDRAWN(&pop); // lost with the session
+    const size_t mark = tap_event_count(pop.tap);
+
+    lab_popgated_restart(pop.popgated); // as the unit orders it: before BIRD
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    lab_bird_restart(pop.bird);
+    LAB_WAIT(lab_bird_established(pop.bird, "upstream"), "the session", POP_WAIT_MS);
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_HISTORY(&pop, mark, "");
+    lab_unbound_restart(pop.unbound);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_HISTORY(&pop, mark, "A");
+}
+
+// Out of order, BIRD first: it announces what the old file says, and is stopped from it. Within a
+// boot popgated would wait for the probes.
+static void after_a_reboot_what_bird_announces_is_not_taken_over(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    lab_popgated_kill(pop.popgated);
+    lab_stop(pop.unbound); // the probes will have no verdict for long
+    reboot_machine(&pop);
+    lab_popgated_restart(pop.popgated);
+    POP_WAIT_WITHDRAWN(&pop);
+    assert_true(pop_says(&pop, "services dns cause", "start"));
+    lab_cont(pop.unbound);
+    POP_WAIT_ANNOUNCED(&pop);
+}
+
+static void a_bird_that_hangs_withdraws_as_soon_as_it_wakes(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    lab_stop(lab_bird_process(pop.bird));
+    lab_kill(pop.unbound);
+    POP_WAIT_SAYS(&pop, "bird link state", "silent");
+    POP_WAIT_SAYS(&pop, "services dns target", "withdraw");
+    assert_true(pop_announced(&pop));
+    assert_true(pop_says(&pop, "services dns seen", "false"));
+    assert_true(pop_says(&pop, "services dns settled", "false"));
+    lab_cont(lab_bird_process(pop.bird));
+    POP_WAIT_WITHDRAWN(&pop);
+    POP_WAIT_SAYS(&pop, "bird link state", "up");
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_HISTORY(&pop, 0, "AW");
+}
+
+// --- Permission ----------------------------------------------------------------------------------
+
+static void a_socket_without_permission_is_said_and_used_once_it_may_be(void **state)
+{
+    char config[LAB_CONFIG_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+    const char *socket = lab_bird_socket(pop.bird);
+
+    (void)state;
+    if (!lab_has_users()) {
+        skip();
+    }
+    assert_int_equal(chmod(socket, 0666), 0);
+    pop.popgated = lab_popgated_start_as(
+        pop.node, lab_popgated_config(pop.node, pop.bird, POP_AS, POP_USUAL, config), LAB_NOBODY);
+    POP_WAIT_ANNOUNCED(&pop);
+    lab_popgated_kill(pop.popgated);
+    assert_int_equal(chmod(socket, 0660), 0);
+    lab_kill(pop.unbound);
+    lab_popgated_restart(pop.popgated);
+
+    LAB_WAIT(pop_says_part(&pop, "bird link reason", "permission denied"),
+             "popgated to say what is wrong", POP_WAIT_MS);
+    POP_WAIT_SAYS(&pop, "services dns target", "withdraw");
+    assert_true(pop_says(&pop, "services dns seen", "false"));
+    POP_COMMAND(&pop, 0, "status");
+    assert_non_null(strstr(pop_output, "permission denied"));
+    assert_true(pop_announced(&pop)); // it can't be helped, but it is not called withdrawn
+
+    assert_int_equal(chmod(socket, 0666), 0);
+    POP_WAIT_WITHDRAWN(&pop);
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+}
+
+// --- bird.conf -----------------------------------------------------------------------------------
+
+static void a_missing_include_line_is_said_and_its_coming_is_noticed(void **state)
+{
+    struct pop pop = pop_make(&(struct pop_options){.no_include = true});
+    char line[LAB_PATH_MAX + 64], with_line[LAB_CONFIG_MAX];
+
+    (void)state;
+    pop_run(&pop, POP_USUAL);
+    snprintf(line, sizeof line, "include \"%s/run/bird*.conf\";", lab_dir(pop.node));
+    POP_WAIT_SAYS(&pop, "include state", "not-included");
+    assert_true(pop_has_event(&pop, line));
+    POP_COMMAND(&pop, 0, "status");
+    assert_non_null(strstr(pop_output, "include \""));
+    POP_HISTORY(&pop, 0, "");
+
+    snprintf(with_line, sizeof with_line, "%.*s\n%s\n", (int)(sizeof with_line - sizeof line - 3),
+             pop.bird_conf, line);
+    lab_bird_write(pop.bird, with_line);
+    assert_true(configures(&pop));
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_SAYS(&pop, "include state", "loaded");
+    POP_HISTORY(&pop, 0, "A");
+}
+
+static void a_broken_bird_conf_does_not_stop_a_withdrawal_nor_a_return(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    lab_bird_write(pop.bird, "protocol bgp half_written {\n  neighbor");
+    lab_kill(pop.unbound);
+    POP_WAIT_WITHDRAWN(&pop);
+    lab_unbound_restart(pop.unbound);
+    POP_WAIT_ANNOUNCED(&pop);
+    assert_false(configures(&pop));
+    POP_HISTORY(&pop, 0, "AWA");
+}
+
+// A new revision can't be loaded then: BIRD's former file must be there should BIRD restart.
+static void a_broken_bird_conf_brings_the_former_include_file_back(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    char *former = contents(&pop, "run/bird.conf");
+    lab_popgated_kill(pop.popgated);
+    lab_bird_write(pop.bird, "protocol bgp half_written {\n  neighbor");
+    pop_write(&pop, POP_USUAL "communities = 64512:7\n");
+    lab_popgated_restart(pop.popgated);
+
+    POP_WAIT_SAYS(&pop, "include state", "refused");
+    assert_true(pop_says_part(&pop, "include message", "bird.conf:"));
+    assert_true(pop_says_part(&pop, "include message", "syntax error"));
+    LAB_WAIT(file_is(&pop, "run/bird.conf", former), "the former file to be back", POP_WAIT_MS);
+    POP_COMMAND(&pop, 0, "status");
+    assert_non_null(strstr(pop_output, "syntax error"));
+    POP_HISTORY(&pop, 0, "A");
+
+    lab_bird_write(pop.bird, pop.bird_conf);
+    POP_WAIT_SAYS(&pop, "include state", "loaded");
+    LAB_WAIT(tap_has_community(pop.tap, POP_V4, POP_AS, 7) &&
+                 tap_has_community(pop.tap, POP_V6, POP_AS, 7),
+             "the new community", POP_WAIT_MS);
+    POP_HISTORY(&pop, 0, "AA");
+    free(former);
+}
+
+int main(void)
+{
+    lab_init();
+    const struct CMUnitTest tests[] = {
+        LAB_TEST(a_configure_changes_nothing_in_any_state),
+        LAB_TEST(what_somebody_switches_is_switched_back_and_counted),
+        LAB_TEST(a_withdrawn_prefix_that_somebody_enables_is_withdrawn_again),
+        LAB_TEST(a_pipe_that_somebody_disables_is_enabled_again),
+        LAB_TEST(a_stale_include_file_is_overruled_and_replaced),
+        LAB_TEST(a_restarted_bird_announces_what_it_did_before),
+        LAB_TEST(a_restarted_bird_does_not_announce_what_died_meanwhile),
+        LAB_TEST(a_bird_that_starts_after_popgated_is_found),
+        LAB_TEST(a_bird_that_has_never_met_popgated_starts_and_is_then_configured),
+        LAB_TEST(after_a_reboot_nothing_is_announced_until_it_is_known_healthy),
+        LAB_TEST(after_a_reboot_what_bird_announces_is_not_taken_over),
+        LAB_TEST(a_bird_that_hangs_withdraws_as_soon_as_it_wakes),
+        LAB_TEST(a_socket_without_permission_is_said_and_used_once_it_may_be),
+        LAB_TEST(a_missing_include_line_is_said_and_its_coming_is_noticed),
+        LAB_TEST(a_broken_bird_conf_does_not_stop_a_withdrawal_nor_a_return),
+        LAB_TEST(a_broken_bird_conf_brings_the_former_include_file_back),
+    };
+    return cmocka_run_group_tests_name("bird_trouble", tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+// The ledger on disks that fail, and after somebody damaged it.
+#include "tests/lab/pop.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+static bool output_has(const char *text)
+{
+    return strstr(pop_output, text) != NULL;
+}
+
+static void unmount_state(void *arg)
+{
+    umount2(arg, MNT_DETACH);
+}
+
+// A small file system of its own for state_dir.
+static struct pop pop_with_small_disk(char state_dir[LAB_PATH_MAX])
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    lab_path(pop.node, "state", state_dir);
+    if (mount("small", state_dir, "tmpfs", 0, "size=64k") != 0) {
+        lab_fail("mount a tmpfs on %s: %s", state_dir, strerror(errno));
+    }
+    lab_at_clear(unmount_state, state_dir);
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_ANNOUNCED(&pop);
+    return pop;
+}
+
+static void fill_disk(const struct pop *pop)
+{
+    static const char block[4096];
+    char path[LAB_PATH_MAX];
+    const int fd = open(lab_path(pop->node, "state/ballast", path),
+                        O_WRONLY | O_CREAT | O_CLOEXEC | O_TRUNC, 0644);
+
+    assert_true(fd >= 0);
+    while (write(fd, block, sizeof block) > 0) {
+    }
+    assert_int_equal(errno, ENOSPC);
+    close(fd);
+}
+
+static void a_drain_on_a_full_disk_is_refused_and_changes_nothing(void **state)
+{
+    static char state_dir[LAB_PATH_MAX];
+    char path[LAB_PATH_MAX];
+    struct pop pop = pop_with_small_disk(state_dir);
+
+    (void)state;
+    fill_disk(&pop);
+    POP_COMMAND(&pop, 1, "drain", "dns", "--now");
+    assert_true(output_has("No space left on device") || output_has("no space left on device"));
+    assert_true(output_has("ledger"));
+    assert_true(pop_says(&pop, "services dns intent kind", "auto"));
+    assert_true(pop_says_part(&pop, "ledger_trouble", "space left"));
+    POP_HISTORY(&pop, 0, "A");
+
+    unlink(lab_path(pop.node, "state/ballast", path));
+    POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
+    assert_true(pop_says(&pop, "ledger_trouble", ""));
+    POP_HISTORY(&pop, 0, "AW");
+}
+
+static void a_drain_on_a_read_only_disk_is_refused_and_changes_nothing(void **state)
+{
+    static char state_dir[LAB_PATH_MAX];
+    struct pop pop = pop_with_small_disk(state_dir);
+
+    (void)state;
+    assert_int_equal(mount(NULL, state_dir, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    POP_COMMAND(&pop, 1, "drain", "dns");
+    assert_true(output_has("Read-only file system") || output_has("read-only file system"));
+    assert_true(pop_says(&pop, "services dns intent kind", "auto"));
+    POP_HISTORY(&pop, 0, "A");
+
+    // A withdrawal needs no disk.
+    lab_kill(pop.unbound);
+    POP_WAIT_WITHDRAWN(&pop);
+}
+
+// Containment comes first: it is done, and it is said that it would not outlive a restart.
+static void an_isolation_on_a_full_disk_is_done_all_the_same(void **state)
+{
+    static char state_dir[LAB_PATH_MAX];
+    struct pop pop = pop_with_small_disk(state_dir);
+
+    (void)state;
+    fill_disk(&pop);
+    POP_COMMAND(&pop, 1, "isolate", "dns");
+    assert_true(output_has("restart"));
+    POP_WAIT_WITHDRAWN(&pop);
+    assert_true(pop_says(&pop, "services dns intent kind", "isolate"));
+}
+
+// --- Damage --------------------------------------------------------------------------------------
+
+static size_t files_beginning_with(const struct pop *pop, const char *directory, const char *begin)
+{
+    char path[LAB_PATH_MAX];
+    DIR *dir = opendir(lab_path(pop->node, directory, path));
+    struct dirent *entry;
+    size_t count = 0;
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        count += strncmp(entry->d_name, begin, strlen(begin)) == 0;
+    }
+    closedir(dir);
+    return count;
+}
+
+static void assert_damage_is_treated_as_drained(const char *ledger)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    lab_write(pop.node, "state/ledger.json", ledger);
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_SAYS(&pop, "services dns allowed", "announce"); // the probes would have it
+    assert_true(pop_says(&pop, "services dns intent kind", "drain"));
+    assert_true(pop_says(&pop, "services dns intent by", "popgated"));
+    assert_true(pop_says(&pop, "services dns target", "withdraw"));
+    POP_COMMAND(&pop, 0, "status");
+    assert_true(output_has("ledger"));
+    assert_true(files_beginning_with(&pop, "state", "ledger.json.damaged") == 1);
+    POP_HISTORY(&pop, 0, "");
+
+    POP_COMMAND(&pop, 0, "undrain", "dns");
+    POP_WAIT_ANNOUNCED(&pop);
+}
+
+static void a_truncated_ledger_is_set_aside_and_everything_is_drained(void **state)
+{
+    (void)state;
+    assert_damage_is_treated_as_drained(
+        "{\"version\": 1, \"services\": {\"dns\": {\"intent\": \"d");
+}
+
+static void a_ledger_of_garbage_is_set_aside_and_everything_is_drained(void **state)
+{
+    (void)state;
+    assert_damage_is_treated_as_drained("\xff\xfe\x01 not JSON at all \x7f");
+}
+
+static void an_empty_ledger_is_set_aside_and_everything_is_drained(void **state)
+{
+    (void)state;
+    assert_damage_is_treated_as_drained("");
+}
+
+static void damage_that_nobody_has_settled_is_still_a_drain_after_another_restart(void **state)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    (void)state;
+    lab_write(pop.node, "state/ledger.json", "[]");
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_SAYS(&pop, "services dns intent kind", "drain");
+    lab_popgated_kill(pop.popgated);
+    lab_popgated_restart(pop.popgated);
+    POP_WAIT_SAYS(&pop, "services dns allowed", "announce");
+    assert_true(pop_says(&pop, "services dns intent kind", "drain"));
+    POP_HISTORY(&pop, 0, "");
+}
+
+int main(void)
+{
+    lab_init();
+    const struct CMUnitTest tests[] = {
+        LAB_TEST(a_drain_on_a_full_disk_is_refused_and_changes_nothing),
+        LAB_TEST(a_drain_on_a_read_only_disk_is_refused_and_changes_nothing),
+        LAB_TEST(an_isolation_on_a_full_disk_is_done_all_the_same),
+        LAB_TEST(a_truncated_ledger_is_set_aside_and_everything_is_drained),
+        LAB_TEST(a_ledger_of_garbage_is_set_aside_and_everything_is_drained),
+        LAB_TEST(an_empty_ledger_is_set_aside_and_everything_is_drained),
+        LAB_TEST(damage_that_nobody_has_settled_is_still_a_drain_after_another_restart),
+    };
+    return cmocka_run_group_tests_name("files", tests, NULL, NULL);
+}

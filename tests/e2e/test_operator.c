@@ -1,0 +1,401 @@
+// What operators do: drain and its kin, who may, when it is refused, and what the command tells.
+#include "tests/lab/pop.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#define MS UINT64_C(1000000) // in ns
+
+static struct pop announced_pop(const struct pop_options *options, const char *sections)
+{
+    struct pop pop = pop_make(options);
+
+    pop_run(&pop, sections);
+    POP_WAIT_ANNOUNCED(&pop);
+    return pop;
+}
+
+static struct pop usual_pop(void)
+{
+    return announced_pop(&(struct pop_options){0}, POP_USUAL);
+}
+
+static bool output_has(const char *text)
+{
+    return strstr(pop_output, text) != NULL;
+}
+
+// --- Drain ---------------------------------------------------------------------------------------
+
+// Promised: one UPDATE with the community, no withdrawal before grace is over.
+static void a_drain_is_one_update_and_after_grace_one_withdrawal(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    const size_t mark = pop_mark(&pop);
+    const uint64_t began_ns = lab_now_ns();
+    POP_COMMAND(&pop, 0, "drain", "dns", "--reason", "new kernel");
+    POP_WAIT_WITHDRAWN(&pop);
+    assert_true(tap_withdrawn_at_ns(pop.tap, POP_V4) - began_ns >= POP_GRACE_MS * MS);
+    assert_true(tap_withdrawn_at_ns(pop.tap, POP_V6) - began_ns >= POP_GRACE_MS * MS);
+    POP_HISTORY(&pop, mark, "GW");
+    assert_true(pop_says(&pop, "services dns intent kind", "drain"));
+    assert_true(pop_says(&pop, "services dns intent reason", "new kernel"));
+    assert_true(pop_says_part(&pop, "services dns intent by", "root"));
+
+    POP_COMMAND(&pop, 0, "undrain", "dns");
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_HISTORY(&pop, mark, "GWA");
+}
+
+static void an_undrain_within_grace_leaves_no_gap(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h");
+    POP_WAIT_DRAINING(&pop);
+    POP_COMMAND(&pop, 0, "undrain", "dns", "--wait");
+    POP_HISTORY(&pop, 0, "AGA");
+}
+
+static void a_drain_now_withdraws_without_grace(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
+    POP_HISTORY(&pop, 0, "AW");
+}
+
+static void a_drain_for_a_time_ends_by_itself(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    const uint64_t began_ns = lab_now_ns();
+    POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--for", "500ms");
+    POP_WAIT_WITHDRAWN(&pop);
+    POP_WAIT_ANNOUNCED(&pop);
+    assert_true(tap_announced_at_ns(pop.tap, POP_V4) - began_ns >= 500 * MS);
+    POP_WAIT_SAYS(&pop, "services dns intent kind", "auto");
+    POP_HISTORY(&pop, 0, "AWA");
+}
+
+static void a_drained_service_that_dies_and_returns_stays_drained(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
+    lab_kill(pop.unbound);
+    POP_WAIT_SAYS(&pop, "probes dns4 health", "down");
+    lab_unbound_restart(pop.unbound);
+    POP_WAIT_SAYS(&pop, "services dns allowed", "announce");
+    assert_true(pop_says(&pop, "services dns target", "withdraw"));
+    POP_HISTORY(&pop, 0, "AW");
+}
+
+// --- The guard -----------------------------------------------------------------------------------
+
+#define GUARDED                                                                                    \
+    POP_PROBES "[service dns]\nprefixes = " POP_V4 " " POP_V6 "\nrequire = dns4 dns6\n" POP_TIMING
+
+static void the_last_pop_is_not_drained_unless_forced(void **state)
+{
+    struct pop pop = announced_pop(&(struct pop_options){.another_pop = true}, GUARDED);
+
+    (void)state;
+    POP_COMMAND(&pop, 4, "drain", "dns");
+    assert_true(output_has(POP_V4));
+    assert_true(output_has("--force"));
+    assert_true(pop_says(&pop, "services dns intent kind", "auto"));
+    POP_HISTORY(&pop, 0, "A");
+
+    tap_announce(pop.another_pop, POP_V4, NULL); // one of two prefixes is not enough
+    LAB_WAIT(lab_bird_imported(pop.bird, "another_pop") == 1, "the other PoP's path", POP_WAIT_MS);
+    POP_COMMAND(&pop, 4, "drain", "dns");
+    assert_true(output_has(POP_V6));
+
+    POP_COMMAND(&pop, 0, "drain", "dns", "--force", "--now", "--wait");
+    POP_HISTORY(&pop, 0, "AW");
+}
+
+static void a_drain_passes_while_another_pop_announces_the_prefixes(void **state)
+{
+    struct pop pop = announced_pop(&(struct pop_options){.another_pop = true}, GUARDED);
+
+    (void)state;
+    tap_announce(pop.another_pop, POP_V4, NULL);
+    tap_announce(pop.another_pop, POP_V6, NULL);
+    LAB_WAIT(lab_bird_imported(pop.bird, "another_pop") == 2, "the other PoP's paths", POP_WAIT_MS);
+    POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
+    POP_HISTORY(&pop, 0, "AW");
+}
+
+// A compromised PoP is off the air whoever else is there.
+static void an_isolation_asks_nobody_and_ends_by_release_only(void **state)
+{
+    struct pop pop = announced_pop(&(struct pop_options){0}, GUARDED);
+
+    (void)state;
+    POP_COMMAND(&pop, 0, "isolate", "dns", "--reason", "break-in", "--wait");
+    POP_COMMAND(&pop, 4, "undrain", "dns");
+    POP_COMMAND(&pop, 4, "drain", "dns");
+    POP_COMMAND(&pop, 4, "pin", "dns", "--for", "1h", "--reason", "no");
+    assert_true(pop_says(&pop, "services dns intent kind", "isolate"));
+    POP_HISTORY(&pop, 0, "AW");
+    POP_COMMAND(&pop, 0, "release", "dns", "--wait");
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_HISTORY(&pop, 0, "AWA");
+}
+
+static void a_pin_announces_what_the_probes_call_dead_until_it_ends(void **state)
+{
+    struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
+
+    (void)state;
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_SAYS(&pop, "probes dns4 health", "down");
+    POP_COMMAND(&pop, 2, "pin", "dns", "--reason", "without an end");
+    POP_COMMAND(&pop, 2, "pin", "dns", "--for", "1h");
+    POP_HISTORY(&pop, 0, "");
+    POP_COMMAND(&pop, 0, "pin", "dns", "--for", "1h", "--reason", "the probe is wrong", "--wait");
+    POP_HISTORY(&pop, 0, "A");
+    POP_COMMAND(&pop, 0, "unpin", "dns", "--wait");
+    POP_HISTORY(&pop, 0, "AW");
+    POP_COMMAND(&pop, 0, "pin", "dns", "--for", "300ms", "--reason", "briefly");
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_WITHDRAWN(&pop);
+    POP_WAIT_SAYS(&pop, "services dns intent kind", "auto");
+    POP_HISTORY(&pop, 0, "AWAW");
+}
+
+// --- More services than one ----------------------------------------------------------------------
+
+static const char three_services[] = POP_USUAL
+    "[service mail]\nprefixes = 198.51.100.25/32\nrequire = dns4\nlast_pop_guard = off\n" POP_TIMING
+    "[service web]\nprefixes = 198.51.100.80/32 2001:db8:80::/48\nrequire = dns6\n"
+    "last_pop_guard = off\n" POP_TIMING;
+
+static void several_services_and_all_are_drained_at_once(void **state)
+{
+    struct pop pop = announced_pop(&(struct pop_options){0}, three_services);
+
+    (void)state;
+    LAB_WAIT(tap_has(pop.tap, "198.51.100.25/32") && tap_has(pop.tap, "198.51.100.80/32"),
+             "the other services", POP_WAIT_MS);
+    POP_COMMAND(&pop, 0, "drain", "dns", "web", "--now", "--wait");
+    lab_barrier(pop.bird, pop.tap);
+    assert_true(pop_withdrawn(&pop));
+    assert_false(tap_has(pop.tap, "198.51.100.80/32"));
+    assert_true(tap_has(pop.tap, "198.51.100.25/32"));
+
+    POP_COMMAND(&pop, 0, "drain", "--all", "--now", "--wait");
+    lab_barrier(pop.bird, pop.tap);
+    assert_int_equal(tap_route_count(pop.tap), 0);
+    POP_COMMAND(&pop, 0, "undrain", "--all");
+    LAB_WAIT(tap_route_count(pop.tap) == 5, "all five prefixes", POP_WAIT_MS);
+}
+
+static void one_unknown_service_among_others_changes_nothing(void **state)
+{
+    struct pop pop = announced_pop(&(struct pop_options){0}, three_services);
+
+    (void)state;
+    POP_COMMAND(&pop, 1, "drain", "web", "dsn", "--now");
+    assert_true(output_has("dns"));
+    assert_true(pop_says(&pop, "services web intent kind", "auto"));
+}
+
+// --- The command ---------------------------------------------------------------------------------
+
+static void a_usage_error_is_told_from_a_missing_daemon(void **state)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    (void)state;
+    POP_COMMAND(&pop, 3, "status");
+    assert_true(output_has("popgate.sock"));
+    POP_COMMAND(&pop, 3, "drain", "dns");
+    pop_run(&pop, POP_USUAL);
+    POP_COMMAND(&pop, 0, "status");
+    POP_COMMAND(&pop, 2, "drian", "dns");
+    assert_true(output_has("drain"));
+    POP_COMMAND(&pop, 2, "drain");
+    POP_COMMAND(&pop, 2, "drain", "dns", "--all");
+    POP_COMMAND(&pop, 2, "drain", "dns", "--for", "soon");
+    POP_COMMAND(&pop, 2, "status", "--force");
+    POP_COMMAND(&pop, 1, "explain", "dms");
+    assert_true(output_has("dns"));
+    lab_popgated_kill(pop.popgated);
+    POP_COMMAND(&pop, 3, "status");
+}
+
+static void waiting_in_vain_ends_with_a_status_of_its_own(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    lab_stop(lab_bird_process(pop.bird));
+    POP_COMMAND(&pop, 5, "drain", "dns", "--now", "--wait=300ms");
+    assert_true(pop_says(&pop, "services dns intent kind", "drain"));
+    lab_cont(lab_bird_process(pop.bird));
+    POP_WAIT_WITHDRAWN(&pop);
+}
+
+static void check_speaks_as_nagios_does(void **state)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    (void)state;
+    POP_COMMAND(&pop, 3, "check");
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_SAYS(&pop, "services dns prefixes " POP_V4 " announced", "true");
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_COMMAND(&pop, 0, "check");
+    lab_kill(pop.unbound);
+    POP_WAIT_SAYS(&pop, "services dns target", "withdraw");
+    POP_COMMAND(&pop, 2, "check");
+}
+
+static struct lab_process *popgate_as_nobody(const struct pop *pop, const char *verb,
+                                             const char *service)
+{
+    char program[LAB_PATH_MAX], socket[LAB_PATH_MAX];
+    const struct lab_command command = {
+        .name = verb,
+        .argv = LAB_ARGV(lab_program_for_all(pop->node, lab_popgate_program(), program), "--socket",
+                         lab_path(pop->node, "run/popgate.sock", socket), verb, service),
+        .user = LAB_NOBODY,
+    };
+
+    return lab_spawn(pop->node, &command);
+}
+
+static void an_ordinary_user_may_look_but_not_touch(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    if (!lab_has_users()) {
+        skip();
+    }
+    struct lab_process *status = popgate_as_nobody(&pop, "status", "dns");
+    assert_int_equal(lab_wait_exit(status, POP_WAIT_MS), 0);
+    assert_true(lab_log_contains(status, "dns"));
+    struct lab_process *drain = popgate_as_nobody(&pop, "drain", "dns");
+    assert_int_equal(lab_wait_exit(drain, POP_WAIT_MS), 1);
+    assert_true(lab_log_contains(drain, "not allowed"));
+    assert_true(pop_says(&pop, "services dns intent kind", "auto"));
+    POP_HISTORY(&pop, 0, "A");
+}
+
+// --- What it prints ------------------------------------------------------------------------------
+
+// Columns, counting characters of UTF-8.
+static size_t columns(const char *line, size_t length)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        count += ((unsigned char)line[i] & 0xc0) != 0x80;
+    }
+    return count;
+}
+
+static void assert_fits_80_columns(const char *text)
+{
+    while (*text != '\0') {
+        const size_t length = strcspn(text, "\n");
+
+        if (columns(text, length) > 80) {
+            lab_fail("this line is wider than 80 columns: %.*s", (int)length, text);
+        }
+        text += length + (text[length] == '\n');
+    }
+}
+
+static void assert_verbs_fit(const struct pop *pop)
+{
+    POP_COMMAND(pop, 0, "status");
+    assert_fits_80_columns(pop_output);
+    POP_COMMAND(pop, 0, "explain", "dns");
+    assert_fits_80_columns(pop_output);
+    POP_COMMAND(pop, 0, "probes");
+    assert_fits_80_columns(pop_output);
+    POP_COMMAND(pop, 0, "events");
+    assert_fits_80_columns(pop_output);
+}
+
+#define LONG_REASON                                                                                \
+    "a reason that is much longer than what fits into a line of any table, whoever prints it"
+
+static void everything_printed_fits_80_columns(void **state)
+{
+    struct pop pop = announced_pop(&(struct pop_options){.transit = true}, three_services);
+
+    (void)state;
+    assert_verbs_fit(&pop);
+    POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h", "--for", "2h", "--reason", LONG_REASON);
+    assert_verbs_fit(&pop);
+    lab_kill(pop.unbound);
+    POP_WAIT_SAYS(&pop, "services web target", "withdraw");
+    assert_verbs_fit(&pop);
+    lab_bird_kill(pop.bird);
+    POP_WAIT_SAYS(&pop, "bird link state", "down");
+    assert_verbs_fit(&pop);
+}
+
+static void assert_json(const char *member)
+{
+    json_t *root = json_loads(pop_output, JSON_REJECT_DUPLICATES, NULL);
+
+    assert_non_null(root);
+    assert_non_null(json_object_get(root, member));
+    json_decref(root);
+}
+
+static void json_is_json(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    POP_COMMAND(&pop, 0, "--json", "status");
+    assert_json("services");
+    POP_COMMAND(&pop, 0, "explain", "dns", "--json");
+    assert_json("events");
+    POP_COMMAND(&pop, 0, "probes", "--json");
+    assert_json("probes");
+    POP_COMMAND(&pop, 0, "events", "--json");
+    assert_json("events");
+    POP_COMMAND(&pop, 0, "drain", "dns", "--json");
+    assert_json("message");
+}
+
+int main(void)
+{
+    lab_init();
+    const struct CMUnitTest tests[] = {
+        LAB_TEST(a_drain_is_one_update_and_after_grace_one_withdrawal),
+        LAB_TEST(an_undrain_within_grace_leaves_no_gap),
+        LAB_TEST(a_drain_now_withdraws_without_grace),
+        LAB_TEST(a_drain_for_a_time_ends_by_itself),
+        LAB_TEST(a_drained_service_that_dies_and_returns_stays_drained),
+        LAB_TEST(the_last_pop_is_not_drained_unless_forced),
+        LAB_TEST(a_drain_passes_while_another_pop_announces_the_prefixes),
+        LAB_TEST(an_isolation_asks_nobody_and_ends_by_release_only),
+        LAB_TEST(a_pin_announces_what_the_probes_call_dead_until_it_ends),
+        LAB_TEST(several_services_and_all_are_drained_at_once),
+        LAB_TEST(one_unknown_service_among_others_changes_nothing),
+        LAB_TEST(a_usage_error_is_told_from_a_missing_daemon),
+        LAB_TEST(waiting_in_vain_ends_with_a_status_of_its_own),
+        LAB_TEST(check_speaks_as_nagios_does),
+        LAB_TEST(an_ordinary_user_may_look_but_not_touch),
+        LAB_TEST(everything_printed_fits_80_columns),
+        LAB_TEST(json_is_json),
+    };
+    return cmocka_run_group_tests_name("operator", tests, NULL, NULL);
+}

@@ -1,0 +1,271 @@
+// New configurations, clean stops, and what popgated does without being run as a daemon.
+#include "tests/lab/pop.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WEB_V4 "198.51.100.80/32"
+#define WEB_V6 "2001:db8:80::/48"
+#define WEB                                                                                        \
+    "[service web]\nprefixes = " WEB_V4 " " WEB_V6                                                 \
+    "\nrequire = dns4\nlast_pop_guard = off\n" POP_TIMING
+
+static struct pop announced_pop(const char *sections)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    pop_run(&pop, sections);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    return pop;
+}
+
+static bool output_has(const char *text)
+{
+    return strstr(pop_output, text) != NULL;
+}
+
+// --- Reload --------------------------------------------------------------------------------------
+
+static void a_broken_configuration_changes_nothing_and_is_told(void **state)
+{
+    struct pop pop = announced_pop(POP_USUAL);
+
+    (void)state;
+    pop_write(&pop, POP_USUAL "hold_dwon = 1s\n");
+    POP_COMMAND(&pop, 1, "reload");
+    assert_true(output_has("popgate.conf:"));
+    assert_true(output_has("hold_down"));
+    LAB_WAIT(pop_has_event(&pop, "nothing was changed"), "an event about it", POP_WAIT_MS);
+
+    pop_reload(&pop, "[service dns]\n"); // and by signal
+    LAB_WAIT(lab_log_contains(lab_popgated_process(pop.popgated), "prefixes"),
+             "the log to say what is missing", POP_WAIT_MS);
+    lab_kill(pop.unbound);
+    POP_WAIT_WITHDRAWN(&pop);
+    POP_HISTORY(&pop, 0, "AW");
+}
+
+static void an_unchanged_configuration_sends_nothing(void **state)
+{
+    struct pop pop = announced_pop(POP_USUAL);
+
+    (void)state;
+    POP_COMMAND(&pop, 0, "reload");
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_WAIT_SAYS(&pop, "include state", "loaded");
+    POP_HISTORY(&pop, 0, "A");
+    assert_true(pop_says(&pop, "drifts", "0"));
+}
+
+static void a_service_that_comes_and_goes_leaves_the_others_alone(void **state)
+{
+    struct pop pop = announced_pop(POP_USUAL);
+
+    (void)state;
+    pop_reload(&pop, POP_USUAL WEB);
+    LAB_WAIT(tap_has(pop.tap, WEB_V4) && tap_has(pop.tap, WEB_V6), "the new service", POP_WAIT_MS);
+    POP_WAIT_SAYS(&pop, "services web seen", "true");
+    pop_reload(&pop, POP_USUAL);
+    LAB_WAIT(!tap_has(pop.tap, WEB_V4) && !tap_has(pop.tap, WEB_V6), "the removed service to go",
+             POP_WAIT_MS);
+    POP_WAIT_SAYS(&pop, "include state", "loaded");
+    assert_null(strstr(lab_birdc(pop.bird, "show protocols"), "popgate_web"));
+    POP_HISTORY(&pop, 0, "A");
+    assert_int_equal(tap_events(pop.tap, 0, WEB_V4, NULL, 0), 2);
+}
+
+static void a_changed_community_is_one_update_of_that_service(void **state)
+{
+    struct pop pop = announced_pop(POP_USUAL WEB);
+
+    (void)state;
+    LAB_WAIT(tap_has(pop.tap, WEB_V4) && tap_has(pop.tap, WEB_V6), "both services", POP_WAIT_MS);
+    pop_reload(&pop, POP_USUAL WEB "communities = 64512:80\n");
+    LAB_WAIT(tap_has_community(pop.tap, WEB_V4, POP_AS, 80) &&
+                 tap_has_community(pop.tap, WEB_V6, POP_AS, 80),
+             "the new community", POP_WAIT_MS);
+    POP_HISTORY(&pop, 0, "A");
+    assert_int_equal(tap_events(pop.tap, 0, WEB_V4, NULL, 0), 2);
+    assert_int_equal(tap_withdrawn_at_ns(pop.tap, WEB_V4), 0);
+}
+
+static void an_added_prefix_is_announced_with_its_service(void **state)
+{
+    struct pop pop = announced_pop(POP_USUAL);
+
+    (void)state;
+    pop_reload(&pop, POP_PROBES "[service dns]\nprefixes = " POP_V4 " " POP_V6 " 203.0.113.0/24\n"
+                                "require = dns4 dns6\nlast_pop_guard = off\n" POP_TIMING);
+    LAB_WAIT(tap_has(pop.tap, "203.0.113.0/24"), "the new prefix", POP_WAIT_MS);
+    POP_HISTORY(&pop, 0, "A");
+}
+
+static void a_drain_outlives_a_reload(void **state)
+{
+    struct pop pop = announced_pop(POP_USUAL);
+
+    (void)state;
+    POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
+    POP_COMMAND(&pop, 0, "reload");
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    assert_true(pop_says(&pop, "services dns intent kind", "drain"));
+    POP_HISTORY(&pop, 0, "AW");
+}
+
+static void a_service_that_was_away_comes_back_drained_as_it_went(void **state)
+{
+    struct pop pop = announced_pop(POP_USUAL WEB);
+
+    (void)state;
+    LAB_WAIT(tap_has(pop.tap, WEB_V4), "the other service", POP_WAIT_MS);
+    POP_COMMAND(&pop, 0, "drain", "web", "--now", "--wait");
+    pop_reload(&pop, POP_USUAL);
+    LAB_WAIT(pop_says(&pop, "services web name", ""), "the service to be gone", POP_WAIT_MS);
+    pop_reload(&pop, POP_USUAL WEB);
+    POP_WAIT_SAYS(&pop, "services web allowed", "announce");
+    assert_true(pop_says(&pop, "services web target", "withdraw"));
+    lab_barrier(pop.bird, pop.tap);
+    assert_int_equal(tap_events(pop.tap, 0, WEB_V4, NULL, 0), 2);
+}
+
+// --- Stop ----------------------------------------------------------------------------------------
+
+static char *include_file(const struct pop *pop, char *out, size_t size)
+{
+    char path[LAB_PATH_MAX];
+    FILE *file = fopen(lab_path(pop->node, "run/bird.conf", path), "re");
+
+    assert_non_null(file);
+    out[fread(out, 1, size - 1, file)] = '\0';
+    fclose(file);
+    return out;
+}
+
+static void a_clean_stop_withdraws_and_the_file_says_so(void **state)
+{
+    char file[16384];
+    struct pop pop = announced_pop(POP_USUAL);
+
+    (void)state;
+    assert_int_equal(lab_popgated_stop(pop.popgated), 0);
+    POP_HISTORY(&pop, 0, "AW");
+    assert_null(strstr(include_file(&pop, file, sizeof file), "disabled off"));
+}
+
+static void a_clean_stop_may_keep_and_the_next_start_sends_nothing(void **state)
+{
+    struct pop pop = announced_pop(POP_USUAL "on_exit = keep\n");
+
+    (void)state;
+    assert_int_equal(lab_popgated_stop(pop.popgated), 0);
+    POP_HISTORY(&pop, 0, "A");
+    lab_popgated_restart(pop.popgated);
+    POP_WAIT_SAYS(&pop, "services dns cause", "healthy");
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_HISTORY(&pop, 0, "A");
+}
+
+// --- Not as a daemon -----------------------------------------------------------------------------
+
+static int run_popgated(const struct pop *pop, const char *option)
+{
+    char config[LAB_PATH_MAX];
+
+    return lab_run(
+        pop->node,
+        LAB_ARGV(lab_popgated_program(), option, lab_path(pop->node, "popgate.conf", config)),
+        pop_output, sizeof pop_output);
+}
+
+static void the_fail_safe_withdraws_everything_for_good(void **state)
+{
+    char file[16384];
+    struct pop pop = announced_pop(POP_USUAL WEB);
+
+    (void)state;
+    LAB_WAIT(tap_has(pop.tap, WEB_V4), "the other service", POP_WAIT_MS);
+    POP_WAIT_SAYS(&pop, "services web settled", "true");
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    lab_popgated_kill(pop.popgated);
+    assert_int_equal(run_popgated(&pop, "--withdraw-all"), 0);
+    lab_barrier(pop.bird, pop.tap);
+    assert_int_equal(tap_route_count(pop.tap), 0);
+    assert_null(strstr(include_file(&pop, file, sizeof file), "disabled off"));
+    lab_birdc(pop.bird, "configure");
+    lab_barrier(pop.bird, pop.tap);
+    assert_int_equal(tap_route_count(pop.tap), 0);
+    assert_int_equal(run_popgated(&pop, "--withdraw-all"), 0); // twice does no harm
+}
+
+static void the_fail_safe_says_when_bird_is_out_of_reach(void **state)
+{
+    struct pop pop = announced_pop(POP_USUAL);
+    char file[16384];
+
+    (void)state;
+    lab_popgated_kill(pop.popgated);
+    lab_bird_kill(pop.bird);
+    assert_int_equal(run_popgated(&pop, "--withdraw-all"), 1);
+    assert_true(output_has("bird.ctl"));
+    assert_null(strstr(include_file(&pop, file, sizeof file), "disabled off"));
+    lab_bird_restart(pop.bird); // comes up withdrawn all the same
+    LAB_WAIT(lab_bird_established(pop.bird, "upstream"), "the session", POP_WAIT_MS);
+    lab_barrier(pop.bird, pop.tap);
+    assert_true(pop_withdrawn(&pop));
+}
+
+static void a_configuration_can_be_checked(void **state)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    (void)state;
+    pop_write(&pop, POP_USUAL);
+    assert_int_equal(run_popgated(&pop, "--check-config"), 0);
+    pop_write(&pop, POP_USUAL "grase = 3s\nprepend = lots\n");
+    assert_int_equal(run_popgated(&pop, "--check-config"), 1);
+    assert_true(output_has("popgate.conf:"));
+    assert_true(output_has("grace"));
+    assert_true(output_has("lots"));
+}
+
+static void the_printed_bird_configuration_is_one_that_bird_takes(void **state)
+{
+    char path[LAB_PATH_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    (void)state;
+    pop_write(&pop, POP_USUAL WEB "communities = 64512:1 no-export\nlarge_communities = 64512:1:1\n"
+                                  "ext_communities = rt:64512:10\nmed = 5\ndrain_prepend = 3\n");
+    assert_int_equal(run_popgated(&pop, "--print-bird-config"), 0);
+    lab_write(pop.node, "run/bird.conf", pop_output);
+    assert_true(output_has("popgate_web_v6_drain"));
+    assert_int_equal(lab_run(pop.node,
+                             LAB_ARGV("bird", "-p", "-c", lab_path(pop.node, "bird.conf", path)),
+                             pop_output, sizeof pop_output),
+                     0);
+}
+
+int main(void)
+{
+    lab_init();
+    const struct CMUnitTest tests[] = {
+        LAB_TEST(a_broken_configuration_changes_nothing_and_is_told),
+        LAB_TEST(an_unchanged_configuration_sends_nothing),
+        LAB_TEST(a_service_that_comes_and_goes_leaves_the_others_alone),
+        LAB_TEST(a_changed_community_is_one_update_of_that_service),
+        LAB_TEST(an_added_prefix_is_announced_with_its_service),
+        LAB_TEST(a_drain_outlives_a_reload),
+        LAB_TEST(a_service_that_was_away_comes_back_drained_as_it_went),
+        LAB_TEST(a_clean_stop_withdraws_and_the_file_says_so),
+        LAB_TEST(a_clean_stop_may_keep_and_the_next_start_sends_nothing),
+        LAB_TEST(the_fail_safe_withdraws_everything_for_good),
+        LAB_TEST(the_fail_safe_says_when_bird_is_out_of_reach),
+        LAB_TEST(a_configuration_can_be_checked),
+        LAB_TEST(the_printed_bird_configuration_is_one_that_bird_takes),
+    };
+    return cmocka_run_group_tests_name("reload", tests, NULL, NULL);
+}
