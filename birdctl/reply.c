@@ -258,19 +258,6 @@ static const char *take_number(const char *text, uint64_t max, uint64_t *out)
     return text;
 }
 
-bool bird_parse_imported(const struct bird_line *line, uint64_t *out)
-{
-    assert(line && out);
-    const char *value = labelled(line, "Routes:");
-    uint64_t number = 0;
-    const char *rest = value ? take_number(value, UINT64_MAX, &number) : NULL;
-    if (!rest || !starts_with(rest, " imported")) {
-        return false;
-    }
-    *out = number;
-    return true;
-}
-
 // BIRD writes "%-20s %s [%s %s%s]%s%s": prefix (empty when it is the one above), kind, protocol,
 // time, sender, mark, preference (rt_show_rte() in nest/rt-show.c).
 bool bird_parse_route(const struct bird_line *line, struct bird_route *out)

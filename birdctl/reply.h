@@ -66,10 +66,8 @@ struct bird_protocol {
 };
 bool bird_parse_protocol(const struct bird_line *line, struct bird_protocol *out);
 
-// Of `show protocols all` (1006): "Description:    popgate 0123abcd" (cut to size), "Routes:   2
-// imported, 0 exported ...".
+// Of `show protocols all` (1006): "Description:    popgate 0123abcd" (cut to size).
 bool bird_parse_description(const struct bird_line *line, char *out, size_t size);
-bool bird_parse_imported(const struct bird_line *line, uint64_t *out);
 
 // Of `show route` (1007): the name in brackets of one route's line, and whether it is the best:
 // "*", or "!" when it is but the kernel refused it. Lines without a route (table headings,

@@ -83,7 +83,6 @@ void announcer_set_target(struct announcer *announcer, size_t service, enum targ
 {
     struct announced *announced = &announcer->services[service];
     announced->target = target;
-    announced->forced = announcer->link_up;
     want(announcer, &announced->legs[LEG_PRIMARY], target == TARGET_ANNOUNCE, file_version);
     want(announcer, &announced->legs[LEG_DRAIN], target == TARGET_DEPREFERENCE, file_version);
     enqueue(announcer, service);
@@ -110,7 +109,7 @@ void announcer_link(struct announcer *announcer, bool up)
     announcer->link_began = ++announcer->actions;
     for (size_t i = 0; i < announcer->config->service_count; i++) {
         struct announced *announced = &announcer->services[i];
-        announced->forced = false;
+        enqueue(announcer, i);
         for (unsigned leg = 0; leg < LEGS; leg++) {
             struct leg *it = &announced->legs[leg];
             it->state[FAMILY_V4] = it->state[FAMILY_V6] = LEG_UNSEEN;
@@ -235,7 +234,7 @@ void announcer_reply_line(struct announcer *announcer, unsigned code, const char
 // What else the service needs, the next snapshot says: a BIRD that refuses is not asked without
 // end.
 static void answered(struct announcer *announcer, size_t service, enum leg_name name,
-                     bool no_protocol)
+                     enum bird_outcome outcome)
 {
     struct leg *leg = &announcer->services[service].legs[name];
     if (leg->unanswered > 0) {
@@ -245,37 +244,37 @@ static void answered(struct announcer *announcer, size_t service, enum leg_name 
     if (leg->unanswered == 0) {
         leg->sent = LEG_IDLE;
     }
-    if (no_protocol) {
-        leg->state[FAMILY_V4] = leg->state[FAMILY_V6] = LEG_ABSENT;
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        // What BIRD has, it named in the lines before.
+        bool unnamed = outcome == BIRD_OK && leg->state[family] == LEG_UNSEEN;
+        if (outcome == BIRD_NO_PROTOCOL || unnamed) {
+            leg->state[family] = LEG_ABSENT;
+        }
     }
 }
 
-static void mass_answered(struct announcer *announcer, bool no_protocol)
+static void mass_answered(struct announcer *announcer, enum bird_outcome outcome)
 {
     announcer->mass_unanswered = false;
     for (size_t i = 0; i < announcer->config->service_count; i++) {
         for (unsigned leg = 0; leg < LEGS; leg++) {
             if (announcer->services[i].legs[leg].in_mass) {
                 announcer->services[i].legs[leg].in_mass = false;
-                answered(announcer, i, leg, no_protocol);
+                answered(announcer, i, leg, outcome);
             }
         }
     }
 }
 
-void announcer_reply_end(struct announcer *announcer, uint64_t token, bool no_protocol,
-                         bool complete)
+void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_outcome outcome)
 {
-    if (!complete) {
-        return; // announcer_link() forgets everything
-    }
     announcer->actions++;
     announcer->unanswered -= announcer->unanswered > 0;
     size_t service = order_a(token);
     if (service < announcer->config->service_count) {
-        answered(announcer, service, (enum leg_name)order_b(token), no_protocol);
+        answered(announcer, service, (enum leg_name)order_b(token), outcome);
     } else if (order_b(token) == ANNOUNCER_MASS) {
-        mass_answered(announcer, no_protocol);
+        mass_answered(announcer, outcome);
     }
 }
 
@@ -320,7 +319,7 @@ static bool needs_disable(const struct announcer *announcer, size_t service, enu
     }
     return has_state(announcer, service, leg, LEG_ON) ||
            has_state(announcer, service, leg, LEG_STARTING) ||
-           (announced->forced && has_state(announcer, service, leg, LEG_UNSEEN));
+           has_state(announcer, service, leg, LEG_UNSEEN); // withdrawing does not wait to look
 }
 
 static bool needs_enable(const struct announcer *announcer, size_t service, enum leg_name name)
@@ -365,7 +364,6 @@ static void plan_off(struct announcer *announcer, struct orders *orders, size_t 
             order_leg(announcer, orders, service, leg_order[i], false);
         }
     }
-    announcer->services[service].forced = false;
 }
 
 // False: something has to wait for replies.

@@ -12,6 +12,8 @@
 #include "controller/decision.h"
 #include "controller/order.h"
 
+#include "birdctl/reply.h"
+
 enum leg_state {
     LEG_UNSEEN, // nothing known since BIRD's socket came up
     LEG_ABSENT, // BIRD has no such protocol
@@ -36,7 +38,6 @@ struct announced {
     enum target target;
     struct leg legs[LEGS];
     bool queued; // to be planned
-    bool forced; // decided since the link came up: switch off even what has not been seen
 };
 
 struct announcer_protocol {
@@ -104,8 +105,7 @@ uint64_t announcer_acted(const struct announcer *announcer, size_t service);
 // Replies to our own orders: a line for each protocol (code 8 .. 11), then the end. complete false:
 // the link went.
 void announcer_reply_line(struct announcer *announcer, unsigned code, const char *text);
-void announcer_reply_end(struct announcer *announcer, uint64_t token, bool no_protocol,
-                         bool complete);
+void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_outcome outcome);
 
 // Puts what is to be done now into orders.
 void announcer_plan(struct announcer *announcer, struct orders *orders);

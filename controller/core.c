@@ -14,6 +14,7 @@
 #define GENERATION_SHIFT 60
 #define ORDERS_SPARE     128
 #define DRIFTS_LOGGED    20 // within a second
+#define DRIFT_ROUNDS     10 // repaired without pause, within a second
 
 static void flush(struct core *core, uint64_t now_ns);
 
@@ -106,12 +107,17 @@ static void tell_announcer(struct core *core, size_t service)
 {
     const struct service_conf *conf = conf_of(core, service);
     enum target target = core->services[service].decision.target;
+    size_t off_before = core->loader.off_count;
     for (unsigned family = 0; family < FAMILIES; family++) {
         char name[BIRD_PROTOCOL_MAX];
         birdconf_protocol_name(conf, family, false, name);
         loader_set(&core->loader, name, target == TARGET_ANNOUNCE);
         birdconf_protocol_name(conf, family, true, name);
         loader_set(&core->loader, name, target == TARGET_DEPREFERENCE);
+    }
+    if (target != TARGET_WITHDRAW) {
+        // The other leg takes over: the file is changed in whole, so that never both are off in it.
+        core->loader.off_count = off_before;
     }
     announcer_set_target(core->announcer, service, target, core->loader.version);
 }
@@ -496,9 +502,9 @@ static void drift(struct core *core, const char *protocol, bool up, uint64_t now
     }
     core->drifts++;
     loader_write_again(&core->loader); // it may have come from a file put in place of ours
-    if (ms_of(now_ns) - core->drift_log_ms >= 1000) {
-        core->drift_log_ms = ms_of(now_ns);
-        core->drift_logged = 0;
+    if (ms_of(now_ns) - core->drift_began_ms >= SNAPSHOT_MS) {
+        core->drift_began_ms = ms_of(now_ns);
+        core->drift_logged = core->drift_rounds = 0;
     }
     if (core->drift_logged++ < DRIFTS_LOGGED) {
         events_add(core->events, EVENT_DRIFT, NULL, now_ns,
@@ -581,10 +587,10 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
                        bool complete, uint64_t now_ns)
 {
     enum bird_outcome outcome = bird_outcome(code);
-    announcer_reply_end(core->announcer, token, outcome == BIRD_NO_PROTOCOL, complete);
     if (!complete) {
-        return;
+        return; // the link went, which the announcer is told as well
     }
+    announcer_reply_end(core->announcer, token, outcome);
     if (outcome != BIRD_OK && outcome != BIRD_NO_PROTOCOL) {
         if (!core->denied) {
             core->denied = true;
@@ -604,7 +610,10 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
     for (size_t i = first; i < end; i++) {
         note_acknowledged(core, i, now_ns);
     }
-    want_snapshot(core);
+    // Where repairing leads to nothing but more drift, it goes on with the snapshot in its turn.
+    if (core->drift_rounds < DRIFT_ROUNDS || ms_of(now_ns) - core->drift_began_ms >= SNAPSHOT_MS) {
+        want_snapshot(core);
+    }
 }
 
 // What was adopted from the file stands only if BIRD has it too (a crash may have come between the
@@ -635,6 +644,7 @@ static void snapshot_end(struct core *core, bool complete, uint64_t now_ns)
     if (!complete) {
         return;
     }
+    core->drift_rounds += core->drifts != core->drifts_before;
     if (!observed_snapshot_end(core->observed)) {
         events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
                    "out of memory for BIRD's sessions: new ones are not watched")
@@ -854,6 +864,7 @@ static void ask_snapshot(struct core *core)
     }
     core->snapshot_wanted = false;
     core->snapshot_under_way = true;
+    core->drifts_before = core->drifts;
     announcer_snapshot_begin(core->announcer, core->snapshot_in_turn);
     core->snapshot_in_turn = false;
     observed_snapshot_begin(core->observed);

@@ -56,7 +56,9 @@ struct core {
     uint64_t snapshot_at_ms; // of the next one in its turn
     bool file_trouble;       // the include file could not be saved
     uint64_t drifts;
-    uint64_t drift_log_ms; // begin of the second that drift_logged counts in
+    uint64_t drifts_before;  // the snapshot under way
+    uint64_t drift_began_ms; // of the second that the two below count in
+    unsigned drift_rounds;   // snapshots that found drift
     unsigned drift_logged;
     uint64_t evidence_ns; // of the input being worked on
     uint64_t next_ms;     // when core_tick() has something to do

@@ -33,7 +33,6 @@ static void parse_every_way(const struct bird_line *line)
     struct bird_protocol protocol;
     struct bird_route route;
     struct bird_version version;
-    uint64_t imported;
     char description[16];
     if (bird_parse_protocol(line, &protocol)) {
         require(protocol.name[0] != '\0' && strlen(protocol.name) < sizeof protocol.name);
@@ -45,7 +44,6 @@ static void parse_every_way(const struct bird_line *line)
     if (bird_parse_description(line, description, sizeof description)) {
         require(strlen(description) < sizeof description);
     }
-    (void)bird_parse_imported(line, &imported);
     (void)bird_parse_greeting(line, &version);
     (void)bird_outcome(line->code);
 }

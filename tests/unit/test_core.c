@@ -32,6 +32,7 @@ static struct {
     size_t count;
     char revision[REVISION_TEXT_MAX];
     unsigned refusal;             // reply code to every switch; 0: none
+    bool lies;                    // says that it switches, and does not
     unsigned check;               // reply code to `configure check`
     unsigned switches;            // commands that switch
     char last[ORDER_COMMAND_MAX]; // of those
@@ -77,7 +78,7 @@ static unsigned bird_switches(const struct order *order, bool on)
     assert_int_equal(sscanf(order->command, "%*s \"%63[^\"]\"", pattern), 1);
     for (size_t i = 0; i < bird.count; i++) {
         if (fnmatch(pattern, bird.protocols[i].name, 0) == 0) {
-            bird.protocols[i].on = on;
+            bird.protocols[i].on = bird.lies ? bird.protocols[i].on : on;
             snprintf(text, sizeof text, "%s: done", bird.protocols[i].name);
             tell_line(order->token, on ? 11 : 9, text);
         }
@@ -411,6 +412,24 @@ static void somebodys_disable_is_repaired_and_the_file_written_again(void **stat
     assert_non_null(strstr(last_event(EVENT_DRIFT)->text, "popgate_dns_v4"));
 }
 
+static void a_bird_that_lies_is_not_asked_without_end(void **state)
+{
+    (void)state;
+    running(ONE_PROBE DNS_NEEDS_A);
+    say(0, "fff");
+    settle();
+    assert_false(*bird_protocol("popgate_dns_v4"));
+    bird.lies = true;
+    *bird_protocol("popgate_dns_v4") = true;
+    pass_ms(1000);
+    unsigned before = bird.switches;
+    pass_ms(1000);
+    assert_in_range(bird.switches - before, 1, 40);
+    bird.lies = false;
+    pass_ms(1000);
+    assert_false(*bird_protocol("popgate_dns_v4"));
+}
+
 static void an_echo_about_us_is_looked_into_at_once(void **state)
 {
     (void)state;
@@ -719,6 +738,7 @@ int main(void)
         TEST(what_only_bird_has_is_withdrawn),
         TEST(after_a_reboot_nothing_is_taken_over),
         TEST(somebodys_disable_is_repaired_and_the_file_written_again),
+        TEST(a_bird_that_lies_is_not_asked_without_end),
         TEST(an_echo_about_us_is_looked_into_at_once),
         TEST(the_echo_of_a_command_leads_to_no_question),
         TEST(a_bird_that_refuses_is_asked_again_only_once_a_second),

@@ -465,43 +465,6 @@ static void descriptions_are_read_under_either_width_of_label(void **state)
     assert_string_equal(small, "popgate");
 }
 
-static void imported_routes_are_counted_and_the_statistics_skipped(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *name;
-        uint64_t counts[8];
-        size_t rows;
-    } table[] = {
-        {"bird2-protocols.txt", {2, 2, 3, 0, 2, 1, 2}, 7},
-        {"bird3-session.txt", {2}, 1},
-    };
-    for (size_t file = 0; file < 2; file++) {
-        struct lines *lines = read_recording(table[file].name);
-        size_t rows = 0;
-        for (size_t i = 0; i < lines->count; i++) {
-            const struct bird_line line = line_at(lines, i);
-            uint64_t imported;
-            if (bird_parse_imported(&line, &imported)) {
-                assert_true(rows < table[file].rows);
-                assert_int_equal(imported, table[file].counts[rows++]);
-            }
-        }
-        assert_int_equal(rows, table[file].rows);
-        forget(lines);
-    }
-    uint64_t imported = 7;
-    const struct bird_line kept =
-        row_of(1006, "    Routes:         10 imported, 3 filtered, 0 exported");
-    const struct bird_line huge = row_of(1006, "    Routes:         99999999999999999999 imported");
-    const struct bird_line other = row_of(1006, "    Routes:         10 exported");
-    assert_false(bird_parse_imported(&huge, &imported));
-    assert_false(bird_parse_imported(&other, &imported));
-    assert_int_equal(imported, 7);
-    assert_true(bird_parse_imported(&kept, &imported));
-    assert_int_equal(imported, 10);
-}
-
 static void routes_are_read_with_their_protocol_and_whether_they_are_best(void **state)
 {
     (void)state;
@@ -636,7 +599,6 @@ int main(void)
         cmocka_unit_test(rows_that_are_no_protocols_are_refused),
         cmocka_unit_test(a_name_is_taken_whole_or_not_at_all),
         cmocka_unit_test(descriptions_are_read_under_either_width_of_label),
-        cmocka_unit_test(imported_routes_are_counted_and_the_statistics_skipped),
         cmocka_unit_test(routes_are_read_with_their_protocol_and_whether_they_are_best),
         cmocka_unit_test(a_route_row_may_have_any_time_and_a_failed_kernel_sync),
         cmocka_unit_test(rows_without_a_route_are_refused),
