@@ -169,7 +169,8 @@ check-install:
 	@SYSTEMD_UNIT_PATH=$(abspath $(BUILD))/root/usr/lib/systemd/system: \
 	    systemd-analyze verify --man=no popgated.service popgate-failsafe.service 2>&1 | \
 	    { ! grep -v 'popgated\? is not executable: No such file'; }
-	@systemd-sysusers --root=$(BUILD)/root --dry-run $(BUILD)/root/usr/lib/sysusers.d/popgate.conf > /dev/null 2>&1
+	@systemd-sysusers --root=$(abspath $(BUILD))/root --dry-run \
+	    $(abspath $(BUILD))/root/usr/lib/sysusers.d/popgate.conf > /dev/null 2>&1
 	@echo "== installs; units and users are well-formed"
 
 bench: packages-bench
