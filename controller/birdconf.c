@@ -478,6 +478,13 @@ int birdconf_patch(const struct birdconf *conf, const char *runtime_dir, const s
     return result;
 }
 
+bool birdconf_exists(const char *runtime_dir)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
+    return access(path, F_OK) == 0;
+}
+
 bool birdconf_is_saved(const struct birdconf *conf, const char *runtime_dir)
 {
     char path[PATH_SIZE];

@@ -63,5 +63,7 @@ int birdconf_save(const char *runtime_dir, const char *text, size_t length,
 // What is on disk is just this text (conf NULL: no file).
 bool birdconf_is_saved(const struct birdconf *conf, const char *runtime_dir);
 
+bool birdconf_exists(const char *runtime_dir);
+
 // NULL with an empty error: there is no file.
 struct birdconf *birdconf_read(const char *runtime_dir, char error[KEY_ERROR_MAX]);

@@ -28,6 +28,7 @@
 #define BIRD_BACKOFF_MIN 20
 #define BIRD_BACKOFF_MAX 500
 #define STOP_WITHIN_MS   3000
+#define CHECK_FILE_MS    1000
 #define RETRY_SAVE_MS    1000
 #define OUTSTANDING_MAX  2048       // commands; the rest stays with the core until replies come
 #define GUARD_TOKEN      UINT64_MAX // no core's: their kinds end before
@@ -49,7 +50,7 @@ struct daemon {
     uint64_t *remembered; // recent withdrawals of each service, as last saved
     bool memory_saved;
     char boot_id[64];
-    uv_timer_t tick, watchdog, retry, stop;
+    uv_timer_t tick, watchdog, retry, check, stop;
     uv_fs_event_t runtime_changed;
     uv_signal_t signals[3];
     bool working, again; // in after_input(); it was called from within itself
@@ -304,6 +305,20 @@ static void set_all_fast(struct daemon *daemon)
 }
 
 // ---- files ----
+
+// runtime_dir may be gone, and with it what tells of changes there.
+static void on_check(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    uint64_t version;
+    const struct birdconf *file = core_file(daemon->core, &version);
+    if (file != NULL && version == daemon->include_submitted && !daemon->stopping &&
+        !daemon->core->file_trouble && saver_idle(daemon->include_saver) &&
+        !birdconf_exists(daemon->config->pop.runtime_dir)) {
+        core_file_foreign(daemon->core, now_ns());
+        after_input(daemon);
+    }
+}
 
 static void on_retry(uv_timer_t *timer)
 {
@@ -611,7 +626,8 @@ static void close_all(struct daemon *daemon)
             daemon->links[i] = NULL;
         }
     }
-    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->retry, &daemon->stop};
+    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->retry, &daemon->check,
+                            &daemon->stop};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         uv_close((uv_handle_t *)timers[i], NULL);
     }
@@ -624,7 +640,8 @@ static void close_all(struct daemon *daemon)
 static void init_handles(struct daemon *daemon)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->retry, &daemon->stop};
+    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->retry, &daemon->check,
+                            &daemon->stop};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         uv_timer_init(daemon->loop, timers[i]);
         timers[i]->data = daemon;
@@ -695,6 +712,7 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[KE
         return false;
     }
     set_all_fast(daemon);
+    uv_timer_start(&daemon->check, on_check, CHECK_FILE_MS, CHECK_FILE_MS);
     if (damaged) {
         changes_sync(daemon->changes);
     }
@@ -734,8 +752,7 @@ int daemon_run(const char *config_path)
     signal(SIGPIPE, SIG_IGN);
     daemon = (struct daemon){.loop = uv_default_loop(), .config_path = config_path};
     daemon.config = config_load(config_path, report_line, &report);
-    if (daemon.config == NULL || !make_directory(daemon.config->pop.runtime_dir) ||
-        !make_directory(daemon.config->pop.state_dir)) {
+    if (daemon.config == NULL || !make_directory(daemon.config->pop.runtime_dir)) {
         config_free(daemon.config);
         return 1;
     }

@@ -170,6 +170,32 @@ static void damage_that_nobody_has_settled_is_still_a_drain_after_another_restar
     POP_HISTORY(&pop, 0, "");
 }
 
+static void a_missing_state_directory_drains_everything(void **state)
+{
+    char path[LAB_PATH_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    (void)state;
+    assert_int_equal(rmdir(lab_path(pop.node, "state", path)), 0);
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_SAYS(&pop, "services dns intent kind", "drain");
+    POP_WAIT_SAYS(&pop, "services dns allowed", "announce");
+    POP_HISTORY(&pop, 0, "");
+}
+
+static void an_include_file_that_somebody_removes_comes_back(void **state)
+{
+    char path[LAB_PATH_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    (void)state;
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    assert_int_equal(unlink(lab_path(pop.node, "run/bird.conf", path)), 0);
+    LAB_WAIT(access(path, F_OK) == 0, "the include file to be back", POP_WAIT_MS);
+}
+
 int main(void)
 {
     lab_init();
@@ -181,6 +207,8 @@ int main(void)
         LAB_TEST(a_ledger_of_garbage_is_set_aside_and_everything_is_drained),
         LAB_TEST(an_empty_ledger_is_set_aside_and_everything_is_drained),
         LAB_TEST(damage_that_nobody_has_settled_is_still_a_drain_after_another_restart),
+        LAB_TEST(a_missing_state_directory_drains_everything),
+        LAB_TEST(an_include_file_that_somebody_removes_comes_back),
     };
     return cmocka_run_group_tests_name("files", tests, NULL, NULL);
 }

@@ -182,7 +182,7 @@ static void answer_switch(struct model *model, const struct answer *answer, cons
     char pattern[BIRD_PROTOCOL_MAX];
     const char *quote = strchr(command, '"') + 1;
     snprintf(pattern, sizeof pattern, "%.*s", (int)strcspn(quote, "\""), quote);
-    bool before[MODEL_PROTOCOLS];
+    bool before[MODEL_PROTOCOLS] = {false};
     for (size_t i = 0; i < model->protocol_count; i++) {
         before[i] = model->protocols[i].enabled;
     }
@@ -237,9 +237,12 @@ static void answer_route(const struct model *model, const struct answer *answer,
                          const char *command)
 {
     char text[PREFIX_TEXT_MAX];
-    unsigned session = 0;
-    if (sscanf(command, "show route %49s export 'up%u'", text, &session) != 2 ||
-        session >= MODEL_SESSIONS) {
+    char name[SESSION_NAME_MAX];
+    if (sscanf(command, "show route %49s export '%64[^']'", text, name) != 2) {
+        abort();
+    }
+    size_t session = (size_t)(name[2] - '0'); // of "up0"
+    if (session >= MODEL_SESSIONS) {
         abort();
     }
     if (!model->established[session]) {
@@ -251,13 +254,13 @@ static void answer_route(const struct model *model, const struct answer *answer,
         if (strcmp(prefix->text, text) != 0) {
             continue;
         }
-        const char *names[] = {NULL, prefix->primary, prefix->drain, "direct1"};
-        const char *name = names[prefix->seen[session]];
-        if (name == NULL) {
+        const char *protocols[] = {NULL, prefix->primary, prefix->drain, "direct1"};
+        const char *protocol = protocols[prefix->seen[session]];
+        if (protocol == NULL) {
             break;
         }
         say(answer, 1007, "Table master4:");
-        say(answer, 1007, "%-20s blackhole [%s 00:22:45.151] * (260)", text, name);
+        say(answer, 1007, "%-20s blackhole [%s 00:22:45.151] * (260)", text, protocol);
         say_last(answer, 0, "%s", "");
         return;
     }
