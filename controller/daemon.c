@@ -13,6 +13,7 @@
 #include "probes/scheduler.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,9 +72,11 @@ static void close_all(struct daemon *daemon);
 static void send_orders(struct daemon *daemon)
 {
     struct order order;
+    bool withdrawing = false;
     while ((daemon->links[ORDER_LINK_ACT] == NULL ||
             bird_session_outstanding(daemon->links[ORDER_LINK_ACT]) < OUTSTANDING_MAX) &&
            core_order(daemon->core, &order)) {
+        withdrawing = withdrawing || order.urgent;
         int status = daemon->links[order.link] == NULL
                          ? UV_ENOTCONN
                          : bird_session_send(daemon->links[order.link], order.command, order.token,
@@ -81,6 +84,9 @@ static void send_orders(struct daemon *daemon)
         if (status != 0) {
             core_end(daemon->core, order.token, BIRD_END_LOST, 0, "", now_ns());
         }
+    }
+    if (withdrawing) {
+        sched_yield(); // the kernel may have put BIRD's turn on this core, behind us
     }
 }
 
