@@ -108,7 +108,7 @@ define install
 	    if [ "$$(id -u)" != 0 ]; then echo "missing, and only root can install: "$$missing >&2; exit 1; fi; \
 	    echo "installing:" $$missing; \
 	    if [ ! -e $(POLICY) ]; then \
-	        printf '#!/bin/sh\nexit 101\n' > $(POLICY); chmod 755 $(POLICY); trap 'rm -f $(POLICY)' EXIT; \
+	        printf '#!/bin/sh\nexit 101\n' > $(POLICY); chmod 755 $(POLICY); trap 'rm -f $(POLICY)' EXIT; trap 'exit 1' INT TERM HUP; \
 	    fi; \
 	    apt-get -qq update && \
 	    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing > /dev/null; \

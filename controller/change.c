@@ -89,6 +89,11 @@ static struct intent intent_of(const struct changes *changes, const struct api_c
     uint64_t now_ms = changes->shell->now_ns(changes->arg) / NS_PER_MS;
     intent.since_ms = now_ms;
     intent.grace_ms = what->has_grace ? what->grace_ms : core->config->services[service].grace_ms;
+    const struct intent *before = &core->services[service].intent;
+    if (intent.kind == INTENT_DRAIN && before->kind == INTENT_DRAIN &&
+        now_ms - before->since_ms >= before->grace_ms) {
+        intent.grace_ms = 0; // withdrawn already: draining again announces nothing
+    }
     intent.until_ms = what->for_ms != 0 ? now_ms + what->for_ms : 0;
     snprintf(intent.reason, sizeof intent.reason, "%s", what->reason);
     snprintf(intent.by, sizeof intent.by, "%s", what->by);

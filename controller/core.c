@@ -134,6 +134,7 @@ static void transition(struct core *core, size_t index, enum target from, uint64
     event->warning = event->to < from;
     service->transition = event->seq;
     service->seen = false;
+    service->seen_through = false;
     service->look_pause_ms = LOOK_AGAIN_MS;
     service->look_again_ms = ms_of(now_ns) + LOOK_AGAIN_MS;
     tell_announcer(core, index);
@@ -700,6 +701,7 @@ static void look_up_end(struct core *core, uint64_t token, bool complete, uint64
         }
     } else if (!service->seen && settled && observed_as_meant(core->observed, index, target)) {
         service->seen = true;
+        service->seen_through = true;
         service->look_again_ms = 0;
         struct event *event = events_get(core->events, service->transition);
         if (event != NULL && event->observed_ns == 0) {

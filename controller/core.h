@@ -27,6 +27,7 @@ struct core_service {
     enum target tentative;  // adopted from the file, and BIRD has not confirmed it yet;
                             // TARGET_WITHDRAW: nothing
     bool seen;              // all its prefixes are as meant, as far as seen
+    bool seen_through;      // the last change of target was seen to be done
     uint64_t look_again_ms; // look-ups of what is not as meant; 0: nothing to do
     uint64_t look_pause_ms;
     char why[EVENT_TEXT_MAX]; // the target's cause in words

@@ -479,14 +479,26 @@ static const char *api_trouble(void *arg)
 
 struct report {
     char first_error[512];
+    size_t errors;
 };
 
 static void report_line(void *arg, bool error, const char *line)
 {
     struct report *report = arg;
     log_line(error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", line);
-    if (error && report->first_error[0] == '\0') {
+    report->errors += error;
+    if (error && report->errors == 1) {
         snprintf(report->first_error, sizeof report->first_error, "%s", line);
+    }
+}
+
+// One line has room for one error.
+static void mention_more(struct report *report, const char *path)
+{
+    size_t length = strlen(report->first_error);
+    if (report->errors > 1) {
+        snprintf(report->first_error + length, sizeof report->first_error - length,
+                 " (and %zu more: popgated --check-config %s)", report->errors - 1, path);
     }
 }
 
@@ -546,6 +558,7 @@ static void reload(struct daemon *daemon)
     struct report report = {.first_error = ""};
     daemon->reload_wanted = false;
     struct config *config = config_load(daemon->config_path, report_line, &report);
+    mention_more(&report, daemon->config_path);
     const char *why = config == NULL ? report.first_error : needs_restart(daemon->config, config);
     uint64_t *remembered =
         config == NULL ? NULL : calloc(config->service_count + 1, sizeof *remembered);

@@ -39,6 +39,10 @@ struct observed *observed_new(const struct config *config)
         }
     }
     observed->first[config->service_count] = next;
+    for (size_t i = 0; i < config->bird.session_count && i < OBSERVED_SESSIONS_MAX; i++) {
+        struct seen_session *session = &observed->sessions[observed->session_count++];
+        snprintf(session->name, sizeof session->name, "%s", config->bird.sessions[i]);
+    }
     return observed;
 }
 

@@ -297,7 +297,7 @@ static void odd_prefix(const struct show *show, size_t indent, const json_t *pre
 {
     static const char *const texts[][2] = {
         {"short", "announced on fewer sessions than min_sessions"},
-        {"hidden", "ours is on, but not what BIRD exports"},
+        {"hidden", "BIRD exports another route, or none"},
         {"leak", "exported by another protocol although it is to be withdrawn"},
         {"late", "BIRD still exports what the target is not"},
         {"unknown", "not looked up yet"}};
@@ -307,6 +307,10 @@ static void odd_prefix(const struct show *show, size_t indent, const json_t *pre
         meaning = strcmp(texts[i][0], condition) == 0 ? texts[i][1] : meaning;
     }
     char other[TEXT_MAX / 4] = "";
+    if (strcmp(condition, "hidden") == 0) {
+        snprintf(other, sizeof other,
+                 "; does the session's export filter accept `proto ~ \"popgate_*\"`?");
+    }
     if (words(prefix, "other")[0] != '\0') {
         snprintf(other, sizeof other, " (%s on %s)", words(prefix, "other"),
                  words(prefix, "other_session"));
@@ -583,7 +587,7 @@ static void explain_decision(const struct show *show, const json_t *service)
     char age[AGE_TEXT_MAX];
     char left[AGE_TEXT_MAX];
     uint64_t hold_ms = number(service, "hold_down_left_ms");
-    labelled(show, LABEL, "decision", "%s for %s, cause %s; health alone would have %s%s%s%s",
+    labelled(show, LABEL, "decision", "%s for %s, cause %s; by health alone at %s%s%s%s",
              words(service, "target"), show_age(number(service, "age_ms"), age),
              words(service, "cause"), words(service, "allowed"), hold_ms > 0 ? ", better in " : "",
              hold_ms > 0 ? show_age(hold_ms, left) : "", hold_ms > 0 ? " (hold-down)" : "");

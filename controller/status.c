@@ -240,13 +240,24 @@ static void protocols(struct json_writer *writer, const struct core *core, size_
     jw_close(writer, '}');
 }
 
+// Until a change of target has been seen through, what is not as meant yet is no trouble; from then
+// on what is seen counts, though its settled name may be a second away.
+static enum condition shown_condition(const struct core *core, size_t index,
+                                      const struct prefix_view *seen)
+{
+    const struct seen_prefix *prefix = &core->observed->prefixes[index];
+    bool news = prefix->condition == CONDITION_AS_MEANT && seen->condition != CONDITION_AS_MEANT;
+    return news && core->services[prefix->service].seen_through ? seen->condition
+                                                                : prefix->condition;
+}
+
 static void prefix_one(struct json_writer *writer, const struct core *core, size_t index,
                        const struct prefix_view *seen)
 {
     char text[PREFIX_TEXT_MAX];
     jw_open(writer, NULL, '{');
     jw_string(writer, "prefix", prefix_text(core->observed->prefixes[index].prefix, text));
-    jw_string(writer, "condition", condition_name(core->observed->prefixes[index].condition));
+    jw_string(writer, "condition", condition_name(shown_condition(core, index, seen)));
     jw_bool(writer, "announced", seen->announced >= core->config->bird.min_sessions);
     jw_uint(writer, "sessions", seen->announced);
     jw_uint(writer, "sessions_unknown", seen->unknown);
@@ -265,8 +276,8 @@ static void prefixes_where(struct json_writer *writer, const struct core *core, 
     const struct observed *observed = core->observed;
     enum target target = core->services[index].decision.target;
     for (size_t i = observed->first[index]; i < observed->first[index + 1] && *left > 0; i++) {
-        if ((observed->prefixes[i].condition != CONDITION_AS_MEANT) == odd) {
-            struct prefix_view seen = observed_view(observed, i, target);
+        struct prefix_view seen = observed_view(observed, i, target);
+        if ((shown_condition(core, i, &seen) != CONDITION_AS_MEANT) == odd) {
             prefix_one(writer, core, i, &seen);
             (*left)--;
         }
@@ -282,7 +293,7 @@ static void prefixes(struct json_writer *writer, const struct core *core, size_t
     size_t most = 0;
     for (size_t i = observed->first[index]; i < observed->first[index + 1]; i++) {
         struct prefix_view seen = observed_view(observed, i, core->services[index].decision.target);
-        conditions[observed->prefixes[i].condition]++;
+        conditions[shown_condition(core, i, &seen)]++;
         fewest = seen.announced < fewest ? seen.announced : fewest;
         most = seen.announced > most ? seen.announced : most;
     }

@@ -31,7 +31,6 @@ static const struct {
     {UV_EAFNOSUPPORT, true, "local"},
     {UV_EPROTONOSUPPORT, true, "local"},
     {UV_EAGAIN, true, "local"},
-    {UV_EINVAL, true, "local"},
     {UV_EBADF, true, "local"},
     {UV_ENOTSOCK, true, "local"},
     {UV_EEXIST, true, "local"},
@@ -45,6 +44,8 @@ static const struct {
     {UV_EPIPE, false, "closed"},
     {UV_EHOSTUNREACH, false, "unreachable"},
     {UV_ENETUNREACH, false, "unreachable"},
+    {UV_EINVAL, false,
+     "unreachable"}, // Linux says so of a blackhole route, such as BIRD may have put there
     {UV_ETIMEDOUT, false, "timeout"},
 };
 #define ERRORS (sizeof errors / sizeof *errors)

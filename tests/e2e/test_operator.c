@@ -375,6 +375,18 @@ static void json_is_json(void **state)
     assert_json("message");
 }
 
+static void draining_again_announces_nothing(void **state)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    (void)state;
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
+    POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h", "--reason", "again", "--wait");
+    POP_HISTORY(&pop, 0, "AW");
+}
+
 int main(void)
 {
     lab_init();
@@ -396,6 +408,7 @@ int main(void)
         LAB_TEST(an_ordinary_user_may_look_but_not_touch),
         LAB_TEST(everything_printed_fits_80_columns),
         LAB_TEST(json_is_json),
+        LAB_TEST(draining_again_announces_nothing),
     };
     return cmocka_run_group_tests_name("operator", tests, NULL, NULL);
 }
