@@ -12,6 +12,7 @@
 #define PROBE_NAME_MAX    48
 #define VERDICT_CODE_MAX  32
 #define VERDICT_CAUSE_MAX 256
+#define WATCH_TEXT_MAX    192
 
 enum verdict_kind { VERDICT_UNKNOWN, VERDICT_FAIL, VERDICT_DEGRADED, VERDICT_PASS };
 
@@ -72,7 +73,20 @@ struct probe_type {
     // Returns what was being waited for, e.g. "answer to id.server CH TXT", for the scheduler's
     // timeout verdict.
     const char *(*cancel)(struct probe *probe);
+    // What of PROBE_WATCH_* the crash watch can do for such a probe. NULL: nothing.
+    unsigned (*watch)(const struct probe_conf *conf);
+    // Looks at this host only, through no socket: its verdicts count while the prober is sick.
+    bool local;
 };
+
+enum {
+    PROBE_WATCH_TCP = 1,    // the target listens on TCP
+    PROBE_WATCH_UDP = 2,    // the target answers over UDP
+    PROBE_WATCH_ITSELF = 4, // the kernel tells the type itself, which calls probe_trigger()
+};
+
+// For struct probe_type's watch: PROBE_WATCH_TCP if there is a target.
+unsigned probe_watch_tcp(const struct probe_conf *conf);
 
 // All types, NULL-terminated (probes/types.c).
 extern const struct probe_type *const probe_types[];
@@ -96,6 +110,9 @@ void probe_error(struct probe *probe, int error, const char *attempted);
 
 // Is this negative uv error about us rather than about the service? (design, promise 2)
 bool probe_error_is_ours(int error);
+
+// The code of a verdict about this negative uv error, e.g. "refused".
+const char *probe_error_code(int error);
 
 void probe_closed(struct probe *probe);
 

@@ -60,7 +60,7 @@ bool probe_error_is_ours(int error)
     return false;
 }
 
-static const char *error_code(int error)
+const char *probe_error_code(int error)
 {
     for (size_t i = 0; i < ERRORS; i++) {
         if (errors[i].error == error) {
@@ -73,6 +73,6 @@ static const char *error_code(int error)
 void probe_error(struct probe *probe, int error, const char *attempted)
 {
     bool ours = probe_error_is_ours(error);
-    probe_verdict(probe, ours ? VERDICT_UNKNOWN : VERDICT_FAIL, error_code(error), "%s: %s%s",
+    probe_verdict(probe, ours ? VERDICT_UNKNOWN : VERDICT_FAIL, probe_error_code(error), "%s: %s%s",
                   attempted, uv_strerror(error), ours ? " (trouble of popgated's own)" : "");
 }

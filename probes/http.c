@@ -1,0 +1,224 @@
+// The `http` probe: one request, judged by its status, its headers and its body; over TLS also by
+// what a `tls` probe would ask of the certificate.
+#include "probes/http_match.h"
+#include "probes/transfer.h"
+#include "probes/types.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAD_MAX 16384
+
+struct http_options {
+    char url[TRANSFER_URL_MAX];
+    int method; // index into methods
+    struct http_expected expected;
+    struct http_headers headers; // sent
+    uint64_t max_body;           // bytes
+    bool follow_redirects;
+    struct tls_options tls;
+};
+
+struct state {
+    time_t not_after; // first, see probe_not_after()
+    struct probe *probe;
+    struct transfer transfer;
+    struct transfer_request request;
+    struct http_options options; // copies: a reload may take the configuration away in mid-check
+    struct endpoint target, source;
+    const char *header_lines[HTTP_HEADERS_MAX];
+    regex_t regex;
+    bool has_regex;
+};
+
+enum { METHOD_GET, METHOD_HEAD };
+static const char *const methods[] = {[METHOD_GET] = "GET", [METHOD_HEAD] = "HEAD", NULL};
+
+#define FIELD(member) .offset = offsetof(struct http_options, member)
+
+static const struct key http_keys[] = {
+    {.name = "url", .kind = KEY_WORD, FIELD(url), .size = TRANSFER_URL_MAX, .required = true},
+    {.name = "method", .kind = KEY_CHOICE, FIELD(method), .choices = methods, .fallback = "GET"},
+    {.name = "header",
+     .kind = KEY_CUSTOM,
+     FIELD(headers),
+     .parse = http_parse_header,
+     .list = true},
+    {.name = "status",
+     .kind = KEY_CUSTOM,
+     FIELD(expected.statuses),
+     .parse = http_parse_status,
+     .fallback = "200-299",
+     .list = true},
+    {.name = "expect_header",
+     .kind = KEY_CUSTOM,
+     FIELD(expected.headers),
+     .parse = http_parse_header,
+     .list = true},
+    {.name = "body_contains", .kind = KEY_STRING, FIELD(expected.body_contains), .size = 256},
+    {.name = "body_regex", .kind = KEY_STRING, FIELD(expected.body_regex), .size = 256},
+    {.name = "max_body", .kind = KEY_UINT, FIELD(max_body), .max = 1048576, .fallback = "65536"},
+    {.name = "follow_redirects", .kind = KEY_BOOL, FIELD(follow_redirects), .fallback = "off"},
+    TLS_KEYS(struct http_options, tls),
+    KEY_END,
+};
+
+static int http_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
+{
+    const struct http_options *options = conf->options;
+    regex_t regex;
+    if (transfer_check(options->url, &conf->target, error) < 0) {
+        return -1;
+    }
+    if (options->method == METHOD_HEAD &&
+        (options->expected.body_contains[0] || options->expected.body_regex[0])) {
+        snprintf(error, KEY_ERROR_MAX, "the answer to HEAD has no body to look into");
+        return -1;
+    }
+    if (options->expected.body_regex[0]) {
+        if (http_regex_compile(&options->expected, &regex, error) < 0) {
+            return -1;
+        }
+        regfree(&regex);
+    }
+    return tls_options_check(&options->tls, error);
+}
+
+// A pass of the answer can still be a degraded certificate; a failure of the answer comes first.
+static void judge(const struct state *state, struct finding *out)
+{
+    const struct transfer *transfer = &state->transfer;
+    struct finding certificate;
+    transfer->body.bytes[transfer->body.length] = '\0';
+    const struct http_answer answer = {
+        .status = transfer->status,
+        .head = transfer->head.bytes,
+        .head_length = transfer->head.length,
+        .body = transfer->body.bytes,
+        .body_length = transfer->body.length,
+        .redirect = transfer->redirect,
+    };
+    http_match(&state->options.expected, state->has_regex ? &state->regex : NULL, &answer, out);
+    if (!transfer->peer.finished || out->kind != VERDICT_PASS) {
+        return;
+    }
+    tls_peer_judge(&transfer->peer, time(NULL), &certificate);
+    if (certificate.kind != VERDICT_PASS) {
+        *out = certificate;
+    }
+}
+
+static void on_done(struct transfer *transfer)
+{
+    struct state *state = transfer->owner;
+    struct finding finding = transfer->result;
+    char what[TRANSFER_WHAT_MAX];
+    if (transfer->peer.leaf.subject[0]) {
+        state->not_after = transfer->peer.leaf.not_after;
+    }
+    if (finding.kind == VERDICT_PASS) {
+        judge(state, &finding);
+        probe_verdict(state->probe, finding.kind, finding.code, "%s: %s",
+                      transfer_what(transfer, what), finding.cause);
+    } else {
+        probe_verdict(state->probe, finding.kind, finding.code, "%s", finding.cause);
+    }
+}
+
+// ---- The probe type
+
+static void http_start(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    const struct http_options *options = &state->options;
+    for (size_t i = 0; i < options->headers.count; i++) {
+        state->header_lines[i] = http_header(&options->headers, i);
+    }
+    state->request = (struct transfer_request){
+        .method = methods[options->method],
+        .url = options->url,
+        .headers = state->header_lines,
+        .header_count = options->headers.count,
+        .target = &state->target,
+        .source = &state->source,
+        .tls = &options->tls,
+        .redirects = options->follow_redirects ? TRANSFER_REDIRECTS_MAX : 0,
+    };
+    transfer_start(&state->transfer, &state->request);
+}
+
+static const char *http_cancel(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    return transfer_cancel(&state->transfer);
+}
+
+static void free_buffers(struct state *state)
+{
+    free(state->transfer.head.bytes);
+    free(state->transfer.body.bytes);
+    if (state->has_regex) {
+        regfree(&state->regex);
+    }
+    state->has_regex = false;
+}
+
+static int http_open(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    const struct probe_conf *conf = probe_conf(probe);
+    const struct http_options *options = &state->options;
+    char error[KEY_ERROR_MAX];
+    int result = UV_ENOMEM;
+    state->probe = probe;
+    state->options = *(const struct http_options *)conf->options;
+    state->target = conf->target;
+    state->source = conf->source;
+    state->transfer = (struct transfer){
+        .owner = state,
+        .on_done = on_done,
+        .head = {.bytes = malloc(HEAD_MAX), .size = HEAD_MAX},
+        .body = {.bytes = malloc(options->max_body + 1), .size = options->max_body},
+    };
+    if (!state->transfer.head.bytes || !state->transfer.body.bytes) {
+        goto err;
+    }
+    if (options->expected.body_regex[0]) {
+        if (http_regex_compile(&options->expected, &state->regex, error) < 0) {
+            goto err;
+        }
+        state->has_regex = true;
+    }
+    result = transfer_hub_acquire(probe_loop(probe), &state->transfer.hub);
+    if (result) {
+        goto err;
+    }
+    return 0;
+
+err:
+    free_buffers(state);
+    return result;
+}
+
+static void http_close(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    transfer_hub_release(state->transfer.hub);
+    free_buffers(state);
+    probe_closed(probe);
+}
+
+const struct probe_type probe_type_http = {
+    .name = "http",
+    .keys = http_keys,
+    .options_size = sizeof(struct http_options),
+    .check = http_check,
+    .state_size = sizeof(struct state),
+    .open = http_open,
+    .close = http_close,
+    .start = http_start,
+    .cancel = http_cancel,
+    .watch = probe_watch_tcp,
+};

@@ -1,0 +1,244 @@
+// See http_match.h.
+#include "probes/http_match.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define SHOWN_MAX 96
+
+// ---- Keys
+
+static bool parse_code(const char *text, char **end, unsigned *out)
+{
+    unsigned long code = strtoul(text, end, 10);
+    *out = (unsigned)code;
+    return isdigit((unsigned char)text[0]) && *end == text + 3 && code >= 100 && code <= 599;
+}
+
+int http_parse_status(const char *value, void *field, char error[KEY_ERROR_MAX])
+{
+    struct http_statuses *statuses = field;
+    struct http_status_range range;
+    char *end;
+    if (statuses->count == HTTP_STATUS_RANGES_MAX) {
+        snprintf(error, KEY_ERROR_MAX, "more than %d statuses", HTTP_STATUS_RANGES_MAX);
+        return -1;
+    }
+    bool good = parse_code(value, &end, &range.first);
+    range.last = range.first;
+    if (good && *end == '-') {
+        good = parse_code(end + 1, &end, &range.last) && range.first <= range.last;
+    }
+    if (!good || *end) {
+        snprintf(error, KEY_ERROR_MAX,
+                 "\"%.80s\" is neither a status such as 204 nor a range such as 200-299", value);
+        return -1;
+    }
+    statuses->ranges[statuses->count++] = range;
+    return 0;
+}
+
+// A header's name: a token (RFC 9110 section 5.6.2).
+static bool is_name(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (!isalnum((unsigned char)text[i]) && !strchr("!#$%&'*+-.^_`|~", text[i])) {
+            return false;
+        }
+    }
+    return length > 0;
+}
+
+int http_parse_header(const char *value, void *field, char error[KEY_ERROR_MAX])
+{
+    struct http_headers *headers = field;
+    size_t length = strlen(value);
+    for (size_t i = 0; i < length; i++) {
+        if (iscntrl((unsigned char)value[i])) {
+            snprintf(error, KEY_ERROR_MAX, "a header has a control character in it");
+            return -1;
+        }
+    }
+    bool begins = length > 1 && value[length - 1] == ':' && is_name(value, length - 1);
+    if (!begins && headers->count == 0) {
+        snprintf(error, KEY_ERROR_MAX, "\"%.80s\" is no header's name and a colon", value);
+        return -1;
+    }
+    if ((begins && headers->count == HTTP_HEADERS_MAX) ||
+        headers->length + 1 + length + 1 > sizeof headers->text) {
+        snprintf(error, KEY_ERROR_MAX, "more than %d headers or %zu bytes", HTTP_HEADERS_MAX,
+                 sizeof headers->text);
+        return -1;
+    }
+    // A word joins the header before it in place of its NUL.
+    size_t at = headers->length;
+    if (begins) {
+        headers->count++;
+    } else {
+        headers->text[at - 1] = ' ';
+    }
+    memcpy(headers->text + at, value, length + 1);
+    headers->length = at + length + 1;
+    return 0;
+}
+
+const char *http_header(const struct http_headers *headers, size_t i)
+{
+    const char *at = headers->text;
+    while (i-- > 0) {
+        at += strlen(at) + 1;
+    }
+    return at;
+}
+
+int http_regex_compile(const struct http_expected *expected, regex_t *out,
+                       char error[KEY_ERROR_MAX])
+{
+    char why[128];
+    // Going back costs time without a bound, and would hold up the loop.
+    for (const char *at = expected->body_regex; (at = strchr(at, '\\')) != NULL && at[1]; at += 2) {
+        if (isdigit((unsigned char)at[1])) {
+            snprintf(error, KEY_ERROR_MAX, "body_regex \"%.80s\": back-references are not allowed",
+                     expected->body_regex);
+            return -1;
+        }
+    }
+    int code = regcomp(out, expected->body_regex, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
+    if (code != 0) {
+        regerror(code, out, why, sizeof why);
+        snprintf(error, KEY_ERROR_MAX, "body_regex \"%.80s\": %s", expected->body_regex, why);
+        return -1;
+    }
+    return 0;
+}
+
+// ---- Judging
+
+static bool status_is_expected(const struct http_statuses *statuses, long status)
+{
+    for (size_t i = 0; i < statuses->count; i++) {
+        if (status >= (long)statuses->ranges[i].first && status <= (long)statuses->ranges[i].last) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *statuses_text(const struct http_statuses *statuses, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < statuses->count && used < size; i++) {
+        const struct http_status_range *range = &statuses->ranges[i];
+        int wrote = range->first == range->last
+                        ? snprintf(out + used, size - used, "%s%u", i ? " " : "", range->first)
+                        : snprintf(out + used, size - used, "%s%u-%u", i ? " " : "", range->first,
+                                   range->last);
+        used += (size_t)wrote;
+    }
+    return out;
+}
+
+// The beginning of bytes, printable.
+static const char *shown(const char *bytes, size_t length, char out[SHOWN_MAX])
+{
+    size_t at = 0;
+    for (; at < length && at < SHOWN_MAX - 4; at++) {
+        out[at] = isprint((unsigned char)bytes[at]) ? bytes[at] : '.';
+    }
+    snprintf(out + at, SHOWN_MAX - at, "%s", at < length ? "..." : "");
+    return out;
+}
+
+// Compares without regard to case in ASCII, whatever the bytes are.
+static bool header_has(const char *line, size_t length, const char *expected, bool *named)
+{
+    size_t name = strcspn(expected, ":");
+    const char *value = expected + name + 1;
+    value += strspn(value, " ");
+    if (length <= name || line[name] != ':' || strncasecmp(line, expected, name) != 0) {
+        return false;
+    }
+    *named = true;
+    return value[0] == '\0' || memmem(line + name + 1, length - name - 1, value, strlen(value));
+}
+
+static bool match_header(const struct http_answer *answer, const char *expected,
+                         struct finding *out)
+{
+    bool named = false;
+    const char *at = answer->head;
+    const char *end = answer->head + answer->head_length;
+    while (at < end) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        size_t length = (size_t)((line_end ? line_end : end) - at);
+        if (header_has(at, length, expected, &named)) {
+            return true;
+        }
+        at += length + 1;
+    }
+    finding_set(out, VERDICT_FAIL, "header", "no header with \"%.100s\"%s", expected,
+                named ? ", only another of that name" : "");
+    return false;
+}
+
+// A search takes time with the square of a hostile body's length, so it looks at the beginning
+// only. Each stretch between NULs is searched for itself.
+static bool regex_matches(const regex_t *regex, const struct http_answer *answer)
+{
+    bool whole = answer->body_length <= HTTP_REGEX_MAX;
+    const char *at = answer->body;
+    const char *end = answer->body + (whole ? answer->body_length : HTTP_REGEX_MAX);
+    while (at <= end) {
+        size_t length = strnlen(at, (size_t)(end - at));
+        regmatch_t stretch = {.rm_so = 0, .rm_eo = (regoff_t)length};
+        if (regexec(regex, at, 1, &stretch, REG_STARTEND) == 0) {
+            return true;
+        }
+        at += length + 1;
+    }
+    return false;
+}
+
+static bool match_body(const struct http_expected *expected, const regex_t *regex,
+                       const struct http_answer *answer, struct finding *out)
+{
+    char body[SHOWN_MAX];
+    const char *contains = expected->body_contains;
+    shown(answer->body, answer->body_length, body);
+    if (contains[0] && !memmem(answer->body, answer->body_length, contains, strlen(contains))) {
+        finding_set(out, VERDICT_FAIL, "body", "no \"%.60s\" in the body: \"%s\"", contains, body);
+        return false;
+    }
+    if (regex && !regex_matches(regex, answer)) {
+        finding_set(out, VERDICT_FAIL, "body", "%s does not match %.60s: \"%s\"",
+                    answer->body_length > HTTP_REGEX_MAX ? "the body's beginning" : "the body",
+                    expected->body_regex, body);
+        return false;
+    }
+    return true;
+}
+
+void http_match(const struct http_expected *expected, const regex_t *regex,
+                const struct http_answer *answer, struct finding *out)
+{
+    char statuses[8 * HTTP_STATUS_RANGES_MAX + 1];
+    if (!status_is_expected(&expected->statuses, answer->status)) {
+        finding_set(out, VERDICT_FAIL, "status", "status %ld%s%.80s, expected %s", answer->status,
+                    answer->redirect[0] ? " to " : "", answer->redirect,
+                    statuses_text(&expected->statuses, statuses, sizeof statuses));
+        return;
+    }
+    for (size_t i = 0; i < expected->headers.count; i++) {
+        if (!match_header(answer, http_header(&expected->headers, i), out)) {
+            return;
+        }
+    }
+    if (match_body(expected, regex, answer, out)) {
+        finding_set(out, VERDICT_PASS, "ok", "status %ld, %zu bytes", answer->status,
+                    answer->body_length);
+    }
+}

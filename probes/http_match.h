@@ -1,0 +1,57 @@
+// What an `http` probe expects of an answer, and whether an answer is so. Pure.
+#pragma once
+
+#include "probes/finding.h"
+
+#include <regex.h>
+
+#define HTTP_REGEX_MAX         8192 // bytes of a body that body_regex looks at
+#define HTTP_STATUS_RANGES_MAX 8
+#define HTTP_HEADERS_MAX       8
+
+struct http_statuses {
+    size_t count;
+    struct http_status_range {
+        unsigned first, last;
+    } ranges[HTTP_STATUS_RANGES_MAX];
+};
+
+// Headers as they are written, "Name: value", one after the other, each ended by NUL.
+struct http_headers {
+    size_t count, length;
+    char text[1024];
+};
+
+struct http_expected {
+    struct http_statuses statuses;
+    struct http_headers headers; // the value is a part of the answer's; none: the header is there
+    char body_contains[256];     // empty: not asked for
+    char body_regex[256];        // POSIX extended, empty: not asked for
+};
+
+// Key parsers, one word at a time: "200-299", "301"; the words of headers, where a word that ends
+// with a colon begins the next one.
+int http_parse_status(const char *value, void *field, char error[KEY_ERROR_MAX]);
+int http_parse_header(const char *value, void *field, char error[KEY_ERROR_MAX]);
+
+// The i-th header, "Name: value".
+const char *http_header(const struct http_headers *headers, size_t i);
+
+// Compiles body_regex, which must not be empty; the caller frees it with regfree(). 0, or -1 with a
+// message.
+int http_regex_compile(const struct http_expected *expected, regex_t *out,
+                       char error[KEY_ERROR_MAX]);
+
+struct http_answer {
+    long status;
+    const char *head; // lines, each ending with "\n"
+    size_t head_length;
+    char *body; // body[body_length] is a NUL; other NULs are searched through
+    size_t body_length;
+    const char *redirect; // where to, or ""
+};
+
+// A pass ("status 200, 512 bytes"), or a fail with the code "status", "header" or "body". regex may
+// be NULL.
+void http_match(const struct http_expected *expected, const regex_t *regex,
+                const struct http_answer *answer, struct finding *out);

@@ -1,0 +1,106 @@
+// The other end of a TLS connection: what a probe wants of it, what it shows in the handshake, and
+// what is to be made of that.
+//
+// tls_peer_attach() sits inside OpenSSL's handshake and only writes down what it sees; verification
+// itself is OpenSSL's and is never loosened. The judgements read what is written down.
+#pragma once
+
+#include "probes/certificate.h"
+#include "probes/finding.h"
+
+#define TLS_PINS_MAX 4
+#define TLS_CA_MAX   256
+#define TLS_ALPN_MAX 64 // bytes of the list on the wire (RFC 7301 section 3.1)
+
+enum tls_version { TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 };
+enum tls_ocsp { TLS_OCSP_OFF, TLS_OCSP_REQUIRE };
+
+// What every probe over TLS can ask for; see TLS_KEYS.
+struct tls_options {
+    char ca[TLS_CA_MAX]; // a PEM file; empty: the system's
+    int min_version;     // enum tls_version
+    uint64_t min_days, fail_days;
+    struct tls_pins {
+        size_t count; // 0: any key
+        uint8_t digest[TLS_PINS_MAX][PIN_SIZE];
+    } pins;
+    int ocsp; // enum tls_ocsp
+};
+
+struct tls_alpn {
+    size_t length; // 0: not asked for
+    uint8_t wire[TLS_ALPN_MAX];
+};
+
+extern const char *const tls_version_words[];
+extern const char *const tls_ocsp_words[];
+int tls_parse_pin(const char *value, void *field, char error[KEY_ERROR_MAX]);
+int tls_parse_alpn(const char *value, void *field, char error[KEY_ERROR_MAX]);
+
+#define TLS_FIELD(type, member, field)                                                             \
+    (offsetof(type, member) + offsetof(struct tls_options, field))
+
+// The rows of a type's key table for the struct tls_options called member in its options.
+#define TLS_KEYS(type, member)                                                                     \
+    {.name = "ca", .kind = KEY_STRING, .offset = TLS_FIELD(type, member, ca), .size = TLS_CA_MAX}, \
+        {.name = "min_version",                                                                    \
+         .kind = KEY_CHOICE,                                                                       \
+         .offset = TLS_FIELD(type, member, min_version),                                           \
+         .choices = tls_version_words,                                                             \
+         .fallback = "1.2"},                                                                       \
+        {.name = "min_days",                                                                       \
+         .kind = KEY_UINT,                                                                         \
+         .offset = TLS_FIELD(type, member, min_days),                                              \
+         .max = 3650,                                                                              \
+         .fallback = "0"},                                                                         \
+        {.name = "fail_days",                                                                      \
+         .kind = KEY_UINT,                                                                         \
+         .offset = TLS_FIELD(type, member, fail_days),                                             \
+         .max = 3650,                                                                              \
+         .fallback = "0"},                                                                         \
+        {.name = "pin",                                                                            \
+         .kind = KEY_CUSTOM,                                                                       \
+         .offset = TLS_FIELD(type, member, pins),                                                  \
+         .parse = tls_parse_pin,                                                                   \
+         .list = true},                                                                            \
+    {                                                                                              \
+        .name = "ocsp", .kind = KEY_CHOICE, .offset = TLS_FIELD(type, member, ocsp),               \
+        .choices = tls_ocsp_words, .fallback = "off"                                               \
+    }
+
+// Checks the options against each other; 0, or -1 with a message.
+int tls_options_check(const struct tls_options *options, char error[KEY_ERROR_MAX]);
+
+// What a handshake showed. The owner sets the first three; tls_peer_attach() clears the rest.
+struct tls_peer {
+    const struct tls_options *options;
+    const struct tls_alpn *alpn; // may be NULL
+    const char *name;            // host name or address that the certificate must be for
+
+    bool started, finished;
+    bool verified;           // the chain and the name are good
+    int verify_error;        // X509_V_ERR_...; 0: none
+    int verify_depth;        // of the certificate it is about; 0: the server's own
+    int sent;                // how many certificates the server sent
+    int alert;               // the server's fatal alert (RFC 8446 section 6); -1: none
+    struct certificate leaf; // subject "" until seen
+    struct certificate wrong;
+    char version[24], cipher[64], protocol[32]; // of the finished handshake; protocol: ALPN's
+    struct finding ocsp;                        // of the finished handshake, if asked for
+};
+
+struct ssl_ctx_st;
+struct x509_store_st;
+
+// Makes the next handshake of ctx verify against store and write into peer, which must outlive ctx.
+// False when out of memory.
+bool tls_peer_attach(struct tls_peer *peer, struct ssl_ctx_st *ctx, struct x509_store_st *store);
+
+// After a finished handshake, at time now: is it all that the options want? A pass says what was
+// negotiated: "TLSv1.3 TLS_AES_256_GCM_SHA384, expires 2027-01-02 (41 days), issuer CN=...".
+void tls_peer_judge(const struct tls_peer *peer, time_t now, struct finding *out);
+
+// Why the handshake failed; error is the TLS library's own text. A fail, but for
+// want of memory.
+void tls_peer_explain(const struct tls_peer *peer, const char *error, time_t now,
+                      struct finding *out);

@@ -1,0 +1,105 @@
+// One request over HTTP or HTTPS, or a bare TLS handshake, on the loop: the ground under the probe
+// types that speak through libcurl.
+//
+// Nothing blocks and nothing is looked up: a transfer goes to an address, there is no resolver, no
+// proxy, no netrc, no cookie and no reuse of a connection or a TLS session. Certificates are always
+// verified. Transfers of one loop share a hub; it holds libcurl's multi handle and the trust
+// anchors.
+#pragma once
+
+#include "probes/tls_peer.h"
+#include "probes/trust.h"
+
+#define TRANSFER_URL_MAX       512
+#define TRANSFER_HOST_MAX      256
+#define TRANSFER_WHAT_MAX      160
+#define TRANSFER_BODY_DEFAULT  65536
+#define TRANSFER_REDIRECTS_MAX 3
+
+struct transfer_hub;
+
+// The hub of the loop, made when nobody has it yet. Pairs with transfer_hub_release(), after which
+// the hub's handles close by themselves. 0 or a negative uv error. Only for the loop's thread.
+int transfer_hub_acquire(uv_loop_t *loop, struct transfer_hub **out);
+void transfer_hub_release(struct transfer_hub *hub);
+
+// Can a request go to url, connecting to target (length 0: to the address that the URL names)? 0,
+// or -1 with an operator's message. http and https only, no user or password in it; a host that is
+// a name needs a target.
+int transfer_check(const char *url, const struct endpoint *target, char error[KEY_ERROR_MAX]);
+
+// Bytes come into memory of the caller's; one more than size are a failure ("too-large").
+struct transfer_buffer {
+    char *bytes; // NULL: thrown away
+    size_t size, length;
+    bool overflow;
+};
+
+enum transfer_starttls { TRANSFER_STARTTLS_OFF, TRANSFER_STARTTLS_SMTP, TRANSFER_STARTTLS_IMAP };
+
+// All that it points to must live until the transfer is over: not in a struct probe_conf, which a
+// reload takes away in mid-check.
+struct transfer_request {
+    const char *method;         // NULL: GET
+    const char *url;            // passed transfer_check(); not used for a handshake
+    const char *const *headers; // "Name: value", more than what libcurl sends by itself
+    size_t header_count;
+    const char *body; // NULL: none; sent as it is
+    size_t body_length;
+    const struct endpoint *target; // may be NULL or of length 0, but for a handshake
+    const struct endpoint *source; // likewise: the kernel's choice
+    const struct tls_options *tls; // needed for http too: a redirect may lead to https
+    unsigned redirects;            // how many are followed
+
+    // A handshake and nothing else: the name to ask for and to verify (NULL: target's address).
+    bool handshake;
+    const char *server_name;
+    const struct tls_alpn *alpn; // may be NULL
+    int starttls;                // enum transfer_starttls
+};
+
+struct transfer;
+typedef void (*transfer_cb)(struct transfer *transfer);
+
+// Zeroed is idle. The owner sets hub, owner, on_done and the two buffers' bytes and size; the rest
+// is the transfer's.
+struct transfer {
+    struct transfer_hub *hub;
+    void *owner;
+    transfer_cb on_done;
+    // Of the answer: all header lines, each ending with "\n" (of the last answer only, if there
+    // were redirects), and the body.
+    struct transfer_buffer head, body;
+
+    // When it is done. result.kind is VERDICT_PASS when an answer came whole, whatever its status.
+    struct finding result;
+    long status;                     // HTTP's
+    struct tls_peer peer;            // peer.finished: it was over TLS, and peer is verified
+    char redirect[TRANSFER_URL_MAX]; // where the answer leads, if redirects are not followed
+
+    const struct transfer_request *request;
+    void *easy; // CURL *, while under way
+    void *lists[2];
+    struct transfer *next, **link; // of the hub's
+    struct x509_store_st *store;
+    struct endpoint address; // what it connects to
+    char host[TRANSFER_HOST_MAX];
+    char awaited[VERDICT_CAUSE_MAX];
+    char error[256];
+    int local_error; // a negative uv error of our own
+};
+
+// Begins. on_done follows exactly once, at once or later, unless it is cancelled. The transfer must
+// be idle; request must live until the transfer is over.
+void transfer_start(struct transfer *transfer, const struct transfer_request *request);
+
+// Is it under way?
+bool transfer_active(const struct transfer *transfer);
+
+// Drops it, if it is under way; on_done does not follow. Returns what was awaited, e.g.
+// "TLS handshake with 192.0.2.53:853 (dns.example.net)".
+const char *transfer_cancel(struct transfer *transfer);
+
+// "TLS handshake with 192.0.2.53:853 (dns.example.net)", "GET https://... at 192.0.2.53:443": the
+// beginning of a cause. Valid once it was started.
+const char *transfer_what(const struct transfer *transfer, char out[TRANSFER_WHAT_MAX]);

@@ -1,0 +1,239 @@
+// What an http probe makes of an answer.
+#include "probes/http_match.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void set_statuses(struct http_expected *expected, const char *words)
+{
+    char copy[256];
+    char error[KEY_ERROR_MAX];
+    char *rest = copy;
+    char *word;
+    snprintf(copy, sizeof copy, "%s", words);
+    expected->statuses.count = 0;
+    while ((word = strsep(&rest, " ")) != NULL) {
+        assert_int_equal(http_parse_status(word, &expected->statuses, error), 0);
+    }
+}
+
+static void set_headers(struct http_headers *headers, const char *words)
+{
+    char copy[256];
+    char error[KEY_ERROR_MAX];
+    char *rest = copy;
+    char *word;
+    snprintf(copy, sizeof copy, "%s", words);
+    memset(headers, 0, sizeof *headers);
+    while ((word = strsep(&rest, " ")) != NULL) {
+        assert_int_equal(http_parse_header(word, headers, error), 0);
+    }
+}
+
+static struct http_expected any_success(void)
+{
+    struct http_expected expected = {.statuses.count = 0};
+    set_statuses(&expected, "200-299");
+    return expected;
+}
+
+// Matches and says what is wrong; body may hold NULs.
+static struct finding match(const struct http_expected *expected, long status, const char *head,
+                            const char *body, size_t body_length)
+{
+    // Of just that size, so that a sanitizer sees who reads on.
+    char *own = malloc(body_length + 1);
+    char error[KEY_ERROR_MAX];
+    struct finding finding;
+    regex_t regex;
+    assert_non_null(own);
+    memcpy(own, body, body_length);
+    own[body_length] = '\0';
+    bool searches = expected->body_regex[0] != '\0';
+    if (searches) {
+        assert_int_equal(http_regex_compile(expected, &regex, error), 0);
+    }
+    const struct http_answer answer = {.status = status,
+                                       .head = head,
+                                       .head_length = strlen(head),
+                                       .body = own,
+                                       .body_length = body_length,
+                                       .redirect = ""};
+    http_match(expected, searches ? &regex : NULL, &answer, &finding);
+    if (searches) {
+        regfree(&regex);
+    }
+    free(own);
+    return finding;
+}
+
+static void assert_finding(struct finding finding, enum verdict_kind kind, const char *code,
+                           const char *cause_part)
+{
+    assert_string_equal(finding.code, code);
+    assert_int_equal(finding.kind, kind);
+    if (!strstr(finding.cause, cause_part)) {
+        fail_msg("\"%s\" is not in \"%s\"", cause_part, finding.cause);
+    }
+}
+
+static void a_status_within_a_range_passes(void **state)
+{
+    (void)state;
+    struct http_expected expected = any_success();
+    set_statuses(&expected, "200-204 301");
+    assert_finding(match(&expected, 200, "", "", 0), VERDICT_PASS, "ok", "status 200, 0 bytes");
+    assert_finding(match(&expected, 204, "", "abc", 3), VERDICT_PASS, "ok", "3 bytes");
+    assert_finding(match(&expected, 301, "", "", 0), VERDICT_PASS, "ok", "status 301");
+    assert_finding(match(&expected, 205, "", "", 0), VERDICT_FAIL, "status",
+                   "status 205, expected 200-204 301");
+    assert_finding(match(&expected, 199, "", "", 0), VERDICT_FAIL, "status", "status 199");
+    assert_finding(match(&expected, 0, "", "", 0), VERDICT_FAIL, "status", "status 0");
+}
+
+static void a_status_that_is_none_is_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"",         "20",   "2000",     "099",     "600",
+                                        "2xx",      "200-", "-200",     "299-200", "+200",
+                                        "200-299-", " 200", "200-2990", "200,201", "200--299"};
+    struct http_statuses statuses = {0};
+    char error[KEY_ERROR_MAX];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(http_parse_status(wrong[i], &statuses, error), -1);
+        assert_non_null(strstr(error, "neither a status"));
+    }
+    for (size_t i = 0; i < HTTP_STATUS_RANGES_MAX; i++) {
+        assert_int_equal(http_parse_status("200", &statuses, error), 0);
+    }
+    assert_int_equal(http_parse_status("200", &statuses, error), -1);
+}
+
+static void words_become_headers(void **state)
+{
+    (void)state;
+    struct http_headers headers;
+    set_headers(&headers, "X-Region: eu central Accept: text/html;q=1 X-Empty:");
+    assert_int_equal(headers.count, 3);
+    assert_string_equal(http_header(&headers, 0), "X-Region: eu central");
+    assert_string_equal(http_header(&headers, 1), "Accept: text/html;q=1");
+    assert_string_equal(http_header(&headers, 2), "X-Empty:");
+}
+
+static void headers_have_a_name_and_a_bound(void **state)
+{
+    (void)state;
+    struct http_headers headers = {0};
+    char error[KEY_ERROR_MAX];
+    assert_int_equal(http_parse_header("value", &headers, error), -1);
+    assert_int_equal(http_parse_header(":", &headers, error), -1);
+    assert_int_equal(http_parse_header("a(b:", &headers, error), -1);
+    assert_int_equal(http_parse_header("Name:\r\nOther:", &headers, error), -1);
+    for (size_t i = 0; i < HTTP_HEADERS_MAX; i++) {
+        assert_int_equal(http_parse_header("Name:", &headers, error), 0);
+    }
+    assert_int_equal(http_parse_header("Name:", &headers, error), -1);
+    size_t words = 0;
+    while (http_parse_header("0123456789", &headers, error) == 0) {
+        assert_true(++words < 200);
+    }
+    assert_true(headers.length <= sizeof headers.text);
+}
+
+static void a_header_is_found_by_name_and_part_of_its_value(void **state)
+{
+    (void)state;
+    struct http_expected expected = any_success();
+    const char *head = "HTTP/1.1 200 OK\nServer: nginx/1.22\nx-region:eu-central\n";
+    set_headers(&expected.headers, "server: nginx X-Region: eu-central");
+    assert_finding(match(&expected, 200, head, "", 0), VERDICT_PASS, "ok", "");
+    set_headers(&expected.headers, "X-Region:");
+    assert_finding(match(&expected, 200, head, "", 0), VERDICT_PASS, "ok", "");
+    set_headers(&expected.headers, "X-Region: eu-west");
+    assert_finding(match(&expected, 200, head, "", 0), VERDICT_FAIL, "header",
+                   "only another of that name");
+    set_headers(&expected.headers, "Region: eu-central");
+    assert_finding(match(&expected, 200, head, "", 0), VERDICT_FAIL, "header",
+                   "no header with \"Region: eu-central\"");
+    assert_finding(match(&expected, 200, "", "", 0), VERDICT_FAIL, "header", "no header with");
+}
+
+static void the_body_is_searched_beyond_nuls(void **state)
+{
+    (void)state;
+    struct http_expected expected = any_success();
+    static const char body[] = "one\0two\0three";
+    snprintf(expected.body_contains, sizeof expected.body_contains, "two");
+    snprintf(expected.body_regex, sizeof expected.body_regex, "^thr[e]+$");
+    assert_finding(match(&expected, 200, "", body, sizeof body - 1), VERDICT_PASS, "ok", "");
+    assert_finding(match(&expected, 200, "", body, 3), VERDICT_FAIL, "body",
+                   "no \"two\" in the body: \"one\"");
+    assert_finding(match(&expected, 200, "", body, 8), VERDICT_FAIL, "body",
+                   "does not match ^thr[e]+$: \"one.two.\"");
+    expected.body_contains[0] = '\0';
+    assert_finding(match(&expected, 200, "", "", 0), VERDICT_FAIL, "body", "does not match");
+}
+
+static void a_regex_sees_the_beginning_of_a_large_body_only(void **state)
+{
+    (void)state;
+    struct http_expected expected = any_success();
+    static char body[HTTP_REGEX_MAX + 3];
+    memset(body, 'x', sizeof body);
+    memcpy(body + HTTP_REGEX_MAX - 1, "end", 3);
+    snprintf(expected.body_regex, sizeof expected.body_regex, "e");
+    assert_finding(match(&expected, 200, "", body, sizeof body), VERDICT_PASS, "ok", "");
+    snprintf(expected.body_regex, sizeof expected.body_regex, "en");
+    assert_finding(match(&expected, 200, "", body, sizeof body), VERDICT_FAIL, "body",
+                   "the body's beginning does not match en");
+}
+
+static void what_is_shown_of_a_body_is_short_and_printable(void **state)
+{
+    (void)state;
+    struct http_expected expected = any_success();
+    char body[400];
+    memset(body, '\x1b', sizeof body);
+    snprintf(expected.body_contains, sizeof expected.body_contains, "never");
+    struct finding finding = match(&expected, 200, "", body, sizeof body);
+    assert_finding(finding, VERDICT_FAIL, "body", ".....\"");
+    assert_null(strchr(finding.cause, '\x1b'));
+}
+
+static void a_wrong_expression_is_refused(void **state)
+{
+    (void)state;
+    struct http_expected expected = any_success();
+    char error[KEY_ERROR_MAX];
+    regex_t regex;
+    snprintf(expected.body_regex, sizeof expected.body_regex, "(open");
+    assert_int_equal(http_regex_compile(&expected, &regex, error), -1);
+    assert_non_null(strstr(error, "body_regex \"(open\": "));
+    snprintf(expected.body_regex, sizeof expected.body_regex, "(a*)*\\1");
+    assert_int_equal(http_regex_compile(&expected, &regex, error), -1);
+    assert_non_null(strstr(error, "back-references"));
+    snprintf(expected.body_regex, sizeof expected.body_regex, "a\\\\1");
+    assert_int_equal(http_regex_compile(&expected, &regex, error), 0);
+    regfree(&regex);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_status_within_a_range_passes),
+        cmocka_unit_test(a_status_that_is_none_is_refused),
+        cmocka_unit_test(words_become_headers),
+        cmocka_unit_test(headers_have_a_name_and_a_bound),
+        cmocka_unit_test(a_header_is_found_by_name_and_part_of_its_value),
+        cmocka_unit_test(the_body_is_searched_beyond_nuls),
+        cmocka_unit_test(a_regex_sees_the_beginning_of_a_large_body_only),
+        cmocka_unit_test(what_is_shown_of_a_body_is_short_and_printable),
+        cmocka_unit_test(a_wrong_expression_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,437 @@
+// What is made of a certificate, a handshake and a stapled OCSP response.
+#include "probes/tls_peer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <openssl/ec.h>
+#include <openssl/ocsp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#define NOW   ((time_t)1900000000) // 2030-03-17
+#define DAY_S INT64_C(86400)
+
+// --- Certificates in memory
+
+struct issued {
+    X509 *x509;
+    EVP_PKEY *key;
+};
+
+static void add_extension(X509 *x509, int nid, const char *value)
+{
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+    assert_non_null(extension);
+    assert_int_equal(X509_add_ext(x509, extension, -1), 1);
+    X509_EXTENSION_free(extension);
+}
+
+// Signed by issuer (NULL: by itself), good from a day ago for ten years, as OCSP's own checks use
+// the real clock.
+static struct issued issue(const char *name, const char *names, const struct issued *issuer)
+{
+    static long serial = 1;
+    struct issued made = {.x509 = X509_new(), .key = EVP_EC_gen("P-256")};
+    const struct issued *signer = issuer ? issuer : &made;
+    assert_non_null(made.x509);
+    assert_non_null(made.key);
+    X509_set_version(made.x509, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(made.x509), serial++);
+    X509_gmtime_adj(X509_getm_notBefore(made.x509), -DAY_S);
+    X509_gmtime_adj(X509_getm_notAfter(made.x509), 3650L * DAY_S);
+    X509_set_pubkey(made.x509, made.key);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(made.x509), "CN", MBSTRING_UTF8,
+                               (const unsigned char *)name, -1, -1, 0);
+    X509_set_issuer_name(made.x509, X509_get_subject_name(signer->x509));
+    add_extension(made.x509, NID_basic_constraints, issuer ? "CA:FALSE" : "critical,CA:TRUE");
+    if (names) {
+        add_extension(made.x509, NID_subject_alt_name, names);
+    }
+    assert_true(X509_sign(made.x509, signer->key, EVP_sha256()) > 0);
+    return made;
+}
+
+static void drop(struct issued *issued)
+{
+    X509_free(issued->x509);
+    EVP_PKEY_free(issued->key);
+}
+
+static void a_certificate_is_read(void **state)
+{
+    (void)state;
+    struct certificate seen;
+    struct issued ca = issue("Root", NULL, NULL);
+    struct issued leaf = issue("dns", "DNS:a.example,IP:192.0.2.7,IP:2001:db8::1,email:x@y.z", &ca);
+    certificate_read(leaf.x509, &seen);
+    assert_string_equal(seen.subject, "CN=dns");
+    assert_string_equal(seen.issuer, "CN=Root");
+    assert_string_equal(seen.names, "a.example, 192.0.2.7, 2001:db8::1");
+    assert_int_equal(seen.not_after - seen.not_before, 3651 * DAY_S);
+    assert_false(seen.self_issued);
+    certificate_read(ca.x509, &seen);
+    assert_true(seen.self_issued);
+    assert_string_equal(seen.names, "");
+    drop(&leaf);
+    drop(&ca);
+}
+
+static void many_names_are_cut_and_odd_ones_made_printable(void **state)
+{
+    (void)state;
+    struct certificate seen;
+    char names[1024] = "DNS:name0.example";
+    for (int i = 1; i < 30; i++) {
+        snprintf(names + strlen(names), sizeof names - strlen(names), ",DNS:name%d.example", i);
+    }
+    struct issued leaf = issue("a\x1b[31mb", names, NULL);
+    certificate_read(leaf.x509, &seen);
+    assert_string_equal(seen.names + strlen(seen.names) - 3, "...");
+    assert_null(strchr(seen.subject, '\x1b'));
+    drop(&leaf);
+}
+
+static void a_pin_is_written_as_it_is_read(void **state)
+{
+    (void)state;
+    uint8_t pin[PIN_SIZE];
+    uint8_t back[PIN_SIZE];
+    char text[PIN_TEXT_MAX];
+    for (size_t i = 0; i < sizeof pin; i++) {
+        pin[i] = (uint8_t)(7 * i);
+    }
+    assert_true(pin_parse(pin_text(pin, text), back));
+    assert_memory_equal(pin, back, sizeof pin);
+    static const char *const wrong[] = {
+        "",
+        "sha256//",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==",
+        "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "sha256//AAAAAAAAAAAAAAAAAAAAAAAAA*AAAAAAAAAAAAAAAAA=",
+        "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=A",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_false(pin_parse(wrong[i], back));
+    }
+}
+
+static void a_span_is_told_in_its_largest_unit(void **state)
+{
+    (void)state;
+    char text[SPAN_TEXT_MAX];
+    assert_string_equal(span_text(0, text), "0 seconds");
+    assert_string_equal(span_text(1, text), "1 second");
+    assert_string_equal(span_text(119, text), "119 seconds");
+    assert_string_equal(span_text(120, text), "2 minutes");
+    assert_string_equal(span_text(7200, text), "2 hours");
+    assert_string_equal(span_text(2 * DAY_S - 1, text), "47 hours");
+    assert_string_equal(span_text(41 * DAY_S, text), "41 days");
+}
+
+// --- A finished handshake
+
+struct handshake {
+    struct tls_options options;
+    struct tls_alpn alpn;
+    struct tls_peer peer;
+};
+
+static void finished(struct handshake *out)
+{
+    *out = (struct handshake){.options.min_version = TLS_1_2};
+    out->peer = (struct tls_peer){
+        .options = &out->options,
+        .alpn = &out->alpn,
+        .name = "dns.example.net",
+        .started = true,
+        .finished = true,
+        .verified = true,
+        .alert = -1,
+        .version = "TLSv1.3",
+        .cipher = "TLS_AES_256_GCM_SHA384",
+        .leaf = {.subject = "CN=dns.example.net",
+                 .issuer = "CN=Intermediate",
+                 .names = "dns.example.net",
+                 .not_before = NOW - DAY_S,
+                 .not_after = NOW + 41 * DAY_S},
+    };
+}
+
+static void assert_finding(const struct finding *finding, enum verdict_kind kind, const char *code,
+                           const char *cause_part)
+{
+    if (finding->kind != kind || strcmp(finding->code, code) != 0 ||
+        !strstr(finding->cause, cause_part)) {
+        fail_msg("%s (%s): %s", verdict_name(finding->kind), finding->code, finding->cause);
+    }
+}
+
+static void assert_judged(const struct handshake *handshake, enum verdict_kind kind,
+                          const char *code, const char *cause_part)
+{
+    struct finding finding;
+    tls_peer_judge(&handshake->peer, NOW, &finding);
+    assert_finding(&finding, kind, code, cause_part);
+}
+
+static void a_good_handshake_says_what_was_negotiated(void **state)
+{
+    (void)state;
+    struct handshake handshake;
+    finished(&handshake);
+    assert_judged(&handshake, VERDICT_PASS, "ok",
+                  "TLSv1.3 TLS_AES_256_GCM_SHA384, expires 2030-04-27 (41 days), "
+                  "issuer CN=Intermediate");
+}
+
+static void thresholds_are_met_to_the_second(void **state)
+{
+    (void)state;
+    struct handshake handshake;
+    finished(&handshake);
+    handshake.options.min_days = 41;
+    handshake.options.fail_days = 7;
+    assert_judged(&handshake, VERDICT_PASS, "ok", "41 days");
+    handshake.peer.leaf.not_after--;
+    assert_judged(&handshake, VERDICT_DEGRADED, "expiring",
+                  "expires in 40 days, on 2030-04-27, min_days is 41");
+    handshake.peer.leaf.not_after = NOW + 7 * DAY_S;
+    assert_judged(&handshake, VERDICT_DEGRADED, "expiring", "expires in 7 days");
+    handshake.peer.leaf.not_after--;
+    assert_judged(&handshake, VERDICT_FAIL, "expiring", "fail_days is 7");
+}
+
+static void fail_days_above_min_days_are_refused(void **state)
+{
+    (void)state;
+    char error[KEY_ERROR_MAX];
+    struct tls_options options = {.min_days = 7, .fail_days = 8};
+    assert_int_equal(tls_options_check(&options, error), -1);
+    options.fail_days = 7;
+    assert_int_equal(tls_options_check(&options, error), 0);
+    options = (struct tls_options){.fail_days = 8};
+    assert_int_equal(tls_options_check(&options, error), 0);
+}
+
+static void one_pin_of_several_is_enough(void **state)
+{
+    (void)state;
+    struct handshake handshake;
+    finished(&handshake);
+    memset(handshake.peer.leaf.pin, 7, PIN_SIZE);
+    handshake.options.pins.count = 2;
+    assert_judged(&handshake, VERDICT_FAIL, "pin", "sha256//BwcHBwcHBwcH");
+    memset(handshake.options.pins.digest[1], 7, PIN_SIZE);
+    assert_judged(&handshake, VERDICT_PASS, "ok", "");
+    handshake.options.pins.count = 1;
+    assert_judged(&handshake, VERDICT_FAIL, "pin", "not pinned");
+}
+
+static void no_protocol_fails_if_one_is_wanted(void **state)
+{
+    (void)state;
+    struct handshake handshake;
+    char error[KEY_ERROR_MAX];
+    finished(&handshake);
+    assert_int_equal(tls_parse_alpn("h2", &handshake.alpn, error), 0);
+    assert_int_equal(tls_parse_alpn("http/1.1", &handshake.alpn, error), 0);
+    assert_int_equal(handshake.alpn.length, 12);
+    assert_memory_equal(handshake.alpn.wire, "\x02h2\x08http/1.1", 12);
+    assert_judged(&handshake, VERDICT_FAIL, "alpn", "chose none of the ALPN protocols h2 http/1.1");
+    snprintf(handshake.peer.protocol, sizeof handshake.peer.protocol, "h2");
+    assert_judged(&handshake, VERDICT_PASS, "ok", "");
+    struct tls_alpn full = {.length = TLS_ALPN_MAX - 3};
+    assert_int_equal(tls_parse_alpn("abc", &full, error), -1);
+    assert_int_equal(tls_parse_alpn("ab", &full, error), 0);
+}
+
+// --- One that failed
+
+static void assert_explained(struct handshake *handshake, int error, const char *code,
+                             const char *cause_part)
+{
+    struct finding finding;
+    handshake->peer.finished = handshake->peer.verified = false;
+    handshake->peer.verify_error = error;
+    tls_peer_explain(&handshake->peer, "", NOW, &finding);
+    assert_finding(&finding, VERDICT_FAIL, code, cause_part);
+}
+
+static void a_wrong_chain_is_told_apart(void **state)
+{
+    (void)state;
+    struct handshake handshake;
+    finished(&handshake);
+    handshake.peer.wrong = handshake.peer.leaf;
+    handshake.peer.sent = 1;
+    handshake.peer.wrong.not_after = NOW - 3 * DAY_S;
+    assert_explained(&handshake, X509_V_ERR_CERT_HAS_EXPIRED, "expired",
+                     "certificate expired 3 days ago (CN=dns.example.net, issuer CN=Intermediate)");
+    handshake.peer.wrong.not_before = NOW + 18000;
+    assert_explained(&handshake, X509_V_ERR_CERT_NOT_YET_VALID, "not-yet-valid", "in 5 hours");
+    assert_explained(&handshake, X509_V_ERR_HOSTNAME_MISMATCH, "name",
+                     "certificate is for dns.example.net, not for dns.example.net");
+    assert_explained(&handshake, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "incomplete-chain",
+                     "issuer CN=Intermediate not found");
+    handshake.peer.sent = 2;
+    assert_explained(&handshake, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "unknown-ca",
+                     "unknown CA: CN=Intermediate");
+    assert_explained(&handshake, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "unknown-ca", "unknown CA");
+    assert_explained(&handshake, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "self-signed",
+                     "self-signed (CN=dns.example.net)");
+    handshake.peer.verify_depth = 1;
+    assert_explained(&handshake, X509_V_ERR_CERT_HAS_EXPIRED, "expired",
+                     "intermediate certificate expired");
+    assert_explained(&handshake, X509_V_ERR_INVALID_CA, "certificate",
+                     "intermediate certificate: ");
+}
+
+static void an_alert_is_told_in_words(void **state)
+{
+    (void)state;
+    struct handshake handshake;
+    char error[KEY_ERROR_MAX];
+    finished(&handshake);
+    handshake.peer.alert = SSL_AD_PROTOCOL_VERSION;
+    assert_explained(&handshake, X509_V_OK, "version", "does not speak TLS 1.2 or later");
+    handshake.peer.alert = SSL_AD_NO_APPLICATION_PROTOCOL;
+    assert_int_equal(tls_parse_alpn("dot", &handshake.alpn, error), 0);
+    assert_explained(&handshake, X509_V_OK, "alpn", "refuses the ALPN protocols dot");
+    handshake.peer.alert = SSL_AD_UNRECOGNIZED_NAME;
+    assert_explained(&handshake, X509_V_OK, "alert", "the alert 112, unrecognized name");
+}
+
+// --- OCSP
+
+struct ocsp {
+    int status;
+    int64_t begins_s, ends_s; // from the real now
+    bool of_another;
+    const struct issued *signer; // NULL: the issuer
+};
+
+static void judge_ocsp(const struct ocsp *ocsp, struct finding *out)
+{
+    struct issued ca = issue("Root", NULL, NULL);
+    struct issued leaf = issue("dns", NULL, &ca);
+    const struct issued *signer = ocsp->signer ? ocsp->signer : &ca;
+    struct issued other = issue("other", NULL, &ca);
+    const struct issued *about = ocsp->of_another ? &other : &leaf;
+    unsigned char *der = NULL;
+    ASN1_TIME *begins = X509_gmtime_adj(NULL, (long)ocsp->begins_s);
+    ASN1_TIME *ends = X509_gmtime_adj(NULL, (long)ocsp->ends_s);
+    OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+    OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha256(), about->x509, ca.x509);
+    assert_non_null(OCSP_basic_add1_status(
+        basic, id, ocsp->status, 1, ocsp->status == V_OCSP_CERTSTATUS_REVOKED ? begins : NULL,
+        begins, ends));
+    assert_int_equal(OCSP_basic_sign(basic, signer->x509, signer->key, EVP_sha256(), NULL, 0), 1);
+    OCSP_RESPONSE *response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+    int length = i2d_OCSP_RESPONSE(response, &der);
+    assert_true(length > 0);
+    X509_STORE *store = X509_STORE_new();
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    X509_STORE_add_cert(store, ca.x509);
+    sk_X509_push(chain, leaf.x509);
+    sk_X509_push(chain, ca.x509);
+    ocsp_judge(der, (size_t)length, chain, store, time(NULL), out);
+    sk_X509_free(chain);
+    X509_STORE_free(store);
+    OPENSSL_free(der);
+    OCSP_RESPONSE_free(response);
+    OCSP_CERTID_free(id);
+    OCSP_BASICRESP_free(basic);
+    ASN1_TIME_free(begins);
+    ASN1_TIME_free(ends);
+    drop(&other);
+    drop(&leaf);
+    drop(&ca);
+}
+
+static void assert_ocsp(const struct ocsp *ocsp, enum verdict_kind kind, const char *code,
+                        const char *cause_part)
+{
+    struct finding finding;
+    judge_ocsp(ocsp, &finding);
+    assert_finding(&finding, kind, code, cause_part);
+}
+
+static void a_stapled_response_is_good_within_its_time(void **state)
+{
+    (void)state;
+    assert_ocsp(&(struct ocsp){.begins_s = -60, .ends_s = DAY_S}, VERDICT_PASS, "ok", "good");
+    assert_ocsp(&(struct ocsp){.begins_s = -9 * DAY_S, .ends_s = -3 * DAY_S - 60}, VERDICT_FAIL,
+                "ocsp", "stale: the next was due 3 days ago");
+    assert_ocsp(&(struct ocsp){.begins_s = -DAY_S, .ends_s = -60}, VERDICT_PASS, "ok", "good");
+    assert_ocsp(&(struct ocsp){.begins_s = 3 * DAY_S + 60, .ends_s = 9 * DAY_S}, VERDICT_FAIL,
+                "ocsp", "from the future, by 3 days");
+}
+
+static void a_stapled_response_tells_of_a_revocation(void **state)
+{
+    (void)state;
+    assert_ocsp(
+        &(struct ocsp){
+            .status = V_OCSP_CERTSTATUS_REVOKED, .begins_s = -3 * DAY_S - 60, .ends_s = DAY_S},
+        VERDICT_FAIL, "revoked", "revoked 3 days ago, says the OCSP response (keyCompromise)");
+    assert_ocsp(&(struct ocsp){.status = V_OCSP_CERTSTATUS_UNKNOWN, .begins_s = -60, .ends_s = 60},
+                VERDICT_FAIL, "ocsp", "does not know the certificate");
+}
+
+static void a_response_of_somebody_else_is_none(void **state)
+{
+    (void)state;
+    struct issued other = issue("Other", NULL, NULL);
+    assert_ocsp(&(struct ocsp){.begins_s = -60, .ends_s = DAY_S, .signer = &other}, VERDICT_FAIL,
+                "ocsp", "not signed by the certificate's issuer");
+    assert_ocsp(&(struct ocsp){.begins_s = -60, .ends_s = DAY_S, .of_another = true}, VERDICT_FAIL,
+                "ocsp", "about another certificate");
+    drop(&other);
+}
+
+static void rubbish_is_no_response(void **state)
+{
+    (void)state;
+    struct finding finding;
+    struct issued leaf = issue("dns", NULL, NULL);
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    sk_X509_push(chain, leaf.x509);
+    ocsp_judge(NULL, 0, chain, NULL, NOW, &finding);
+    assert_finding(&finding, VERDICT_FAIL, "ocsp", "no stapled OCSP response");
+    ocsp_judge((const uint8_t *)"\x30\x03rub", 5, chain, NULL, NOW, &finding);
+    assert_finding(&finding, VERDICT_FAIL, "ocsp", "can't be read");
+    // responseStatus tryLater (3) and nothing else
+    ocsp_judge((const uint8_t *)"\x30\x03\x0a\x01\x03", 5, chain, NULL, NOW, &finding);
+    assert_finding(&finding, VERDICT_FAIL, "ocsp", "is an error: trylater");
+    sk_X509_free(chain);
+    drop(&leaf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_certificate_is_read),
+        cmocka_unit_test(many_names_are_cut_and_odd_ones_made_printable),
+        cmocka_unit_test(a_pin_is_written_as_it_is_read),
+        cmocka_unit_test(a_span_is_told_in_its_largest_unit),
+        cmocka_unit_test(a_good_handshake_says_what_was_negotiated),
+        cmocka_unit_test(thresholds_are_met_to_the_second),
+        cmocka_unit_test(fail_days_above_min_days_are_refused),
+        cmocka_unit_test(one_pin_of_several_is_enough),
+        cmocka_unit_test(no_protocol_fails_if_one_is_wanted),
+        cmocka_unit_test(a_wrong_chain_is_told_apart),
+        cmocka_unit_test(an_alert_is_told_in_words),
+        cmocka_unit_test(a_stapled_response_is_good_within_its_time),
+        cmocka_unit_test(a_stapled_response_tells_of_a_revocation),
+        cmocka_unit_test(a_response_of_somebody_else_is_none),
+        cmocka_unit_test(rubbish_is_no_response),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,152 @@
+// Where transfers may go, and that they leave nothing behind. What comes over them is tested by the
+// probes that use them, against real servers.
+#include "tests/unit/probe_fixture.h"
+
+#include "probes/transfer.h"
+
+static int check(const char *url, const char *target, char error[KEY_ERROR_MAX])
+{
+    struct endpoint endpoint = {.length = 0};
+    char ignored[KEY_ERROR_MAX];
+    error[0] = '\0';
+    if (target) {
+        assert_int_equal(endpoint_parse(target, true, &endpoint, ignored), 0);
+    }
+    return transfer_check(url, &endpoint, error);
+}
+
+static void assert_refused(const char *url, const char *target, const char *error_part)
+{
+    char error[KEY_ERROR_MAX];
+    assert_int_equal(check(url, target, error), -1);
+    if (!strstr(error, error_part)) {
+        fail_msg("%s", error);
+    }
+}
+
+static void a_transfer_goes_to_an_address(void **state)
+{
+    (void)state;
+    char error[KEY_ERROR_MAX];
+    assert_int_equal(check("http://192.0.2.1/", NULL, error), 0);
+    assert_int_equal(check("https://192.0.2.1:8443/x?y=z", NULL, error), 0);
+    assert_int_equal(check("https://[2001:db8::1]:8443/", NULL, error), 0);
+    assert_int_equal(check("https://dns.example.net/", "192.0.2.1:443", error), 0);
+    assert_refused("https://dns.example.net/", NULL, "names a host, and a probe asks no resolver");
+    assert_refused("http://localhost/", NULL, "names a host");
+}
+
+static void what_is_no_url_for_a_probe_is_refused(void **state)
+{
+    (void)state;
+    char longest[TRANSFER_URL_MAX + 32] = "http://192.0.2.1/";
+    char error[KEY_ERROR_MAX];
+    assert_refused("", NULL, "is no URL");
+    assert_refused("192.0.2.1/health", NULL, "is no URL");
+    assert_refused("https://", NULL, "is no URL");
+    assert_refused("ftp://192.0.2.1/", NULL, "neither http: nor https:");
+    assert_refused("file:///etc/shadow", NULL, "");
+    assert_refused("http://me:secret@192.0.2.1/", NULL, "a user or a password");
+    assert_refused("http://192.0.2.1:99999/", NULL, "");
+    assert_refused("http://d\xc3\xb6h.example/", "192.0.2.1:80", "is not ASCII");
+    memset(longest + strlen(longest), 'x', TRANSFER_URL_MAX - 1 - strlen(longest));
+    assert_int_equal(check(longest, NULL, error), 0);
+    longest[strlen(longest)] = 'x';
+    assert_refused(longest, NULL, "more than 511 bytes");
+}
+
+static void a_loop_has_one_hub_which_goes_with_its_last_user(void **state)
+{
+    (void)state;
+    uv_loop_t loop, other;
+    struct transfer_hub *first, *second, *third;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(uv_loop_init(&other), 0);
+    assert_int_equal(transfer_hub_acquire(&loop, &first), 0);
+    assert_int_equal(transfer_hub_acquire(&loop, &second), 0);
+    assert_int_equal(transfer_hub_acquire(&other, &third), 0);
+    assert_ptr_equal(first, second);
+    assert_ptr_not_equal(first, third);
+    transfer_hub_release(first);
+    transfer_hub_release(second);
+    transfer_hub_release(third);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_run(&other, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(uv_loop_close(&other), 0);
+}
+
+// --- Cancelling
+
+static void must_not_be_called(struct transfer *transfer)
+{
+    (void)transfer;
+    fail_msg("a cancelled transfer was done");
+}
+
+// A listener whose queue takes connections that nobody accepts.
+static int deaf_listener(struct endpoint *out)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    memcpy(&out->address, &address, sizeof address);
+    out->length = length;
+    return fd;
+}
+
+// Runs the loop until a request has come in; returns its connection.
+static int run_until_asked(uv_loop_t *loop, int listener)
+{
+    char byte;
+    int peer;
+    while ((peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0) {
+        uv_run(loop, UV_RUN_NOWAIT);
+    }
+    while (recv(peer, &byte, 1, MSG_DONTWAIT | MSG_PEEK) <= 0) {
+        uv_run(loop, UV_RUN_NOWAIT);
+    }
+    return peer;
+}
+
+static void a_cancelled_transfer_is_silent_and_says_what_it_waited_for(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct endpoint target;
+    const struct tls_options tls = {.min_version = TLS_1_2};
+    const struct transfer_request request = {
+        .url = "http://x.example/", .target = &target, .tls = &tls};
+    struct transfer transfer = {.on_done = must_not_be_called};
+    int fd = deaf_listener(&target);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(transfer_hub_acquire(&loop, &transfer.hub), 0);
+    transfer_start(&transfer, &request);
+    assert_true(transfer_active(&transfer));
+    assert_non_null(strstr(transfer_cancel(&transfer), "TCP connection to 127.0.0.1:"));
+    assert_false(transfer_active(&transfer));
+    // Once more, a little further on its way.
+    transfer_start(&transfer, &request);
+    int peer = run_until_asked(&loop, fd);
+    assert_non_null(strstr(transfer_cancel(&transfer), "answer to GET http://x.example/ at 127"));
+    transfer_hub_release(transfer.hub);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    close(peer);
+    close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_transfer_goes_to_an_address),
+        cmocka_unit_test(what_is_no_url_for_a_probe_is_refused),
+        cmocka_unit_test(a_loop_has_one_hub_which_goes_with_its_last_user),
+        cmocka_unit_test(a_cancelled_transfer_is_silent_and_says_what_it_waited_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
