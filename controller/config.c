@@ -6,6 +6,7 @@
 
 #include "controller/array.h"
 #include "controller/config_build.h"
+#include "controller/expand.h"
 #include "controller/file.h"
 #include "controller/values.h"
 
@@ -54,17 +55,41 @@ static size_t set_value(const struct key *key, const char *value, unsigned line,
     return words;
 }
 
-static void set_from_section(const struct key *key, const struct section *section, void *fields,
-                             struct problems *problems, uint64_t *hash)
+// The entry's value; in a probe with {pop.id} and {pop.region} replaced, into expanded. NULL after
+// reporting why that can't be.
+static const char *entry_value(const struct builder *builder, const struct section *section,
+                               const struct entry *entry, char expanded[WORD_MAX],
+                               struct problems *problems)
+{
+    char error[KEY_ERROR_MAX];
+    if (strcmp(section->kind, "probe") != 0) {
+        return entry->value;
+    }
+    if (expand(builder->config, entry->value, expanded, error) != 0) {
+        problem_error(problems, entry->line, "`%s`: %s", entry->key, error);
+        return NULL;
+    }
+    return expanded;
+}
+
+static void set_from_section(const struct builder *builder, const struct key *key,
+                             const struct section *section, void *fields, struct problems *problems,
+                             uint64_t *hash)
 {
     size_t words = 0;
+    char expanded[WORD_MAX];
+    assert(section);
     for (size_t i = 0; i < section->entry_count; i++) {
         const struct entry *entry = &section->entries[i];
         if (strcmp(entry->key, key->name) != 0) {
             continue;
         }
-        *hash = hash_text(*hash, entry->value);
-        words += set_value(key, entry->value, entry->line, fields, problems);
+        const char *value = entry_value(builder, section, entry, expanded, problems);
+        if (!value) {
+            return;
+        }
+        *hash = hash_text(*hash, value);
+        words += set_value(key, value, entry->line, fields, problems);
         if (!key->list) {
             return; // what follows is a duplicate, reported as such
         }
@@ -85,9 +110,9 @@ static uint64_t read_keys(const struct builder *builder, const struct section *s
     for (const struct key *key = table; key && key->name; key++) {
         hash = hash_text(hash, key->name);
         if (section_find(section, key->name)) {
-            set_from_section(key, section, fields, builder->problems, &hash);
+            set_from_section(builder, key, section, fields, builder->problems, &hash);
         } else if (section_find(defaults, key->name)) {
-            set_from_section(key, defaults, fields, &unheard, &hash);
+            set_from_section(builder, key, defaults, fields, &unheard, &hash);
         } else if (key->fallback) {
             hash = hash_text(hash, key->fallback);
             set_value(key, key->fallback, section->line, fields, builder->problems);

@@ -1,0 +1,134 @@
+// See secret.h.
+#include "probes/secret.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define ROOM (SECRET_MAX + 2) // for the line's end, and for what is too long
+
+void secret_drop(struct secret *secret)
+{
+    if (secret->text) {
+        explicit_bzero(secret->text, ROOM);
+        munmap(secret->text, ROOM);
+    }
+    *secret = (struct secret){.text = NULL};
+}
+
+// Why this file can't be trusted with a secret; NULL if it can.
+static const char *file_problem(const struct stat *stat)
+{
+    if (!S_ISREG(stat->st_mode)) {
+        return "it is not a regular file";
+    }
+    if (stat->st_mode & (S_IROTH | S_IWOTH | S_IXOTH)) {
+        return "others may use it; chmod o= it";
+    }
+    if (stat->st_mode & S_IWGRP) {
+        return "its group may write it; chmod g-w it";
+    }
+    if (stat->st_uid != 0 && stat->st_uid != geteuid()) {
+        return "it belongs neither to root nor to the user of popgated";
+    }
+    return NULL;
+}
+
+// Why this can't be a secret; NULL, and the length is that of the line, if it can.
+static const char *text_problem(const char *text, size_t *length)
+{
+    if (*length > SECRET_MAX) {
+        return "it is larger than 16384 bytes";
+    }
+    while (*length > 0 && (text[*length - 1] == '\n' || text[*length - 1] == '\r')) {
+        --*length;
+    }
+    if (*length == 0) {
+        return "it is empty";
+    }
+    for (size_t i = 0; i < *length; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
+            return "it holds more than one line of text";
+        }
+    }
+    return NULL;
+}
+
+// Locked memory; where the limit forbids locking (RLIMIT_MEMLOCK) it is plain memory.
+static char *make_room(void)
+{
+    char *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) {
+        return NULL;
+    }
+    (void)mlock(room, ROOM);
+    (void)madvise(room, ROOM, MADV_DONTDUMP);
+    return room;
+}
+
+// Fills secret->text; -1 with errno.
+static int read_all(int fd, struct secret *secret)
+{
+    while (secret->length < ROOM) {
+        ssize_t got = read(fd, secret->text + secret->length, ROOM - secret->length);
+        if (got <= 0) {
+            return got == 0 ? 0 : -1;
+        }
+        secret->length += (size_t)got;
+    }
+    return 0;
+}
+
+static bool unchanged(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_mode == b->st_mode &&
+           a->st_uid == b->st_uid && a->st_size == b->st_size &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+int secret_load(struct secret *secret, const char *path, char error[KEY_ERROR_MAX])
+{
+    const char *problem = NULL;
+    struct stat now;
+    assert(secret && path);
+    if (secret->text && stat(path, &now) == 0 && unchanged(&now, &secret->seen)) {
+        return 0;
+    }
+    secret_drop(secret);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // never waits at a FIFO
+    if (fd < 0 || fstat(fd, &secret->seen) != 0) {
+        problem = strerror(errno);
+        goto err;
+    }
+    problem = file_problem(&secret->seen);
+    if (problem) {
+        goto err;
+    }
+    (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
+    secret->text = make_room();
+    if (!secret->text || read_all(fd, secret) != 0) {
+        problem = strerror(errno);
+        goto err;
+    }
+    problem = text_problem(secret->text, &secret->length);
+    if (problem) {
+        goto err;
+    }
+    secret->text[secret->length] = '\0';
+    close(fd);
+    return 0;
+
+err:
+    snprintf(error, KEY_ERROR_MAX, "%.150s: %s", path, problem);
+    if (fd >= 0) {
+        close(fd);
+    }
+    secret_drop(secret);
+    return -1;
+}

@@ -1,0 +1,27 @@
+// A secret of the operator's in a file: read when it is needed, read again when it has changed, and
+// shown to nobody.
+//
+// Promises: a file is refused that others than its owner and its group may read, or others than
+// its owner may write, or that belongs to somebody other than root and ourselves. Once a secret is
+// in memory, no core of the process is ever written (prctl(2), PR_SET_DUMPABLE: LimitCORE= does not
+// stop a core_pattern with a pipe, and what libraries copy is out of our hands). The text is locked
+// in memory of its own and wiped when it goes. No message has any of it.
+#pragma once
+
+#include "probes/keys.h"
+
+#include <sys/stat.h>
+
+#define SECRET_MAX 16384 // bytes
+
+// Zeroed holds nothing.
+struct secret {
+    char *text; // one line, without its end; NULL before secret_load()
+    size_t length;
+    struct stat seen; // the file as it was read
+};
+
+// Makes text the content of the file at path. 0, or -1 with why not, and nothing is held then.
+int secret_load(struct secret *secret, const char *path, char error[KEY_ERROR_MAX]);
+
+void secret_drop(struct secret *secret);

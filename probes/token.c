@@ -1,0 +1,696 @@
+// The `token` probe: gets an access token as a client does, judges it, and has it judged by those
+// who will have to.
+//
+//     GRANT ─▶ KEYS ─▶ (judge) ─▶ INTROSPECTION ─▶ USE
+//
+// Each step is one request; all but the first two are left out unless asked for.
+//
+// Promises: an issuer that can't give a good token fails; a key set that can't be had is no
+// evidence about the issuer, so the verdict is `unknown` (code "jwks"), unless a key of the last
+// set verifies the token. A key set is fetched when it is old, and at once for a key that it lacks
+// (the issuer has rotated), but for that reason not more often than KEYS_PAUSE_NS. Neither
+// secret nor token is in any text that leaves this file, whatever the issuer sends back; the token
+// is wiped when a check ends.
+#include "probes/jwt.h"
+#include "probes/oauth.h"
+#include "probes/secret.h"
+#include "probes/transfer.h"
+#include "probes/types.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SECOND_NS     UINT64_C(1000000000)
+#define KEYS_OLD_NS   (300 * SECOND_NS)
+#define KEYS_PAUSE_NS (10 * SECOND_NS)
+#define KEYS_RETRY_NS SECOND_NS // after a fetch that failed
+#define ANSWER_MAX    65536
+#define HEAD_MAX      65536
+#define FORM_MAX      (JWT_MAX + 4096)
+#define BEARER        "Authorization: Bearer "
+#define FORM_TYPE     "Content-Type: application/x-www-form-urlencoded"
+#define PATH_TEXT_MAX 512
+#define HOUR_MS       UINT64_C(3600000)
+#define REVEALED_MAX  24 // bytes of a secret
+
+enum client_auth { CLIENT_AUTH_BASIC, CLIENT_AUTH_POST };
+
+struct token_options {
+    struct tls_options tls;
+    struct jwt_rules rules;
+    char token_url[TRANSFER_URL_MAX], jwks_url[TRANSFER_URL_MAX];
+    char introspection_url[TRANSFER_URL_MAX], protected_url[TRANSFER_URL_MAX];
+    struct endpoint jwks_target, protected_target; // length 0: as the probe's target
+    char client_id[JWT_WORD_MAX], scope[JWT_WORD_MAX];
+    char secret_file[JWT_WORD_MAX], secret_credential[JWT_WORD_MAX], token_file[JWT_WORD_MAX];
+    int auth; // enum client_auth
+};
+
+enum step { STEP_GRANT, STEP_KEYS, STEP_INTROSPECTION, STEP_USE };
+
+// The last key set that could be had, kept from check to check.
+struct key_cache {
+    json_t *set;                     // NULL: none yet
+    uint64_t old_ns;                 // when to fetch it again; on uv_hrtime()'s clock, as the next
+    uint64_t again_ns;               // not before this for want of a key
+    char problem[VERDICT_CAUSE_MAX]; // of the last fetch; empty if it went well
+};
+
+struct state {
+    struct probe *probe;
+    struct transfer transfer;
+    struct transfer_request request;
+    struct token_options options; // copies: a reload may take the configuration away in mid-check
+    struct endpoint target, source;
+    struct secret secret, given; // the client's, and the token of token_file
+    struct key_cache keys;
+    uv_timer_t patience; // with the key set's server
+    uint64_t began_ns;
+    enum step step;
+    bool fetched;                    // the key set, in this check
+    char degraded[VERDICT_CODE_MAX]; // why a good token is not enough; empty: it is
+    char remark[VERDICT_CAUSE_MAX];  // on what was degraded, or on the good token
+    const char *headers[2];
+    size_t token_length;
+    char token[JWT_MAX + 1];
+    char authorization[sizeof BEARER + JWT_MAX];
+    char form[FORM_MAX];
+    char answer[ANSWER_MAX];
+};
+
+// ---- Keys
+
+static const char *const auth_words[] = {"basic", "post", NULL};
+
+#define FIELD(member) .offset = offsetof(struct token_options, member)
+#define TEXT(member)  FIELD(member), .size = sizeof((struct token_options *)0)->member
+
+static const struct key token_keys[] = {
+    {.name = "token_url", .kind = KEY_WORD, TEXT(token_url)},
+    {.name = "client_id", .kind = KEY_STRING, TEXT(client_id)},
+    {.name = "secret_file", .kind = KEY_STRING, TEXT(secret_file)},
+    {.name = "secret_credential", .kind = KEY_WORD, TEXT(secret_credential)},
+    {.name = "auth", .kind = KEY_CHOICE, FIELD(auth), .choices = auth_words, .fallback = "basic"},
+    {.name = "scope", .kind = KEY_STRING, TEXT(scope)},
+    {.name = "token_file", .kind = KEY_STRING, TEXT(token_file)},
+    {.name = "jwks_url", .kind = KEY_WORD, TEXT(jwks_url)},
+    {.name = "jwks_target", .kind = KEY_ENDPOINT, FIELD(jwks_target)},
+    {.name = "algorithms",
+     .kind = KEY_CUSTOM,
+     FIELD(rules.algorithms),
+     .parse = jwt_algorithm_parse,
+     .list = true},
+    {.name = "issuer", .kind = KEY_WORD, TEXT(rules.issuer)},
+    {.name = "audience", .kind = KEY_STRING, TEXT(rules.audience)},
+    {.name = "require_scope",
+     .kind = KEY_CUSTOM,
+     FIELD(rules.scopes),
+     .parse = jwt_word_parse,
+     .list = true},
+    {.name = "claims",
+     .kind = KEY_CUSTOM,
+     FIELD(rules.claims),
+     .parse = jwt_claim_parse,
+     .list = true},
+    {.name = "leeway",
+     .kind = KEY_DURATION,
+     FIELD(rules.leeway_ms),
+     .max = HOUR_MS,
+     .fallback = "30s"},
+    {.name = "min_lifetime",
+     .kind = KEY_DURATION,
+     FIELD(rules.min_lifetime_ms),
+     .max = 24 * HOUR_MS,
+     .fallback = "0s"},
+    {.name = "introspection_url", .kind = KEY_WORD, TEXT(introspection_url)},
+    {.name = "protected_url", .kind = KEY_WORD, TEXT(protected_url)},
+    {.name = "protected_target", .kind = KEY_ENDPOINT, FIELD(protected_target)},
+    TLS_KEYS(struct token_options, tls),
+    KEY_END,
+};
+
+static const struct endpoint *or_target(const struct endpoint *own, const struct endpoint *target)
+{
+    return own->length > 0 ? own : target;
+}
+
+static bool has_rules(const struct jwt_rules *rules)
+{
+    return rules->algorithms || rules->issuer[0] || rules->audience[0] || rules->scopes.count > 0 ||
+           rules->claims.count > 0 || rules->min_lifetime_ms > 0;
+}
+
+// The first of what is missing or too much, or NULL.
+static const char *options_problem(const struct token_options *options)
+{
+    bool has_secret = options->secret_file[0] || options->secret_credential[0];
+    bool is_client = options->token_url[0] || options->introspection_url[0];
+    if (!options->token_url[0] == !options->token_file[0]) {
+        return "one of token_url and token_file is needed: where the token comes from";
+    }
+    if (is_client && (!options->client_id[0] || !has_secret)) {
+        return "token_url and introspection_url need client_id, and secret_file or "
+               "secret_credential";
+    }
+    if (options->secret_file[0] && options->secret_credential[0]) {
+        return "one of secret_file and secret_credential is enough";
+    }
+    if (strchr(options->secret_credential, '/')) {
+        return "secret_credential is a name, not a path";
+    }
+    if ((options->secret_file[0] && options->secret_file[0] != '/') ||
+        (options->token_file[0] && options->token_file[0] != '/')) {
+        return "secret_file and token_file are absolute paths";
+    }
+    if (options->jwks_url[0]) {
+        return NULL;
+    }
+    if (has_rules(&options->rules)) {
+        return "what a token says counts only when it is signed: jwks_url is missing";
+    }
+    return options->introspection_url[0] || options->protected_url[0]
+               ? NULL
+               : "jwks_url, introspection_url or protected_url is needed: what judges the token";
+}
+
+static int token_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
+{
+    const struct token_options *options = conf->options;
+    const struct {
+        const char *url;
+        const struct endpoint *target;
+    } urls[] = {
+        {options->token_url, &conf->target},
+        {options->jwks_url, or_target(&options->jwks_target, &conf->target)},
+        {options->introspection_url, &conf->target},
+        {options->protected_url, or_target(&options->protected_target, &conf->target)},
+    };
+    const char *problem = options_problem(options);
+    if (problem) {
+        snprintf(error, KEY_ERROR_MAX, "%s", problem);
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        if (urls[i].url[0] && transfer_check(urls[i].url, urls[i].target, error) != 0) {
+            return -1;
+        }
+    }
+    return tls_options_check(&options->tls, error);
+}
+
+// ---- Ends of a check; the verdict is always the last thing that is done.
+
+static const struct token_options *options_of(const struct state *state)
+{
+    return &state->options;
+}
+
+static void stop(struct state *state)
+{
+    uv_timer_stop(&state->patience);
+    explicit_bzero(state->token, strlen(state->token));
+    explicit_bzero(state->authorization, strlen(state->authorization));
+    explicit_bzero(state->form, strlen(state->form));
+    explicit_bzero(state->answer, state->transfer.body.length);
+}
+
+// The beginning is enough: a cause is cut where it is too long.
+static bool has_start_of(const char *cause, const char *text)
+{
+    char start[REVEALED_MAX + 1];
+    snprintf(start, sizeof start, "%.*s", REVEALED_MAX, text ? text : "");
+    return start[0] && strstr(cause, start);
+}
+
+static void end(struct state *state, enum verdict_kind kind, const char *code, const char *cause)
+{
+    bool reveals = has_start_of(cause, state->secret.text) || has_start_of(cause, state->token);
+    stop(state);
+    probe_verdict(state->probe, kind, code, "%s",
+                  reveals ? "what went wrong has the secret or the token in it, so it is not shown"
+                          : cause);
+}
+
+static void end_unread(struct state *state, const char *what, const char *problem)
+{
+    struct finding finding;
+    finding_set(&finding, VERDICT_UNKNOWN, "secret", "read the %s: %s", what, problem);
+    end(state, finding.kind, finding.code, finding.cause);
+}
+
+// What the token is called in causes.
+static const char *token_origin(const struct state *state)
+{
+    const struct token_options *options = options_of(state);
+    return options->token_url[0] ? options->token_url : options->token_file;
+}
+
+static void end_judged(struct state *state, const struct finding *finding)
+{
+    struct finding whole;
+    finding_set(&whole, finding->kind, finding->code, "token from %s: %s", token_origin(state),
+                finding->cause);
+    end(state, whole.kind, whole.code, whole.cause);
+}
+
+static void end_good(struct state *state)
+{
+    struct finding finding;
+    if (state->degraded[0]) {
+        end(state, VERDICT_DEGRADED, state->degraded, state->remark);
+        return;
+    }
+    finding_set(&finding, VERDICT_PASS, "ok", "%s", state->remark);
+    end_judged(state, &finding);
+}
+
+// ---- Requests
+
+static void send_request(struct state *state, enum step step)
+{
+    state->step = step;
+    state->request.headers = state->headers;
+    state->request.source = &state->source;
+    state->request.tls = &options_of(state)->tls;
+    explicit_bzero(state->answer, state->transfer.body.length); // it may hold the token
+    transfer_start(&state->transfer, &state->request);
+}
+
+// Is there an answer, over TLS as it was asked for if it was over TLS? If not, found says why.
+static bool answered(struct state *state, struct finding *found)
+{
+    struct finding tls;
+    char what[TRANSFER_WHAT_MAX];
+    *found = state->transfer.result;
+    if (found->kind != VERDICT_PASS || !state->transfer.peer.finished) {
+        return found->kind == VERDICT_PASS;
+    }
+    tls_peer_judge(&state->transfer.peer, time(NULL), &tls);
+    if (tls.kind == VERDICT_PASS) {
+        return true;
+    }
+    finding_set(found, tls.kind, tls.code, "%s: %s", transfer_what(&state->transfer, what),
+                tls.cause);
+    if (tls.kind == VERDICT_DEGRADED) {
+        snprintf(state->degraded, sizeof state->degraded, "%s", tls.code);
+        snprintf(state->remark, sizeof state->remark, "%s", found->cause);
+        return true;
+    }
+    return false;
+}
+
+// The same, and is its status 200?
+static bool answered_200(struct state *state, struct finding *found)
+{
+    const struct transfer *transfer = &state->transfer;
+    char what[TRANSFER_WHAT_MAX];
+    char error[OAUTH_ERROR_MAX];
+    if (!answered(state, found)) {
+        return false;
+    }
+    if (transfer->status == 200) {
+        return true;
+    }
+    oauth_read_error(transfer->body.bytes, transfer->body.length, error);
+    finding_set(found, VERDICT_FAIL, error[0] ? "grant" : "http-status",
+                "%s: status %ld, expected 200%s%.*s%s", transfer_what(transfer, what),
+                transfer->status, transfer->redirect[0] ? " (redirects to " : "",
+                (int)strcspn(transfer->redirect, "?#"), transfer->redirect,
+                transfer->redirect[0] ? ", not followed)" : error);
+    return false;
+}
+
+// Asks as the client: the form is made already. False, and the check has ended, if that can't be.
+static bool authenticate(struct state *state, const char *url)
+{
+    const struct token_options *options = options_of(state);
+    state->headers[0] = FORM_TYPE;
+    state->headers[1] = state->authorization;
+    bool basic = options->auth == CLIENT_AUTH_BASIC;
+    bool fits =
+        basic ? oauth_basic(options->client_id, state->secret.text, state->authorization,
+                            sizeof state->authorization)
+              : oauth_form_add(state->form, FORM_MAX, "client_id", options->client_id) &&
+                    oauth_form_add(state->form, FORM_MAX, "client_secret", state->secret.text);
+    if (!fits) {
+        end_unread(state, "client's secret", "it is too long for a request");
+        return false;
+    }
+    state->request = (struct transfer_request){.method = "POST",
+                                               .url = url,
+                                               .header_count = basic ? 2 : 1,
+                                               .body = state->form,
+                                               .body_length = strlen(state->form),
+                                               .target = &state->target};
+    return true;
+}
+
+// ---- Use: somebody takes the token for what it is
+
+static void begin_use(struct state *state)
+{
+    const struct token_options *options = options_of(state);
+    if (!options->protected_url[0]) {
+        end_good(state);
+        return;
+    }
+    snprintf(state->authorization, sizeof state->authorization, BEARER "%s", state->token);
+    state->headers[0] = state->authorization;
+    state->request =
+        (struct transfer_request){.url = options->protected_url,
+                                  .header_count = 1,
+                                  .target = or_target(&options->protected_target, &state->target)};
+    send_request(state, STEP_USE);
+}
+
+static void on_use(struct state *state)
+{
+    struct finding found;
+    if (answered_200(state, &found)) {
+        end_good(state);
+        return;
+    }
+    end(state, found.kind, found.kind == VERDICT_FAIL ? "protected" : found.code, found.cause);
+}
+
+// ---- Introspection: the issuer itself knows the token (RFC 7662)
+
+static void begin_introspection(struct state *state)
+{
+    const struct token_options *options = options_of(state);
+    if (!options->introspection_url[0]) {
+        begin_use(state);
+        return;
+    }
+    state->form[0] = '\0';
+    if (!oauth_form_add(state->form, FORM_MAX, "token", state->token) ||
+        !oauth_form_add(state->form, FORM_MAX, "token_type_hint", "access_token")) {
+        end(state, VERDICT_FAIL, "malformed", "the token is too long for a request");
+        return;
+    }
+    if (authenticate(state, options->introspection_url)) {
+        send_request(state, STEP_INTROSPECTION);
+    }
+}
+
+static void on_introspection(struct state *state)
+{
+    const struct transfer *transfer = &state->transfer;
+    struct finding found;
+    char error[KEY_ERROR_MAX];
+    char what[TRANSFER_WHAT_MAX];
+    if (!answered_200(state, &found)) {
+        end(state, found.kind, found.kind == VERDICT_FAIL ? "introspection" : found.code,
+            found.cause);
+        return;
+    }
+    if (!oauth_read_active(transfer->body.bytes, transfer->body.length, error)) {
+        finding_set(&found, VERDICT_FAIL, "introspection", "%s: %s", transfer_what(transfer, what),
+                    error);
+        end(state, found.kind, found.code, found.cause);
+        return;
+    }
+    begin_use(state);
+}
+
+// ---- Keys, and what they make of the token
+
+static void on_patience(uv_timer_t *timer);
+
+static void begin_keys(struct state *state)
+{
+    const struct token_options *options = options_of(state);
+    uint64_t timeout_ms = probe_conf(state->probe)->timeout_ms;
+    uint64_t gone_ms = (uv_hrtime() - state->began_ns) / (SECOND_NS / 1000);
+    uint64_t left_ms = timeout_ms > gone_ms ? timeout_ms - gone_ms : 0;
+    state->fetched = true;
+    state->request = (struct transfer_request){
+        .url = options->jwks_url, .target = or_target(&options->jwks_target, &state->target)};
+    // The check's time must not run out here: that would be a failure. Half of what is left, so
+    // that there is time for the steps that follow with the keys that we have.
+    uv_update_time(probe_loop(state->probe));
+    (void)uv_timer_start(&state->patience, on_patience, left_ms / 2, 0);
+    send_request(state, STEP_KEYS);
+}
+
+static void remark_good(struct state *state, const char *cause)
+{
+    struct finding finding;
+    bool stale = state->keys.problem[0];
+    if (state->degraded[0]) {
+        return; // that is what the operator has to know
+    }
+    finding_set(&finding, VERDICT_PASS, "ok", "%s%s%s", cause,
+                stale ? "; by an older key set: " : "", state->keys.problem);
+    snprintf(state->remark, sizeof state->remark, "%s", finding.cause);
+}
+
+static void end_unjudged(struct state *state)
+{
+    struct finding finding;
+    finding_set(&finding, VERDICT_UNKNOWN, "jwks", "can't judge the token: %s",
+                state->keys.problem);
+    end(state, finding.kind, finding.code, finding.cause);
+}
+
+static void judge(struct state *state)
+{
+    const struct token_options *options = options_of(state);
+    struct jwt_judgement judgement;
+    uint64_t now_ns = uv_hrtime();
+    jwt_judge(&options->rules, state->token, state->token_length, state->keys.set, time(NULL),
+              &judgement);
+    bool wanting = judgement.newer_keys_may_help;
+    if (judgement.finding.kind == VERDICT_PASS) {
+        remark_good(state, judgement.finding.cause);
+        begin_introspection(state);
+    } else if (wanting && !state->fetched && now_ns >= state->keys.again_ns) {
+        state->keys.again_ns = now_ns + KEYS_PAUSE_NS;
+        begin_keys(state);
+    } else if (wanting && state->keys.problem[0]) {
+        end_unjudged(state);
+    } else {
+        end_judged(state, &judgement.finding);
+    }
+}
+
+static void keys_unavailable(struct state *state, const char *problem)
+{
+    struct key_cache *keys = &state->keys;
+    snprintf(keys->problem, sizeof keys->problem, "%s", problem);
+    keys->old_ns = uv_hrtime() + KEYS_PAUSE_NS;
+    keys->again_ns = uv_hrtime() + KEYS_RETRY_NS;
+    judge(state);
+}
+
+static void on_keys(struct state *state)
+{
+    const struct transfer *transfer = &state->transfer;
+    struct finding found;
+    char error[KEY_ERROR_MAX];
+    char what[TRANSFER_WHAT_MAX];
+    uv_timer_stop(&state->patience);
+    if (!answered_200(state, &found)) {
+        keys_unavailable(state, found.cause);
+        return;
+    }
+    json_t *set = jwt_keys_parse(transfer->body.bytes, transfer->body.length, error);
+    if (!set) {
+        finding_set(&found, VERDICT_UNKNOWN, "jwks", "%s: %s", transfer_what(transfer, what),
+                    error);
+        keys_unavailable(state, found.cause);
+        return;
+    }
+    json_decref(state->keys.set);
+    state->keys.set = set;
+    state->keys.problem[0] = '\0';
+    state->keys.old_ns = uv_hrtime() + KEYS_OLD_NS;
+    judge(state);
+}
+
+static void on_patience(uv_timer_t *timer)
+{
+    struct state *state = timer->data;
+    struct finding finding;
+    finding_set(&finding, VERDICT_UNKNOWN, "jwks", "no %s in time",
+                transfer_cancel(&state->transfer));
+    keys_unavailable(state, finding.cause);
+}
+
+static void have_token(struct state *state)
+{
+    if (!options_of(state)->jwks_url[0]) {
+        snprintf(state->remark, sizeof state->remark, "accepted");
+        begin_introspection(state);
+    } else if (uv_hrtime() >= state->keys.old_ns) {
+        begin_keys(state);
+    } else {
+        judge(state);
+    }
+}
+
+// ---- Grant (RFC 6749 section 4.4)
+
+static void begin_grant(struct state *state)
+{
+    const struct token_options *options = options_of(state);
+    state->form[0] = '\0';
+    // The configuration's lines are short: these fit.
+    (void)oauth_form_add(state->form, FORM_MAX, "grant_type", "client_credentials");
+    if (options->scope[0]) {
+        (void)oauth_form_add(state->form, FORM_MAX, "scope", options->scope);
+    }
+    if (authenticate(state, options->token_url)) {
+        send_request(state, STEP_GRANT);
+    }
+}
+
+static void on_grant(struct state *state)
+{
+    const struct transfer *transfer = &state->transfer;
+    struct finding found;
+    char error[KEY_ERROR_MAX];
+    char what[TRANSFER_WHAT_MAX];
+    if (!answered_200(state, &found)) {
+        end(state, found.kind, found.code, found.cause);
+        return;
+    }
+    state->token_length =
+        oauth_read_token(transfer->body.bytes, transfer->body.length, state->token, error);
+    if (state->token_length == 0) {
+        finding_set(&found, VERDICT_FAIL, "malformed", "%s: %s", transfer_what(transfer, what),
+                    error);
+        end(state, found.kind, found.code, found.cause);
+        return;
+    }
+    have_token(state);
+}
+
+// ---- The probe type
+
+static void on_transfer(struct transfer *transfer)
+{
+    static void (*const on_step[])(struct state *) = {[STEP_GRANT] = on_grant,
+                                                      [STEP_KEYS] = on_keys,
+                                                      [STEP_INTROSPECTION] = on_introspection,
+                                                      [STEP_USE] = on_use};
+    struct state *state = transfer->owner;
+    on_step[state->step](state);
+}
+
+// Where the client's secret is. False, and problem says why, if that can't be told.
+static bool secret_path(const struct token_options *options, char out[PATH_TEXT_MAX],
+                        char problem[KEY_ERROR_MAX])
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY"); // systemd.exec(5)
+    if (options->secret_file[0]) {
+        snprintf(out, PATH_TEXT_MAX, "%s", options->secret_file);
+        return true;
+    }
+    if (!directory) {
+        snprintf(problem, KEY_ERROR_MAX,
+                 "there is no $CREDENTIALS_DIRECTORY: has the unit LoadCredential=%.64s:...?",
+                 options->secret_credential);
+        return false;
+    }
+    return snprintf(out, PATH_TEXT_MAX, "%s/%s", directory, options->secret_credential) <
+           PATH_TEXT_MAX;
+}
+
+// Reads what has changed since the last check. False, and the check has ended, if that can't be.
+static bool load_secrets(struct state *state)
+{
+    const struct token_options *options = options_of(state);
+    char path[PATH_TEXT_MAX];
+    char problem[KEY_ERROR_MAX] = "the path is too long";
+    if (options->client_id[0] &&
+        (!secret_path(options, path, problem) || secret_load(&state->secret, path, problem) != 0)) {
+        end_unread(state, "client's secret", problem);
+        return false;
+    }
+    if (options->token_file[0] && secret_load(&state->given, options->token_file, problem) != 0) {
+        end_unread(state, "token", problem);
+        return false;
+    }
+    return true;
+}
+
+static void token_start(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    state->began_ns = uv_hrtime();
+    state->fetched = false;
+    state->degraded[0] = state->remark[0] = '\0';
+    if (!load_secrets(state)) {
+        return;
+    }
+    if (!state->given.text) {
+        begin_grant(state);
+        return;
+    }
+    state->token_length = state->given.length;
+    memcpy(state->token, state->given.text, state->token_length + 1);
+    have_token(state);
+}
+
+static const char *token_cancel(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    const char *awaited = transfer_cancel(&state->transfer);
+    stop(state);
+    return awaited;
+}
+
+static int token_open(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    const struct probe_conf *conf = probe_conf(probe);
+    state->probe = probe;
+    state->options = *(const struct token_options *)conf->options;
+    state->target = conf->target;
+    state->source = conf->source;
+    int error = transfer_hub_acquire(probe_loop(probe), &state->transfer.hub);
+    if (error) {
+        return error;
+    }
+    state->transfer.owner = state;
+    state->transfer.on_done = on_transfer;
+    state->transfer.head = (struct transfer_buffer){.size = HEAD_MAX};
+    state->transfer.body = (struct transfer_buffer){.bytes = state->answer, .size = ANSWER_MAX};
+    error = uv_timer_init(probe_loop(probe), &state->patience);
+    assert(error == 0);
+    state->patience.data = state;
+    return error;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct state *state = handle->data;
+    probe_closed(state->probe);
+}
+
+static void token_close(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    transfer_hub_release(state->transfer.hub);
+    secret_drop(&state->secret);
+    secret_drop(&state->given);
+    json_decref(state->keys.set);
+    uv_close((uv_handle_t *)&state->patience, on_closed);
+}
+
+const struct probe_type probe_type_token = {
+    .name = "token",
+    .keys = token_keys,
+    .options_size = sizeof(struct token_options),
+    .watch = probe_watch_tcp,
+    .check = token_check,
+    .state_size = sizeof(struct state),
+    .open = token_open,
+    .close = token_close,
+    .start = token_start,
+    .cancel = token_cancel,
+};

@@ -1,0 +1,186 @@
+// Which files are trusted with a secret, and what becomes of it.
+#include "probes/secret.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct world {
+    struct secret secret;
+    char directory[32], path[64];
+    char error[KEY_ERROR_MAX];
+};
+
+static void write_file(const struct world *world, const void *bytes, size_t length)
+{
+    unlink(world->path); // so that it is another file, whatever the clock's grain
+    int fd = open(world->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, length), length);
+    assert_int_equal(close(fd), 0);
+}
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    assert_non_null(world);
+    snprintf(world->directory, sizeof world->directory, "/tmp/secret-XXXXXX");
+    assert_non_null(mkdtemp(world->directory));
+    snprintf(world->path, sizeof world->path, "%s/secret", world->directory);
+    write_file(world, "tell nobody\n", 12);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    secret_drop(&world->secret);
+    unlink(world->path);
+    rmdir(world->directory);
+    free(world);
+    prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
+    return 0;
+}
+
+static int load(struct world *world)
+{
+    return secret_load(&world->secret, world->path, world->error);
+}
+
+static void assert_refused(struct world *world, const char *why)
+{
+    assert_int_equal(load(world), -1);
+    assert_null(world->secret.text);
+    assert_non_null(strstr(world->error, world->path));
+    if (!strstr(world->error, why)) {
+        fail_msg("%s", world->error);
+    }
+    assert_null(strstr(world->error, "nobody"));
+}
+
+static void a_line_is_read_without_its_end(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(load(world), 0);
+    assert_string_equal(world->secret.text, "tell nobody");
+    assert_int_equal(world->secret.length, 11);
+}
+
+static void the_group_may_read_and_nobody_else_anything(void **state)
+{
+    static const struct {
+        mode_t mode;
+        const char *why; // NULL: it is trusted
+    } cases[] = {
+        {0600, NULL},
+        {0400, NULL},
+        {0640, NULL},
+        {0440, NULL},
+        {0644, "others may use it"},
+        {0602, "others may use it"},
+        {0601, "others may use it"},
+        {0660, "its group may write it"},
+    };
+    struct world *world = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(chmod(world->path, cases[i].mode), 0);
+        if (cases[i].why) {
+            assert_refused(world, cases[i].why);
+        } else {
+            assert_int_equal(load(world), 0);
+        }
+    }
+}
+
+static void a_file_of_somebody_else_is_refused(void **state)
+{
+    struct world *world = *state;
+    if (chown(world->path, 65534, 65534) != 0) {
+        skip(); // only root can give files away
+    }
+    assert_refused(world, "belongs neither to root nor to the user of popgated");
+}
+
+static void a_secret_in_use_is_dropped_when_its_file_can_no_longer_be_trusted(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(load(world), 0);
+    chmod(world->path, 0644);
+    assert_refused(world, "others may use it");
+    unlink(world->path);
+    assert_refused(world, "No such file or directory");
+}
+
+static void a_changed_file_is_read_again_and_an_unchanged_one_is_not(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(load(world), 0);
+    const char *text = world->secret.text;
+    assert_int_equal(load(world), 0);
+    assert_ptr_equal(world->secret.text, text);
+    write_file(world, "another", 7);
+    assert_int_equal(load(world), 0);
+    assert_string_equal(world->secret.text, "another");
+}
+
+static void what_is_no_single_line_is_refused(void **state)
+{
+    static char large[SECRET_MAX + 2];
+    struct world *world = *state;
+    write_file(world, "", 0);
+    assert_refused(world, "it is empty");
+    write_file(world, "\n\r\n", 3);
+    assert_refused(world, "it is empty");
+    write_file(world, "two\nnobody\n", 11);
+    assert_refused(world, "more than one line");
+    write_file(world, "nobody\0x", 8);
+    assert_refused(world, "more than one line");
+    memset(large, 'x', sizeof large);
+    write_file(world, large, sizeof large);
+    assert_refused(world, "larger than 16384 bytes");
+    write_file(world, large, SECRET_MAX);
+    assert_int_equal(load(world), 0);
+    assert_int_equal(world->secret.length, SECRET_MAX);
+}
+
+static void what_is_no_file_is_refused_at_once(void **state)
+{
+    struct world *world = *state;
+    unlink(world->path);
+    assert_int_equal(mkfifo(world->path, 0600), 0);
+    assert_refused(world, "it is not a regular file");
+}
+
+static void a_process_with_a_secret_leaves_no_core(void **state)
+{
+    struct world *world = *state;
+    prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
+    assert_int_equal(load(world), 0);
+    assert_int_equal(prctl(PR_GET_DUMPABLE, 0L, 0L, 0L, 0L), 0);
+}
+
+#define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_FILE(a_line_is_read_without_its_end),
+        WITH_FILE(the_group_may_read_and_nobody_else_anything),
+        WITH_FILE(a_file_of_somebody_else_is_refused),
+        WITH_FILE(a_secret_in_use_is_dropped_when_its_file_can_no_longer_be_trusted),
+        WITH_FILE(a_changed_file_is_read_again_and_an_unchanged_one_is_not),
+        WITH_FILE(what_is_no_single_line_is_refused),
+        WITH_FILE(what_is_no_file_is_refused_at_once),
+        WITH_FILE(a_process_with_a_secret_leaves_no_core),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
