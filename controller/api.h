@@ -41,6 +41,8 @@ struct api_shell {
     void (*reload)(void *arg, struct api_ticket *ticket);
     // What else status shows: trouble with the ledger (NULL or a sentence).
     const char *(*ledger_trouble)(void *arg);
+    // The state of a probe's crash watch (struct status_view's watch); may be NULL.
+    const char *(*watch)(void *arg, size_t probe, char out[WATCH_TEXT_MAX]);
 };
 
 // Answers a change or a reload. http_status 200, 404, 409 (refused by a guard), 422 (the new

@@ -799,10 +799,12 @@ void core_tick(struct core *core, uint64_t now_ns)
     for (size_t i = 0; i < core->config->probe_count; i++) {
         if (health_tick(&core->healths[i], &core->config->probes[i], now_ms)) {
             enum health_state shown = health_shown(&core->healths[i]);
-            events_add(core->events, EVENT_HEALTH, NULL, now_ns, "probe %s is %s: %s",
+            const struct verdict *last = &core->probes[i].last;
+            events_add(core->events, EVENT_HEALTH, NULL, now_ns, "probe %s is %s: %s%s",
                        core->config->probes[i].name, health_name(shown),
-                       shown == HEALTH_UNKNOWN ? "nothing known for unknown_grace"
-                                               : core->probes[i].last.cause)
+                       shown == HEALTH_UNKNOWN ? "nothing known for unknown_grace; last verdict: "
+                                               : "",
+                       last->cause[0] != '\0' ? last->cause : "none yet")
                 ->warning = true;
         }
     }

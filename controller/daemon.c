@@ -470,6 +470,11 @@ static void api_on_reload(void *arg, struct api_ticket *ticket)
     after_input(daemon);
 }
 
+static const char *api_watch(void *arg, size_t probe, char out[WATCH_TEXT_MAX])
+{
+    return scheduler_watch_text(((struct daemon *)arg)->scheduler, probe, out);
+}
+
 static const char *api_trouble(void *arg)
 {
     return changes_trouble(((struct daemon *)arg)->changes);
@@ -705,7 +710,8 @@ static bool begin_core(struct daemon *daemon, struct past *past)
 
 static bool begin(struct daemon *daemon, struct link_arg links[2], char error[KEY_ERROR_MAX])
 {
-    static const struct api_shell shell = {api_core, api_on_change, api_on_reload, api_trouble};
+    static const struct api_shell shell = {api_core, api_on_change, api_on_reload, api_trouble,
+                                           api_watch};
     const struct config *config = daemon->config;
     struct past past;
     // First: its socket tells whether another popgated runs already, which must be left alone.
@@ -769,6 +775,7 @@ int daemon_run(const char *config_path)
     char error[KEY_ERROR_MAX] = "";
     log_init();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); // ignored, as we may have inherited it, it would reap exec's commands
     daemon = (struct daemon){.loop = uv_default_loop(), .config_path = config_path};
     daemon.config = config_load(config_path, report_line, &report);
     if (daemon.config == NULL || !make_directory(daemon.config->pop.runtime_dir)) {

@@ -33,6 +33,10 @@ static void count(struct health *health, enum verdict_kind kind)
 
 static enum health_state settled_by(const struct health *health, const struct probe_conf *conf)
 {
+    // A crash waits out its grace, and is not overtaken by fall: a quick restart is ridden out.
+    if (health->crashed_at_ms != 0) {
+        return health->settled;
+    }
     if (health->fails >= conf->fall) {
         return HEALTH_DOWN;
     }

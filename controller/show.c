@@ -545,6 +545,12 @@ void show_probes(const struct show *show, const json_t *status)
         verdict_text(probe, text, sizeof text);
         fputs("    ", show->out);
         wrap(show, 4, text);
+        const char *watch = words(probe, "watch");
+        if (watch[0] != '\0' && strcmp(watch, "off") != 0) {
+            snprintf(text, sizeof text, "crash watch: %s", watch);
+            fputs("    ", show->out);
+            wrap(show, 4, text);
+        }
     }
 }
 

@@ -127,6 +127,7 @@ static void probe_one(struct json_writer *writer, const struct status_view *view
     const struct core_probe *probe = &view->core->probes[index];
     const struct health *health = &view->core->healths[index];
     char target[ENDPOINT_TEXT_MAX];
+    char watch[WATCH_TEXT_MAX];
     jw_open(writer, NULL, '{');
     jw_string(writer, "name", conf->name);
     jw_string(writer, "type", conf->type->name);
@@ -136,6 +137,8 @@ static void probe_one(struct json_writer *writer, const struct status_view *view
     past(writer, view, "since", "age_ms", health->since_ms);
     jw_bool(writer, "blind", health->blind);
     jw_bool(writer, "unsettled", health_unsettled(health));
+    jw_string(writer, "watch",
+              view->watch != NULL ? view->watch(view->watch_arg, index, watch) : NULL);
     verdict_of(writer, view, probe);
     jw_open(writer, "verdicts", '{');
     for (unsigned kind = VERDICT_UNKNOWN; kind <= VERDICT_PASS; kind++) {

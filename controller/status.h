@@ -15,6 +15,9 @@ struct status_view {
     const char *ledger_trouble; // NULL: none
     uint64_t started_ns;        // of the daemon, monotonic
     uint64_t now_ns, now_wall_ms;
+    // The state of a probe's crash watch in words; NULL: nobody knows.
+    const char *(*watch)(void *arg, size_t probe, char out[WATCH_TEXT_MAX]);
+    void *watch_arg;
 };
 
 // The texts are malloc'd, the caller's; NULL when out of memory.

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -28,6 +29,8 @@ struct exchange {
     size_t sent, received;
 };
 
+#define ANSWER_SIZE (FRAME_HEAD + DNS_MESSAGE_MAX)
+
 struct state {
     struct probe *probe;
     struct exchange udp, tcp;
@@ -36,7 +39,9 @@ struct state {
     bool truncated; // the UDP answer was, and TCP is asked because of it
     bool closing, retry_closed;
     char awaited[VERDICT_CAUSE_MAX];
-    uint8_t answer[FRAME_HEAD + DNS_MESSAGE_MAX]; // over TCP, as it comes in
+    // Over TCP, as it comes in; ANSWER_SIZE bytes. Apart, so that what no answer has ever filled is
+    // no memory in use: a thousand probes have 64 MiB of it.
+    uint8_t *answer;
 };
 
 static const struct dns_options *options_of(const struct state *state)
@@ -275,7 +280,7 @@ static void receive_tcp(struct state *state)
     struct exchange *tcp = &state->tcp;
     for (int i = 0; i < RECEIVES_MAX; i++) {
         ssize_t length = channel_receive(&tcp->channel, state->answer + tcp->received,
-                                         sizeof state->answer - tcp->received);
+                                         ANSWER_SIZE - tcp->received);
         if (length == UV_EAGAIN) {
             return;
         }
@@ -386,6 +391,7 @@ static const char *dns_cancel(struct probe *probe)
 static void close_if_done(struct state *state)
 {
     if (state->retry_closed && channels_free(state)) {
+        free(state->answer);
         probe_closed(state->probe);
     }
 }
@@ -416,7 +422,15 @@ static int dns_open(struct probe *probe)
     state->tcp.channel =
         (struct channel){.owner = state, .on_event = on_tcp, .on_free = on_channel_free};
     state->retry.data = state;
-    return uv_timer_init(probe_loop(probe), &state->retry);
+    state->answer = malloc(ANSWER_SIZE);
+    if (!state->answer) {
+        return UV_ENOMEM;
+    }
+    int error = uv_timer_init(probe_loop(probe), &state->retry);
+    if (error) {
+        free(state->answer);
+    }
+    return error;
 }
 
 static void dns_close(struct probe *probe)
@@ -425,6 +439,16 @@ static void dns_close(struct probe *probe)
     stop(state);
     state->closing = true;
     uv_close((uv_handle_t *)&state->retry, on_retry_closed);
+}
+
+static unsigned dns_watch(const struct probe_conf *conf)
+{
+    static const unsigned kinds[] = {
+        [DNS_PROTOCOL_UDP] = PROBE_WATCH_UDP,
+        [DNS_PROTOCOL_TCP] = PROBE_WATCH_TCP,
+        [DNS_PROTOCOL_BOTH] = PROBE_WATCH_UDP | PROBE_WATCH_TCP,
+    };
+    return kinds[((const struct dns_options *)conf->options)->protocol];
 }
 
 const struct probe_type probe_type_dns = {
@@ -438,4 +462,5 @@ const struct probe_type probe_type_dns = {
     .close = dns_close,
     .start = dns_start,
     .cancel = dns_cancel,
+    .watch = dns_watch,
 };

@@ -8,14 +8,22 @@
 // closing probe is silent, and never looks at its configuration again. Nothing is allocated but in
 // scheduler_apply().
 //
+// A trigger (the crash watch) makes a probe alert. It is checked at once; a check in progress
+// begins anew, as its question may have died with the server; and while the checks fail otherwise
+// than by refusal, some more follow in short order: a server of several processes does not die all
+// at once. A refusal of an alert probe is definitive.
+//
 // A type whose open() failed has nothing left to close. What a type needs of its configuration it
 // reads through probe_conf() each time: a reload may have moved it.
 #include "probes/scheduler.h"
 
 #include "probes/random.h"
+#include "probes/selfcheck.h"
+#include "probes/watch.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +32,13 @@
 #include <string.h>
 
 #define NS_PER_MS   1000000u
+#define NS_PER_S    UINT64_C(1000000000)
 #define SPREAD_UNIT 65536u
+
+#define ALERT_CHECKS 4
+#define RESTARTS_MAX 8  // of one check
+#define TRIGGERS_MAX 32 // in a second; polling goes on without more
+#define UDP_RETRY_NS (10 * NS_PER_S)
 
 enum phase { PHASE_WAITING, PHASE_CHECKING, PHASE_CLOSING };
 
@@ -35,16 +49,20 @@ struct probe {
     size_t index;
     uv_timer_t timer;
     enum phase phase;
-    bool opened;        // by its type
-    bool started;       // at least once
-    bool fast;          // fast_interval instead of interval
-    bool triggered;     // a check is wanted as soon as possible
-    bool after_trigger; // the check in progress began so
-    bool last_look;     // the check's time is over, see on_timer()
-    unsigned handles;   // not yet closed: the timer, the type's
-    uint64_t spread;    // of the first start, in units of the interval / SPREAD_UNIT
-    uint64_t base_ns;   // the last start, or when the probe was made
-    uint64_t idle_ns;   // of the loop, as the check began
+    bool opened;       // by its type
+    bool started;      // at least once
+    bool fast;         // fast_interval instead of interval
+    bool triggered;    // a check is wanted as soon as possible
+    bool last_look;    // the check's time is over, see on_timer()
+    unsigned alert;    // checks that still count as triggered, the one in progress too
+    unsigned restarts; // of the check in progress
+    unsigned triggers; // since triggers_since_ns
+    uint64_t triggers_since_ns;
+    struct watch watch;
+    unsigned handles; // not yet closed: the timer, the watch's, the type's
+    uint64_t spread;  // of the first start, in units of the interval / SPREAD_UNIT
+    uint64_t base_ns; // the last start, or when the probe was made
+    uint64_t idle_ns; // of the loop, as the check began
     alignas(max_align_t) unsigned char state[];
 };
 
@@ -55,12 +73,17 @@ struct scheduler {
     struct probe **probes; // as last applied
     size_t count;
     size_t alive; // the closing ones too
+    struct selfcheck selfcheck;
+    struct udp_watch udp;
+    bool udp_wanted;
+    uint64_t udp_tried_ns, udp_lost_ns;
     bool closing;
     void (*on_closed)(void *arg);
     void *closed_arg;
 };
 
 static void on_timer(uv_timer_t *timer);
+static void retry_udp(struct scheduler *scheduler, uint64_t now_ns);
 
 // ---- When
 
@@ -90,35 +113,91 @@ static uint64_t period_ns(const struct probe *probe)
     return interval * NS_PER_MS - random_upto(jitter * NS_PER_MS);
 }
 
+// Before the next check, by how many are left: a dying process closes its sockets one by one,
+// mostly within a millisecond; a server of several processes takes longer.
+static const uint64_t alert_pause_ns[ALERT_CHECKS] = {0, 8000000, 2000000, 500000};
+
 static void arm_next(struct probe *probe)
 {
     uint64_t now_ns = uv_hrtime();
-    uint64_t due_ns = probe->triggered ? now_ns : probe->base_ns + period_ns(probe);
+    uint64_t due_ns = probe->triggered ? now_ns
+                      : probe->alert   ? now_ns + alert_pause_ns[probe->alert]
+                                       : probe->base_ns + period_ns(probe);
     arm(probe, due_ns > now_ns ? due_ns - now_ns : 0);
 }
 
 // ---- Verdicts
 
-static void finish(struct probe *probe, struct verdict *verdict)
+// The kernel's word: nothing listens there, the address is gone.
+static bool is_refusal(const struct verdict *verdict)
 {
-    assert(probe->phase == PHASE_CHECKING);
-    verdict->at_ns = uv_hrtime();
-    verdict->duration_ns = verdict->at_ns - probe->base_ns;
-    verdict->definitive = probe->after_trigger && verdict->kind == VERDICT_FAIL &&
-                          strcmp(verdict->code, "refused") == 0;
+    static const char *const codes[] = {"refused", "no-address"};
+    for (size_t i = 0; verdict->kind == VERDICT_FAIL && i < sizeof codes / sizeof *codes; i++) {
+        if (strcmp(verdict->code, codes[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// How long the loop was busy, not waiting, since the check began.
+static uint64_t busy_ns(const struct probe *probe, uint64_t now_ns)
+{
+    uint64_t elapsed = now_ns - probe->base_ns;
+    uint64_t idle = uv_metrics_idle_time(probe->scheduler->loop) - probe->idle_ns;
+    return elapsed > idle ? elapsed - idle : 0;
+}
+
+// Time that popgated itself was busy is none of the service's.
+static void judge_latency(const struct probe *probe, struct verdict *verdict)
+{
     uint64_t max_ms = probe->conf->max_latency_ms;
-    if (verdict->kind == VERDICT_PASS && max_ms && verdict->duration_ns > max_ms * NS_PER_MS) {
+    bool slow =
+        max_ms && verdict->duration_ns > max_ms * NS_PER_MS + busy_ns(probe, verdict->at_ns);
+    if (verdict->kind == VERDICT_PASS && slow) {
         verdict->kind = VERDICT_DEGRADED;
         snprintf(verdict->code, sizeof verdict->code, "slow");
         snprintf(verdict->cause, sizeof verdict->cause,
                  "passed, but took %.1fms, longer than max_latency %" PRIu64 "ms",
                  (double)verdict->duration_ns / NS_PER_MS, max_ms);
     }
+}
+
+// While we can't even reach ourselves, nothing bad counts.
+static void judge_prober(struct probe *probe, struct verdict *verdict)
+{
+    bool bad = verdict->kind == VERDICT_FAIL || verdict->kind == VERDICT_DEGRADED;
+    const char *sick = bad && !probe->type->local
+                           ? selfcheck_run(&probe->scheduler->selfcheck, uv_hrtime())
+                           : NULL;
+    if (sick) {
+        char cause[VERDICT_CAUSE_MAX];
+        snprintf(cause, sizeof cause, "%s", verdict->cause);
+        verdict->kind = VERDICT_UNKNOWN;
+        snprintf(verdict->code, sizeof verdict->code, "prober-sick");
+        snprintf(verdict->cause, sizeof verdict->cause,
+                 "popgated itself is sick (%s); seen: %.100s", sick, cause);
+    }
+}
+
+static void finish(struct probe *probe, struct verdict *verdict)
+{
+    assert(probe->phase == PHASE_CHECKING);
+    verdict->at_ns = uv_hrtime();
+    verdict->duration_ns = verdict->at_ns - probe->base_ns;
+    judge_latency(probe, verdict);
+    judge_prober(probe, verdict);
+    verdict->definitive = probe->alert > 0 && is_refusal(verdict);
+    bool over = verdict->definitive || verdict->kind > VERDICT_FAIL;
+    probe->alert = probe->alert == 0 || over ? 0 : probe->alert - 1;
+    probe->restarts = 0;
     probe->phase = PHASE_WAITING;
     struct scheduler *scheduler = probe->scheduler;
     scheduler->on_verdict(scheduler->arg, probe->index, verdict);
     // The callback may have closed it or, through a trigger, armed it; once more does no harm.
     if (probe->phase == PHASE_WAITING) {
+        watch_verdict(&probe->watch, verdict->kind, verdict->at_ns);
+        retry_udp(scheduler, verdict->at_ns);
         arm_next(probe);
     }
 }
@@ -141,8 +220,7 @@ static uint64_t stalled_ns(const struct probe *probe, uint64_t now_ns)
 {
     uint64_t elapsed = now_ns - probe->base_ns;
     uint64_t timeout = probe->conf->timeout_ms * NS_PER_MS;
-    uint64_t idle = uv_metrics_idle_time(probe->scheduler->loop) - probe->idle_ns;
-    uint64_t busy = elapsed > idle ? elapsed - idle : 0;
+    uint64_t busy = busy_ns(probe, now_ns);
     uint64_t late = elapsed > timeout ? elapsed - timeout : 0;
     return busy > late ? busy : late;
 }
@@ -171,7 +249,7 @@ static void begin(struct probe *probe)
     probe->phase = PHASE_CHECKING;
     probe->started = true;
     probe->last_look = false;
-    probe->after_trigger = probe->triggered;
+    probe->alert = probe->triggered ? ALERT_CHECKS : probe->alert;
     probe->triggered = false;
     probe->base_ns = uv_hrtime();
     probe->idle_ns = uv_metrics_idle_time(probe->scheduler->loop);
@@ -193,6 +271,10 @@ static void on_timer(uv_timer_t *timer)
     struct probe *probe = timer->data;
     if (probe->phase == PHASE_WAITING) {
         begin(probe);
+    } else if (probe->triggered && probe->restarts < RESTARTS_MAX) {
+        probe->restarts++;
+        (void)probe->type->cancel(probe);
+        begin(probe);
     } else if (!probe->last_look) {
         // The loop runs timers before it reads sockets: after a stall the answer may be there, not
         // yet read. It is, before the timer goes off once more.
@@ -203,14 +285,26 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
+static bool may_trigger(struct probe *probe)
+{
+    uint64_t now_ns = uv_hrtime();
+    if (now_ns - probe->triggers_since_ns >= NS_PER_S) {
+        probe->triggers_since_ns = now_ns;
+        probe->triggers = 0;
+    }
+    return probe->triggers++ < TRIGGERS_MAX;
+}
+
 void probe_trigger(struct probe *probe)
 {
-    if (probe->phase == PHASE_CLOSING) {
+    if (probe->phase == PHASE_CLOSING || !may_trigger(probe)) {
         return;
     }
     probe->triggered = true;
     if (probe->phase == PHASE_WAITING) {
         arm_next(probe);
+    } else if (probe->restarts < RESTARTS_MAX) {
+        arm(probe, 0); // not from here: the type may be in the middle of start()
     }
 }
 
@@ -245,6 +339,8 @@ static struct probe *probe_new(struct scheduler *scheduler, const struct probe_c
     return probe;
 }
 
+static void handle_gone(struct probe *probe);
+
 static void probe_run(struct probe *probe)
 {
     int error = uv_timer_init(probe->scheduler->loop, &probe->timer);
@@ -253,6 +349,7 @@ static void probe_run(struct probe *probe)
     probe->timer.data = probe;
     probe->handles = 1;
     probe->scheduler->alive++;
+    watch_init(&probe->watch, probe, handle_gone);
     arm_next(probe);
 }
 
@@ -263,6 +360,7 @@ static void scheduler_free_if_done(struct scheduler *scheduler)
     }
     void (*on_closed)(void *) = scheduler->on_closed;
     void *arg = scheduler->closed_arg;
+    selfcheck_close(&scheduler->selfcheck);
     free(scheduler->probes);
     free(scheduler);
     if (on_closed) {
@@ -298,6 +396,7 @@ static void probe_stop(struct probe *probe)
     probe->phase = PHASE_CLOSING;
     // The timer's handle is gone in a later turn of the loop only, so the probe outlives this call.
     uv_close((uv_handle_t *)&probe->timer, on_timer_closed);
+    probe->handles += watch_close(&probe->watch);
     if (checking && probe->opened) {
         (void)probe->type->cancel(probe);
     }
@@ -308,6 +407,88 @@ static void probe_stop(struct probe *probe)
     probe->conf = NULL;
 }
 
+// ---- UDP servers that are gone
+
+// gone NULL: some were missed, so every one may be. Not more often than each second then.
+static void on_udp_gone(void *owner, const struct endpoint *gone)
+{
+    struct scheduler *scheduler = owner;
+    uint64_t now_ns = uv_hrtime();
+    if (!gone && scheduler->udp_lost_ns != 0 && now_ns - scheduler->udp_lost_ns < NS_PER_S) {
+        return;
+    }
+    scheduler->udp_lost_ns = gone ? scheduler->udp_lost_ns : now_ns;
+    for (size_t i = 0; i < scheduler->count; i++) {
+        struct probe *probe = scheduler->probes[i];
+        if ((watch_wanted(probe->conf) & PROBE_WATCH_UDP) &&
+            (!gone || udp_watch_concerns(gone, &probe->conf->target))) {
+            probe_trigger(probe);
+        }
+    }
+}
+
+static void on_udp_free(void *owner)
+{
+    struct scheduler *scheduler = owner;
+    scheduler->alive--;
+    scheduler_free_if_done(scheduler);
+}
+
+static uint16_t port_of(const struct endpoint *endpoint)
+{
+    // The port lies at the same place in both families.
+    return ntohs(((const struct sockaddr_in *)&endpoint->address)->sin_port);
+}
+
+// The ports of all that is to be watched, each once; as many as fit.
+static size_t udp_ports(const struct scheduler *scheduler, uint16_t *ports, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < scheduler->count && count < size; i++) {
+        const struct probe_conf *conf = scheduler->probes[i]->conf;
+        bool had = !(watch_wanted(conf) & PROBE_WATCH_UDP);
+        for (size_t j = 0; j < count && !had; j++) {
+            had = ports[j] == port_of(&conf->target);
+        }
+        if (!had) {
+            ports[count++] = port_of(&conf->target);
+        }
+    }
+    return count;
+}
+
+// Opens, narrows or closes the watch: it is as the probes of now want it.
+static void watch_udp(struct scheduler *scheduler)
+{
+    uint16_t ports[UDP_WATCH_PORTS_MAX + 1];
+    size_t count = udp_ports(scheduler, ports, sizeof ports / sizeof *ports);
+    scheduler->udp_wanted = count > 0;
+    if (count == 0) {
+        udp_watch_close(&scheduler->udp);
+        return;
+    }
+    if (scheduler->udp.netlink.state == NETLINK_FREE) {
+        scheduler->udp_tried_ns = uv_hrtime();
+        udp_watch_open(&scheduler->udp, scheduler->loop);
+        scheduler->alive += scheduler->udp.netlink.state != NETLINK_FREE;
+    }
+    udp_watch_ports(&scheduler->udp, ports, count);
+}
+
+// What could not be had is tried again, from time to time.
+static void retry_udp(struct scheduler *scheduler, uint64_t now_ns)
+{
+    if (!scheduler->udp_wanted || scheduler->udp.confirmed ||
+        now_ns - scheduler->udp_tried_ns < UDP_RETRY_NS) {
+        return;
+    }
+    if (scheduler->udp.netlink.state == NETLINK_OPEN) {
+        udp_watch_close(&scheduler->udp); // opened at the next verdict
+    } else {
+        watch_udp(scheduler);
+    }
+}
+
 // ---- The scheduler
 
 struct scheduler *scheduler_new(uv_loop_t *loop, scheduler_verdict_cb on_verdict, void *arg)
@@ -316,7 +497,13 @@ struct scheduler *scheduler_new(uv_loop_t *loop, scheduler_verdict_cb on_verdict
     if (!scheduler) {
         return NULL;
     }
-    *scheduler = (struct scheduler){.loop = loop, .on_verdict = on_verdict, .arg = arg};
+    *scheduler = (struct scheduler){
+        .loop = loop,
+        .on_verdict = on_verdict,
+        .arg = arg,
+        .udp = {.owner = scheduler, .on_gone = on_udp_gone, .on_free = on_udp_free},
+    };
+    selfcheck_open(&scheduler->selfcheck);
     // For stalled_ns(): libuv keeps account of the time that the loop waits.
     (void)uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
     return scheduler;
@@ -402,7 +589,20 @@ int scheduler_apply(struct scheduler *scheduler, const struct probe_conf *const 
     free(scheduler->probes);
     scheduler->probes = next;
     scheduler->count = count;
+    watch_udp(scheduler);
     return 0;
+}
+
+const char *scheduler_watch_text(const struct scheduler *scheduler, size_t index,
+                                 char out[WATCH_TEXT_MAX])
+{
+    assert(index < scheduler->count);
+    const struct probe_conf *conf = scheduler->probes[index]->conf;
+    if (conf->watch && conf->type->watch == probe_watch_tcp && conf->target.length == 0) {
+        snprintf(out, WATCH_TEXT_MAX, "not available: the probe has no target");
+        return out;
+    }
+    return watch_text(&scheduler->probes[index]->watch, &scheduler->udp, out);
 }
 
 void scheduler_set_fast(struct scheduler *scheduler, size_t index, bool fast)
@@ -428,5 +628,6 @@ void scheduler_close(struct scheduler *scheduler, void (*on_closed)(void *arg), 
         probe_stop(scheduler->probes[i]);
     }
     scheduler->count = 0;
+    udp_watch_close(&scheduler->udp);
     scheduler_free_if_done(scheduler);
 }

@@ -21,5 +21,10 @@ int scheduler_apply(struct scheduler *scheduler, const struct probe_conf *const 
 // While fast, checks are fast_interval apart instead of interval (the health is unsettled).
 void scheduler_set_fast(struct scheduler *scheduler, size_t index, bool fast);
 
+// The state of a probe's crash watch, for operators: "off", "tcp connection held", "kernel
+// notifications", "not available: <why>", or two of them; returns out.
+const char *scheduler_watch_text(const struct scheduler *scheduler, size_t index,
+                                 char out[WATCH_TEXT_MAX]);
+
 // Closes every probe; on_closed (may be NULL) when the last handle is gone and scheduler is freed.
 void scheduler_close(struct scheduler *scheduler, void (*on_closed)(void *arg), void *arg);

@@ -303,4 +303,5 @@ const struct probe_type probe_type_tcp = {
     .close = tcp_close,
     .start = tcp_start,
     .cancel = tcp_cancel,
+    .watch = probe_watch_tcp,
 };

@@ -43,10 +43,20 @@ const struct key probe_common_keys[] = {
      FIELD(unknown_grace_ms),
      .max = 24 * HOUR_MS,
      .fallback = "30s"},
+    {.name = "watch", .kind = KEY_BOOL, FIELD(watch), .fallback = "auto"},
+    {.name = "crash_grace",
+     .kind = KEY_DURATION,
+     FIELD(crash_grace_ms),
+     .max = HOUR_MS,
+     .fallback = "0ms"},
     KEY_END,
 };
 
-const struct probe_type *const probe_types[] = {&probe_type_dns, &probe_type_tcp, NULL};
+const struct probe_type *const probe_types[] = {
+    &probe_type_dns,     &probe_type_tcp,   &probe_type_tls,
+    &probe_type_http,    &probe_type_token, &probe_type_exec,
+    &probe_type_address, &probe_type_clock, NULL,
+};
 
 const struct probe_type *probe_type_find(const char *name)
 {

@@ -205,6 +205,17 @@ static void crash_grace_is_waited_out_from_the_first_definitive_fail(void **stat
     assert_int_equal(health.settled, HEALTH_DOWN);
 }
 
+static void fall_does_not_overtake_crash_grace(void **state)
+{
+    (void)state;
+    conf.crash_grace_ms = 60000;
+    say("pp");
+    assert_false(say("!ffffffff"));
+    assert_int_equal(health.settled, HEALTH_UP);
+    assert_true(wait_ms(60000));
+    assert_int_equal(health.settled, HEALTH_DOWN);
+}
+
 static void an_answer_within_crash_grace_calls_the_crash_off(void **state)
 {
     (void)state;
@@ -260,6 +271,7 @@ int main(void)
         cmocka_unit_test_setup(one_known_verdict_ends_blindness, start),
         cmocka_unit_test_setup(a_definitive_fail_needs_no_fall, start),
         cmocka_unit_test_setup(crash_grace_is_waited_out_from_the_first_definitive_fail, start),
+        cmocka_unit_test_setup(fall_does_not_overtake_crash_grace, start),
         cmocka_unit_test_setup(an_answer_within_crash_grace_calls_the_crash_off, start),
         cmocka_unit_test_setup(unknown_within_crash_grace_does_not_call_the_crash_off, start),
         cmocka_unit_test_setup(it_is_unsettled_while_the_last_verdict_disagrees, start),

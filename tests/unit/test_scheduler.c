@@ -409,14 +409,72 @@ static void a_trigger_checks_at_once(void **state)
     assert_false(world->seen[1].verdict.definitive);
 }
 
-static void a_trigger_during_a_check_makes_one_more_after_it(void **state)
+// What it asked may have died with the server.
+static void a_trigger_during_a_check_begins_it_anew(void **state)
 {
     struct world *world = *state;
-    script = (struct script){.answers_late = true, .triggers_in_check = true};
+    script = (struct script){.answers_late = true, .late_ms = 20, .triggers_in_check = true};
+    world->confs[0].interval_ms = 3600000;
+    apply(world, 1);
+    run_until(world, 1);
+    assert_int_equal(script.starts, 2);
+    assert_int_equal(script.cancels, 1);
+}
+
+static void a_trigger_in_a_check_that_ends_at_once_makes_one_more_after_it(void **state)
+{
+    struct world *world = *state;
+    script.triggers_in_check = true;
     world->confs[0].interval_ms = 3600000;
     apply(world, 1);
     run_until(world, 2);
     assert_int_equal(script.starts, 2);
+    assert_int_equal(script.cancels, 0);
+}
+
+static void a_check_is_not_begun_anew_for_ever(void **state)
+{
+    struct world *world = *state;
+    world->confs[0].interval_ms = 3600000;
+    apply(world, 1);
+    run_until(world, 1);
+    script = (struct script){.answers = false};
+    for (int i = 0; i < 20; i++) {
+        probe_trigger(last_probe);
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(script.starts, 1 + 8);
+    assert_int_equal(world->count, 1);
+}
+
+static void after_a_trigger_failing_checks_follow_in_short_order(void **state)
+{
+    struct world *world = *state;
+    world->confs[0].interval_ms = world->confs[0].fast_interval_ms = 3600000;
+    apply(world, 1);
+    run_until(world, 1);
+    script.fail_code = "closed";
+    probe_trigger(last_probe);
+    run_until(world, 3);
+    assert_false(world->seen[1].verdict.definitive);
+    script.fail_code = "refused";
+    run_until(world, 4);
+    assert_true(world->seen[3].verdict.definitive);
+}
+
+static void after_a_trigger_one_passing_check_is_enough(void **state)
+{
+    struct world *world = *state;
+    world->confs[0].interval_ms = world->confs[0].fast_interval_ms = 3600000;
+    apply(world, 1);
+    run_until(world, 1);
+    probe_trigger(last_probe);
+    run_until(world, 2);
+    script.fail_code = "refused";
+    world->confs[0].fast_interval_ms = 10;
+    scheduler_set_fast(world->scheduler, 0, true);
+    run_until(world, 3);
+    assert_false(world->seen[2].verdict.definitive);
 }
 
 static void a_refusal_after_a_trigger_is_definitive(void **state)
@@ -576,7 +634,11 @@ int main(void)
         WITH_WORLD(a_probe_that_cannot_be_set_up_is_unknown_and_tried_again),
         WITH_WORLD(fast_brings_the_next_check_forward),
         WITH_WORLD(a_trigger_checks_at_once),
-        WITH_WORLD(a_trigger_during_a_check_makes_one_more_after_it),
+        WITH_WORLD(a_trigger_during_a_check_begins_it_anew),
+        WITH_WORLD(a_trigger_in_a_check_that_ends_at_once_makes_one_more_after_it),
+        WITH_WORLD(a_check_is_not_begun_anew_for_ever),
+        WITH_WORLD(after_a_trigger_failing_checks_follow_in_short_order),
+        WITH_WORLD(after_a_trigger_one_passing_check_is_enough),
         WITH_WORLD(a_refusal_after_a_trigger_is_definitive),
         WITH_WORLD(a_reload_leaves_unchanged_probes_alone),
         WITH_WORLD(a_removed_probe_is_silent),

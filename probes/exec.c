@@ -1,0 +1,447 @@
+// The `exec` probe: runs a command and takes its exit status as Nagios plugins say it; the first
+// line of its output is the cause.
+//
+// The command is the leader of a session, so of a process group, of its own. The whole group ends
+// with it: when it has exited, or with SIGKILL at the timeout. A pidfd tells of its end, and it is
+// reaped only after its group is killed, so that the group's number can be nobody else's by then.
+// What holds on to its output keeps nobody waiting. Nothing of ours is open in it.
+#include "probes/types.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WORDS_MAX    64
+#define COMMAND_MAX  2048 // bytes of all words
+#define READS_MAX    16   // in one turn of the loop
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+struct exec_options {
+    struct exec_command {
+        size_t count, length;
+        char text[COMMAND_MAX]; // the words, each NUL-terminated
+    } command;
+    bool shell;
+};
+
+struct state {
+    struct probe *probe;
+    // KILLED: no verdict is wanted any more, but the command has to be reaped.
+    enum { FREE, RUNNING, KILLED, CLOSING } phase;
+    pid_t pid;
+    int pidfd, output;
+    uv_poll_t on_exit, on_output;
+    unsigned handles; // open or closing
+    bool reading;     // the output has not ended yet
+    bool waiting;     // to start, until it is free
+    bool closing;     // the probe is
+    char line[VERDICT_CAUSE_MAX];
+    size_t line_length;
+    bool line_complete;
+    char awaited[VERDICT_CAUSE_MAX];
+};
+
+// ---- Keys
+
+static int parse_word(const char *value, void *field, char error[KEY_ERROR_MAX])
+{
+    struct exec_command *command = field;
+    size_t size = strlen(value) + 1;
+    if (command->count == WORDS_MAX || size > COMMAND_MAX - command->length) {
+        snprintf(error, KEY_ERROR_MAX, "more than %d words, or %d bytes", WORDS_MAX, COMMAND_MAX);
+        return -1;
+    }
+    memcpy(command->text + command->length, value, size);
+    command->length += size;
+    command->count++;
+    return 0;
+}
+
+static const struct key exec_keys[] = {
+    {.name = "command",
+     .kind = KEY_CUSTOM,
+     .offset = offsetof(struct exec_options, command),
+     .parse = parse_word,
+     .required = true,
+     .list = true},
+    {.name = "shell",
+     .kind = KEY_BOOL,
+     .offset = offsetof(struct exec_options, shell),
+     .fallback = "no"},
+    KEY_END,
+};
+
+static int exec_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
+{
+    const struct exec_options *options = conf->options;
+    const char *program = options->command.text;
+    if (!options->shell && program[0] != '/' && strchr(program, '/')) {
+        snprintf(error, KEY_ERROR_MAX,
+                 "command \"%.80s\" must be an absolute path, or a name to be found in PATH",
+                 program);
+        return -1;
+    }
+    return 0;
+}
+
+static const struct exec_options *options_of(const struct state *state)
+{
+    return probe_conf(state->probe)->options;
+}
+
+// ---- The command's words and surroundings
+
+struct argv {
+    char *words[WORDS_MAX + 1];
+    char text[COMMAND_MAX];
+};
+
+// For the shell the words are one line again.
+static void make_argv(const struct exec_options *options, struct argv *out)
+{
+    static char shell[] = "/bin/sh", flag[] = "-c";
+    const struct exec_command *command = &options->command;
+    size_t count = 0;
+    memcpy(out->text, command->text, command->length);
+    for (size_t at = 0; at < command->length; at += strlen(out->text + at) + 1) {
+        out->words[count++] = out->text + at;
+    }
+    out->words[count] = NULL;
+    if (options->shell) {
+        for (size_t i = 0; i + 1 < command->length; i++) {
+            out->text[i] = out->text[i] ? out->text[i] : ' ';
+        }
+        memcpy(out->words, (char *[]){shell, flag, out->text, NULL}, 4 * sizeof(char *));
+    }
+}
+
+enum { VARIABLES = 5, VARIABLE_MAX = 1024 };
+
+struct environment {
+    char *variables[VARIABLES + 1];
+    char text[VARIABLES][VARIABLE_MAX];
+};
+
+// Just these: nothing of ours leaks out, and a plugin speaks a language that the operator reads.
+static void make_environment(const struct probe_conf *conf, struct environment *out)
+{
+    char target[ENDPOINT_TEXT_MAX];
+    const char *path = getenv("PATH");
+    snprintf(out->text[0], VARIABLE_MAX, "PATH=%s", path ? path : DEFAULT_PATH);
+    snprintf(out->text[1], VARIABLE_MAX, "LC_ALL=C.UTF-8");
+    snprintf(out->text[2], VARIABLE_MAX, "POPGATE_PROBE=%s", conf->name);
+    snprintf(out->text[3], VARIABLE_MAX, "POPGATE_TARGET=%s", endpoint_text(&conf->target, target));
+    snprintf(out->text[4], VARIABLE_MAX, "POPGATE_TIMEOUT_MS=%" PRIu64, conf->timeout_ms);
+    for (size_t i = 0; i < VARIABLES; i++) {
+        out->variables[i] = out->text[i];
+    }
+    out->variables[VARIABLES] = NULL;
+}
+
+static void set_signals(posix_spawnattr_t *attributes)
+{
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(attributes, &none);
+    posix_spawnattr_setsigdefault(attributes, &all);
+    posix_spawnattr_setflags(attributes,
+                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+}
+
+// 0, or an error number: of fork and of exec alike.
+static int spawn(const struct probe_conf *conf, int output, pid_t *pid)
+{
+    struct argv argv;
+    struct environment environment;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawnattr_init(&attributes);
+    if (error) {
+        return error;
+    }
+    error = posix_spawn_file_actions_init(&actions);
+    if (error) {
+        goto err_attributes;
+    }
+    make_argv(conf->options, &argv);
+    make_environment(conf, &environment);
+    set_signals(&attributes);
+    error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    error = error ? error : posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    error = error ? error : posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    error = error ? error : posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+    error = error ? error
+                  : posix_spawnp(pid, argv.words[0], &actions, &attributes, argv.words,
+                                 environment.variables);
+    posix_spawn_file_actions_destroy(&actions);
+err_attributes:
+    posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+// ---- Output
+
+// Adds bytes to the first line, up to the line's end or to Nagios' performance data.
+static void take_output(struct state *state, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length && !state->line_complete; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        if (byte == '\n' || byte == '|') {
+            state->line_complete = byte == '|' || state->line_length > 0;
+        } else if (state->line_length + 1 < sizeof state->line) {
+            // UTF-8 passes; what a terminal would obey does not.
+            state->line[state->line_length++] = iscntrl(byte) ? ' ' : (char)byte;
+        }
+    }
+}
+
+// Reads what there is, so that the command never waits for us. Bounded: others may write for ever.
+static void read_output(struct state *state)
+{
+    char bytes[4096];
+    for (int i = 0; i < READS_MAX && state->reading; i++) {
+        ssize_t length = read(state->output, bytes, sizeof bytes);
+        if (length > 0) {
+            take_output(state, bytes, (size_t)length);
+        } else if (length == 0 || (errno != EAGAIN && errno != EINTR)) {
+            state->reading = false;
+            uv_poll_stop(&state->on_output);
+        } else {
+            return;
+        }
+    }
+}
+
+static const char *first_line(struct state *state)
+{
+    while (state->line_length > 0 && state->line[state->line_length - 1] == ' ') {
+        state->line_length--;
+    }
+    state->line[state->line_length] = '\0';
+    return state->line + strspn(state->line, " ");
+}
+
+// ---- The end of the command
+
+static void exec_start(struct probe *probe);
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct state *state = handle->data;
+    if (--state->handles > 0) {
+        return;
+    }
+    state->phase = FREE;
+    if (state->closing) {
+        probe_closed(state->probe);
+    } else if (state->waiting) {
+        exec_start(state->probe);
+    }
+}
+
+static void close_handles(struct state *state)
+{
+    state->phase = CLOSING;
+    uv_close((uv_handle_t *)&state->on_exit, on_handle_closed);
+    uv_close((uv_handle_t *)&state->on_output, on_handle_closed);
+    close(state->pidfd);
+    close(state->output);
+}
+
+static void give_verdict(struct state *state, int status)
+{
+    static const struct {
+        enum verdict_kind kind;
+        const char *code;
+    } meanings[] = {{VERDICT_PASS, "ok"},
+                    {VERDICT_DEGRADED, "warning"},
+                    {VERDICT_FAIL, "critical"},
+                    {VERDICT_UNKNOWN, "unknown"}};
+    const char *command = options_of(state)->command.text;
+    const char *line = first_line(state);
+    if (WIFSIGNALED(status)) {
+        probe_verdict(state->probe, VERDICT_UNKNOWN, "signal", "command %.80s was ended by %s%s%s",
+                      command, strsignal(WTERMSIG(status)), line[0] ? ": " : "", line);
+        return;
+    }
+    size_t code = (size_t)WEXITSTATUS(status);
+    if (code >= sizeof meanings / sizeof *meanings) {
+        // 126 and 127: the shell could not run it.
+        probe_verdict(state->probe, VERDICT_UNKNOWN, "command",
+                      "command %.80s exited with %zu, which means nothing to Nagios%s%s", command,
+                      code, line[0] ? ": " : "", line);
+    } else if (line[0]) {
+        probe_verdict(state->probe, meanings[code].kind, meanings[code].code, "%s", line);
+    } else {
+        probe_verdict(state->probe, meanings[code].kind, meanings[code].code,
+                      "command %.80s exited with %zu and wrote nothing", command, code);
+    }
+}
+
+// The command has exited and is not reaped yet.
+static void on_exit_poll(uv_poll_t *poll, int poll_status, int events)
+{
+    struct state *state = poll->data;
+    bool wanted = state->phase == RUNNING;
+    int status = 0;
+    (void)poll_status;
+    (void)events;
+    kill(-state->pid, SIGKILL);
+    if (waitpid(state->pid, &status, WNOHANG) != state->pid) {
+        return;
+    }
+    read_output(state);
+    close_handles(state);
+    if (wanted) {
+        give_verdict(state, status);
+    }
+}
+
+static void on_output_poll(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    read_output(poll->data);
+}
+
+static void kill_group(struct state *state)
+{
+    state->waiting = false;
+    if (state->phase == RUNNING) {
+        state->phase = KILLED;
+        kill(-state->pid, SIGKILL);
+    }
+}
+
+// ---- The probe type
+
+// A command that runs but can't be watched does not stay.
+static int watch_command(struct state *state)
+{
+    uv_loop_t *loop = probe_loop(state->probe);
+    int error = 0;
+    state->pidfd = pidfd_open(state->pid, 0);
+    if (state->pidfd < 0) {
+        error = uv_translate_sys_error(errno);
+        goto err;
+    }
+    error = uv_poll_init(loop, &state->on_exit, state->pidfd);
+    if (error) {
+        goto err_pidfd;
+    }
+    error = uv_poll_init(loop, &state->on_output, state->output);
+    state->handles = error ? 1 : 2;
+    state->on_exit.data = state->on_output.data = state;
+    if (error) {
+        state->phase = CLOSING;
+        uv_close((uv_handle_t *)&state->on_exit, on_handle_closed);
+        goto err_pidfd;
+    }
+    state->phase = RUNNING;
+    state->reading = true;
+    uv_poll_start(&state->on_exit, UV_READABLE, on_exit_poll);
+    uv_poll_start(&state->on_output, UV_READABLE, on_output_poll);
+    return 0;
+
+err_pidfd:
+    close(state->pidfd);
+err:
+    kill(-state->pid, SIGKILL);
+    waitpid(state->pid, NULL, 0);
+    return error;
+}
+
+// exec's own errors are about the configuration, fork's about us. Neither is about the service.
+static void cannot_run(struct state *state, int error)
+{
+    static const int of_exec[] = {ENOENT, EACCES, ENOEXEC, ENOTDIR, EPERM,       ELOOP,
+                                  E2BIG,  EISDIR, ELIBBAD, ETXTBSY, ENAMETOOLONG};
+    const char *command = options_of(state)->command.text;
+    for (size_t i = 0; i < sizeof of_exec / sizeof *of_exec; i++) {
+        if (error == of_exec[i]) {
+            probe_verdict(state->probe, VERDICT_UNKNOWN, "command", "can't run command %.80s: %s",
+                          command, strerror(error));
+            return;
+        }
+    }
+    probe_verdict(state->probe, VERDICT_UNKNOWN, "local",
+                  "can't start command %.80s: %s (trouble of popgated's own)", command,
+                  strerror(error));
+}
+
+static void exec_start(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    int ends[2];
+    state->waiting = state->phase != FREE;
+    if (state->waiting) {
+        return;
+    }
+    state->line_length = 0;
+    state->line_complete = false;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+        cannot_run(state, errno);
+        return;
+    }
+    // The command finds its end as it expects one: blocking.
+    (void)fcntl(ends[1], F_SETFL, 0);
+    state->output = ends[0];
+    int error = spawn(probe_conf(probe), ends[1], &state->pid);
+    close(ends[1]);
+    if (error == 0) {
+        error = -watch_command(state); // uv errors are negative error numbers
+    }
+    if (error) {
+        close(ends[0]);
+        cannot_run(state, error);
+    }
+}
+
+static const char *exec_cancel(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    snprintf(state->awaited, sizeof state->awaited, "end of command %.80s%s",
+             options_of(state)->command.text,
+             state->waiting ? ", which was killed but has not ended," : "");
+    kill_group(state);
+    return state->awaited;
+}
+
+static int exec_open(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    state->probe = probe;
+    return 0;
+}
+
+static void exec_close(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    kill_group(state);
+    state->closing = true;
+    if (state->phase == FREE) {
+        probe_closed(probe);
+    }
+}
+
+const struct probe_type probe_type_exec = {
+    .name = "exec",
+    .keys = exec_keys,
+    .options_size = sizeof(struct exec_options),
+    .check = exec_check,
+    .state_size = sizeof(struct state),
+    .open = exec_open,
+    .close = exec_close,
+    .start = exec_start,
+    .cancel = exec_cancel,
+};

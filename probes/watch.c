@@ -1,0 +1,181 @@
+#include "probes/watch.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define READS_MAX    16    // in one turn of the loop
+#define RECEIVED_MAX 65536 // from a server that should be silent
+
+unsigned probe_watch_tcp(const struct probe_conf *conf)
+{
+    return conf->target.length > 0 ? PROBE_WATCH_TCP : 0;
+}
+
+unsigned watch_wanted(const struct probe_conf *conf)
+{
+    return conf->watch && conf->type->watch ? conf->type->watch(conf) : 0;
+}
+
+// ---- The held connection
+
+static void let_go(struct watch *watch, int error)
+{
+    watch->error = error;
+    watch->lasted_ns = uv_hrtime() - watch->since_ns;
+    watch->undecided = true;
+    channel_close(&watch->channel);
+}
+
+// The first verdict after the end of a connection tells whether that was a crash. If it was, the
+// next connection is welcome as soon as the server is back.
+static void decide(struct watch *watch, enum verdict_kind kind, uint64_t now_ns)
+{
+    uint64_t doubled_ns = 2 * watch->pause_ns;
+    watch->undecided = false;
+    if (kind == VERDICT_FAIL || (watch->error == 0 && watch->lasted_ns >= WATCH_STEADY_NS)) {
+        watch->pause_ns = 0;
+    } else if (watch->pause_ns == 0) {
+        watch->pause_ns = WATCH_PAUSE_NS;
+    } else {
+        watch->pause_ns = doubled_ns < WATCH_PAUSE_MAX_NS ? doubled_ns : WATCH_PAUSE_MAX_NS;
+    }
+    watch->again_ns = now_ns + watch->pause_ns;
+}
+
+// error: of the connection; 0: the server has ended it.
+static void ended(struct watch *watch, int error)
+{
+    bool ours = error != 0 && probe_error_is_ours(error);
+    let_go(watch, ours ? error : 0);
+    if (!ours) {
+        watch->ended = true;
+        probe_trigger(watch->probe);
+    }
+}
+
+static void on_event(struct channel *channel)
+{
+    struct watch *watch = channel->owner;
+    char dropped[4096];
+    int error = watch->connected ? 0 : channel_connected(channel);
+    if (!watch->connected && error == 0) {
+        watch->connected = true;
+        error = channel_watch(channel, UV_READABLE);
+    }
+    for (int i = 0; error == 0 && i < READS_MAX; i++) {
+        ssize_t length = channel_receive(channel, dropped, sizeof dropped);
+        if (length == UV_EAGAIN) {
+            return;
+        }
+        if (length == 0) {
+            ended(watch, 0);
+            return;
+        }
+        error = length < 0 ? (int)length : 0;
+        watch->received += length > 0 ? (size_t)length : 0;
+    }
+    if (error != 0) {
+        ended(watch, error);
+    } else if (watch->received > RECEIVED_MAX) {
+        let_go(watch, UV_EFBIG); // that is no idle connection
+    }
+}
+
+static void hold(struct watch *watch, uint64_t now_ns)
+{
+    const struct probe_conf *conf = probe_conf(watch->probe);
+    watch->connected = false;
+    watch->received = 0;
+    watch->since_ns = now_ns;
+    watch->error = 0;
+    int error = channel_open(&watch->channel, probe_loop(watch->probe), SOCK_STREAM, &conf->source,
+                             &conf->target, UV_WRITABLE);
+    if (error) {
+        ended(watch, error);
+    }
+}
+
+static void on_channel_free(struct channel *channel)
+{
+    struct watch *watch = channel->owner;
+    if (watch->closing) {
+        watch->on_free(watch->probe);
+    }
+}
+
+void watch_init(struct watch *watch, struct probe *probe, void (*on_free)(struct probe *probe))
+{
+    *watch = (struct watch){.probe = probe, .on_free = on_free};
+    watch->channel =
+        (struct channel){.owner = watch, .on_event = on_event, .on_free = on_channel_free};
+}
+
+void watch_verdict(struct watch *watch, enum verdict_kind kind, uint64_t now_ns)
+{
+    bool serves = kind == VERDICT_PASS || kind == VERDICT_DEGRADED;
+    if (watch->undecided && kind != VERDICT_UNKNOWN) {
+        decide(watch, kind, now_ns);
+    }
+    if (serves && watch->channel.state == CHANNEL_FREE && now_ns >= watch->again_ns &&
+        (watch_wanted(probe_conf(watch->probe)) & PROBE_WATCH_TCP)) {
+        hold(watch, now_ns);
+    }
+}
+
+bool watch_close(struct watch *watch)
+{
+    watch->closing = true;
+    channel_close(&watch->channel);
+    return watch->channel.state != CHANNEL_FREE;
+}
+
+// ---- Words
+
+static const char *tcp_text(const struct watch *watch, char out[WATCH_TEXT_MAX])
+{
+    if (watch->channel.state == CHANNEL_OPEN) {
+        snprintf(out, WATCH_TEXT_MAX, "tcp connection %s",
+                 watch->connected ? "held" : "being made");
+    } else if (watch->error == UV_EFBIG) {
+        snprintf(out, WATCH_TEXT_MAX,
+                 "not available: the server sends unasked on an idle connection");
+    } else if (watch->error) {
+        snprintf(out, WATCH_TEXT_MAX, "not available: tcp connection: %s",
+                 uv_strerror(watch->error));
+    } else if (watch->ended) {
+        snprintf(out, WATCH_TEXT_MAX, "not available: the server ended the idle tcp connection");
+    } else {
+        snprintf(out, WATCH_TEXT_MAX, "not available: no tcp connection before the first pass");
+    }
+    return out;
+}
+
+static const char *udp_text(const struct udp_watch *udp, char out[WATCH_TEXT_MAX])
+{
+    if (udp->confirmed) {
+        snprintf(out, WATCH_TEXT_MAX, "kernel notifications");
+    } else {
+        snprintf(out, WATCH_TEXT_MAX, "not available: %s", udp->why);
+    }
+    return out;
+}
+
+const char *watch_text(const struct watch *watch, const struct udp_watch *udp,
+                       char out[WATCH_TEXT_MAX])
+{
+    char tcp[WATCH_TEXT_MAX];
+    unsigned wanted = watch_wanted(probe_conf(watch->probe));
+    if (wanted == (PROBE_WATCH_TCP | PROBE_WATCH_UDP)) {
+        udp_text(udp, out);
+        size_t length = strlen(out);
+        snprintf(out + length, WATCH_TEXT_MAX - length, ", %s", tcp_text(watch, tcp));
+    } else if (wanted & PROBE_WATCH_TCP) {
+        tcp_text(watch, out);
+    } else if (wanted & PROBE_WATCH_UDP) {
+        udp_text(udp, out);
+    } else {
+        snprintf(out, WATCH_TEXT_MAX, wanted & PROBE_WATCH_ITSELF ? "kernel notifications" : "off");
+    }
+    return out;
+}

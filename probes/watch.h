@@ -1,0 +1,43 @@
+// The crash watch of one probe: polling finds a hang, the kernel tells of a crash.
+//
+// While the probe passes, a TCP target is held by one idle connection; its end triggers a check at
+// once. A server that ends idle connections costs that one check: the connection is made again when
+// the probe has passed, after a pause that grows up to a minute where they don't last. UDP targets
+// are watched by the scheduler's one udp_watch.
+#pragma once
+
+#include "probes/channel.h"
+#include "probes/probe.h"
+#include "probes/udp_watch.h"
+
+#define WATCH_STEADY_NS                                                                            \
+    UINT64_C(5000000000) // a connection that lasts so long is worth making again
+#define WATCH_PAUSE_NS     UINT64_C(1000000000)
+#define WATCH_PAUSE_MAX_NS UINT64_C(60000000000)
+
+struct watch {
+    struct probe *probe;
+    struct channel channel;
+    bool connected, ended, closing; // ended: by the server, at least once
+    int error;                      // of our own, why there is no connection; 0: none
+    size_t received;                // bytes that the server sent unasked
+    bool undecided; // the last connection has ended, and no verdict has said whether by a crash
+    uint64_t since_ns, lasted_ns, again_ns, pause_ns;
+    void (*on_free)(struct probe *probe);
+};
+
+// on_free is called once watch_close() has freed what it held.
+void watch_init(struct watch *watch, struct probe *probe, void (*on_free)(struct probe *probe));
+
+// What of PROBE_WATCH_* the probe wants.
+unsigned watch_wanted(const struct probe_conf *conf);
+
+// The probe has a verdict: makes a connection, if one is to be held and is not.
+void watch_verdict(struct watch *watch, enum verdict_kind kind, uint64_t now_ns);
+
+// False: nothing was held, and on_free is not called.
+bool watch_close(struct watch *watch);
+
+// "off", "tcp connection held", "kernel notifications", "not available: <why>", or two of them.
+const char *watch_text(const struct watch *watch, const struct udp_watch *udp,
+                       char out[WATCH_TEXT_MAX]);

@@ -1,0 +1,564 @@
+// The crash watch: what the kernel says of a server's end, and what comes of it.
+#include "probes/address.h"
+#include "probes/selfcheck.h"
+#include "probes/udp_watch.h"
+#include "tests/unit/probe_fixture.h"
+
+#include <linux/if_addr.h>
+#include <linux/inet_diag.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+
+static struct endpoint endpoint_of(const char *text)
+{
+    struct endpoint endpoint;
+    char error[KEY_ERROR_MAX];
+    assert_int_equal(endpoint_parse(text, true, &endpoint, error), 0);
+    return endpoint;
+}
+
+// ---- Which socket it was, purely
+
+static bool concerns(const char *gone, const char *target)
+{
+    struct endpoint of_gone = endpoint_of(gone);
+    struct endpoint of_target = endpoint_of(target);
+    return udp_watch_concerns(&of_gone, &of_target);
+}
+
+static void a_socket_of_the_targets_address_and_port_concerns_it(void **state)
+{
+    (void)state;
+    assert_true(concerns("192.0.2.53:53", "192.0.2.53:53"));
+    assert_true(concerns("[2001:db8::53]:53", "[2001:db8::53]:53"));
+}
+
+static void another_address_or_port_does_not(void **state)
+{
+    (void)state;
+    assert_false(concerns("192.0.2.53:54", "192.0.2.53:53"));
+    assert_false(concerns("192.0.2.54:53", "192.0.2.53:53"));
+    assert_false(concerns("[2001:db8::54]:53", "[2001:db8::53]:53"));
+    assert_false(concerns("192.0.2.53:53", "[2001:db8::53]:53"));
+    assert_false(concerns("[2001:db8::53]:53", "192.0.2.53:53"));
+}
+
+static void a_wildcard_socket_concerns_every_target_of_its_family(void **state)
+{
+    (void)state;
+    assert_true(concerns("0.0.0.0:53", "192.0.2.53:53"));
+    assert_false(concerns("0.0.0.0:53", "[2001:db8::53]:53"));
+    assert_true(concerns("[::]:53", "[2001:db8::53]:53"));
+    assert_true(concerns("[::]:53", "192.0.2.53:53"));
+}
+
+static void a_mapped_address_is_an_ipv4_one(void **state)
+{
+    (void)state;
+    assert_true(concerns("[::ffff:192.0.2.53]:53", "192.0.2.53:53"));
+    assert_false(concerns("[::ffff:192.0.2.54]:53", "192.0.2.53:53"));
+    assert_false(concerns("[::ffff:192.0.2.53]:53", "[2001:db8::53]:53"));
+}
+
+struct notification {
+    struct nlmsghdr header;
+    struct inet_diag_msg body;
+};
+
+static struct notification notification_of(uint8_t family, uint16_t port)
+{
+    struct notification notification = {
+        .header = {.nlmsg_len = sizeof notification, .nlmsg_type = SOCK_DIAG_BY_FAMILY},
+        .body = {.idiag_family = family, .id.idiag_sport = htons(port)},
+    };
+    return notification;
+}
+
+static void a_notification_tells_the_sockets_address(void **state)
+{
+    (void)state;
+    char text[ENDPOINT_TEXT_MAX];
+    struct endpoint gone;
+    struct notification v4 = notification_of(AF_INET, 53);
+    inet_pton(AF_INET, "192.0.2.53", v4.body.id.idiag_src);
+    assert_true(udp_watch_parse(&v4.header, &gone));
+    assert_string_equal(endpoint_text(&gone, text), "192.0.2.53:53");
+    struct notification v6 = notification_of(AF_INET6, 5353);
+    inet_pton(AF_INET6, "2001:db8::53", v6.body.id.idiag_src);
+    assert_true(udp_watch_parse(&v6.header, &gone));
+    assert_string_equal(endpoint_text(&gone, text), "[2001:db8::53]:5353");
+}
+
+static void what_is_no_notification_is_skipped(void **state)
+{
+    (void)state;
+    struct endpoint gone;
+    struct notification notification = notification_of(AF_UNIX, 53);
+    assert_false(udp_watch_parse(&notification.header, &gone));
+    notification = notification_of(AF_INET, 53);
+    notification.header.nlmsg_len--;
+    assert_false(udp_watch_parse(&notification.header, &gone));
+    notification = notification_of(AF_INET, 53);
+    notification.header.nlmsg_type = NLMSG_ERROR;
+    assert_false(udp_watch_parse(&notification.header, &gone));
+}
+
+// ---- Which address it was, purely
+
+struct address_message {
+    struct nlmsghdr header;
+    struct ifaddrmsg body;
+    unsigned char attributes[128];
+};
+
+static struct address_message address_message(uint16_t type, uint8_t family, uint8_t flags)
+{
+    struct address_message message = {
+        .header = {.nlmsg_len = NLMSG_LENGTH(sizeof message.body), .nlmsg_type = type},
+        .body = {.ifa_family = family, .ifa_flags = flags},
+    };
+    return message;
+}
+
+static void add_attribute(struct address_message *message, uint16_t type, const char *address)
+{
+    unsigned char bytes[16];
+    bool v6 = message->body.ifa_family == AF_INET6;
+    size_t size = v6 ? 16 : 4;
+    assert_int_equal(inet_pton(message->body.ifa_family, address, bytes), 1);
+    struct rtattr attribute = {.rta_len = (unsigned short)RTA_LENGTH(size), .rta_type = type};
+    unsigned char *at = (unsigned char *)message + message->header.nlmsg_len;
+    memcpy(at, &attribute, sizeof attribute);
+    memcpy(at + RTA_LENGTH(0), bytes, size);
+    message->header.nlmsg_len += RTA_SPACE(size);
+}
+
+static enum address_state state_of(const struct address_message *message, const char *text)
+{
+    struct endpoint address;
+    char error[KEY_ERROR_MAX];
+    assert_int_equal(endpoint_parse(text, false, &address, error), 0);
+    return address_in_message(&message->header, &address);
+}
+
+static void an_address_is_ready_missing_tentative_or_failed(void **state)
+{
+    (void)state;
+    struct address_message message = address_message(RTM_NEWADDR, AF_INET6, 0);
+    add_attribute(&message, IFA_ADDRESS, "2001:db8::53");
+    assert_int_equal(state_of(&message, "2001:db8::53"), ADDRESS_READY);
+    assert_int_equal(state_of(&message, "2001:db8::54"), ADDRESS_MISSING);
+    assert_int_equal(state_of(&message, "192.0.2.53"), ADDRESS_MISSING);
+    message.body.ifa_flags = IFA_F_TENTATIVE | IFA_F_PERMANENT;
+    assert_int_equal(state_of(&message, "2001:db8::53"), ADDRESS_TENTATIVE);
+    message.body.ifa_flags = IFA_F_TENTATIVE | IFA_F_OPTIMISTIC; // RFC 4429: in use already
+    assert_int_equal(state_of(&message, "2001:db8::53"), ADDRESS_READY);
+    message.body.ifa_flags = IFA_F_TENTATIVE | IFA_F_DADFAILED;
+    assert_int_equal(state_of(&message, "2001:db8::53"), ADDRESS_FAILED);
+}
+
+static void the_far_end_of_a_point_to_point_link_is_not_ours(void **state)
+{
+    (void)state;
+    struct address_message message = address_message(RTM_NEWADDR, AF_INET, 0);
+    add_attribute(&message, IFA_ADDRESS, "192.0.2.2");
+    add_attribute(&message, IFA_LOCAL, "192.0.2.1");
+    assert_int_equal(state_of(&message, "192.0.2.1"), ADDRESS_READY);
+    assert_int_equal(state_of(&message, "192.0.2.2"), ADDRESS_MISSING);
+}
+
+static void a_broken_address_message_is_skipped(void **state)
+{
+    (void)state;
+    struct address_message message = address_message(RTM_NEWADDR, AF_INET, 0);
+    add_attribute(&message, IFA_LOCAL, "192.0.2.1");
+    message.header.nlmsg_len -= 4;
+    assert_int_equal(state_of(&message, "192.0.2.1"), ADDRESS_MISSING);
+    message.header.nlmsg_len = sizeof message.header;
+    assert_int_equal(state_of(&message, "192.0.2.1"), ADDRESS_MISSING);
+}
+
+// ---- A server's end, on real sockets. Probes of an interval of an hour: only the watch begins a
+// check.
+
+struct world {
+    struct fixture fixture;
+    struct endpoint bound;
+    int server;
+};
+
+static struct world world;
+
+static int bound_socket(int type, const char *address)
+{
+    struct endpoint any = endpoint_of(strchr(address, ':') ? "[::1]:1" : "127.0.0.1:1");
+    char error[KEY_ERROR_MAX];
+    int fd = socket(any.address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(endpoint_parse(address, false, &any, error), 0);
+    if (world.bound.length == 0) {
+        world.bound = any;
+    }
+    const int on = 1;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&world.bound.address, world.bound.length), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&world.bound.address, &world.bound.length),
+                     0);
+    return fd;
+}
+
+static void begin(const char *type, const char *address, int kind)
+{
+    struct fixture *fixture = &world.fixture;
+    char text[ENDPOINT_TEXT_MAX];
+    world.bound.length = 0;
+    world.server = bound_socket(kind, address);
+    fixture_open(fixture, type);
+    fixture_set(fixture, "watch", "auto");
+    fixture_set(fixture, "interval", "1h");
+    fixture_set(fixture, "target", endpoint_text(&world.bound, text));
+}
+
+static void run(size_t verdicts)
+{
+    const struct probe_conf *conf = &world.fixture.conf;
+    if (!world.fixture.scheduler) {
+        world.fixture.scheduler =
+            scheduler_new(&world.fixture.loop, fixture_on_verdict, &world.fixture);
+        assert_int_equal(scheduler_apply(world.fixture.scheduler, &conf, 1), 0);
+    }
+    world.fixture.wanted = verdicts;
+    if (world.fixture.count < verdicts) {
+        uv_run(&world.fixture.loop, UV_RUN_DEFAULT);
+    }
+}
+
+static const char *watch_now(void)
+{
+    static char text[WATCH_TEXT_MAX];
+    return scheduler_watch_text(world.fixture.scheduler, 0, text);
+}
+
+static void run_until_watch_says(const char *text)
+{
+    while (strcmp(watch_now(), text) != 0) {
+        uv_run(&world.fixture.loop, UV_RUN_ONCE);
+    }
+}
+
+static void end(void)
+{
+    scheduler_close(world.fixture.scheduler, NULL, NULL);
+    fixture_close(&world.fixture);
+    world.fixture.scheduler = NULL;
+}
+
+// Answers the query that has come with REFUSED, which is expected here.
+static void answer_query(uv_poll_t *poll, int status, int events)
+{
+    uint8_t message[512];
+    struct sockaddr_storage from;
+    socklen_t from_length = sizeof from;
+    (void)status;
+    (void)events;
+    int fd = *(int *)poll->data;
+    ssize_t length =
+        recvfrom(fd, message, sizeof message, 0, (struct sockaddr *)&from, &from_length);
+    if (length > 12) {
+        message[2] |= 0x80;
+        message[3] = 5;
+        message[11] = 0; // no OPT record
+        (void)sendto(fd, message, (size_t)length - 11, 0, (struct sockaddr *)&from, from_length);
+    }
+}
+
+static void serve(uv_poll_t *poll)
+{
+    uv_poll_init(&world.fixture.loop, poll, world.server);
+    poll->data = &world.server;
+    uv_poll_start(poll, UV_READABLE, answer_query);
+}
+
+static void begin_dns(const char *address)
+{
+    begin("dns", address, SOCK_DGRAM);
+    fixture_set(&world.fixture, "qname", "www.example.net");
+    fixture_set(&world.fixture, "rcode", "REFUSED");
+}
+
+static void a_udp_server_that_ends(const char *address)
+{
+    uv_poll_t poll;
+    begin_dns(address);
+    serve(&poll);
+    run(1);
+    assert_verdict(&world.fixture.verdicts[0], VERDICT_PASS, "ok", "REFUSED");
+    run_until_watch_says("kernel notifications");
+    uv_close((uv_handle_t *)&poll, NULL);
+    close(world.server);
+    run(2);
+    assert_verdict(&world.fixture.verdicts[1], VERDICT_FAIL, "refused", "port unreachable");
+    assert_true(world.fixture.verdicts[1].definitive);
+    end();
+}
+
+static void a_udp_server_that_ends_is_noticed_and_refusal_is_definitive(void **state)
+{
+    (void)state;
+    a_udp_server_that_ends("127.0.0.1");
+}
+
+static void the_same_over_ipv6(void **state)
+{
+    (void)state;
+    a_udp_server_that_ends("::1");
+}
+
+// Workers on one port: the kernel hands each query to one of them.
+static void one_worker_of_several_costs_one_check_that_passes(void **state)
+{
+    (void)state;
+    uv_poll_t poll;
+    begin_dns("127.0.0.1");
+    run(0);
+    int worker = world.server;
+    serve(&poll);
+    run(1);
+    run_until_watch_says("kernel notifications");
+    int other = bound_socket(SOCK_DGRAM, "127.0.0.1");
+    close(other);
+    run(2);
+    assert_int_equal(world.fixture.verdicts[1].kind, VERDICT_PASS);
+    uv_close((uv_handle_t *)&poll, NULL);
+    close(worker);
+    run(3);
+    assert_true(world.fixture.verdicts[2].definitive);
+    end();
+}
+
+static void sockets_of_other_ports_begin_no_check(void **state)
+{
+    (void)state;
+    uv_poll_t poll;
+    begin_dns("127.0.0.1");
+    serve(&poll);
+    run(1);
+    run_until_watch_says("kernel notifications");
+    struct endpoint of_server = world.bound;
+    for (int i = 0; i < 50; i++) {
+        world.bound.length = 0;
+        close(bound_socket(SOCK_DGRAM, "127.0.0.1"));
+    }
+    world.bound = of_server;
+    uv_close((uv_handle_t *)&poll, NULL);
+    close(world.server);
+    run(2); // the kernel tells in order: the others came before
+    assert_true(world.fixture.verdicts[1].definitive);
+    end();
+}
+
+static void with_watch_off_nothing_is_watched(void **state)
+{
+    (void)state;
+    uv_poll_t poll;
+    begin_dns("127.0.0.1");
+    fixture_set(&world.fixture, "watch", "off");
+    serve(&poll);
+    run(1);
+    assert_string_equal(watch_now(), "off");
+    uv_close((uv_handle_t *)&poll, NULL);
+    close(world.server);
+    end();
+}
+
+static void a_watch_that_cannot_be_had_says_why_and_polling_goes_on(void **state)
+{
+    (void)state;
+    begin_dns("127.0.0.1");
+    fixture_set(&world.fixture, "interval", "10ms");
+    const struct probe_conf *conf = &world.fixture.conf;
+    world.fixture.scheduler =
+        scheduler_new(&world.fixture.loop, fixture_on_verdict, &world.fixture);
+    (void)uv_run(&world.fixture.loop, UV_RUN_NOWAIT);
+    struct rlimit before = take_descriptors();
+    assert_int_equal(scheduler_apply(world.fixture.scheduler, &conf, 1), 0);
+    give_descriptors_back(before);
+    assert_non_null(strstr(watch_now(), "not available: netlink socket"));
+    assert_non_null(strstr(watch_now(), "too many open files"));
+    close(world.server);
+    run(3);
+    assert_verdict(&world.fixture.verdicts[2], VERDICT_FAIL, "refused", "nothing listens");
+    assert_false(world.fixture.verdicts[2].definitive);
+    end();
+}
+
+// ---- The held connection
+
+static int accept_one(void)
+{
+    int fd = -1;
+    while (fd < 0) {
+        uv_run(&world.fixture.loop, UV_RUN_NOWAIT);
+        fd = accept4(world.server, NULL, NULL, SOCK_CLOEXEC);
+    }
+    return fd;
+}
+
+static void begin_tcp(const char *address)
+{
+    begin("tcp", address, SOCK_STREAM);
+    assert_int_equal(listen(world.server, 16), 0);
+}
+
+static void a_tcp_server_that_ends(const char *address)
+{
+    begin_tcp(address);
+    run(1);
+    assert_int_equal(world.fixture.verdicts[0].kind, VERDICT_PASS);
+    close(accept_one()); // the check's
+    int held = accept_one();
+    run_until_watch_says("tcp connection held");
+    close(world.server);
+    close(held);
+    run(2);
+    assert_verdict(&world.fixture.verdicts[1], VERDICT_FAIL, "refused", "nothing listens");
+    assert_true(world.fixture.verdicts[1].definitive);
+    end();
+}
+
+static void a_tcp_server_that_ends_is_noticed_and_refusal_is_definitive(void **state)
+{
+    (void)state;
+    a_tcp_server_that_ends("127.0.0.1");
+    a_tcp_server_that_ends("::1");
+}
+
+static void a_server_that_ends_idle_connections_costs_one_check_and_nothing_else(void **state)
+{
+    (void)state;
+    begin_tcp("127.0.0.1");
+    run(1);
+    close(accept_one());
+    int held = accept_one();
+    run_until_watch_says("tcp connection held");
+    close(held);
+    run(2);
+    assert_int_equal(world.fixture.verdicts[1].kind, VERDICT_PASS);
+    close(accept_one());
+    // No connection is held again before the pause is over.
+    assert_non_null(strstr(watch_now(), "the server ended the idle tcp connection"));
+    for (int i = 0; i < 20; i++) {
+        uv_run(&world.fixture.loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(accept(world.server, NULL, NULL), -1);
+    assert_int_equal(world.fixture.count, 2);
+    close(world.server);
+    end();
+}
+
+static void greetings_on_the_held_connection_are_no_event(void **state)
+{
+    (void)state;
+    begin_tcp("127.0.0.1");
+    run(1);
+    close(accept_one());
+    int held = accept_one();
+    assert_int_equal(send(held, "220 ready\r\n", 11, 0), 11);
+    run_until_watch_says("tcp connection held");
+    for (int i = 0; i < 20; i++) {
+        uv_run(&world.fixture.loop, UV_RUN_NOWAIT);
+    }
+    assert_string_equal(watch_now(), "tcp connection held");
+    assert_int_equal(world.fixture.count, 1);
+    close(held);
+    close(world.server);
+    end();
+}
+
+static void a_server_that_never_stops_talking_is_let_go(void **state)
+{
+    (void)state;
+    static const char noise[65536] = "";
+    begin_tcp("127.0.0.1");
+    run(1);
+    close(accept_one());
+    int held = accept_one();
+    while (!strstr(watch_now(), "sends unasked")) {
+        (void)send(held, noise, sizeof noise, MSG_DONTWAIT | MSG_NOSIGNAL);
+        uv_run(&world.fixture.loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(world.fixture.count, 1);
+    close(held);
+    close(world.server);
+    end();
+}
+
+// ---- The prober itself
+
+static void a_well_prober_reaches_itself(void **state)
+{
+    (void)state;
+    struct selfcheck selfcheck;
+    selfcheck_open(&selfcheck);
+    assert_null(selfcheck_run(&selfcheck, 1));
+    assert_null(selfcheck_run(&selfcheck, UINT64_C(1000000000)));
+    selfcheck_close(&selfcheck);
+}
+
+static void a_prober_without_descriptors_is_sick_until_it_has_some(void **state)
+{
+    (void)state;
+    struct selfcheck selfcheck;
+    selfcheck_open(&selfcheck);
+    struct rlimit before = take_descriptors();
+    const char *why = selfcheck_run(&selfcheck, 1);
+    give_descriptors_back(before);
+    assert_non_null(why);
+    assert_non_null(strstr(why, "make a TCP socket over the loopback: Too many open files"));
+    assert_non_null(selfcheck_run(&selfcheck, 2)); // still the former answer
+    assert_null(selfcheck_run(&selfcheck, UINT64_C(1000000000)));
+    selfcheck_close(&selfcheck);
+}
+
+static void a_check_that_never_worked_is_not_believed(void **state)
+{
+    (void)state;
+    struct selfcheck selfcheck;
+    struct rlimit before = take_descriptors();
+    selfcheck_open(&selfcheck);
+    const char *why = selfcheck_run(&selfcheck, 1);
+    give_descriptors_back(before);
+    assert_null(why);
+    assert_true(selfcheck.sick);
+    selfcheck_close(&selfcheck);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_socket_of_the_targets_address_and_port_concerns_it),
+        cmocka_unit_test(another_address_or_port_does_not),
+        cmocka_unit_test(a_wildcard_socket_concerns_every_target_of_its_family),
+        cmocka_unit_test(a_mapped_address_is_an_ipv4_one),
+        cmocka_unit_test(a_notification_tells_the_sockets_address),
+        cmocka_unit_test(what_is_no_notification_is_skipped),
+        cmocka_unit_test(an_address_is_ready_missing_tentative_or_failed),
+        cmocka_unit_test(the_far_end_of_a_point_to_point_link_is_not_ours),
+        cmocka_unit_test(a_broken_address_message_is_skipped),
+        cmocka_unit_test(a_udp_server_that_ends_is_noticed_and_refusal_is_definitive),
+        cmocka_unit_test(the_same_over_ipv6),
+        cmocka_unit_test(one_worker_of_several_costs_one_check_that_passes),
+        cmocka_unit_test(sockets_of_other_ports_begin_no_check),
+        cmocka_unit_test(with_watch_off_nothing_is_watched),
+        cmocka_unit_test(a_watch_that_cannot_be_had_says_why_and_polling_goes_on),
+        cmocka_unit_test(a_tcp_server_that_ends_is_noticed_and_refusal_is_definitive),
+        cmocka_unit_test(a_server_that_ends_idle_connections_costs_one_check_and_nothing_else),
+        cmocka_unit_test(greetings_on_the_held_connection_are_no_event),
+        cmocka_unit_test(a_server_that_never_stops_talking_is_let_go),
+        cmocka_unit_test(a_well_prober_reaches_itself),
+        cmocka_unit_test(a_prober_without_descriptors_is_sick_until_it_has_some),
+        cmocka_unit_test(a_check_that_never_worked_is_not_believed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

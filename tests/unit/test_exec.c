@@ -1,0 +1,365 @@
+// The exec probe against real commands: what their ends mean, and what they leave behind.
+#include "tests/unit/probe_fixture.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static struct fixture fixture;
+static char directory[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(directory, sizeof directory, "/tmp/popgate-exec-XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    fixture_open(&fixture, "exec");
+    return 0;
+}
+
+// No child may be left, dead or alive.
+static int tear_down(void **state)
+{
+    (void)state;
+    fixture_close(&fixture);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    DIR *entries = opendir(directory);
+    assert_non_null(entries);
+    for (const struct dirent *entry; (entry = readdir(entries));) {
+        (void)unlinkat(dirfd(entries), entry->d_name, 0);
+    }
+    closedir(entries);
+    rmdir(directory);
+    return 0;
+}
+
+// Each word of the command, as the configuration hands them over.
+static void command(const char *words)
+{
+    char copy[1024], *rest = copy;
+    snprintf(copy, sizeof copy, "%s", words);
+    for (const char *word; (word = strsep(&rest, " "));) {
+        fixture_set(&fixture, "command", word);
+    }
+}
+
+static const struct verdict *run_shell(const char *line)
+{
+    fixture_set(&fixture, "shell", "yes");
+    command(line);
+    return fixture_run(&fixture, 1);
+}
+
+static const char *path_of(const char *file)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, file);
+    return path;
+}
+
+// ---- Verdicts
+
+static void exit_status_0_passes_and_the_first_line_is_the_cause(void **state)
+{
+    (void)state;
+    command("/bin/echo DNS OK - 12 ms");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "DNS OK - 12 ms");
+}
+
+static void exit_status_1_is_degraded(void **state)
+{
+    (void)state;
+    assert_verdict(run_shell("echo slow; exit 1"), VERDICT_DEGRADED, "warning", "slow");
+}
+
+static void exit_status_2_fails(void **state)
+{
+    (void)state;
+    assert_verdict(run_shell("echo broken; exit 2"), VERDICT_FAIL, "critical", "broken");
+}
+
+static void exit_status_3_is_unknown(void **state)
+{
+    (void)state;
+    assert_verdict(run_shell("echo no idea; exit 3"), VERDICT_UNKNOWN, "unknown", "no idea");
+}
+
+static void other_exit_statuses_are_unknown(void **state)
+{
+    (void)state;
+    assert_verdict(run_shell("echo what; exit 4"), VERDICT_UNKNOWN, "command",
+                   "exited with 4, which means nothing to Nagios: what");
+}
+
+static void a_command_that_crashes_says_nothing_about_the_service(void **state)
+{
+    (void)state;
+    assert_verdict(run_shell("kill -SEGV $$"), VERDICT_UNKNOWN, "signal",
+                   "was ended by Segmentation fault");
+}
+
+static void a_silent_command_is_named_with_its_status(void **state)
+{
+    (void)state;
+    assert_verdict(run_shell("exit 2"), VERDICT_FAIL, "critical",
+                   "command exit exited with 2 and wrote nothing");
+}
+
+static void performance_data_and_further_lines_are_dropped(void **state)
+{
+    (void)state;
+    const struct verdict *verdict = run_shell("printf 'DISK OK |size=3\\nmore\\n'");
+    assert_verdict(verdict, VERDICT_PASS, "ok", "DISK OK");
+    assert_string_equal(verdict->cause, "DISK OK");
+}
+
+static void leading_empty_lines_are_skipped_and_control_bytes_shown_as_blanks(void **state)
+{
+    (void)state;
+    const struct verdict *verdict = run_shell("printf '\\n\\na\\033[31mb\\tc\\r\\n'");
+    assert_string_equal(verdict->cause, "a [31mb c");
+}
+
+static void a_line_that_is_too_long_is_cut(void **state)
+{
+    (void)state;
+    const struct verdict *verdict = run_shell("head -c 100000 /dev/zero | tr '\\0' x; exit 2");
+    assert_int_equal(verdict->kind, VERDICT_FAIL);
+    assert_int_equal(strlen(verdict->cause), VERDICT_CAUSE_MAX - 1);
+}
+
+static void what_is_written_to_standard_error_counts_as_output(void **state)
+{
+    (void)state;
+    assert_verdict(run_shell("echo oh >&2; exit 2"), VERDICT_FAIL, "critical", "oh");
+}
+
+static void a_command_that_writes_much_is_not_kept_waiting(void **state)
+{
+    (void)state;
+    assert_verdict(run_shell("echo first; head -c 1000000 /dev/zero; exit 1"), VERDICT_DEGRADED,
+                   "warning", "first");
+}
+
+// ---- No shell unless asked for
+
+static void without_shell_nothing_is_expanded(void **state)
+{
+    (void)state;
+    command("/bin/echo $HOME ; exit 2 | x");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "$HOME ; exit 2");
+}
+
+static void a_name_is_found_in_path(void **state)
+{
+    (void)state;
+    command("true");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "command true exited with 0");
+}
+
+static void a_relative_path_is_refused(void **state)
+{
+    (void)state;
+    char error[KEY_ERROR_MAX];
+    command("plugins/check_x -a");
+    assert_int_equal(probe_check(&fixture.conf, error), -1);
+    assert_non_null(strstr(error, "must be an absolute path"));
+}
+
+static void words_beyond_the_bounds_are_refused(void **state)
+{
+    (void)state;
+    char error[KEY_ERROR_MAX], longer[3000];
+    const struct key *key = key_find(fixture.conf.type->keys, "command");
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    assert_int_equal(key_set(key, longer, fixture.conf.options, error), -1);
+    for (int i = 0; i < 64; i++) {
+        assert_int_equal(key_set(key, "w", fixture.conf.options, error), 0);
+    }
+    assert_int_equal(key_set(key, "w", fixture.conf.options, error), -1);
+    assert_string_equal(error, "more than 64 words, or 2048 bytes");
+}
+
+// ---- Trouble of our own
+
+static void a_command_that_is_not_there_is_unknown(void **state)
+{
+    (void)state;
+    command("/nonexistent/check_dns -H x");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_UNKNOWN, "command",
+                   "can't run command /nonexistent/check_dns: No such file or directory");
+}
+
+static void a_command_that_may_not_be_run_is_unknown(void **state)
+{
+    (void)state;
+    command("/etc/passwd");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_UNKNOWN, "command", "Permission denied");
+}
+
+static void without_descriptors_it_is_unknown(void **state)
+{
+    (void)state;
+    command("/bin/true");
+    assert_int_equal(uv_run(&fixture.loop, UV_RUN_NOWAIT), 0);
+    struct rlimit before = take_descriptors();
+    const struct verdict *verdict = fixture_run(&fixture, 1);
+    give_descriptors_back(before);
+    assert_verdict(verdict, VERDICT_UNKNOWN, "local", "can't start command /bin/true");
+}
+
+// ---- Surroundings
+
+static void only_standard_descriptors_are_open_in_it(void **state)
+{
+    (void)state;
+    int leaked = dup(0); // not close-on-exec
+    assert_true(leaked > 2);
+    // The shell's glob opens the directory itself: one more than the standard three.
+    const struct verdict *verdict = run_shell("ls -1 /proc/self/fd | tr '\\n' ' '");
+    close(leaked);
+    assert_string_equal(verdict->cause, "0 1 2 3");
+}
+
+static void its_environment_is_just_what_it_needs(void **state)
+{
+    (void)state;
+    setenv("POPGATE_TEST_SECRET", "do not tell", 1);
+    fixture_target(&fixture, "192.0.2.53", 53);
+    const struct verdict *verdict = run_shell("env -u PWD -u OLDPWD -u _ -u PATH | sort | xargs");
+    unsetenv("POPGATE_TEST_SECRET");
+    assert_string_equal(verdict->cause, "LC_ALL=C.UTF-8 POPGATE_PROBE=probe "
+                                        "POPGATE_TARGET=192.0.2.53:53 POPGATE_TIMEOUT_MS=20000");
+}
+
+static void signals_are_as_a_command_expects_them(void **state)
+{
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    const struct verdict *verdict = run_shell("grep -E 'Sig(Blk|Ign)' /proc/self/status | xargs");
+    signal(SIGPIPE, SIG_DFL);
+    const char *mask = strstr(verdict->cause, "SigIgn: ");
+    assert_non_null(strstr(verdict->cause, "SigBlk: 0000000000000000"));
+    assert_non_null(mask);
+    uint64_t ignored = strtoull(mask + strlen("SigIgn: "), NULL, 16);
+    assert_true((ignored & 0x7fffffff) == 0); // above it are the C library's own
+}
+
+// ---- Ends
+
+// Every process that wrote its id into the file is gone, as soon as the kernel gets to it.
+static void assert_gone(const char *file)
+{
+    long pid = 0;
+    char line[32];
+    FILE *in = fopen(path_of(file), "re");
+    assert_non_null(in);
+    while (fgets(line, sizeof line, in)) {
+        pid = strtol(line, NULL, 10);
+        assert_true(pid > 0);
+        for (int tries = 0; kill((pid_t)pid, 0) == 0; tries++) {
+            char path[64], text[128] = "";
+            snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+            FILE *stat = fopen(path, "re");
+            if (stat) {
+                (void)!fread(text, 1, sizeof text - 1, stat);
+                fclose(stat);
+            }
+            if (strstr(text, ") Z ")) {
+                break; // dead, but whoever adopted it has not looked yet
+            }
+            assert_true(tries < 5000);
+            usleep(1000);
+        }
+    }
+    fclose(in);
+    assert_true(pid > 0);
+}
+
+static void at_the_timeout_the_whole_group_is_killed(void **state)
+{
+    (void)state;
+    char line[512];
+    snprintf(
+        line, sizeof line,
+        "echo $$ >> %s/pids; (echo $(exec sh -c 'echo $PPID') >> %s/pids; sleep 600) & sleep 600",
+        directory, directory);
+    fixture_set(&fixture, "timeout", "300ms");
+    assert_verdict(run_shell(line), VERDICT_FAIL, "timeout", "no end of command echo within 300ms");
+    fixture_close(&fixture); // it is reaped by now
+    assert_gone("pids");
+    fixture_open(&fixture, "exec");
+}
+
+static void a_command_deaf_to_sigterm_is_killed_all_the_same(void **state)
+{
+    (void)state;
+    fixture_set(&fixture, "timeout", "200ms");
+    assert_verdict(run_shell("trap '' TERM HUP INT; while :; do sleep 1; done"), VERDICT_FAIL,
+                   "timeout", "no end of command");
+}
+
+static void a_grandchild_that_holds_the_output_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    char line[256];
+    snprintf(line, sizeof line, "sleep 600 & echo $! > %s/pids; echo fine", directory);
+    assert_verdict(run_shell(line), VERDICT_PASS, "ok", "fine");
+    assert_gone("pids");
+}
+
+static void it_runs_again_and_again(void **state)
+{
+    (void)state;
+    command("/bin/echo once more");
+    assert_verdict(fixture_run(&fixture, 5), VERDICT_PASS, "ok", "once more");
+}
+
+static void after_a_timeout_the_next_check_is_a_new_one(void **state)
+{
+    (void)state;
+    char line[256];
+    snprintf(line, sizeof line, "test -e %s/once && echo back && exit; touch %s/once; sleep 600",
+             directory, directory);
+    fixture_set(&fixture, "timeout", "500ms");
+    assert_verdict(run_shell(line), VERDICT_FAIL, "timeout", "no end of command");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "back");
+}
+
+#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_FIXTURE(exit_status_0_passes_and_the_first_line_is_the_cause),
+        WITH_FIXTURE(exit_status_1_is_degraded),
+        WITH_FIXTURE(exit_status_2_fails),
+        WITH_FIXTURE(exit_status_3_is_unknown),
+        WITH_FIXTURE(other_exit_statuses_are_unknown),
+        WITH_FIXTURE(a_command_that_crashes_says_nothing_about_the_service),
+        WITH_FIXTURE(a_silent_command_is_named_with_its_status),
+        WITH_FIXTURE(performance_data_and_further_lines_are_dropped),
+        WITH_FIXTURE(leading_empty_lines_are_skipped_and_control_bytes_shown_as_blanks),
+        WITH_FIXTURE(a_line_that_is_too_long_is_cut),
+        WITH_FIXTURE(what_is_written_to_standard_error_counts_as_output),
+        WITH_FIXTURE(a_command_that_writes_much_is_not_kept_waiting),
+        WITH_FIXTURE(without_shell_nothing_is_expanded),
+        WITH_FIXTURE(a_name_is_found_in_path),
+        WITH_FIXTURE(a_relative_path_is_refused),
+        WITH_FIXTURE(words_beyond_the_bounds_are_refused),
+        WITH_FIXTURE(a_command_that_is_not_there_is_unknown),
+        WITH_FIXTURE(a_command_that_may_not_be_run_is_unknown),
+        WITH_FIXTURE(without_descriptors_it_is_unknown),
+        WITH_FIXTURE(only_standard_descriptors_are_open_in_it),
+        WITH_FIXTURE(its_environment_is_just_what_it_needs),
+        WITH_FIXTURE(signals_are_as_a_command_expects_them),
+        WITH_FIXTURE(at_the_timeout_the_whole_group_is_killed),
+        WITH_FIXTURE(a_command_deaf_to_sigterm_is_killed_all_the_same),
+        WITH_FIXTURE(a_grandchild_that_holds_the_output_keeps_nobody_waiting),
+        WITH_FIXTURE(it_runs_again_and_again),
+        WITH_FIXTURE(after_a_timeout_the_next_check_is_a_new_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
