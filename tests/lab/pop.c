@@ -117,16 +117,16 @@ static void start_transit(struct pop *pop)
     pop->transit = lab_bird_start(node, lab_router_config(node, &router, config));
 }
 
+const struct lab_unbound pop_unbound = {
+    .listen = "192.0.2.53 2001:db8::53",
+    .zone = "example.net.",
+    .local_data = POP_WWW ". A " POP_WWW_V4 "\n" POP_WWW ". AAAA 2001:db8::80",
+};
+
 static void start_unbound(struct pop *pop, const struct pop_options *options)
 {
-    static const struct lab_unbound unbound = {
-        .listen = "192.0.2.53 2001:db8::53",
-        .zone = "example.net.",
-        .local_data = "www.example.net. A 192.0.2.80\nwww.example.net. AAAA 2001:db8::80",
-    };
-
     lab_address_add(pop->node, POP_V4 " " POP_V6);
-    pop->unbound = lab_unbound_start(pop->node, &unbound);
+    pop->unbound = lab_unbound_start(pop->node, &pop_unbound);
     if (options->no_unbound) {
         lab_kill(pop->unbound);
     }
@@ -222,25 +222,28 @@ static char letter_of(const struct tap_event *event)
     return event->kind == TAP_WITHDRAWN ? 'W' : 'L';
 }
 
+void pop_history_of(const struct pop *pop, const char *prefix, size_t mark, const char *letters,
+                    const char *file, int line)
+{
+    struct tap_event events[HISTORY_MAX];
+    char seen[HISTORY_MAX + 1] = "";
+
+    lab_barrier(pop->bird, pop->tap);
+    const size_t count = tap_events(pop->tap, mark, prefix, events, HISTORY_MAX);
+    for (size_t i = 0; i < count && i < HISTORY_MAX; i++) {
+        seen[i] = letter_of(&events[i]);
+    }
+    if (strcmp(seen, letters) != 0) {
+        lab_fail("%s:%d: the upstream saw \"%s\" of %s, and not \"%s\"", file, line, seen, prefix,
+                 letters);
+    }
+}
+
 void pop_history(const struct pop *pop, size_t mark, const char *letters, const char *file,
                  int line)
 {
-    static const char *const prefixes[] = {POP_V4, POP_V6};
-
-    lab_barrier(pop->bird, pop->tap);
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        struct tap_event events[HISTORY_MAX];
-        char seen[HISTORY_MAX + 1] = "";
-        const size_t count = tap_events(pop->tap, mark, prefixes[i], events, HISTORY_MAX);
-
-        for (size_t j = 0; j < count && j < HISTORY_MAX; j++) {
-            seen[j] = letter_of(&events[j]);
-        }
-        if (strcmp(seen, letters) != 0) {
-            lab_fail("%s:%d: the upstream saw \"%s\" of %s, and not \"%s\"", file, line, seen,
-                     prefixes[i], letters);
-        }
-    }
+    pop_history_of(pop, POP_V4, mark, letters, file, line);
+    pop_history_of(pop, POP_V6, mark, letters, file, line);
 }
 
 // --- What popgated says --------------------------------------------------------------------------

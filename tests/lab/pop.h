@@ -15,6 +15,11 @@
 #define POP_V4 "192.0.2.53/32"
 #define POP_V6 "2001:db8::53/128"
 
+// What unbound answers for.
+#define POP_WWW    "www.example.net"
+#define POP_WWW_V4 "192.0.2.80"
+extern const struct lab_unbound pop_unbound;
+
 #define POP_WAIT_MS 20000 // long, for a machine that is busy; a test that passes never waits it out
 
 struct pop_options {
@@ -85,6 +90,12 @@ size_t pop_mark(const struct pop *pop);
 #define POP_HISTORY(pop, mark, letters) pop_history((pop), (mark), (letters), __FILE__, __LINE__)
 void pop_history(const struct pop *pop, size_t mark, const char *letters, const char *file,
                  int line);
+
+// The same of another prefix.
+#define POP_HISTORY_OF(pop, prefix, mark, letters)                                                 \
+    pop_history_of((pop), (prefix), (mark), (letters), __FILE__, __LINE__)
+void pop_history_of(const struct pop *pop, const char *prefix, size_t mark, const char *letters,
+                    const char *file, int line);
 
 // --- What popgated says --------------------------------------------------------------------------
 

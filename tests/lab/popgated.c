@@ -35,7 +35,7 @@ const char *lab_popgated_config(const struct lab_node *node, const struct lab_bi
                                 uint32_t local_as, const char *extra, char out[LAB_CONFIG_MAX])
 {
     const int length = snprintf(out, LAB_CONFIG_MAX,
-                                "[pop]\nid = %s\nregion = lab\n"
+                                "[pop]\nid = %s\nregion = " LAB_REGION "\n"
                                 "state_dir = %s/state\nruntime_dir = %s/run\n\n"
                                 "[bird]\nsocket = %s\nlocal_as = %u\n\n%s\n",
                                 lab_name(node), lab_dir(node), lab_dir(node), lab_bird_socket(bird),

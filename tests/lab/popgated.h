@@ -9,6 +9,8 @@
 
 struct lab_popgated;
 
+#define LAB_REGION "eu-central" // of every PoP in the lab
+
 // A configuration for the node: [pop] with its run/ and state/, [bird] with this BIRD's socket and
 // local_as, then extra, which may go on with [bird]. Returns out.
 const char *lab_popgated_config(const struct lab_node *node, const struct lab_bird *bird,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,72 @@ void lab_unbound_restart(struct lab_process *unbound)
     wait_till_it_serves(unbound);
 }
 
+void lab_unbound_reload(struct lab_node *node, struct lab_process *process,
+                        const struct lab_unbound *unbound)
+{
+    write_unbound_conf(node, unbound);
+    lab_signal(process, SIGHUP);
+}
+
+// --- nginx ---------------------------------------------------------------------------------------
+
+static void write_nginx_conf(const struct lab_node *node, const char *http)
+{
+    char text[16384];
+
+    if ((size_t)snprintf(text, sizeof text,
+                         "daemon off; user root; worker_processes 1; pid run/nginx.pid;\n"
+                         "error_log stderr notice; events { worker_connections 512; }\n"
+                         "http {\n"
+                         "  access_log off;\n"
+                         "  client_body_temp_path run/body; proxy_temp_path run/proxy;\n"
+                         "  fastcgi_temp_path run/fastcgi; uwsgi_temp_path run/uwsgi;\n"
+                         "  scgi_temp_path run/scgi;\n"
+                         "%s\n}\n",
+                         http) >= sizeof text) {
+        lab_fail("start nginx: the configuration is too long");
+    }
+    lab_write(node, "nginx.conf", text);
+}
+
+static void wait_till_nginx_serves(struct lab_process *nginx)
+{
+    LAB_WAIT(lab_log_contains(nginx, "start worker process ") || !lab_running(nginx),
+             "nginx to serve", START_MS);
+    if (!lab_running(nginx)) {
+        lab_fail("start nginx: it ended with status %d, see its log", lab_wait_exit(nginx, 0));
+    }
+}
+
+struct lab_process *lab_nginx_start(struct lab_node *node, const char *http)
+{
+    char path[LAB_PATH_MAX];
+    const struct lab_command command = {
+        .name = "nginx",
+        .argv = LAB_ARGV("nginx", "-p", lab_dir(node), "-e", "stderr", "-c",
+                         lab_path(node, "nginx.conf", path)),
+    };
+
+    write_nginx_conf(node, http);
+    struct lab_process *process = lab_spawn(node, &command);
+    wait_till_nginx_serves(process);
+    return process;
+}
+
+void lab_nginx_restart(struct lab_node *node, struct lab_process *nginx, const char *http)
+{
+    if (lab_running(nginx)) {
+        // The master's workers would outlive its SIGKILL.
+        lab_signal(nginx, SIGQUIT);
+        (void)lab_wait_exit(nginx, START_MS);
+    }
+    if (http != NULL) {
+        write_nginx_conf(node, http);
+    }
+    lab_respawn(nginx);
+    wait_till_nginx_serves(nginx);
+}
+
 // --- Both kinds of server ------------------------------------------------------------------------
 
 static struct sockaddr_storage parse_address(const char *text, uint16_t port, socklen_t *length)
@@ -173,7 +240,7 @@ struct lab_tcp_server {
 
     // The thread's own: the end signal, the listener, then the connections; dense.
     struct pollfd polled[2 + TCP_CONNECTIONS];
-    bool echoes[2 + TCP_CONNECTIONS];
+    enum lab_tcp_mode modes[2 + TCP_CONNECTIONS];
     nfds_t count;
 };
 
@@ -198,14 +265,17 @@ static void tcp_accept(struct lab_tcp_server *server)
     if (mode == LAB_TCP_RESET) {
         reset(fd);
     }
-    if (mode == LAB_TCP_CLOSE || mode == LAB_TCP_RESET || server->count == 2 + TCP_CONNECTIONS) {
+    if (mode == LAB_TCP_RESET || server->count == 2 + TCP_CONNECTIONS) {
         close(fd);
         return;
+    }
+    if (mode == LAB_TCP_CLOSE) {
+        shutdown(fd, SHUT_WR); // closing with the client's bytes unread would be a reset
     }
     if (mode == LAB_TCP_GREET) {
         (void)send(fd, server->greeting, strlen(server->greeting), MSG_NOSIGNAL);
     }
-    server->echoes[server->count] = mode == LAB_TCP_ECHO;
+    server->modes[server->count] = mode;
     server->polled[server->count++] = (struct pollfd){.fd = fd, .events = POLLIN};
 }
 
@@ -216,16 +286,19 @@ static bool tcp_read(struct lab_tcp_server *server, nfds_t i)
     const int fd = server->polled[i].fd;
     const ssize_t got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
 
-    if (got > 0) {
-        if (server->echoes[i]) {
+    if (got > 0 && server->modes[i] != LAB_TCP_RESET_ON_READ) {
+        if (server->modes[i] == LAB_TCP_ECHO) {
             (void)send(fd, bytes, (size_t)got, MSG_NOSIGNAL);
         }
         return true;
     }
+    if (got > 0) {
+        reset(fd);
+    }
     close(fd);
     server->count--;
     server->polled[i] = server->polled[server->count];
-    server->echoes[i] = server->echoes[server->count];
+    server->modes[i] = server->modes[server->count];
     return false;
 }
 

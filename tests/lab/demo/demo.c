@@ -1,10 +1,11 @@
-// `make demo`: the main job, on real BIRD and a real DNS server, in about half a minute.
+// `make demo`: the main job, on real BIRD and real services, in about half a minute.
 //
-// A PoP's router with BIRD, popgated and unbound behind an anycast address of each family, two
-// upstreams (a BIRD, and a listener that writes down when each UPDATE came) and another PoP. Each
-// step says what was done and what the upstreams saw of it. Ends with 1 if a step did not happen.
-// Everything is gone afterwards, after Ctrl-C too; with --keep it stays until then.
-#include "tests/lab/pop.h"
+// A PoP's router with BIRD, popgated and three services behind anycast addresses of their own
+// (unbound, nginx with TLS, Glewlwyd for tokens), two upstreams (a BIRD, and a listener that writes
+// down when each UPDATE came) and another PoP. Each step says what was done and what the upstreams
+// saw of it. Ends with 1 if a step did not happen. Everything is gone afterwards, after Ctrl-C too;
+// with --keep it stays until then.
+#include "tests/lab/trio.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -16,20 +17,11 @@
 #define HOLD_DOWN_MS 2000
 #define GRACE_MS     2000
 
-static const char sections[] = "[defaults]\n"
-                               "interval = 1s\n"
-                               "fast_interval = 100ms\n"
-                               "timeout = 500ms\n"
-                               "rise = 2\n"
-                               "fall = 2\n"
-                               "hold_down = 2s\n"
-                               "grace = 2s\n"
-                               "[probe dns4]\ntype = dns\ntarget = 192.0.2.53:53\n"
-                               "qname = id.server\nclass = CH\nqtype = TXT\n"
-                               "[probe dns6]\ntype = dns\ntarget = [2001:db8::53]:53\n"
-                               "qname = id.server\nclass = CH\nqtype = TXT\n"
-                               "[service dns]\nprefixes = " POP_V4 " " POP_V6
-                               "\nrequire = dns4 dns6\ncommunities = 64512:100\n";
+#define ROUTES 4 // dns has two prefixes
+
+static const char defaults[] = "[defaults]\ninterval = 1s\nfast_interval = 100ms\n"
+                               "timeout = 500ms\nrise = 2\nfall = 2\n"
+                               "hold_down = 2s\ngrace = 2s\n";
 
 // --- Telling -------------------------------------------------------------------------------------
 
@@ -58,21 +50,35 @@ static void show_command(const struct pop *pop, const char *verb, const char *se
     fputs(pop_output, stdout);
 }
 
-// --- What the upstreams see ----------------------------------------------------------------------
-
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
-static uint64_t announced_ns(const struct pop *pop)
+static bool has_all(const struct pop *pop, enum trio_service service)
 {
-    return later(tap_announced_at_ns(pop->tap, POP_V4), tap_announced_at_ns(pop->tap, POP_V6));
+    return tap_has(pop->tap, trio_prefixes[service]) &&
+           (service != TRIO_DNS || tap_has(pop->tap, POP_V6));
 }
 
-static uint64_t withdrawn_ns(const struct pop *pop)
+static bool has_none(const struct pop *pop, enum trio_service service)
 {
-    return later(tap_withdrawn_at_ns(pop->tap, POP_V4), tap_withdrawn_at_ns(pop->tap, POP_V6));
+    return !tap_has(pop->tap, trio_prefixes[service]) &&
+           (service != TRIO_DNS || !tap_has(pop->tap, POP_V6));
+}
+
+static uint64_t announced_ns(const struct pop *pop, enum trio_service service)
+{
+    const uint64_t first_ns = tap_announced_at_ns(pop->tap, trio_prefixes[service]);
+
+    return service == TRIO_DNS ? later(first_ns, tap_announced_at_ns(pop->tap, POP_V6)) : first_ns;
+}
+
+static uint64_t withdrawn_ns(const struct pop *pop, enum trio_service service)
+{
+    const uint64_t first_ns = tap_withdrawn_at_ns(pop->tap, trio_prefixes[service]);
+
+    return service == TRIO_DNS ? later(first_ns, tap_withdrawn_at_ns(pop->tap, POP_V6)) : first_ns;
 }
 
 static void transit_has(const struct pop *pop, size_t routes)
@@ -89,18 +95,54 @@ static bool transit_drains(const struct pop *pop, const char *prefix)
     return strstr(lab_birdc(pop->transit, command), "(65535,0)") != NULL;
 }
 
-static void wait_announced(const struct pop *pop, uint64_t began_ns)
+static size_t routes_of(enum trio_service service)
 {
-    POP_WAIT_ANNOUNCED(pop);
-    saw("announced: both prefixes at the upstream", began_ns, announced_ns(pop));
-    transit_has(pop, 2);
+    return service == TRIO_DNS ? 2 : 1;
 }
 
-static void wait_withdrawn(const struct pop *pop, uint64_t began_ns)
+static void wait_announced(const struct pop *pop, enum trio_service service, uint64_t began_ns)
 {
-    POP_WAIT_WITHDRAWN(pop);
-    saw("withdrawn: both prefixes gone from the upstream", began_ns, withdrawn_ns(pop));
-    transit_has(pop, 0);
+    char what[64];
+
+    snprintf(what, sizeof what, "announced: %s at the upstream", trio_names[service]);
+    LAB_WAIT(has_all(pop, service), what, POP_WAIT_MS);
+    saw(what, began_ns, announced_ns(pop, service));
+    transit_has(pop, ROUTES);
+}
+
+static void wait_withdrawn(const struct pop *pop, enum trio_service service, uint64_t began_ns)
+{
+    char what[64];
+
+    snprintf(what, sizeof what, "withdrawn: %s gone from the upstream", trio_names[service]);
+    LAB_WAIT(has_none(pop, service), what, POP_WAIT_MS);
+    saw(what, began_ns, withdrawn_ns(pop, service));
+    transit_has(pop, ROUTES - routes_of(service));
+}
+
+static void wait_all_announced(const struct pop *pop, uint64_t began_ns)
+{
+    uint64_t last_ns = began_ns;
+
+    for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
+        LAB_WAIT(has_all(pop, i), "the upstream to have all prefixes", POP_WAIT_MS);
+        last_ns = later(last_ns, announced_ns(pop, i));
+    }
+    saw("announced: all prefixes at the upstream", began_ns, last_ns);
+    transit_has(pop, ROUTES);
+}
+
+// Of every service, but one that may have changed.
+static void saw_nothing(const struct pop *pop, size_t mark, enum trio_service but)
+{
+    for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
+        if (i != but) {
+            POP_HISTORY_OF(pop, trio_prefixes[i], mark, "");
+        }
+    }
+    if (but != TRIO_DNS) {
+        POP_HISTORY_OF(pop, POP_V6, mark, "");
+    }
 }
 
 // --- The steps -----------------------------------------------------------------------------------
@@ -110,32 +152,40 @@ static void introduce(struct pop *pop)
     char version[64] = "";
 
     sscanf(lab_birdc(pop->bird, "show status"), "%*s %63[^\n]", version);
-    printf("popgate: one anycast DNS service at one PoP, and what the world sees of it\n"
+    printf("popgate: three anycast services at one PoP, and what the world sees of them\n"
            "\n"
            "    upstream --+\n"
            "               +-- pop -- another_pop\n"
            "    transit  --+\n"
            "\n"
-           "    pop          router: BIRD %s, popgated, and unbound on its lo,\n"
-           "                 behind " POP_V4 " and " POP_V6 "\n"
+           "    pop          router: BIRD %s, popgated, and on its lo\n"
+           "                   dns    unbound, behind " POP_V4 " and " POP_V6 "\n"
+           "                   web    nginx with TLS, behind " TRIO_WEB_V4 "\n"
+           "                   login  Glewlwyd, OAuth 2.0 tokens, behind " TRIO_LOGIN_V4 "\n"
            "    upstream     BGP neighbour that notes the time at which each UPDATE comes\n"
            "    transit      BGP neighbour, a BIRD; it is asked what it has\n"
            "    another_pop  PoP of the same AS, by iBGP\n"
            "\n"
-           "Times run from the act until the upstream had the last UPDATE of both prefixes\n"
-           "in hand. The probes ask once a second, every 100 ms when in doubt; hold_down\n"
-           "is %d s, grace %d s.\n",
+           "Times run from the act until the upstream had the last UPDATE of the service\n"
+           "in hand. The probes ask once a second, every 100 ms when in doubt; the kernel\n"
+           "tells of a crash. hold_down is %d s, grace %d s.\n",
            version, HOLD_DOWN_MS / 1000, GRACE_MS / 1000);
 }
 
-static void start_popgated(struct pop *pop)
+static void start_popgated(struct pop *pop, const struct trio *trio)
 {
-    step("popgated is started, unbound answers");
+    char services[LAB_CONFIG_MAX], config[2 * LAB_CONFIG_MAX];
+
+    step("popgated is started; unbound, nginx and Glewlwyd serve");
+    snprintf(config, sizeof config, "%s%s", defaults,
+             trio_sections(trio, NULL, "", "communities = 64512:100\n", services));
     const uint64_t began_ns = lab_now_ns();
-    pop_run(pop, sections);
-    wait_announced(pop, began_ns);
-    POP_WAIT_SAYS(pop, "services dns prefixes " POP_V4 " sessions", "3");
-    POP_WAIT_SAYS(pop, "services dns prefixes " POP_V6 " sessions", "3");
+    pop_run(pop, config);
+    wait_all_announced(pop, began_ns);
+    POP_WAIT_SAYS(pop, "services dns seen", "true");
+    POP_WAIT_SAYS(pop, "services web seen", "true");
+    POP_WAIT_SAYS(pop, "services login seen", "true");
+    POP_WAIT_SAYS(pop, "probes dns6 watch", "kernel notifications");
     show_command(pop, "status", NULL);
 }
 
@@ -144,16 +194,66 @@ static void kill_the_service(struct pop *pop)
     step("unbound is killed (SIGKILL)");
     const uint64_t killed_ns = lab_now_ns();
     lab_kill(pop->unbound);
-    wait_withdrawn(pop, killed_ns);
+    wait_withdrawn(pop, TRIO_DNS, killed_ns);
 
     step("unbound is started again");
     const uint64_t revived_ns = lab_now_ns();
     lab_unbound_restart(pop->unbound);
-    wait_announced(pop, revived_ns);
+    wait_announced(pop, TRIO_DNS, revived_ns);
     note("of which 2000 ms are hold_down");
-    if (announced_ns(pop) - revived_ns < HOLD_DOWN_MS * MS) {
+    if (announced_ns(pop, TRIO_DNS) - revived_ns < HOLD_DOWN_MS * MS) {
         lab_fail("it was announced before hold_down was over");
     }
+}
+
+// The first paragraph of `popgate explain`: what it does, and why.
+static void show_cause(const struct pop *pop, enum trio_service service)
+{
+    printf("\n    $ popgate explain %s\n\n", trio_names[service]);
+    POP_COMMAND(pop, 0, "explain", trio_names[service]);
+    printf("%.*s\n\n", (int)(strstr(pop_output, "\n\n") - pop_output), pop_output);
+}
+
+static void break_one(struct trio *trio, enum trio_service service, const char *how,
+                      const char *cause, unsigned hold_down_ms)
+{
+    const struct pop *pop = trio->pop;
+    char path[64], text[128];
+
+    step(how);
+    const size_t mark = pop_mark(pop);
+    const uint64_t broken_ns = lab_now_ns();
+    trio_break(trio, service);
+    wait_withdrawn(pop, service, broken_ns);
+    saw_nothing(pop, mark, service);
+    note("of the other services the upstream saw nothing");
+    snprintf(path, sizeof path, "services %s why", trio_names[service]);
+    LAB_WAIT(pop_says_part(pop, path, cause), cause, POP_WAIT_MS);
+    snprintf(path, sizeof path, "services %s seen", trio_names[service]);
+    LAB_WAIT(pop_says(pop, path, "true"), "popgated to see it withdrawn", POP_WAIT_MS);
+    show_cause(pop, service);
+
+    printf("    mended:\n");
+    const uint64_t mended_ns = lab_now_ns();
+    trio_mend(trio, service);
+    wait_announced(pop, service, mended_ns);
+    snprintf(text, sizeof text, "after a hold_down of %u ms%s", hold_down_ms,
+             hold_down_ms > HOLD_DOWN_MS ? ", doubled, as it was withdrawn just before" : "");
+    note(text);
+    if (announced_ns(pop, service) - withdrawn_ns(pop, service) < hold_down_ms * MS) {
+        lab_fail("it was announced before hold_down was over");
+    }
+    saw_nothing(pop, mark, service);
+}
+
+static void break_each(struct trio *trio)
+{
+    break_one(trio, TRIO_DNS, "unbound answers with an address of another host",
+              "got " TRIO_WRONG_V4, 2 * HOLD_DOWN_MS);
+    break_one(trio, TRIO_WEB, "nginx gets a certificate that expired three days ago",
+              "expired 3 days ago", HOLD_DOWN_MS);
+    break_one(trio, TRIO_LOGIN, "Glewlwyd gives tokens for another region",
+              "region is " TRIO_WRONG_REGION, HOLD_DOWN_MS);
 }
 
 static void refuse_to_drain(struct pop *pop)
@@ -161,7 +261,7 @@ static void refuse_to_drain(struct pop *pop)
     step("popgate drain dns, while no other PoP announces the prefixes");
     const size_t mark = pop_mark(pop);
     POP_COMMAND(pop, 4, "drain", "dns");
-    POP_HISTORY(pop, mark, "");
+    saw_nothing(pop, mark, TRIO_SERVICES);
     note("refused (exit status 4); the upstream saw nothing");
 }
 
@@ -175,10 +275,10 @@ static void drain(struct pop *pop)
     const uint64_t drained_ns = lab_now_ns();
     POP_COMMAND(pop, 0, "drain", "dns", "--reason", "demo");
     POP_WAIT_DRAINING(pop);
-    saw("GRACEFUL_SHUTDOWN (65535:0) on both prefixes", drained_ns, announced_ns(pop));
+    saw("GRACEFUL_SHUTDOWN (65535:0) on both prefixes", drained_ns, announced_ns(pop, TRIO_DNS));
     LAB_WAIT(transit_drains(pop, POP_V4) && transit_drains(pop, POP_V6),
              "the community at the transit", POP_WAIT_MS);
-    wait_withdrawn(pop, drained_ns);
+    wait_withdrawn(pop, TRIO_DNS, drained_ns);
     POP_HISTORY(pop, mark, "GW");
     note("for each prefix one UPDATE and, grace later, one withdrawal: no gap");
     POP_WAIT_SAYS(pop, "services dns seen", "true");
@@ -187,7 +287,7 @@ static void drain(struct pop *pop)
     step("popgate undrain dns");
     const uint64_t undrained_ns = lab_now_ns();
     POP_COMMAND(pop, 0, "undrain", "dns");
-    wait_announced(pop, undrained_ns);
+    wait_announced(pop, TRIO_DNS, undrained_ns);
 }
 
 static void configure_by_hand(struct pop *pop)
@@ -196,7 +296,7 @@ static void configure_by_hand(struct pop *pop)
     POP_WAIT_SAYS(pop, "include saved", "true");
     const size_t mark = pop_mark(pop);
     lab_birdc(pop->bird, "configure");
-    POP_HISTORY(pop, mark, "");
+    saw_nothing(pop, mark, TRIO_SERVICES);
     note("the upstream saw nothing");
 }
 
@@ -205,14 +305,14 @@ static void restart_bird(struct pop *pop)
     step("BIRD is killed (SIGKILL)");
     const uint64_t killed_ns = lab_now_ns();
     lab_bird_kill(pop->bird);
-    POP_WAIT_WITHDRAWN(pop);
-    saw("lost with the session", killed_ns, withdrawn_ns(pop));
+    LAB_WAIT(tap_route_count(pop->tap) == 0, "the upstream to lose all prefixes", POP_WAIT_MS);
+    saw("lost with the session", killed_ns, withdrawn_ns(pop, TRIO_DNS));
     POP_WAIT_SAYS(pop, "bird link state", "down");
 
     step("BIRD is started again");
     const uint64_t restarted_ns = lab_now_ns();
     lab_bird_restart(pop->bird);
-    wait_announced(pop, restarted_ns);
+    wait_all_announced(pop, restarted_ns);
     note("from the include file, as soon as the session was back");
 }
 
@@ -224,9 +324,13 @@ static void restart_popgated(struct pop *pop)
     const size_t mark = pop_mark(pop);
     lab_popgated_kill(pop->popgated);
     lab_popgated_restart(pop->popgated);
-    POP_WAIT_SAYS(pop, "services dns cause", "healthy");
+    for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "services %s cause", trio_names[i]);
+        LAB_WAIT(pop_says(pop, path, "healthy"), "popgated to know it healthy", POP_WAIT_MS);
+    }
     POP_WAIT_SAYS(pop, "services dns seen", "true");
-    POP_HISTORY(pop, mark, "");
+    saw_nothing(pop, mark, TRIO_SERVICES);
     note("the upstream saw nothing; popgated knows again that all is well");
 }
 
@@ -248,7 +352,7 @@ static void keep(const struct pop *pop)
     printf("  alias popgate='%s --socket %s/run/popgate.sock'\n", program, lab_dir(pop->node));
     printf("  popgate status\n"
            "  birdc -s %s show protocols\n"
-           "  dig @192.0.2.53 id.server CH TXT +short\n"
+           "  dig @192.0.2.53 " POP_WWW " +short\n"
            "  kill $(pgrep unbound); popgate events --follow\n\n"
            "In the second one:\n\n"
            "  birdc -s %s show route all\n",
@@ -272,10 +376,12 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     const uint64_t began_ns = lab_now_ns();
     struct pop pop = pop_make(&(struct pop_options){.another_pop = true, .transit = true});
+    struct trio trio = trio_make(&pop);
 
     introduce(&pop);
-    start_popgated(&pop);
+    start_popgated(&pop, &trio);
     kill_the_service(&pop);
+    break_each(&trio);
     refuse_to_drain(&pop);
     drain(&pop);
     configure_by_hand(&pop);
