@@ -4,6 +4,7 @@
 // Each service needs a TCP probe of its own (every second), and one that all share (every 100 ms).
 // popgated sleeps (SIGSTOP) while the command typed by hand is measured, and else would announce
 // everything again at once.
+#include "tests/bench/cost.h"
 #include "tests/bench/operator.h"
 #include "tests/bench/report.h"
 #include "tests/lab/pop.h"
@@ -22,7 +23,6 @@
 #define BY_HAND          "disable \"popgate_*\"\n"
 #define EVERYTHING       "\"all\":true"
 #define ROUTER           "127.0.0.1" // the probes' targets are on the router itself
-#define MIB              1024.0      // in KiB
 
 struct lab {
     struct pop pop;
@@ -157,47 +157,9 @@ static void try_own_probes(const struct lab *lab, struct samples *last)
 // --- What it costs
 // ---------------------------------------------------------------------------------
 
-static void read_proc(const struct lab *lab, const char *file, char *out, size_t size)
+static pid_t pid_of(const struct lab *lab)
 {
-    char path[64];
-
-    snprintf(path, sizeof path, "/proc/%d/%s", lab_pid(lab_popgated_process(lab->pop.popgated)),
-             file);
-    FILE *stream = fopen(path, "re");
-    if (stream == NULL) {
-        lab_fail("read %s: %s", path, strerror(errno));
-    }
-    const size_t length = fread(out, 1, size - 1, stream);
-    out[length] = '\0';
-    fclose(stream);
-}
-
-static double memory_mib(const struct lab *lab, const char *key)
-{
-    char text[8192];
-
-    read_proc(lab, "status", text, sizeof text);
-    const char *at = strstr(text, key);
-    if (at == NULL) {
-        lab_fail("find %s in /proc/PID/status", key);
-    }
-    return strtod(at + strlen(key), NULL) / MIB;
-}
-
-// utime + stime, see proc(5).
-static double cpu_s(const struct lab *lab)
-{
-    char text[1024];
-    unsigned long user = 0, system = 0;
-
-    read_proc(lab, "stat", text, sizeof text);
-    const char *after_name = strrchr(text, ')');
-    if (after_name == NULL ||
-        sscanf(after_name + 1, // NOLINT(cert-err34-c)
-               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
-        lab_fail("read popgated's CPU time from /proc/PID/stat: \"%s\"", text);
-    }
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    return lab_pid(lab_popgated_process(lab->pop.popgated));
 }
 
 struct idle {
@@ -207,14 +169,14 @@ struct idle {
 // The checks are counted by their target: without them the CPU time would mean nothing.
 static struct idle measure_idle(const struct lab *lab)
 {
-    const double before_s = cpu_s(lab);
+    const double before_s = cost_cpu_s(pid_of(lab));
     const size_t checks = lab_tcp_server_accepted(lab->own);
     const uint64_t begin_ns = lab_now_ns();
 
     (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_sec = IDLE_S}, NULL);
     const double elapsed_s = (double)(lab_now_ns() - begin_ns) / (NS_PER_MS * 1000);
     return (struct idle){
-        .cpu_percent = 100 * (cpu_s(lab) - before_s) / elapsed_s,
+        .cpu_percent = 100 * (cost_cpu_s(pid_of(lab)) - before_s) / elapsed_s,
         .checks_per_s = (double)(lab_tcp_server_accepted(lab->own) - checks) / elapsed_s,
     };
 }
@@ -275,8 +237,9 @@ int main(int argc, char **argv)
                                       .goal = 3});
     report_row(&report, &(struct row){.what = "1,000 own probes: targets killed to last withdrawal",
                                       .samples = &own});
-    report_value(&report, "memory now (VmRSS)", "MiB", memory_mib(&lab, "VmRSS:"), MEMORY_GOAL_MIB);
-    report_value(&report, "memory at most (VmHWM)", "MiB", memory_mib(&lab, "VmHWM:"),
+    report_value(&report, "memory now (VmRSS)", "MiB", cost_memory_mib(pid_of(&lab), "VmRSS:"),
+                 MEMORY_GOAL_MIB);
+    report_value(&report, "memory at most (VmHWM)", "MiB", cost_memory_mib(pid_of(&lab), "VmHWM:"),
                  MEMORY_GOAL_MIB);
     report_end(&report);
     close(lab.hand);

@@ -162,7 +162,7 @@ static inline void report_row(const struct report *report, const struct row *row
     if (row->peer != NULL) {
         qsort(row->peer->values, row->peer->count, sizeof(double), compare_values);
         ratio = median(row->samples) / median(row->peer);
-        snprintf(ratio_text, sizeof ratio_text, "%.2f", ratio);
+        snprintf(ratio_text, sizeof ratio_text, ratio < 0.1 ? "%.4f" : "%.2f", ratio);
         snprintf(peer, sizeof peer, "%.3f", median(row->peer));
     }
     const double judged = row->peer != NULL ? ratio : median(row->samples);
