@@ -275,6 +275,8 @@ static void result_of_failure(struct transfer *transfer, CURLcode code)
     } else if (code == CURLE_COULDNT_CONNECT && os_errno) {
         result_error(transfer, error, connect_text(transfer, what));
     } else if (in_handshake(transfer) && transfer->peer.verify_error == 0 && os_errno &&
+               // Ours ranks before what the peer did, theirs after.
+               // NOLINTNEXTLINE(bugprone-branch-clone)
                probe_error_is_ours(error)) {
         result_error(transfer, error, transfer_what(transfer, what));
     } else if (transfer->body.overflow || transfer->head.overflow) {
