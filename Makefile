@@ -164,13 +164,13 @@ check-e2e:
 	    'if $(BUILD)/@ > $(BUILD)/@.log 2>&1; then echo "== @"; grep -h "PASSED" $(BUILD)/@.log; \
 	     else cat $(BUILD)/@.log; echo "== @ FAILED"; exit 255; fi'
 check-install:
-	@rm -rf $(BUILD)/root && $(AGAIN) -s install DESTDIR=$(BUILD)/root PREFIX=/usr SYSCONFDIR=/etc
-	@$(BUILD)/root/usr/sbin/popgated --check-config $(BUILD)/root/etc/popgate/popgate.conf
-	@SYSTEMD_UNIT_PATH=$(abspath $(BUILD))/root/usr/lib/systemd/system: \
+	@rm -rf $(BUILD)/stage && $(AGAIN) -s install DESTDIR=$(BUILD)/stage PREFIX=/usr SYSCONFDIR=/etc
+	@$(BUILD)/stage/usr/sbin/popgated --check-config $(BUILD)/stage/etc/popgate/popgate.conf
+	@SYSTEMD_UNIT_PATH=$(abspath $(BUILD))/stage/usr/lib/systemd/system: \
 	    systemd-analyze verify --man=no popgated.service popgate-failsafe.service 2>&1 | \
 	    { ! grep -v 'popgated\? is not executable: No such file'; }
-	@systemd-sysusers --root=$(abspath $(BUILD))/root --dry-run \
-	    $(abspath $(BUILD))/root/usr/lib/sysusers.d/popgate.conf > /dev/null 2>&1
+	@systemd-sysusers --root=$(abspath $(BUILD))/stage --dry-run \
+	    $(abspath $(BUILD))/stage/usr/lib/sysusers.d/popgate.conf > /dev/null 2>&1
 	@echo "== installs; units and users are well-formed"
 
 bench: packages-bench

@@ -1,5 +1,7 @@
 #include "controller/core.h"
 
+#include "controller/explain.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,78 +28,6 @@ static uint64_t ms_of(uint64_t ns)
 static const struct service_conf *conf_of(const struct core *core, size_t service)
 {
     return &core->config->services[service];
-}
-
-// ---- words ----
-
-static void explain_gate(const struct core *core, const struct gate *gate, char *out, size_t size)
-{
-    char through[SERVICE_NAME_MAX + 24] = "";
-    if (gate->service != GATE_NOBODY) {
-        snprintf(through, sizeof through, "depends on %s: ", conf_of(core, gate->service)->name);
-    }
-    if (gate->probe == GATE_NOBODY) {
-        snprintf(out, size, "%s%s", through,
-                 gate->held ? "probes can't look now; held as last known" : "all probes pass");
-        return;
-    }
-    const struct core_probe *probe = &core->probes[gate->probe];
-    const char *name = core->config->probes[gate->probe].name;
-    enum health_state health = health_shown(&core->healths[gate->probe]);
-    if (probe->last.cause[0] == '\0') {
-        snprintf(out, size, "%sprobe %s is %s: no verdict yet", through, name, health_name(health));
-    } else {
-        snprintf(out, size, "%sprobe %s is %s: %s", through, name, health_name(health),
-                 probe->last.cause);
-    }
-}
-
-static void explain_intent(const struct intent *intent, const char *verb, char *out, size_t size)
-{
-    snprintf(out, size, "%s by %s%s%s", verb, intent->by[0] != '\0' ? intent->by : "the ledger",
-             intent->reason[0] != '\0' ? ": " : "", intent->reason);
-}
-
-static void explain(const struct core *core, size_t index, char *out, size_t size)
-{
-    const struct core_service *service = &core->services[index];
-    char gate[VERDICT_CAUSE_MAX + 180];
-    explain_gate(core, &core->gates[index], gate, sizeof gate);
-    switch (service->decision.cause) {
-    case CAUSE_START:
-        snprintf(out, size, "not known healthy since start; %s", gate);
-        break;
-    case CAUSE_ADOPTED:
-        snprintf(out, size, "as BIRD had it at the restart, until the probes know; %s", gate);
-        break;
-    case CAUSE_HOLD_DOWN:
-        snprintf(out, size, "healthy again, waiting out hold_down of %" PRIu64 " s",
-                 decision_hold_down_ms(&service->decision, conf_of(core, index)) / 1000);
-        break;
-    case CAUSE_UNKNOWN:
-        snprintf(out, size, "unknown for longer than unknown_grace; %s", gate);
-        break;
-    case CAUSE_HEALTHY:
-    case CAUSE_DEGRADED:
-    case CAUSE_UNHEALTHY:
-        snprintf(out, size, "%s", gate);
-        break;
-    case CAUSE_DRAIN:
-        explain_intent(&service->intent, "drained", out, size);
-        break;
-    case CAUSE_ISOLATE:
-        explain_intent(&service->intent, "isolated", out, size);
-        break;
-    case CAUSE_PIN:
-        explain_intent(&service->intent, "pinned", out, size);
-        break;
-    case CAUSE_EXIT:
-        snprintf(out, size, "popgated stops, on_exit = withdraw");
-        break;
-    case CAUSE_REMOVED:
-        snprintf(out, size, "no longer configured");
-        break;
-    }
 }
 
 // ---- targets ----
@@ -164,7 +94,7 @@ static void decide_one(struct core *core, size_t index, uint64_t now_ns)
     bool changed = decision_step(decision, conf, gate, &service->intent, ms_of(now_ns));
     if (changed || decision->cause != before || service->why[0] == '\0' ||
         gate->state != GATE_OPEN) {
-        explain(core, index, service->why, sizeof service->why);
+        explain_service(core, index, service->why, sizeof service->why);
     }
     if (changed) {
         transition(core, index, from, now_ns);
@@ -838,7 +768,7 @@ void core_stop(struct core *core, uint64_t now_ns)
         decision->target = TARGET_WITHDRAW;
         decision->cause = CAUSE_EXIT;
         decision->since_ms = ms_of(now_ns);
-        explain(core, i, core->services[i].why, sizeof core->services[i].why);
+        explain_service(core, i, core->services[i].why, sizeof core->services[i].why);
         transition(core, i, from, now_ns);
     }
     flush(core, now_ns);

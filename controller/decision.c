@@ -18,7 +18,7 @@ const char *cause_name(enum cause cause)
 {
     static const char *const names[] = {"start",     "adopted", "healthy",   "degraded",
                                         "unhealthy", "unknown", "hold-down", "drain",
-                                        "isolate",   "pin",     "exit",      "removed"};
+                                        "isolate",   "pin",     "exit"};
     return names[cause];
 }
 

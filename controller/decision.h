@@ -45,7 +45,6 @@ enum cause {
     CAUSE_ISOLATE,   // isolated
     CAUSE_PIN,       // pinned
     CAUSE_EXIT,      // the daemon stops (on_exit = withdraw)
-    CAUSE_REMOVED,   // no longer configured
 };
 
 const char *cause_name(enum cause cause); // "healthy", "hold-down", ...
