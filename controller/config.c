@@ -138,17 +138,34 @@ static const struct key *find_in(const struct key *const *tables, size_t count, 
     return NULL;
 }
 
+// A probe type with a key of that name, or NULL.
+static const struct probe_type *type_with_key(const char *name)
+{
+    for (size_t i = 0; probe_types[i]; i++) {
+        if (probe_types[i]->keys && key_find(probe_types[i]->keys, name)) {
+            return probe_types[i];
+        }
+    }
+    return NULL;
+}
+
 static void report_unknown_key(const struct builder *builder, const struct section *section,
                                const struct entry *entry, const struct key *const *tables,
                                size_t count)
 {
     struct nearest nearest = {.wanted = entry->key};
+    const struct probe_type *other =
+        strcmp(section->kind, "probe") == 0 ? type_with_key(entry->key) : NULL;
     for (size_t i = 0; i < count; i++) {
         for (const struct key *key = tables[i]; key && key->name; key++) {
             nearest_offer(&nearest, key->name);
         }
     }
-    if (nearest.best) {
+    if (other) {
+        problem_error(builder->problems, entry->line,
+                      "`%.64s` is a key of type %s, not of this probe's type", entry->key,
+                      other->name);
+    } else if (nearest.best) {
         problem_error(builder->problems, entry->line,
                       "unknown key `%.64s` in [%s]; did you mean `%s`?", entry->key, section->kind,
                       nearest.best);
@@ -362,11 +379,24 @@ static const struct probe_type *find_type(const struct builder *builder,
     return NULL;
 }
 
+struct probe_place {
+    const struct builder *builder;
+    const struct section *section;
+};
+
+static void on_probe_problem(void *arg, bool error, const char *text)
+{
+    const struct probe_place *place = arg;
+    (error ? problem_error : problem_warning)(place->builder->problems, place->section->line,
+                                              "[probe %s]: %s", place->section->name, text);
+}
+
 static void build_probe(const struct builder *builder, const struct section *section,
                         struct probe_conf *probe)
 {
-    char error[KEY_ERROR_MAX];
     size_t errors_before = builder->problems->errors;
+    struct probe_place place = {builder, section};
+    const struct probe_problems problems = {on_probe_problem, &place};
     probe->line = section->line;
     set_name(builder, section, probe->name, sizeof probe->name);
     probe->type = find_type(builder, section);
@@ -386,8 +416,11 @@ static void build_probe(const struct builder *builder, const struct section *sec
     }
     probe->fingerprint = read_keys(builder, section, NULL, probe->type->keys, probe->options,
                                    hash_text(probe->fingerprint, probe->type->name));
-    if (builder->problems->errors == errors_before && probe_check(probe, error) != 0) {
-        problem_error(builder->problems, section->line, "[probe %s]: %s", section->name, error);
+    if (builder->problems->errors == errors_before) {
+        probe_check(probe, &problems);
+    } else if (probe->type->needs_target && !section_find(section, "target") &&
+               !section_find(builder->defaults, "target")) {
+        on_probe_problem(&place, true, "target is missing");
     }
 }
 

@@ -74,6 +74,8 @@ const struct key service_timing_keys[] = {
      .choices = on_unknown_words, .fallback = "hold"},
     {.name = "on_exit", .kind = KEY_CHOICE, .offset = SERVICE(on_exit), .choices = on_exit_words,
      .fallback = "withdraw"},
+    {.name = "last_pop_guard", .kind = KEY_BOOL, .offset = SERVICE(last_pop_guard),
+     .fallback = "on"},
     KEY_END,
 };
 
@@ -103,8 +105,6 @@ const struct key service_keys[] = {
     {.name = "depends", .kind = KEY_CUSTOM, .parse = value_reference, .list = true},
     ATTRIBUTE_KEYS("", primary, NULL),
     ATTRIBUTE_KEYS("drain_", drain, "graceful-shutdown"), // RFC 8326
-    {.name = "last_pop_guard", .kind = KEY_BOOL, .offset = SERVICE(last_pop_guard),
-     .fallback = "on"},
     KEY_END,
 };
 // clang-format on

@@ -1,10 +1,11 @@
-// The `address` probe: its addresses are configured on this host. The kernel tells of each change,
-// and the probe is triggered by it; nothing is polled.
+// The `address` probe: its addresses are configured on this host, each on an interface that is up.
+// The kernel tells of each change, and the probe is triggered by it; nothing is polled.
 //
 // All probes of a loop share one netlink socket, the listener. An event that concerns an address of
-// some probe has the listener ask for the whole list again, and so have lost events: what the
-// probes know comes from whole lists only, so an address on two interfaces, or one that changed
-// twice, needs no bookkeeping. Between them a check judges what is known.
+// some probe, or an interface that goes up or down, has the listener ask for the whole list again,
+// and so have lost events: what the probes know comes from whole lists only, so an address on two
+// interfaces, or one that changed twice, needs no bookkeeping. Between them a check judges what is
+// known.
 #include "probes/address.h"
 #include "probes/netlink.h"
 #include "probes/types.h"
@@ -12,10 +13,12 @@
 #include <assert.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #define ADDRESSES_MAX 64
 
@@ -26,13 +29,19 @@ struct address_options {
     } addresses;
 };
 
+// Where an address was found, in the best state there is.
+struct place {
+    enum address_state state;
+    unsigned interface; // index
+};
+
 struct state {
     struct probe *probe;
     struct state *next; // of the listener's
     struct listener *listener;
     bool checking;
-    unsigned char listed[ADDRESSES_MAX]; // enum address_state, of the list that is coming in
-    unsigned char known[ADDRESSES_MAX];  // of the last whole list
+    struct place listed[ADDRESSES_MAX]; // of the list that is coming in
+    struct place known[ADDRESSES_MAX];  // of the last whole list
 };
 
 struct listener {
@@ -96,6 +105,7 @@ static void judge(struct state *state)
 {
     static const char *const words[] = {
         [ADDRESS_MISSING] = "not configured on this host",
+        [ADDRESS_DOWN] = "configured on an interface that is down",
         [ADDRESS_FAILED] = "in use by another host (duplicate address detection failed)",
         [ADDRESS_TENTATIVE] = "tentative: duplicate address detection is under way",
         [ADDRESS_READY] = "ready",
@@ -105,8 +115,8 @@ static void judge(struct state *state)
     size_t worst = 0;
     size_t bad = 0;
     for (size_t i = 0; i < addresses->count; i++) {
-        bad += state->known[i] != ADDRESS_READY;
-        worst = state->known[i] < state->known[worst] ? i : worst;
+        bad += state->known[i].state != ADDRESS_READY;
+        worst = state->known[i].state < state->known[worst].state ? i : worst;
     }
     state->checking = false;
     if (bad == 0) {
@@ -114,13 +124,19 @@ static void judge(struct state *state)
                       addresses->count, addresses->count == 1 ? "" : "es");
         return;
     }
+    const struct place *place = &state->known[worst];
+    char name[IF_NAMESIZE];
+    char interface[IF_NAMESIZE + 8] = "";
     char others[48] = "";
+    if (place->state == ADDRESS_DOWN && if_indextoname(place->interface, name)) {
+        snprintf(interface, sizeof interface, ": %s", name);
+    }
     if (bad > 1) {
         snprintf(others, sizeof others, " (and %zu more are not ready)", bad - 1);
     }
     probe_verdict(state->probe, VERDICT_FAIL,
-                  state->known[worst] == ADDRESS_MISSING ? "no-address" : "address", "%s is %s%s",
-                  endpoint_text(&addresses->items[worst], text), words[state->known[worst]],
+                  place->state <= ADDRESS_DOWN ? "no-address" : "address", "%s is %s%s%s",
+                  endpoint_text(&addresses->items[worst], text), words[place->state], interface,
                   others);
 }
 
@@ -160,7 +176,7 @@ static void ask(struct listener *listener)
         return;
     }
     for (struct state *state = listener->probes; state; state = state->next) {
-        memset(state->listed, ADDRESS_MISSING, sizeof state->listed);
+        memset(state->listed, 0, sizeof state->listed); // ADDRESS_MISSING
     }
     listener->again = false;
     listener->error = netlink_dump(&listener->netlink, RTM_GETADDR, &every, sizeof every);
@@ -187,20 +203,43 @@ static void list_complete(struct listener *listener, int error)
     answer_waiting(listener);
 }
 
+// An interface that is gone by now is as good as down: the list is about to be asked for again.
+static bool is_up(const struct listener *listener, unsigned interface)
+{
+    struct ifreq request = {.ifr_ifindex = (int)interface};
+    return ioctl(listener->netlink.fd, SIOCGIFNAME, &request) == 0 &&
+           ioctl(listener->netlink.fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP);
+}
+
 // Takes what a message of the list says.
 static void take_listed(struct listener *listener, const struct nlmsghdr *message)
 {
     for (struct state *state = listener->probes; state; state = state->next) {
         const struct endpoint_list *addresses = addresses_of(state);
         for (size_t i = 0; i < addresses->count; i++) {
-            enum address_state said = address_in_message(message, &addresses->items[i]);
-            state->listed[i] = said > state->listed[i] ? (unsigned char)said : state->listed[i];
+            struct place said = {.state = address_in_message(message, &addresses->items[i])};
+            if (said.state != ADDRESS_MISSING) {
+                said.interface = ((const struct ifaddrmsg *)NLMSG_DATA(message))->ifa_index;
+                said.state = is_up(listener, said.interface) ? said.state : ADDRESS_DOWN;
+            }
+            state->listed[i] = said.state > state->listed[i].state ? said : state->listed[i];
         }
     }
 }
 
+// An interface went up or down.
+static bool is_switch(const struct nlmsghdr *message)
+{
+    const struct ifinfomsg *body = NLMSG_DATA(message);
+    return message->nlmsg_type == RTM_NEWLINK && message->nlmsg_len >= NLMSG_LENGTH(sizeof *body) &&
+           (body->ifi_change & IFF_UP);
+}
+
 static bool concerns_us(const struct listener *listener, const struct nlmsghdr *message)
 {
+    if (is_switch(message)) {
+        return true;
+    }
     for (const struct state *state = listener->probes; state; state = state->next) {
         const struct endpoint_list *addresses = addresses_of(state);
         for (size_t i = 0; i < addresses->count; i++) {
@@ -218,7 +257,7 @@ static void on_message(struct netlink *netlink, const struct nlmsghdr *message)
     bool listed = message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR ||
                   (message->nlmsg_flags & NLM_F_MULTI);
     if (listed && message->nlmsg_seq != netlink->asked) {
-        return; // the rest of a list that was given up, see on_lost()
+        return; // to none of our questions
     }
     // Interrupted: the kernel says that the list changed under it.
     listener->again = listener->again || (message->nlmsg_flags & NLM_F_DUMP_INTR);
@@ -235,12 +274,11 @@ static void on_message(struct netlink *netlink, const struct nlmsghdr *message)
     }
 }
 
-// The end of a list may be among what is lost.
+// Only events are lost: the kernel goes on with a list when there is room again. Asking in the
+// middle of one is refused, and the refusal itself would be lost.
 static void on_lost(struct netlink *netlink)
 {
-    struct listener *listener = netlink->owner;
-    listener->listing = false;
-    ask(listener);
+    ask(netlink->owner);
 }
 
 static void on_free(struct netlink *netlink)
@@ -261,7 +299,7 @@ static struct listener *listener_of(uv_loop_t *loop)
 static struct listener *listener_new(uv_loop_t *loop, int *error)
 {
     static const struct netlink_events events = {on_message, on_lost, on_free};
-    static const unsigned groups[] = {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR};
+    static const unsigned groups[] = {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK};
     struct listener *listener = calloc(1, sizeof *listener);
     if (!listener) {
         *error = UV_ENOMEM;

@@ -7,6 +7,7 @@
 
 enum address_state {
     ADDRESS_MISSING,
+    ADDRESS_DOWN,      // its interface is: the kernel answers nobody there
     ADDRESS_FAILED,    // duplicate address detection found another owner (RFC 4862 section 5.4.5)
     ADDRESS_TENTATIVE, // it is still under way: the address does not answer yet
     ADDRESS_READY,

@@ -14,6 +14,7 @@
 #define UDP_TRIES       3
 #define UDP_ANSWER_MAX  4096
 #define RECEIVES_MAX    16 // in one turn of the loop
+#define IGNORED_MAX     64 // messages over TCP, where only the server can have sent them
 #define FRAME_HEAD      2  // a message's length over TCP (RFC 1035 section 4.2.2)
 #define DESCRIPTION_MAX 320
 
@@ -153,6 +154,10 @@ static bool take_message(struct state *state, struct exchange *exchange, const u
     case DNS_IGNORED:
         exchange->ignored_count++;
         snprintf(exchange->ignored, sizeof exchange->ignored, "%.31s", judgement.cause);
+        if (exchange == &state->tcp && exchange->ignored_count > IGNORED_MAX) {
+            fail(state, exchange, "malformed", "the server sends messages that answer nothing");
+            return false;
+        }
         return true;
     case DNS_TRUNCATED:
         ask_again(state, exchange, &judgement);
@@ -260,18 +265,20 @@ static void fail_closed(struct state *state)
 static bool take_frames(struct state *state)
 {
     struct exchange *tcp = &state->tcp;
-    while (tcp->received >= FRAME_HEAD) {
-        size_t length = (size_t)(state->answer[0] << 8 | state->answer[1]);
-        size_t frame = FRAME_HEAD + length;
-        if (tcp->received < frame) {
+    size_t at = 0;
+    while (tcp->received - at >= FRAME_HEAD) {
+        const uint8_t *frame = state->answer + at;
+        size_t length = (size_t)(frame[0] << 8 | frame[1]);
+        if (tcp->received - at < FRAME_HEAD + length) {
             break;
         }
-        if (!take_message(state, tcp, state->answer + FRAME_HEAD, length)) {
+        if (!take_message(state, tcp, frame + FRAME_HEAD, length)) {
             return false;
         }
-        tcp->received -= frame;
-        memmove(state->answer, state->answer + frame, tcp->received);
+        at += FRAME_HEAD + length;
     }
+    tcp->received -= at;
+    memmove(state->answer, state->answer + at, tcp->received);
     return true;
 }
 

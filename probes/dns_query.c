@@ -129,33 +129,40 @@ static int family_of(uint16_t type)
     return type == DNS_A ? AF_INET : type == DNS_AAAA ? AF_INET6 : AF_UNSPEC;
 }
 
-static int check_address(const char *text, uint16_t qtype, char error[KEY_ERROR_MAX])
+static void check_address(const char *text, uint16_t qtype, const struct probe_problems *problems)
 {
     uint8_t address[16];
     int family = family_of(qtype);
     if (family != AF_UNSPEC && inet_pton(family, text, address) != 1) {
-        snprintf(error, KEY_ERROR_MAX, "expected answer \"%.60s\" is not an %s address", text,
-                 family == AF_INET ? "IPv4" : "IPv6");
-        return -1;
+        probe_problem(problems, true, "expected answer \"%.60s\" is not an %s address", text,
+                      family == AF_INET ? "IPv4" : "IPv6");
     }
-    return 0;
 }
 
-static int check_answers(const struct dns_options *options, char error[KEY_ERROR_MAX])
+static bool expects_noerror(const struct dns_options *options)
+{
+    bool found = options->rcodes.count == 0;
+    for (size_t i = 0; i < options->rcodes.count; i++) {
+        found |= options->rcodes.codes[i] == DNS_NOERROR;
+    }
+    return found;
+}
+
+static void check_answers(const struct dns_options *options, const struct probe_problems *problems)
 {
     char word[sizeof options->answer_one_of];
-    if (options->answer[0] && check_address(options->answer, options->qtype, error) < 0) {
-        return -1;
+    if (options->answer[0]) {
+        check_address(options->answer, options->qtype, problems);
     }
     for (const char *rest = options->answer_one_of; (rest = next_word(rest, word, sizeof word));) {
-        if (check_address(word, options->qtype, error) < 0) {
-            return -1;
-        }
+        check_address(word, options->qtype, problems);
     }
-    return 0;
+    if ((options->answer[0] || options->answer_one_of[0]) && !expects_noerror(options)) {
+        probe_problem(problems, false, "an answer is expected, but rcode lacks NOERROR");
+    }
 }
 
-int dns_options_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
+void dns_options_check(const struct probe_conf *conf, const struct probe_problems *problems)
 {
     const struct dns_options *options = conf->options;
     struct dns_name name;
@@ -163,19 +170,16 @@ int dns_options_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
     expand_qname(options->qname, "000000000000", qname);
     const char *problem = dns_name_parse(qname, &name);
     if (problem) {
-        snprintf(error, KEY_ERROR_MAX, "qname \"%.100s\": %s", options->qname, problem);
-        return -1;
+        probe_problem(problems, true, "qname \"%.100s\": %s", options->qname, problem);
     }
     if (options->qtype == DNS_OPT) {
-        snprintf(error, KEY_ERROR_MAX, "qtype OPT can't be asked for");
-        return -1;
+        probe_problem(problems, true, "qtype OPT can't be asked for");
     }
     if (!options->edns && (options->nsid[0] || options->dnssec_ok)) {
-        snprintf(error, KEY_ERROR_MAX, "%s needs edns = yes",
-                 options->nsid[0] ? "nsid" : "dnssec_ok");
-        return -1;
+        probe_problem(problems, true, "%s needs edns = yes",
+                      options->nsid[0] ? "nsid" : "dnssec_ok");
     }
-    return check_answers(options, error);
+    check_answers(options, problems);
 }
 
 // ---- The query
@@ -448,8 +452,9 @@ static bool judge_answers(const struct dns_options *options, const struct reply 
                      options->answer_one_of, texts);
     }
     if (reply->answers < options->min_answers) {
-        return judge(out, DNS_WRONG, "answer", "%zu answers, expected at least %llu",
-                     reply->answers, (unsigned long long)options->min_answers);
+        return judge(out, DNS_WRONG, "answer", "%zu answer%s, expected at least %llu",
+                     reply->answers, reply->answers == 1 ? "" : "s",
+                     (unsigned long long)options->min_answers);
     }
     return true;
 }

@@ -32,7 +32,7 @@ struct dns_options {
 extern const struct key dns_keys[];
 
 // As struct probe_type's.
-int dns_options_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX]);
+void dns_options_check(const struct probe_conf *conf, const struct probe_problems *problems);
 
 // "id.server CH TXT", cut if it is very long; returns out.
 const char *dns_query_text(const struct dns_options *options, char out[DNS_QUERY_TEXT_MAX]);

@@ -23,6 +23,7 @@
 #define WORDS_MAX    64
 #define COMMAND_MAX  2048 // bytes of all words
 #define READS_MAX    16   // in one turn of the loop
+#define MAGIC_MAX    64   // bytes shown of a script's #! line
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct exec_options {
@@ -80,17 +81,43 @@ static const struct key exec_keys[] = {
     KEY_END,
 };
 
-static int exec_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
+static const char *search_path(void)
+{
+    const char *path = getenv("PATH");
+    return path ? path : DEFAULT_PATH;
+}
+
+static bool is_in_path(const char *program)
+{
+    char file[COMMAND_MAX];
+    for (const char *at = search_path(); *at;) {
+        size_t length = strcspn(at, ":");
+        snprintf(file, sizeof file, "%.*s/%s", (int)length, at, program);
+        if (access(file, X_OK) == 0) {
+            return true;
+        }
+        at += length + (at[length] == ':');
+    }
+    return false;
+}
+
+static void exec_check(const struct probe_conf *conf, const struct probe_problems *problems)
 {
     const struct exec_options *options = conf->options;
     const char *program = options->command.text;
-    if (!options->shell && program[0] != '/' && strchr(program, '/')) {
-        snprintf(error, KEY_ERROR_MAX,
-                 "command \"%.80s\" must be an absolute path, or a name to be found in PATH",
-                 program);
-        return -1;
+    if (options->shell) {
+        return;
     }
-    return 0;
+    if (program[0] == '/') {
+        probe_check_file(problems, "command", program);
+    } else if (strchr(program, '/')) {
+        probe_problem(problems, true,
+                      "command \"%.80s\" must be an absolute path, or a name to be found in PATH",
+                      program);
+    } else if (!is_in_path(program)) {
+        probe_problem(problems, false, "command %.80s is not in PATH (%.120s)", program,
+                      search_path());
+    }
 }
 
 static const struct exec_options *options_of(const struct state *state)
@@ -135,8 +162,7 @@ struct environment {
 static void make_environment(const struct probe_conf *conf, struct environment *out)
 {
     char target[ENDPOINT_TEXT_MAX];
-    const char *path = getenv("PATH");
-    snprintf(out->text[0], VARIABLE_MAX, "PATH=%s", path ? path : DEFAULT_PATH);
+    snprintf(out->text[0], VARIABLE_MAX, "PATH=%s", search_path());
     snprintf(out->text[1], VARIABLE_MAX, "LC_ALL=C.UTF-8");
     snprintf(out->text[2], VARIABLE_MAX, "POPGATE_PROBE=%s", conf->name);
     snprintf(out->text[3], VARIABLE_MAX, "POPGATE_TARGET=%s", endpoint_text(&conf->target, target));
@@ -361,16 +387,39 @@ err:
     return error;
 }
 
+// ENOENT for a file that there is means what it is run by. Words for that in out, else none.
+static void explain_missing(const struct exec_options *options, char *out, size_t size)
+{
+    const char *program = options->command.text;
+    char line[MAGIC_MAX];
+    out[0] = '\0';
+    int fd =
+        options->shell || program[0] != '/' ? -1 : open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return;
+    }
+    ssize_t length = read(fd, line, sizeof line - 1);
+    close(fd);
+    line[length > 0 ? length : 0] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    snprintf(out, size, "; the file is there, but not what it is run by%s%s",
+             strncmp(line, "#!", 2) == 0 ? ": " : "", strncmp(line, "#!", 2) == 0 ? line : "");
+}
+
 // exec's own errors are about the configuration, fork's about us. Neither is about the service.
 static void cannot_run(struct state *state, int error)
 {
     static const int of_exec[] = {ENOENT, EACCES, ENOEXEC, ENOTDIR, EPERM,       ELOOP,
                                   E2BIG,  EISDIR, ELIBBAD, ETXTBSY, ENAMETOOLONG};
     const char *command = options_of(state)->command.text;
+    char missing[MAGIC_MAX + 64] = "";
     for (size_t i = 0; i < sizeof of_exec / sizeof *of_exec; i++) {
         if (error == of_exec[i]) {
-            probe_verdict(state->probe, VERDICT_UNKNOWN, "command", "can't run command %.80s: %s",
-                          command, strerror(error));
+            if (error == ENOENT) {
+                explain_missing(options_of(state), missing, sizeof missing);
+            }
+            probe_verdict(state->probe, VERDICT_UNKNOWN, "command", "can't run command %.80s: %s%s",
+                          command, strerror(error), missing);
             return;
         }
     }

@@ -65,25 +65,27 @@ static const struct key http_keys[] = {
     KEY_END,
 };
 
-static int http_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
+static void http_check(const struct probe_conf *conf, const struct probe_problems *problems)
 {
     const struct http_options *options = conf->options;
+    char error[KEY_ERROR_MAX];
     regex_t regex;
     if (transfer_check(options->url, &conf->target, error) < 0) {
-        return -1;
+        probe_problem(problems, true, "%s", error);
     }
     if (options->method == METHOD_HEAD &&
         (options->expected.body_contains[0] || options->expected.body_regex[0])) {
-        snprintf(error, KEY_ERROR_MAX, "the answer to HEAD has no body to look into");
-        return -1;
+        probe_problem(problems, true, "the answer to HEAD has no body to look into");
     }
     if (options->expected.body_regex[0]) {
         if (http_regex_compile(&options->expected, &regex, error) < 0) {
-            return -1;
+            probe_problem(problems, true, "%s", error);
+        } else {
+            regfree(&regex);
         }
-        regfree(&regex);
     }
-    return tls_options_check(&options->tls, error);
+    tls_options_check(&options->tls, transfer_encrypted(options->url) || options->follow_redirects,
+                      problems);
 }
 
 // A pass of the answer can still be a degraded certificate; a failure of the answer comes first.
@@ -210,6 +212,12 @@ static void http_close(struct probe *probe)
     probe_closed(probe);
 }
 
+static int http_watch_address(const struct probe_conf *conf, struct endpoint *out)
+{
+    const struct http_options *options = conf->options;
+    return transfer_address(options->url, &conf->target, out);
+}
+
 const struct probe_type probe_type_http = {
     .name = "http",
     .keys = http_keys,
@@ -221,4 +229,5 @@ const struct probe_type probe_type_http = {
     .start = http_start,
     .cancel = http_cancel,
     .watch = probe_watch_tcp,
+    .watch_address = http_watch_address,
 };

@@ -94,6 +94,14 @@ const char *http_header(const struct http_headers *headers, size_t i)
     return at;
 }
 
+static int compile(const char *before, const struct http_expected *expected, const char *after,
+                   regex_t *out)
+{
+    char whole[sizeof expected->body_regex + sizeof "^.*()"];
+    (void)snprintf(whole, sizeof whole, "%s%s%s", before, expected->body_regex, after);
+    return regcomp(out, whole, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
+}
+
 int http_regex_compile(const struct http_expected *expected, regex_t *out,
                        char error[KEY_ERROR_MAX])
 {
@@ -106,10 +114,26 @@ int http_regex_compile(const struct http_expected *expected, regex_t *out,
             return -1;
         }
     }
-    int code = regcomp(out, expected->body_regex, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
+    int code = compile("", expected, "", out);
     if (code != 0) {
         regerror(code, out, why, sizeof why);
         snprintf(error, KEY_ERROR_MAX, "body_regex \"%.80s\": %s", expected->body_regex, why);
+        return -1;
+    }
+    regfree(out);
+    // A lone ")" would stand for itself, but not once there is a "(" before it.
+    if (compile("(", expected, "", out) == 0) {
+        regfree(out);
+        snprintf(error, KEY_ERROR_MAX,
+                 "body_regex \"%.80s\": ) without (; write \\) for the character",
+                 expected->body_regex);
+        return -1;
+    }
+    // Bound to the beginning of a line, a search reads each line once; free, it would begin anew at
+    // each byte, and a hostile body would take time with the square of its length.
+    code = compile("^.*(", expected, ")", out);
+    if (code != 0) {
+        snprintf(error, KEY_ERROR_MAX, "body_regex: out of memory");
         return -1;
     }
     return 0;
@@ -169,24 +193,32 @@ static bool header_has(const char *line, size_t length, const char *expected, bo
 static bool match_header(const struct http_answer *answer, const char *expected,
                          struct finding *out)
 {
-    bool named = false;
+    const char *other = NULL; // a header of that name
+    size_t other_length = 0;
+    char text[SHOWN_MAX];
     const char *at = answer->head;
     const char *end = answer->head + answer->head_length;
     while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
         size_t length = (size_t)((line_end ? line_end : end) - at);
+        bool named = false;
         if (header_has(at, length, expected, &named)) {
             return true;
         }
+        if (named) {
+            other = at;
+            other_length = length - (length > 0 && at[length - 1] == '\r');
+        }
         at += length + 1;
     }
-    finding_set(out, VERDICT_FAIL, "header", "no header with \"%.100s\"%s", expected,
-                named ? ", only another of that name" : "");
+    finding_set(out, VERDICT_FAIL, "header", "no header with \"%.100s\"%s%s%s", expected,
+                other ? ", but \"" : "", other ? shown(other, other_length, text) : "",
+                other ? "\"" : "");
     return false;
 }
 
-// A search takes time with the square of a hostile body's length, so it looks at the beginning
-// only. Each stretch between NULs is searched for itself.
+// A search keeps the loop waiting, so it looks at the beginning only. Each stretch between NULs is
+// searched for itself.
 static bool regex_matches(const regex_t *regex, const struct http_answer *answer)
 {
     bool whole = answer->body_length <= HTTP_REGEX_MAX;

@@ -123,7 +123,7 @@ static int set_uint(const struct key *key, const char *value, void *field, char 
     uint64_t number;
     const char *rest = parse_digits(value, &number);
     if (!rest || *rest) {
-        snprintf(error, KEY_ERROR_MAX, "\"%.80s\" is not a number", value);
+        snprintf(error, KEY_ERROR_MAX, "\"%.80s\" is not a whole number", value);
         return -1;
     }
     if (!in_range(key, number)) {

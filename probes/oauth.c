@@ -106,7 +106,8 @@ const char *oauth_read_error(const char *text, size_t length, char out[OAUTH_ERR
     json_t *answer = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
     const char *error = json_string_value(json_object_get(answer, "error"));
     out[0] = '\0';
-    if (error) {
+    // All registered ones are such words. Others may be anything, a copy of the request too.
+    if (error && error[strspn(error, "abcdefghijklmnopqrstuvwxyz_")] == '\0') {
         snprintf(out, OAUTH_ERROR_MAX, ": %s", error);
     }
     json_decref(answer);

@@ -17,7 +17,7 @@ size_t oauth_read_token(const char *text, size_t length, char out[JWT_MAX + 1],
                         char error[KEY_ERROR_MAX]);
 
 // The error code of an error answer (RFC 6749 section 5.2), e.g. ": invalid_client"; or an empty
-// text, if there is none. Its error_description may be anything, a copy of the request too.
+// text, if there is none, or one that is more than a word. Its error_description is not looked at.
 #define OAUTH_ERROR_MAX 64
 const char *oauth_read_error(const char *text, size_t length, char out[OAUTH_ERROR_MAX]);
 

@@ -47,9 +47,22 @@ struct probe_conf {
 // The keys that every type has; offsets into struct probe_conf.
 extern const struct key probe_common_keys[];
 
-// Checks what single keys can't: common keys against each other, then type->check. Once all keys
-// are set and their fallbacks filled in. 0, or -1 with an operator's message.
-int probe_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX]);
+// Who hears what is wrong with a probe's configuration. A warning leaves it usable.
+struct probe_problems {
+    void (*say)(void *arg, bool error, const char *text);
+    void *arg;
+};
+
+__attribute__((format(printf, 3, 4))) void probe_problem(const struct probe_problems *problems,
+                                                         bool error, const char *format, ...);
+
+// The file that key names: an error if path is relative, a warning if there is none. path may be
+// "".
+void probe_check_file(const struct probe_problems *problems, const char *key, const char *path);
+
+// Checks what single keys can't: common keys against each other, then type->check; says all that it
+// finds. Once all keys are set and their fallbacks filled in.
+void probe_check(const struct probe_conf *conf, const struct probe_problems *problems);
 
 struct probe; // a running probe, see probes/scheduler.c
 
@@ -58,9 +71,8 @@ struct probe_type {
     const struct key *keys; // offsets into options
     size_t options_size;    // 0 if it has none
     bool needs_target;
-    // Checks what single keys can't (a name that needs another key); 0, or -1 with a message. May
-    // be NULL.
-    int (*check)(const struct probe_conf *conf, char error[KEY_ERROR_MAX]);
+    // Says what single keys can't see (a name that needs another key). May be NULL.
+    void (*check)(const struct probe_conf *conf, const struct probe_problems *problems);
     size_t state_size; // of the type's own state, zeroed, one per running probe
     // Once, when the probe begins to run and when it ends. open: 0 or a negative uv error (the
     // probe then yields `unknown` and open is tried again at the next interval). close must call
@@ -75,6 +87,9 @@ struct probe_type {
     const char *(*cancel)(struct probe *probe);
     // What of PROBE_WATCH_* the crash watch can do for such a probe. NULL: nothing.
     unsigned (*watch)(const struct probe_conf *conf);
+    // Where the crash watch holds a TCP connection for it: 0 or a negative uv error. NULL: at its
+    // target.
+    int (*watch_address)(const struct probe_conf *conf, struct endpoint *out);
     // Looks at this host only, through no socket: its verdicts count while the prober is sick.
     bool local;
 };
@@ -85,7 +100,7 @@ enum {
     PROBE_WATCH_ITSELF = 4, // the kernel tells the type itself, which calls probe_trigger()
 };
 
-// For struct probe_type's watch: PROBE_WATCH_TCP if there is a target.
+// For struct probe_type's watch: always PROBE_WATCH_TCP.
 unsigned probe_watch_tcp(const struct probe_conf *conf);
 
 // All types, NULL-terminated (probes/types.c).

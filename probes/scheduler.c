@@ -19,6 +19,7 @@
 
 #include "probes/random.h"
 #include "probes/selfcheck.h"
+#include "probes/tls.h"
 #include "probes/watch.h"
 
 #include <assert.h>
@@ -35,10 +36,11 @@
 #define NS_PER_S    UINT64_C(1000000000)
 #define SPREAD_UNIT 65536u
 
-#define ALERT_CHECKS 4
+#define ALERT_CHECKS 6
 #define RESTARTS_MAX 8  // of one check
 #define TRIGGERS_MAX 32 // in a second; polling goes on without more
 #define UDP_RETRY_NS (10 * NS_PER_S)
+#define LONG_TURN_NS (10 * UINT64_C(1000000))
 
 enum phase { PHASE_WAITING, PHASE_CHECKING, PHASE_CLOSING };
 
@@ -63,6 +65,7 @@ struct probe {
     uint64_t spread;  // of the first start, in units of the interval / SPREAD_UNIT
     uint64_t base_ns; // the last start, or when the probe was made
     uint64_t idle_ns; // of the loop, as the check began
+    uint64_t held_ns; // likewise, see held_ns()
     alignas(max_align_t) unsigned char state[];
 };
 
@@ -72,8 +75,11 @@ struct scheduler {
     void *arg;
     struct probe **probes; // as last applied
     size_t count;
-    size_t alive; // the closing ones too
+    size_t alive; // with the closing ones, and the handles that are not of a probe
     struct selfcheck selfcheck;
+    uv_prepare_t turn;
+    uint64_t turn_ns, turn_idle_ns; // as the loop's turn began
+    uint64_t held_ns;               // by all the long turns before it
     struct udp_watch udp;
     bool udp_wanted;
     uint64_t udp_tried_ns, udp_lost_ns;
@@ -113,9 +119,11 @@ static uint64_t period_ns(const struct probe *probe)
     return interval * NS_PER_MS - random_upto(jitter * NS_PER_MS);
 }
 
-// Before the next check, by how many are left: a dying process closes its sockets one by one,
-// mostly within a millisecond; a server of several processes takes longer.
-static const uint64_t alert_pause_ns[ALERT_CHECKS] = {0, 8000000, 2000000, 500000};
+// Before the next check, by how many are left. A dying process closes its connections before its
+// listeners: a check that came between is reset when the listener goes, and has waited long enough.
+// Twice, for who has several listeners; then for several processes, which die one by one. The
+// loop's timers round up to the next millisecond.
+static const uint64_t alert_pause_ns[ALERT_CHECKS] = {[3] = 1000000, [2] = 2000000, [1] = 8000000};
 
 static void arm_next(struct probe *probe)
 {
@@ -148,19 +156,46 @@ static uint64_t busy_ns(const struct probe *probe, uint64_t now_ns)
     return elapsed > idle ? elapsed - idle : 0;
 }
 
-// Time that popgated itself was busy is none of the service's.
+// Is it so long after the check's time that the process must have been stopped (SIGSTOP, a
+// suspended machine)? A margin of some milliseconds, for the timer's own grain and the last look.
+static bool overslept(const struct probe *probe, uint64_t now_ns)
+{
+    uint64_t timeout_ms = probe->conf->timeout_ms;
+    return now_ns - probe->base_ns > (timeout_ms + timeout_ms / 2 + 3) * NS_PER_MS;
+}
+
+// Time that popgated itself was busy or stopped is none of the service's.
 static void judge_latency(const struct probe *probe, struct verdict *verdict)
 {
     uint64_t max_ms = probe->conf->max_latency_ms;
-    bool slow =
-        max_ms && verdict->duration_ns > max_ms * NS_PER_MS + busy_ns(probe, verdict->at_ns);
+    bool slow = max_ms && !overslept(probe, verdict->at_ns) &&
+                verdict->duration_ns > max_ms * NS_PER_MS + busy_ns(probe, verdict->at_ns);
     if (verdict->kind == VERDICT_PASS && slow) {
+        char seen[VERDICT_CAUSE_MAX];
+        snprintf(seen, sizeof seen, "%s", verdict->cause);
         verdict->kind = VERDICT_DEGRADED;
         snprintf(verdict->code, sizeof verdict->code, "slow");
         snprintf(verdict->cause, sizeof verdict->cause,
-                 "passed, but took %.1fms, longer than max_latency %" PRIu64 "ms",
-                 (double)verdict->duration_ns / NS_PER_MS, max_ms);
+                 "took %.1fms, longer than max_latency %" PRIu64 "ms; passed: %.150s",
+                 (double)verdict->duration_ns / NS_PER_MS, max_ms, seen);
     }
+}
+
+// A service that had to wait so long for us may well have hung up. A refusal is the kernel's word
+// of now.
+static void judge_sleeper(const struct probe *probe, struct verdict *verdict)
+{
+    if (verdict->kind != VERDICT_FAIL || is_refusal(verdict) || !overslept(probe, verdict->at_ns)) {
+        return;
+    }
+    char cause[VERDICT_CAUSE_MAX];
+    snprintf(cause, sizeof cause, "%s", verdict->cause);
+    verdict->kind = VERDICT_UNKNOWN;
+    snprintf(verdict->code, sizeof verdict->code, "stalled");
+    snprintf(verdict->cause, sizeof verdict->cause,
+             "popgated itself was stalled: the check took %" PRIu64 "ms of its %" PRIu64
+             "ms; seen: %.150s",
+             verdict->duration_ns / NS_PER_MS, probe->conf->timeout_ms, cause);
 }
 
 // While we can't even reach ourselves, nothing bad counts.
@@ -186,6 +221,7 @@ static void finish(struct probe *probe, struct verdict *verdict)
     verdict->at_ns = uv_hrtime();
     verdict->duration_ns = verdict->at_ns - probe->base_ns;
     judge_latency(probe, verdict);
+    judge_sleeper(probe, verdict);
     judge_prober(probe, verdict);
     verdict->definitive = probe->alert > 0 && is_refusal(verdict);
     bool over = verdict->definitive || verdict->kind > VERDICT_FAIL;
@@ -214,15 +250,33 @@ void probe_verdict(struct probe *probe, enum verdict_kind kind, const char *code
     finish(probe, &verdict);
 }
 
-// How long popgated itself kept the check from going on: the loop was busy with something else, or
+// How long a loop was kept from looking around by turns that were long. Many short ones, as in a
+// flood, take the processor but keep nobody waiting.
+static uint64_t held_ns(const struct scheduler *scheduler, uint64_t now_ns)
+{
+    uint64_t elapsed = now_ns - scheduler->turn_ns;
+    uint64_t idle = uv_metrics_idle_time(scheduler->loop) - scheduler->turn_idle_ns;
+    return scheduler->held_ns + (elapsed > idle + LONG_TURN_NS ? elapsed - idle : 0);
+}
+
+static void on_turn(uv_prepare_t *turn)
+{
+    struct scheduler *scheduler = turn->data;
+    uint64_t now_ns = uv_hrtime();
+    scheduler->held_ns = held_ns(scheduler, now_ns);
+    scheduler->turn_ns = now_ns;
+    scheduler->turn_idle_ns = uv_metrics_idle_time(scheduler->loop);
+}
+
+// How long popgated itself kept the check from going on: the loop was held by something else, or
 // the process was stopped and its timer is late.
 static uint64_t stalled_ns(const struct probe *probe, uint64_t now_ns)
 {
     uint64_t elapsed = now_ns - probe->base_ns;
     uint64_t timeout = probe->conf->timeout_ms * NS_PER_MS;
-    uint64_t busy = busy_ns(probe, now_ns);
+    uint64_t held = held_ns(probe->scheduler, now_ns) - probe->held_ns;
     uint64_t late = elapsed > timeout ? elapsed - timeout : 0;
-    return busy > late ? busy : late;
+    return held > late ? held : late;
 }
 
 static void time_out(struct probe *probe)
@@ -253,6 +307,7 @@ static void begin(struct probe *probe)
     probe->triggered = false;
     probe->base_ns = uv_hrtime();
     probe->idle_ns = uv_metrics_idle_time(probe->scheduler->loop);
+    probe->held_ns = held_ns(probe->scheduler, probe->base_ns);
     if (!probe->opened) {
         int error = probe->type->open ? probe->type->open(probe) : 0;
         if (error) {
@@ -504,8 +559,15 @@ struct scheduler *scheduler_new(uv_loop_t *loop, scheduler_verdict_cb on_verdict
         .udp = {.owner = scheduler, .on_gone = on_udp_gone, .on_free = on_udp_free},
     };
     selfcheck_open(&scheduler->selfcheck);
-    // For stalled_ns(): libuv keeps account of the time that the loop waits.
+    // libuv keeps account of the time that the loop waits.
     (void)uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
+    uv_prepare_init(loop, &scheduler->turn);
+    scheduler->turn.data = scheduler;
+    scheduler->alive = 1;
+    scheduler->turn_ns = uv_hrtime();
+    scheduler->turn_idle_ns = uv_metrics_idle_time(loop);
+    uv_prepare_start(&scheduler->turn, on_turn);
+    uv_unref((uv_handle_t *)&scheduler->turn); // it keeps no loop running
     return scheduler;
 }
 
@@ -597,12 +659,18 @@ const char *scheduler_watch_text(const struct scheduler *scheduler, size_t index
                                  char out[WATCH_TEXT_MAX])
 {
     assert(index < scheduler->count);
-    const struct probe_conf *conf = scheduler->probes[index]->conf;
-    if (conf->watch && conf->type->watch == probe_watch_tcp && conf->target.length == 0) {
-        snprintf(out, WATCH_TEXT_MAX, "not available: the probe has no target");
-        return out;
-    }
     return watch_text(&scheduler->probes[index]->watch, &scheduler->udp, out);
+}
+
+const char *scheduler_trouble(struct scheduler *scheduler)
+{
+    return selfcheck_known(&scheduler->selfcheck, uv_hrtime());
+}
+
+time_t scheduler_not_after(const struct scheduler *scheduler, size_t index)
+{
+    assert(index < scheduler->count);
+    return probe_not_after(scheduler->probes[index]);
 }
 
 void scheduler_set_fast(struct scheduler *scheduler, size_t index, bool fast)
@@ -618,6 +686,13 @@ void scheduler_set_fast(struct scheduler *scheduler, size_t index, bool fast)
     }
 }
 
+static void on_turn_closed(uv_handle_t *handle)
+{
+    struct scheduler *scheduler = handle->data;
+    scheduler->alive--;
+    scheduler_free_if_done(scheduler);
+}
+
 void scheduler_close(struct scheduler *scheduler, void (*on_closed)(void *arg), void *arg)
 {
     assert(!scheduler->closing);
@@ -629,5 +704,5 @@ void scheduler_close(struct scheduler *scheduler, void (*on_closed)(void *arg), 
     }
     scheduler->count = 0;
     udp_watch_close(&scheduler->udp);
-    scheduler_free_if_done(scheduler);
+    uv_close((uv_handle_t *)&scheduler->turn, on_turn_closed);
 }

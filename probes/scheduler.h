@@ -26,5 +26,12 @@ void scheduler_set_fast(struct scheduler *scheduler, size_t index, bool fast);
 const char *scheduler_watch_text(const struct scheduler *scheduler, size_t index,
                                  char out[WATCH_TEXT_MAX]);
 
+// What keeps the prober from seeing anything, so that no bad verdict counts; NULL: nothing. Valid
+// until the loop goes on.
+const char *scheduler_trouble(struct scheduler *scheduler);
+
+// When the certificate that the probe last saw ends to be valid; 0: there is none.
+time_t scheduler_not_after(const struct scheduler *scheduler, size_t index);
+
 // Closes every probe; on_closed (may be NULL) when the last handle is gone and scheduler is freed.
 void scheduler_close(struct scheduler *scheduler, void (*on_closed)(void *arg), void *arg);

@@ -173,3 +173,8 @@ const char *selfcheck_run(struct selfcheck *selfcheck, uint64_t now_ns)
     selfcheck->believed = selfcheck->believed || !selfcheck->sick;
     return answer(selfcheck);
 }
+
+const char *selfcheck_known(struct selfcheck *selfcheck, uint64_t now_ns)
+{
+    return selfcheck->sick ? selfcheck_run(selfcheck, now_ns) : NULL;
+}

@@ -34,3 +34,6 @@ void selfcheck_close(struct selfcheck *selfcheck);
 
 // NULL when all is well, or what is wrong; valid until the next call.
 const char *selfcheck_run(struct selfcheck *selfcheck, uint64_t now_ns);
+
+// The same, for those who only want to know: what was well when last asked is taken to be so still.
+const char *selfcheck_known(struct selfcheck *selfcheck, uint64_t now_ns);

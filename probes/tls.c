@@ -7,6 +7,9 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
+
+#define LABEL_MAX 63 // bytes (RFC 1035 section 2.3.4)
 
 struct tls_probe_options {
     struct tls_options tls;
@@ -41,18 +44,42 @@ static const struct key tls_keys[] = {
     KEY_END,
 };
 
-static int tls_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
+// Letters, digits and hyphens between dots (RFC 952, 1123 section 2.1), and the underscore, which
+// some have.
+static bool is_host_name(const char *name)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    for (;;) {
+        size_t length = strspn(name, allowed);
+        if (length == 0 || length > LABEL_MAX || name[0] == '-' || name[length - 1] == '-') {
+            return false;
+        }
+        name += length;
+        if (name[0] != '.' || name[1] == '\0') { // the last dot is of the root
+            return name[0] == '\0' || name[0] == '.';
+        }
+        name++;
+    }
+}
+
+static void tls_check(const struct probe_conf *conf, const struct probe_problems *problems)
 {
     const struct tls_probe_options *options = conf->options;
-    for (const char *at = options->server_name; *at; at++) {
-        if ((unsigned char)*at >= 0x80 || *at == '/' || *at == '@' || *at == ':' || *at == '[') {
-            snprintf(error, KEY_ERROR_MAX,
-                     "server_name \"%.80s\" is no host name; write it in ASCII (xn--...)",
-                     options->server_name);
-            return -1;
-        }
+    const char *name = options->server_name;
+    char ignored[KEY_ERROR_MAX];
+    struct endpoint address;
+    if (name[0] && endpoint_parse(name, false, &address, ignored) == 0) {
+        probe_problem(
+            problems, true,
+            "server_name \"%.80s\" is an address, which no client sends (RFC 6066 section "
+            "3); without server_name the certificate must be for the target's address",
+            name);
+    } else if (name[0] && !is_host_name(name)) {
+        probe_problem(problems, true,
+                      "server_name \"%.80s\" is no host name; write it in ASCII (xn--...)", name);
     }
-    return tls_options_check(&options->tls, error);
+    tls_options_check(&options->tls, true, problems);
 }
 
 static void on_done(struct transfer *transfer)

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DAY_S 86400
+#define DAY_S        86400
+#define MESSAGES_MAX 200 // an honest server has some ten
 
 const char *const tls_version_words[] = {"1.0", "1.1", "1.2", "1.3", NULL};
 const char *const tls_ocsp_words[] = {"off", "require", NULL};
@@ -53,6 +54,11 @@ int tls_parse_alpn(const char *value, void *field, char error[KEY_ERROR_MAX])
 {
     struct tls_alpn *alpn = field;
     size_t length = strlen(value);
+    if (strchr(value, ',')) {
+        snprintf(error, KEY_ERROR_MAX, "\"%.40s\": white space, not commas, between protocols",
+                 value);
+        return -1;
+    }
     if (length > 255 || alpn->length + 1 + length > sizeof alpn->wire) {
         snprintf(error, KEY_ERROR_MAX, "\"%.40s\" is more than fits: %d bytes in all", value,
                  TLS_ALPN_MAX);
@@ -64,16 +70,30 @@ int tls_parse_alpn(const char *value, void *field, char error[KEY_ERROR_MAX])
     return 0;
 }
 
-int tls_options_check(const struct tls_options *options, char error[KEY_ERROR_MAX])
+void tls_options_check(const struct tls_options *options, bool encrypted,
+                       const struct probe_problems *problems)
 {
-    if (options->min_days > 0 && options->fail_days > options->min_days) {
-        snprintf(error, KEY_ERROR_MAX,
-                 "fail_days is %" PRIu64 ", more than min_days (%" PRIu64
-                 "): it would fail before it is degraded",
-                 options->fail_days, options->min_days);
-        return -1;
+    const struct {
+        bool set;
+        const char *key;
+    } useless[] = {{options->ca[0] != '\0', "ca"},
+                   {options->min_days > 0, "min_days"},
+                   {options->fail_days > 0, "fail_days"},
+                   {options->pins.count > 0, "pin"},
+                   {options->ocsp == TLS_OCSP_REQUIRE, "ocsp"}};
+    for (size_t i = 0; !encrypted && i < sizeof useless / sizeof *useless; i++) {
+        if (useless[i].set) {
+            probe_problem(problems, false, "%s is of no use with http: nothing is encrypted",
+                          useless[i].key);
+        }
     }
-    return 0;
+    probe_check_file(problems, "ca", options->ca);
+    if (options->min_days > 0 && options->fail_days > options->min_days) {
+        probe_problem(problems, true,
+                      "fail_days is %" PRIu64 ", more than min_days (%" PRIu64
+                      "): it would fail before it is degraded",
+                      options->fail_days, options->min_days);
+    }
 }
 
 // ---- What OpenSSL tells during the handshake
@@ -151,6 +171,20 @@ static void on_info(const SSL *ssl, int where, int value)
     }
 }
 
+// OpenSSL reads on, and keeps the loop from all else, for as long as there come messages that it
+// skips (HelloRequest) or only takes note of (session tickets). After too many it finds nothing
+// more to read from.
+static void on_message(int sent, int version, int type, const void *bytes, size_t length, SSL *ssl,
+                       void *arg)
+{
+    struct tls_peer *peer = peer_of(ssl);
+    bool counts = !sent && (type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT);
+    (void)version, (void)bytes, (void)length, (void)arg;
+    if (counts && ++peer->messages > MESSAGES_MAX) {
+        SSL_set0_rbio(ssl, NULL);
+    }
+}
+
 static bool set_name(X509_VERIFY_PARAM *param, const char *name)
 {
     // The subject's CN has been no host name for long (RFC 9525 section 2).
@@ -181,6 +215,7 @@ bool tls_peer_attach(struct tls_peer *peer, SSL_CTX *ctx, X509_STORE *store)
     SSL_CTX_set1_cert_store(ctx, store);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
     SSL_CTX_set_info_callback(ctx, on_info);
+    SSL_CTX_set_msg_callback(ctx, on_message);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     if (peer->options->ocsp == TLS_OCSP_REQUIRE) {
         SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp);
@@ -337,6 +372,7 @@ static const struct {
     {"wrong version number", "not-tls", "the server does not speak TLS"},
     {"packet length too long", "not-tls", "the server does not speak TLS"},
     {"http request", "not-tls", "the server does not speak TLS"},
+    {"read bio not set", "tls", "the server sends TLS messages without end"},
 };
 
 static void explain_text(const char *error, struct finding *out)

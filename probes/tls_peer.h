@@ -68,8 +68,9 @@ int tls_parse_alpn(const char *value, void *field, char error[KEY_ERROR_MAX]);
         .choices = tls_ocsp_words, .fallback = "off"                                               \
     }
 
-// Checks the options against each other; 0, or -1 with a message.
-int tls_options_check(const struct tls_options *options, char error[KEY_ERROR_MAX]);
+// As struct probe_type's check. encrypted: is there TLS at all?
+void tls_options_check(const struct tls_options *options, bool encrypted,
+                       const struct probe_problems *problems);
 
 // What a handshake showed. The owner sets the first three; tls_peer_attach() clears the rest.
 struct tls_peer {
@@ -82,6 +83,7 @@ struct tls_peer {
     int verify_error;        // X509_V_ERR_...; 0: none
     int verify_depth;        // of the certificate it is about; 0: the server's own
     int sent;                // how many certificates the server sent
+    unsigned messages;       // of TLS itself that came; too many cut the connection
     int alert;               // the server's fatal alert (RFC 8446 section 6); -1: none
     struct certificate leaf; // subject "" until seen
     struct certificate wrong;

@@ -34,7 +34,7 @@
 #define FORM_TYPE     "Content-Type: application/x-www-form-urlencoded"
 #define PATH_TEXT_MAX 512
 #define HOUR_MS       UINT64_C(3600000)
-#define REVEALED_MAX  24 // bytes of a secret
+#define REVEALED_MAX  12 // bytes of a secret in a row
 
 enum client_auth { CLIENT_AUTH_BASIC, CLIENT_AUTH_POST };
 
@@ -143,40 +143,47 @@ static bool has_rules(const struct jwt_rules *rules)
            rules->claims.count > 0 || rules->min_lifetime_ms > 0;
 }
 
-// The first of what is missing or too much, or NULL.
-static const char *options_problem(const struct token_options *options)
+static void check_options(const struct token_options *options,
+                          const struct probe_problems *problems)
 {
     bool has_secret = options->secret_file[0] || options->secret_credential[0];
     bool is_client = options->token_url[0] || options->introspection_url[0];
-    if (!options->token_url[0] == !options->token_file[0]) {
-        return "one of token_url and token_file is needed: where the token comes from";
+    bool asks_as_client = options->client_id[0] || has_secret || options->auth == CLIENT_AUTH_POST;
+    bool judged =
+        options->jwks_url[0] || options->introspection_url[0] || options->protected_url[0];
+    bool rules = has_rules(&options->rules);
+    const struct {
+        bool wrong, error;
+        const char *text;
+    } cases[] = {
+        {!options->token_url[0] == !options->token_file[0], true,
+         "just one of token_url and token_file is needed: where the token comes from"},
+        {is_client && (!options->client_id[0] || !has_secret), true,
+         "token_url and introspection_url need client_id, and secret_file or secret_credential"},
+        {options->secret_file[0] && options->secret_credential[0], true,
+         "one of secret_file and secret_credential is enough"},
+        {strchr(options->secret_credential, '/') != NULL, true,
+         "secret_credential is a name, not a path"},
+        {!options->jwks_url[0] && rules, true,
+         "what a token says counts only when it is signed: jwks_url is missing"},
+        {!judged && !rules, true,
+         "jwks_url, introspection_url or protected_url is needed: what judges the token"},
+        {options->token_file[0] && options->scope[0], false,
+         "scope is of no use with token_file: no token is asked for"},
+        {options->token_file[0] && !is_client && asks_as_client, false,
+         "client_id, its secret and auth are of no use with token_file: nobody is asked as a "
+         "client"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (cases[i].wrong) {
+            probe_problem(problems, cases[i].error, "%s", cases[i].text);
+        }
     }
-    if (is_client && (!options->client_id[0] || !has_secret)) {
-        return "token_url and introspection_url need client_id, and secret_file or "
-               "secret_credential";
-    }
-    if (options->secret_file[0] && options->secret_credential[0]) {
-        return "one of secret_file and secret_credential is enough";
-    }
-    if (strchr(options->secret_credential, '/')) {
-        return "secret_credential is a name, not a path";
-    }
-    if ((options->secret_file[0] && options->secret_file[0] != '/') ||
-        (options->token_file[0] && options->token_file[0] != '/')) {
-        return "secret_file and token_file are absolute paths";
-    }
-    if (options->jwks_url[0]) {
-        return NULL;
-    }
-    if (has_rules(&options->rules)) {
-        return "what a token says counts only when it is signed: jwks_url is missing";
-    }
-    return options->introspection_url[0] || options->protected_url[0]
-               ? NULL
-               : "jwks_url, introspection_url or protected_url is needed: what judges the token";
+    probe_check_file(problems, "secret_file", options->secret_file);
+    probe_check_file(problems, "token_file", options->token_file);
 }
 
-static int token_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
+static void token_check(const struct probe_conf *conf, const struct probe_problems *problems)
 {
     const struct token_options *options = conf->options;
     const struct {
@@ -188,17 +195,16 @@ static int token_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
         {options->introspection_url, &conf->target},
         {options->protected_url, or_target(&options->protected_target, &conf->target)},
     };
-    const char *problem = options_problem(options);
-    if (problem) {
-        snprintf(error, KEY_ERROR_MAX, "%s", problem);
-        return -1;
-    }
+    char error[KEY_ERROR_MAX];
+    bool encrypted = false;
+    check_options(options, problems);
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        encrypted |= transfer_encrypted(urls[i].url);
         if (urls[i].url[0] && transfer_check(urls[i].url, urls[i].target, error) != 0) {
-            return -1;
+            probe_problem(problems, true, "%s", error);
         }
     }
-    return tls_options_check(&options->tls, error);
+    tls_options_check(&options->tls, encrypted, problems);
 }
 
 // ---- Ends of a check; the verdict is always the last thing that is done.
@@ -217,17 +223,26 @@ static void stop(struct state *state)
     explicit_bzero(state->answer, state->transfer.body.length);
 }
 
-// The beginning is enough: a cause is cut where it is too long.
-static bool has_start_of(const char *cause, const char *text)
+// Any part of it is too much: a cause is cut where it is too long, and so is what it quotes.
+static bool has_part_of(const char *cause, const char *text)
 {
-    char start[REVEALED_MAX + 1];
-    snprintf(start, sizeof start, "%.*s", REVEALED_MAX, text ? text : "");
-    return start[0] && strstr(cause, start);
+    char part[REVEALED_MAX + 1];
+    size_t length = text ? strnlen(text, REVEALED_MAX) : 0;
+    for (size_t left = strlen(cause); length > 0 && left >= length; left--, cause++) {
+        snprintf(part, sizeof part, "%.*s", (int)length, cause);
+        if (strstr(text, part)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void end(struct state *state, enum verdict_kind kind, const char *code, const char *cause)
 {
-    bool reveals = has_start_of(cause, state->secret.text) || has_start_of(cause, state->token);
+    // The secret travels in base64, too: "Authorization: Basic ...".
+    const char *sent = strrchr(state->authorization, ' ');
+    bool reveals = has_part_of(cause, state->secret.text) || has_part_of(cause, state->token) ||
+                   has_part_of(cause, sent ? sent + 1 : NULL);
     stop(state);
     probe_verdict(state->probe, kind, code, "%s",
                   reveals ? "what went wrong has the secret or the token in it, so it is not shown"
@@ -302,12 +317,29 @@ static bool answered(struct state *state, struct finding *found)
     return false;
 }
 
+// Whom the issuer refuses, and where that client's secret is kept; nothing where it is asked as
+// nobody or the refusal is no matter of that.
+static void refused_client(const struct state *state, char *out, size_t size)
+{
+    const struct token_options *options = options_of(state);
+    long status = state->transfer.status;
+    bool credential = options->secret_credential[0] != '\0';
+    out[0] = '\0';
+    if ((state->step == STEP_GRANT || state->step == STEP_INTROSPECTION) &&
+        (status == 400 || status == 401 || status == 403)) {
+        snprintf(out, size, "; asked as client %.48s with the secret of %s%.96s",
+                 options->client_id, credential ? "credential " : "",
+                 credential ? options->secret_credential : options->secret_file);
+    }
+}
+
 // The same, and is its status 200?
 static bool answered_200(struct state *state, struct finding *found)
 {
     const struct transfer *transfer = &state->transfer;
     char what[TRANSFER_WHAT_MAX];
     char error[OAUTH_ERROR_MAX];
+    char client[VERDICT_CAUSE_MAX];
     if (!answered(state, found)) {
         return false;
     }
@@ -315,11 +347,12 @@ static bool answered_200(struct state *state, struct finding *found)
         return true;
     }
     oauth_read_error(transfer->body.bytes, transfer->body.length, error);
+    refused_client(state, client, sizeof client);
     finding_set(found, VERDICT_FAIL, error[0] ? "grant" : "http-status",
-                "%s: status %ld, expected 200%s%.*s%s", transfer_what(transfer, what),
+                "%s: status %ld, expected 200%s%.*s%s%s", transfer_what(transfer, what),
                 transfer->status, transfer->redirect[0] ? " (redirects to " : "",
                 (int)strcspn(transfer->redirect, "?#"), transfer->redirect,
-                transfer->redirect[0] ? ", not followed)" : error);
+                transfer->redirect[0] ? ", not followed)" : error, client);
     return false;
 }
 
@@ -682,15 +715,39 @@ static void token_close(struct probe *probe)
     uv_close((uv_handle_t *)&state->patience, on_closed);
 }
 
+// The first request of which a refusal is a failure: not the one for the keys.
+static const char *watched_url(const struct token_options *options)
+{
+    return options->token_url[0]           ? options->token_url
+           : options->introspection_url[0] ? options->introspection_url
+                                           : options->protected_url;
+}
+
+static unsigned token_watch(const struct probe_conf *conf)
+{
+    return conf->target.length > 0 || watched_url(conf->options)[0] ? PROBE_WATCH_TCP : 0;
+}
+
+static int token_watch_address(const struct probe_conf *conf, struct endpoint *out)
+{
+    const struct token_options *options = conf->options;
+    const char *url = watched_url(options);
+    const struct endpoint *target = url == options->protected_url
+                                        ? or_target(&options->protected_target, &conf->target)
+                                        : &conf->target;
+    return transfer_address(url, target, out);
+}
+
 const struct probe_type probe_type_token = {
     .name = "token",
     .keys = token_keys,
     .options_size = sizeof(struct token_options),
-    .watch = probe_watch_tcp,
     .check = token_check,
     .state_size = sizeof(struct state),
     .open = token_open,
     .close = token_close,
     .start = token_start,
     .cancel = token_cancel,
+    .watch = token_watch,
+    .watch_address = token_watch_address,
 };

@@ -5,6 +5,8 @@
 // no room in epoll) is noted in the transfer, which ends with it on the hub's next turn.
 #include "probes/transfer.h"
 
+#include "probes/received.h"
+
 #include <assert.h>
 #include <curl/curl.h>
 #include <errno.h>
@@ -17,6 +19,11 @@
 
 // libcurl's own patience is longer than any probe's timeout: that one is the scheduler's.
 #define PATIENCE_MS (24L * 3600 * 1000)
+
+// Bytes on the wire for one of a body: the smallest chunks, of one byte, take six. And more, for
+// headers and a handshake.
+#define WRAPPED_FACTOR 8
+#define WRAPPED_MORE   (1 << 20)
 
 struct watch {
     struct transfer_hub *hub;
@@ -132,6 +139,22 @@ int transfer_check(const char *text, const struct endpoint *target, char error[K
     return 0;
 }
 
+bool transfer_encrypted(const char *url)
+{
+    return strncasecmp(url, "https:", strlen("https:")) == 0;
+}
+
+int transfer_address(const char *text, const struct endpoint *target, struct endpoint *out)
+{
+    struct url url = {.https = false};
+    bool targeted = target && target->length > 0;
+    if (!targeted && url_parse(text, &url) != NULL) {
+        return UV_ENOMEM; // it could be read before
+    }
+    *out = targeted ? *target : url.address;
+    return 0;
+}
+
 // ---- Words
 
 static bool in_handshake(const struct transfer *transfer)
@@ -240,6 +263,7 @@ static const struct {
     {CURLE_SSL_ENGINE_INITFAILED, true, "local", NULL},
     {CURLE_SSL_CIPHER, true, "local", NULL},
     {CURLE_OPERATION_TIMEDOUT, false, "timeout", NULL},
+    {CURLE_ABORTED_BY_CALLBACK, false, "too-large", "the server sends without end"},
     {CURLE_GOT_NOTHING, false, "closed", "closed the connection without an answer"},
     {CURLE_PARTIAL_FILE, false, "closed", "closed the connection before the answer's end"},
     {CURLE_TOO_MANY_REDIRECTS, false, "redirect", "too many redirects"},
@@ -494,6 +518,7 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
             goto err;
         }
     }
+    transfer->fd = fd;
     return fd;
 
 err:
@@ -568,6 +593,16 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
     return taken ? length : 0;
 }
 
+// What a server wraps its answer in (chunk extensions, say) reaches neither of these, and would be
+// read for as long as it comes.
+static int on_progress(void *arg, curl_off_t wanted, curl_off_t got, curl_off_t to_send,
+                       curl_off_t sent)
+{
+    const struct transfer *transfer = arg;
+    (void)wanted, (void)got, (void)to_send, (void)sent;
+    return tcp_received(transfer->fd) > WRAPPED_FACTOR * transfer->body.size + WRAPPED_MORE;
+}
+
 // ---- The beginning of a transfer
 
 static struct curl_slist *append(struct transfer *transfer, struct curl_slist *list,
@@ -640,6 +675,9 @@ static CURLcode set_transport(struct transfer *transfer, CURL *easy)
     SET(CURLOPT_CONNECT_TO, transfer->lists[0]);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     SET(CURLOPT_OPENSOCKETDATA, transfer);
+    SET(CURLOPT_NOPROGRESS, 0L);
+    SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+    SET(CURLOPT_XFERINFODATA, transfer);
     return code;
 }
 
@@ -705,6 +743,7 @@ static void clear(struct transfer *transfer, const struct transfer_request *requ
     transfer->request = request;
     transfer->status = 0;
     transfer->local_error = 0;
+    transfer->fd = -1;
     transfer->error[0] = transfer->redirect[0] = transfer->awaited[0] = '\0';
     transfer->head.length = transfer->body.length = 0;
     transfer->head.overflow = transfer->body.overflow = false;

@@ -28,6 +28,13 @@ void transfer_hub_release(struct transfer_hub *hub);
 // a name needs a target.
 int transfer_check(const char *url, const struct endpoint *target, char error[KEY_ERROR_MAX]);
 
+// Is it an https: URL?
+bool transfer_encrypted(const char *url);
+
+// Where a request to url connects, which passed transfer_check() with target: to target, or else to
+// the address in the URL, at its scheme's port unless it names another. 0 or UV_ENOMEM.
+int transfer_address(const char *url, const struct endpoint *target, struct endpoint *out);
+
 // Bytes come into memory of the caller's; one more than size are a failure ("too-large").
 struct transfer_buffer {
     char *bytes; // NULL: thrown away
@@ -87,6 +94,7 @@ struct transfer {
     char awaited[VERDICT_CAUSE_MAX];
     char error[256];
     int local_error; // a negative uv error of our own
+    int fd;          // libcurl's socket, the last one that it opened
 };
 
 // Begins. on_done follows exactly once, at once or later, unless it is cancelled. The transfer must

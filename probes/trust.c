@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FILE_MAX (16 << 20) // bytes; a system's anchors are some 200 KiB
+
 struct trust_file {
     struct trust_file *next;
     X509_STORE *store;
@@ -76,6 +78,12 @@ struct x509_store_st *trust_store(struct trust *trust, const char *path, struct 
     if (stat(name, &now) < 0 || access(name, R_OK) < 0) {
         finding_set(out, VERDICT_UNKNOWN, "ca", "read the CA file %.160s: %s", name,
                     strerror(errno));
+        return NULL;
+    }
+    // Reading one would wait at a FIFO, and never end at some devices.
+    if (!S_ISREG(now.st_mode) || now.st_size > FILE_MAX) {
+        finding_set(out, VERDICT_UNKNOWN, "ca", "read the CA file %.160s: it is %s", name,
+                    S_ISREG(now.st_mode) ? "larger than 16 MiB" : "not a regular file");
         return NULL;
     }
     if (file->store && is_unchanged(&now, &file->seen)) {

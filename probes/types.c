@@ -1,11 +1,16 @@
 // What all probes have in common in the configuration, and the list of probe types.
 #include "probes/types.h"
 
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIELD(member) .offset = offsetof(struct probe_conf, member)
 #define HOUR_MS       UINT64_C(3600000)
+
+#define FAST_INTERVAL_MS 100 // as below
 
 const struct key probe_common_keys[] = {
     {.name = "target", .kind = KEY_ENDPOINT, FIELD(target)},
@@ -68,31 +73,47 @@ const struct probe_type *probe_type_find(const char *name)
     return NULL;
 }
 
-// The first of what single keys can't see, or NULL.
-static const char *common_problem(const struct probe_conf *conf)
+void probe_problem(const struct probe_problems *problems, bool error, const char *format, ...)
 {
-    if (conf->type->needs_target && conf->target.length == 0) {
-        return "target is missing";
-    }
-    if (conf->source.length > 0 && conf->target.length > 0 &&
-        conf->source.address.ss_family != conf->target.address.ss_family) {
-        return "source and target must both be IPv4 or both IPv6";
-    }
-    if (conf->jitter_ms > conf->interval_ms) {
-        return "jitter is longer than interval";
-    }
-    if (conf->max_latency_ms >= conf->timeout_ms) {
-        return "max_latency must be shorter than timeout";
-    }
-    return NULL;
+    char text[KEY_ERROR_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    problems->say(problems->arg, error, text);
 }
 
-int probe_check(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
+void probe_check_file(const struct probe_problems *problems, const char *key, const char *path)
 {
-    const char *problem = common_problem(conf);
-    if (problem) {
-        snprintf(error, KEY_ERROR_MAX, "%s", problem);
-        return -1;
+    if (path[0] && path[0] != '/') {
+        probe_problem(problems, true, "%s \"%.80s\" must be an absolute path", key, path);
+    } else if (path[0] && access(path, F_OK) != 0) {
+        probe_problem(problems, false, "%s %.160s: %s", key, path, strerror(errno));
     }
-    return conf->type->check ? conf->type->check(conf, error) : 0;
+}
+
+void probe_check(const struct probe_conf *conf, const struct probe_problems *problems)
+{
+    const struct {
+        bool wrong, error;
+        const char *text;
+    } cases[] = {
+        {conf->type->needs_target && conf->target.length == 0, true, "target is missing"},
+        {conf->source.length > 0 && conf->target.length > 0 &&
+             conf->source.address.ss_family != conf->target.address.ss_family,
+         true, "source and target must both be IPv4 or both IPv6"},
+        {conf->jitter_ms > conf->interval_ms, true, "jitter is longer than interval"},
+        {conf->max_latency_ms >= conf->timeout_ms, true,
+         "max_latency must be shorter than timeout"},
+        {conf->fast_interval_ms > conf->interval_ms && conf->fast_interval_ms > FAST_INTERVAL_MS,
+         false, "fast_interval is longer than interval, which counts then"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (cases[i].wrong) {
+            probe_problem(problems, cases[i].error, "%s", cases[i].text);
+        }
+    }
+    if (conf->type->check) {
+        conf->type->check(conf, problems);
+    }
 }

@@ -9,7 +9,8 @@
 
 unsigned probe_watch_tcp(const struct probe_conf *conf)
 {
-    return conf->target.length > 0 ? PROBE_WATCH_TCP : 0;
+    (void)conf;
+    return PROBE_WATCH_TCP;
 }
 
 unsigned watch_wanted(const struct probe_conf *conf)
@@ -85,12 +86,15 @@ static void on_event(struct channel *channel)
 static void hold(struct watch *watch, uint64_t now_ns)
 {
     const struct probe_conf *conf = probe_conf(watch->probe);
+    struct endpoint address = conf->target;
+    int error = conf->type->watch_address ? conf->type->watch_address(conf, &address) : 0;
     watch->connected = false;
     watch->received = 0;
     watch->since_ns = now_ns;
     watch->error = 0;
-    int error = channel_open(&watch->channel, probe_loop(watch->probe), SOCK_STREAM, &conf->source,
-                             &conf->target, UV_WRITABLE);
+    error = error ? error
+                  : channel_open(&watch->channel, probe_loop(watch->probe), SOCK_STREAM,
+                                 &conf->source, &address, UV_WRITABLE);
     if (error) {
         ended(watch, error);
     }
@@ -114,6 +118,7 @@ void watch_init(struct watch *watch, struct probe *probe, void (*on_free)(struct
 void watch_verdict(struct watch *watch, enum verdict_kind kind, uint64_t now_ns)
 {
     bool serves = kind == VERDICT_PASS || kind == VERDICT_DEGRADED;
+    watch->last = kind == VERDICT_UNKNOWN ? watch->last : kind;
     if (watch->undecided && kind != VERDICT_UNKNOWN) {
         decide(watch, kind, now_ns);
     }
@@ -143,6 +148,10 @@ static const char *tcp_text(const struct watch *watch, char out[WATCH_TEXT_MAX])
     } else if (watch->error) {
         snprintf(out, WATCH_TEXT_MAX, "not available: tcp connection: %s",
                  uv_strerror(watch->error));
+    } else if (watch->ended && watch->last == VERDICT_FAIL) {
+        snprintf(out, WATCH_TEXT_MAX,
+                 "not available: no tcp connection while the probe fails; held again once it "
+                 "passes");
     } else if (watch->ended) {
         snprintf(out, WATCH_TEXT_MAX, "not available: the server ended the idle tcp connection");
     } else {
@@ -165,7 +174,8 @@ const char *watch_text(const struct watch *watch, const struct udp_watch *udp,
                        char out[WATCH_TEXT_MAX])
 {
     char tcp[WATCH_TEXT_MAX];
-    unsigned wanted = watch_wanted(probe_conf(watch->probe));
+    const struct probe_conf *conf = probe_conf(watch->probe);
+    unsigned wanted = watch_wanted(conf);
     if (wanted == (PROBE_WATCH_TCP | PROBE_WATCH_UDP)) {
         udp_text(udp, out);
         size_t length = strlen(out);
@@ -174,8 +184,12 @@ const char *watch_text(const struct watch *watch, const struct udp_watch *udp,
         tcp_text(watch, out);
     } else if (wanted & PROBE_WATCH_UDP) {
         udp_text(udp, out);
+    } else if (wanted & PROBE_WATCH_ITSELF) {
+        snprintf(out, WATCH_TEXT_MAX, "kernel notifications");
+    } else if (conf->watch && conf->type->watch) {
+        snprintf(out, WATCH_TEXT_MAX, "not available: the probe has no target");
     } else {
-        snprintf(out, WATCH_TEXT_MAX, wanted & PROBE_WATCH_ITSELF ? "kernel notifications" : "off");
+        snprintf(out, WATCH_TEXT_MAX, "off");
     }
     return out;
 }

@@ -1,9 +1,9 @@
 // The crash watch of one probe: polling finds a hang, the kernel tells of a crash.
 //
-// While the probe passes, a TCP target is held by one idle connection; its end triggers a check at
-// once. A server that ends idle connections costs that one check: the connection is made again when
-// the probe has passed, after a pause that grows up to a minute where they don't last. UDP targets
-// are watched by the scheduler's one udp_watch.
+// While the probe passes, a TCP target (or where the probe's URL leads) is held by one idle
+// connection; its end triggers a check at once. A server that ends idle connections costs that one
+// check: the connection is made again when the probe has passed, after a pause that grows up to a
+// minute where they don't last. UDP targets are watched by the scheduler's one udp_watch.
 #pragma once
 
 #include "probes/channel.h"
@@ -19,6 +19,7 @@ struct watch {
     struct probe *probe;
     struct channel channel;
     bool connected, ended, closing; // ended: by the server, at least once
+    enum verdict_kind last;         // that was known
     int error;                      // of our own, why there is no connection; 0: none
     size_t received;                // bytes that the server sent unasked
     bool undecided; // the last connection has ended, and no verdict has said whether by a crash

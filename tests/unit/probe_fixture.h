@@ -3,6 +3,8 @@
 
 #include "probes/scheduler.h"
 
+#include "tests/unit/first_error.h"
+
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,7 +82,7 @@ static inline const struct verdict *fixture_run(struct fixture *fixture, size_t 
     const struct probe_conf *conf = &fixture->conf;
     char error[KEY_ERROR_MAX];
     fixture->conf.interval_ms = verdicts > 1 ? 10 : 3600000; // no check more than wanted
-    if (probe_check(conf, error) < 0) {
+    if (first_error(conf, error) < 0) {
         fail_msg("%s", error);
     }
     fixture->count = 0;

@@ -142,7 +142,7 @@ static void every_mistake_is_told_in_one_pass_and_in_order(void **state)
                       "[service dns]\nprefixes = 192.0.2.53\nrequire = q\n[brid]\n"));
     assert_string_equal(
         told, "f:2: `id`: \"fra 1\" may have only letters, digits and _ - . in it\n"
-              "f:4: `local_as`: \"x\" is not a number\n"
+              "f:4: `local_as`: \"x\" is not a whole number\n"
               "f:5: no service uses probe `p`\n"
               "f:6: `type`: there is no probe type \"tpc\"; did you mean tcp?\n"
               "f:8: `prefixes`: \"192.0.2.53\" has no length; did you mean 192.0.2.53/32?\n"
@@ -159,6 +159,13 @@ static void an_unknown_key_names_the_nearest(void **state)
                  "f:8: unknown key `fluxcompensator` in [probe]\n");
     assert_error(HEAD SERVICE "drain_comunities = 1:1\n", "did you mean `drain_communities`?");
     assert_error(HEAD "tpye = tcp\n" SERVICE, "did you mean `type`?");
+}
+
+static void a_key_of_another_probe_type_says_of_which(void **state)
+{
+    (void)state;
+    assert_error(HEAD "server_name = dns.example.net\n" SERVICE,
+                 "f:8: `server_name` is a key of type tls, not of this probe's type\n");
 }
 
 static void sections_of_a_later_version_are_unknown(void **state)
@@ -469,6 +476,101 @@ static void any_min_is_not_above_any(void **state)
     assert_error(HEAD SERVICE "any_min = 1\n", "f:11: `any_min` is 1, but `any` has only 0");
 }
 
+#define PROBES_OF_Q "[service q]\nprefixes = 192.0.2.99/32\nrequire = q\n[probe q]\n"
+
+static void assert_told(const char *text, size_t error_count, const char *const lines[])
+{
+    struct config *config = parse(text);
+    for (size_t i = 0; lines[i]; i++) {
+        if (!strstr(told, lines[i])) {
+            fail_msg("wanted: %s\ntold: %s", lines[i], told);
+        }
+    }
+    assert_int_equal(errors, error_count);
+    config_free(config);
+}
+
+static void all_that_is_missing_or_wrong_in_a_probe_is_told_at_once(void **state)
+{
+    (void)state;
+    static const char *const missing[] = {"[probe q] has no `qname`",
+                                          "[probe q]: target is missing", NULL};
+    assert_told(HEAD SERVICE PROBES_OF_Q "type = dns\n", 2, missing);
+    static const char *const wrong[] = {"just one of token_url and token_file",
+                                        "what judges the token", "jitter is longer than interval",
+                                        "ca \"ca.pem\" must be an absolute path", NULL};
+    assert_told(HEAD SERVICE PROBES_OF_Q "type = token\njitter = 1h\nca = ca.pem\n", 4, wrong);
+}
+
+static void a_server_name_is_a_host_name(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"dns.example.net", "a", "_x.example.",
+                                       "xn--bcher-kva.example"};
+    static const char *const bad[] = {"a..b", "-a.example", "a b", "dns.example.net:853",
+                                      "\xc3\xa4"};
+    static const char *const addresses[] = {"192.0.2.1", "2001:db8::1"};
+    char text[1024];
+#define TLS_WITH_NAME HEAD SERVICE PROBES_OF_Q "type = tls\ntarget = [::1]:1\nserver_name = %s\n"
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(text, sizeof text, TLS_WITH_NAME, good[i]);
+        config_free(parse_good(text));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, TLS_WITH_NAME, bad[i]);
+        assert_null(parse(text));
+    }
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        snprintf(text, sizeof text, TLS_WITH_NAME, addresses[i]);
+        assert_error(text, "is an address, which no client sends");
+    }
+}
+
+static void what_does_nothing_in_a_probe_is_a_warning(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keys, *warning;
+    } cases[] = {
+        {"type = tls\ntarget = [::1]:1\nca = /nonexistent/ca.pem\n",
+         "ca /nonexistent/ca.pem: No such file"},
+        {"type = token\ntoken_url = http://192.0.2.1/t\nclient_id = c\n"
+         "secret_file = /nonexistent/secret\njwks_url = http://192.0.2.1/k\n",
+         "secret_file /nonexistent/secret: No such file"},
+        {"type = http\nurl = http://192.0.2.1/\nmin_days = 7\n",
+         "min_days is of no use with http:"},
+        {"type = tcp\ntarget = [::1]:1\nfast_interval = 2s\n", "fast_interval is longer than"},
+        {"type = dns\ntarget = [::1]:1\nqname = a.\nanswer = ::1\nqtype = AAAA\nrcode = NXDOMAIN\n",
+         "rcode lacks NOERROR"},
+        {"type = exec\ncommand = /nonexistent/check -H x\n", "command /nonexistent/check: No such"},
+        {"type = exec\ncommand = popgate-nonexistent\n", "popgate-nonexistent is not in PATH"},
+        {"type = token\ntoken_file = /dev/null\njwks_url = http://192.0.2.1/k\nscope = x\n",
+         "scope is of no use with token_file"},
+        {"type = token\ntoken_file = /dev/null\njwks_url = http://192.0.2.1/k\nclient_id = x\n",
+         "nobody is asked as a client"},
+    };
+    char text[1024];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(text, sizeof text, "%s%s", HEAD SERVICE PROBES_OF_Q, cases[i].keys);
+        assert_warning(text, cases[i].warning);
+        assert_int_equal(warnings, 1);
+    }
+    // The default fast_interval is nobody's mistake.
+    config_free(
+        parse_good(HEAD SERVICE PROBES_OF_Q "type = tcp\ntarget = [::1]:1\ninterval = 50ms\n"));
+}
+
+static void the_last_pop_guard_has_a_default_for_all_services(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(HEAD "[defaults]\nlast_pop_guard = off\n" SERVICE
+                                            "[service b]\nrequire = p\nprefixes = 192.0.2.9/32\n"
+                                            "last_pop_guard = on\n");
+    assert_false(config->services[0].last_pop_guard);
+    assert_true(config->services[1].last_pop_guard);
+    config_free(config);
+}
+
 static void a_probe_of_no_service_is_a_warning(void **state)
 {
     (void)state;
@@ -710,6 +812,7 @@ int main(void)
         cmocka_unit_test(an_empty_file_says_what_it_needs),
         cmocka_unit_test(every_mistake_is_told_in_one_pass_and_in_order),
         cmocka_unit_test(an_unknown_key_names_the_nearest),
+        cmocka_unit_test(a_key_of_another_probe_type_says_of_which),
         cmocka_unit_test(sections_of_a_later_version_are_unknown),
         cmocka_unit_test(a_named_section_has_a_name_and_others_none),
         cmocka_unit_test(a_section_twice_names_the_first),
@@ -736,6 +839,10 @@ int main(void)
         cmocka_unit_test(a_name_has_a_charset),
         cmocka_unit_test(a_service_needs_a_probe_that_can_take_it_down),
         cmocka_unit_test(any_min_is_not_above_any),
+        cmocka_unit_test(all_that_is_missing_or_wrong_in_a_probe_is_told_at_once),
+        cmocka_unit_test(a_server_name_is_a_host_name),
+        cmocka_unit_test(what_does_nothing_in_a_probe_is_a_warning),
+        cmocka_unit_test(the_last_pop_guard_has_a_default_for_all_services),
         cmocka_unit_test(a_probe_of_no_service_is_a_warning),
         cmocka_unit_test(services_that_bird_would_confuse_are_refused),
         cmocka_unit_test(a_circle_of_services_is_shown),

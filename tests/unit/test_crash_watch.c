@@ -2,6 +2,7 @@
 #include "probes/address.h"
 #include "probes/selfcheck.h"
 #include "probes/udp_watch.h"
+#include "tests/unit/http_server.h"
 #include "tests/unit/probe_fixture.h"
 
 #include <linux/if_addr.h>
@@ -358,6 +359,100 @@ static void sockets_of_other_ports_begin_no_check(void **state)
     end();
 }
 
+// A netlink socket that is told the same as the watch's, with more room.
+static int open_witness(void)
+{
+    const struct sockaddr_nl local = {.nl_family = AF_NETLINK};
+    const unsigned group = SKNLGRP_INET_UDP_DESTROY;
+    const int room = 1 << 24;
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    assert_true(fd >= 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room); // else it reads in time
+    assert_int_equal(bind(fd, (const struct sockaddr *)&local, sizeof local), 0);
+    assert_int_equal(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group), 0);
+    return fd;
+}
+
+// Waits till the kernel has told of so many sockets' end at that address.
+static void wait_for_ends(int witness, const struct endpoint *address, size_t count)
+{
+    _Alignas(struct nlmsghdr) char message[4096];
+    char wanted[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX];
+    struct endpoint gone;
+    endpoint_text(address, wanted);
+    while (count > 0) {
+        assert_true(recv(witness, message, sizeof message, 0) > 0);
+        count -= udp_watch_parse((const struct nlmsghdr *)message, &gone) &&
+                 strcmp(endpoint_text(&gone, text), wanted) == 0;
+    }
+}
+
+// Sockets of the server's port go at another address, more than the kernel keeps word of, and then
+// the server: what was lost may have been any of them.
+static void a_server_whose_end_was_lost_among_others_is_noticed(void **state)
+{
+    (void)state;
+    uv_poll_t poll;
+    begin_dns("127.0.0.1");
+    serve(&poll);
+    run(1);
+    run_until_watch_says("kernel notifications");
+    struct endpoint other = world.bound;
+    ((struct sockaddr_in *)&other.address)->sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    int witness = open_witness();
+    for (int i = 0; i < 2000; i++) {
+        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&other.address, other.length), 0);
+        close(fd);
+        wait_for_ends(witness, &other, 1);
+    }
+    uv_close((uv_handle_t *)&poll, NULL);
+    close(world.server);
+    wait_for_ends(witness, &world.bound, 1);
+    close(witness);
+    run(2);
+    assert_verdict(&world.fixture.verdicts[1], VERDICT_FAIL, "refused", "port unreachable");
+    assert_true(world.fixture.verdicts[1].definitive);
+    end();
+}
+
+// The first netlink socket of a process has its pid for its address.
+static bool forge(const struct notification *notification)
+{
+    const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK, .nl_pid = (uint32_t)getpid()};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    assert_true(fd >= 0);
+    ssize_t sent = sendto(fd, notification, sizeof *notification, 0,
+                          (const struct sockaddr *)&kernel, sizeof kernel);
+    close(fd);
+    return sent > 0;
+}
+
+static void a_notification_that_is_not_the_kernels_is_not_believed(void **state)
+{
+    (void)state;
+    uv_poll_t poll;
+    begin_dns("127.0.0.1");
+    serve(&poll);
+    run(1);
+    run_until_watch_says("kernel notifications");
+    struct notification gone =
+        notification_of(AF_INET, ntohs(((struct sockaddr_in *)&world.bound.address)->sin_port));
+    inet_pton(AF_INET, "127.0.0.1", gone.body.id.idiag_src);
+    bool forged = forge(&gone);
+    for (int turn = 0; turn < 20; turn++) {
+        uv_run(&world.fixture.loop, UV_RUN_NOWAIT);
+    }
+    size_t checks = world.fixture.count;
+    uv_close((uv_handle_t *)&poll, NULL);
+    close(world.server);
+    end();
+    if (!forged) {
+        skip(); // that takes privilege
+    }
+    assert_int_equal(checks, 1);
+}
+
 static void with_watch_off_nothing_is_watched(void **state)
 {
     (void)state;
@@ -424,6 +519,8 @@ static void a_tcp_server_that_ends(const char *address)
     run(2);
     assert_verdict(&world.fixture.verdicts[1], VERDICT_FAIL, "refused", "nothing listens");
     assert_true(world.fixture.verdicts[1].definitive);
+    assert_string_equal(watch_now(), "not available: no tcp connection while the probe fails; held "
+                                     "again once it passes");
     end();
 }
 
@@ -432,6 +529,65 @@ static void a_tcp_server_that_ends_is_noticed_and_refusal_is_definitive(void **s
     (void)state;
     a_tcp_server_that_ends("127.0.0.1");
     a_tcp_server_that_ends("::1");
+}
+
+static const char *answer_ok(const char *request)
+{
+    (void)request;
+    return "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+}
+
+static void a_server_that_only_the_url_names(const char *address)
+{
+    struct fixture *fixture = &world.fixture;
+    struct http_server server;
+    fixture_open(fixture, "http");
+    http_server_open(&server, &fixture->loop, address);
+    server.answer = answer_ok;
+    fixture_set(fixture, "watch", "auto");
+    fixture_set(fixture, "interval", "1h");
+    fixture_set(fixture, "url", server.url);
+    run(1);
+    assert_verdict(&fixture->verdicts[0], VERDICT_PASS, "ok", "200");
+    while (server.accepted < 2 || strcmp(watch_now(), "tcp connection held") != 0) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    http_server_close(&server);
+    run(2);
+    assert_verdict(&fixture->verdicts[1], VERDICT_FAIL, "refused", "nothing listens");
+    assert_true(fixture->verdicts[1].definitive);
+    end();
+}
+
+static void an_address_in_the_url_is_watched_without_a_target(void **state)
+{
+    (void)state;
+    a_server_that_only_the_url_names("127.0.0.1");
+    a_server_that_only_the_url_names("::1");
+}
+
+// What the watch of a token probe with these URLs says before its first check.
+static void assert_token_watch(const char *key, const char *url, const char *watch)
+{
+    struct fixture *fixture = &world.fixture;
+    fixture_open(fixture, "token");
+    fixture_set(fixture, "watch", "auto");
+    fixture_set(fixture, "jwks_url", "http://127.0.0.1:1/keys");
+    fixture_set(fixture, key, url);
+    run(0);
+    assert_string_equal(watch_now(), watch);
+    end();
+}
+
+static void a_token_is_watched_where_a_refusal_would_be_a_failure(void **state)
+{
+    static const char later[] = "not available: no tcp connection before the first pass";
+    (void)state;
+    assert_token_watch("token_url", "http://127.0.0.1:1/token", later);
+    assert_token_watch("introspection_url", "http://127.0.0.1:1/introspect", later);
+    assert_token_watch("protected_url", "http://127.0.0.1:1/", later);
+    assert_token_watch("target", "127.0.0.1:1", later);
+    assert_token_watch("token_file", "/t", "not available: the probe has no target");
 }
 
 static void a_server_that_ends_idle_connections_costs_one_check_and_nothing_else(void **state)
@@ -512,12 +668,15 @@ static void a_prober_without_descriptors_is_sick_until_it_has_some(void **state)
     struct selfcheck selfcheck;
     selfcheck_open(&selfcheck);
     struct rlimit before = take_descriptors();
+    assert_null(selfcheck_known(&selfcheck, 1)); // nobody has looked yet
     const char *why = selfcheck_run(&selfcheck, 1);
     give_descriptors_back(before);
     assert_non_null(why);
+    assert_non_null(selfcheck_known(&selfcheck, 2));
     assert_non_null(strstr(why, "make a TCP socket over the loopback: Too many open files"));
     assert_non_null(selfcheck_run(&selfcheck, 2)); // still the former answer
-    assert_null(selfcheck_run(&selfcheck, UINT64_C(1000000000)));
+    assert_null(selfcheck_known(&selfcheck, UINT64_C(1000000000)));
+    assert_null(selfcheck_run(&selfcheck, UINT64_C(1000000001)));
     selfcheck_close(&selfcheck);
 }
 
@@ -550,9 +709,13 @@ int main(void)
         cmocka_unit_test(the_same_over_ipv6),
         cmocka_unit_test(one_worker_of_several_costs_one_check_that_passes),
         cmocka_unit_test(sockets_of_other_ports_begin_no_check),
+        cmocka_unit_test(a_server_whose_end_was_lost_among_others_is_noticed),
+        cmocka_unit_test(a_notification_that_is_not_the_kernels_is_not_believed),
         cmocka_unit_test(with_watch_off_nothing_is_watched),
         cmocka_unit_test(a_watch_that_cannot_be_had_says_why_and_polling_goes_on),
         cmocka_unit_test(a_tcp_server_that_ends_is_noticed_and_refusal_is_definitive),
+        cmocka_unit_test(an_address_in_the_url_is_watched_without_a_target),
+        cmocka_unit_test(a_token_is_watched_where_a_refusal_would_be_a_failure),
         cmocka_unit_test(a_server_that_ends_idle_connections_costs_one_check_and_nothing_else),
         cmocka_unit_test(greetings_on_the_held_connection_are_no_event),
         cmocka_unit_test(a_server_that_never_stops_talking_is_let_go),

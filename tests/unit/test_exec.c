@@ -163,7 +163,7 @@ static void a_relative_path_is_refused(void **state)
     (void)state;
     char error[KEY_ERROR_MAX];
     command("plugins/check_x -a");
-    assert_int_equal(probe_check(&fixture.conf, error), -1);
+    assert_int_equal(first_error(&fixture.conf, error), -1);
     assert_non_null(strstr(error, "must be an absolute path"));
 }
 
@@ -183,6 +183,24 @@ static void words_beyond_the_bounds_are_refused(void **state)
 }
 
 // ---- Trouble of our own
+
+static void a_script_without_its_interpreter_is_told_from_one_that_is_not_there(void **state)
+{
+    char path[] = "/tmp/popgate-script-XXXXXX";
+    static const char script[] = "#!/nonexistent/perl -w\nprint 1;\n";
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, script, sizeof script - 1), sizeof script - 1);
+    assert_int_equal(fchmod(fd, 0700), 0);
+    close(fd);
+    command(path);
+    const struct verdict *verdict = fixture_run(&fixture, 1);
+    unlink(path);
+    assert_verdict(verdict, VERDICT_UNKNOWN, "command",
+                   "No such file or directory; the file is there, but not what it is run by: "
+                   "#!/nonexistent/perl -w");
+}
 
 static void a_command_that_is_not_there_is_unknown(void **state)
 {
@@ -349,6 +367,7 @@ int main(void)
         WITH_FIXTURE(a_name_is_found_in_path),
         WITH_FIXTURE(a_relative_path_is_refused),
         WITH_FIXTURE(words_beyond_the_bounds_are_refused),
+        WITH_FIXTURE(a_script_without_its_interpreter_is_told_from_one_that_is_not_there),
         WITH_FIXTURE(a_command_that_is_not_there_is_unknown),
         WITH_FIXTURE(a_command_that_may_not_be_run_is_unknown),
         WITH_FIXTURE(without_descriptors_it_is_unknown),

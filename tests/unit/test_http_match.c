@@ -156,7 +156,7 @@ static void a_header_is_found_by_name_and_part_of_its_value(void **state)
     assert_finding(match(&expected, 200, head, "", 0), VERDICT_PASS, "ok", "");
     set_headers(&expected.headers, "X-Region: eu-west");
     assert_finding(match(&expected, 200, head, "", 0), VERDICT_FAIL, "header",
-                   "only another of that name");
+                   "no header with \"X-Region: eu-west\", but \"x-region:eu-central\"");
     set_headers(&expected.headers, "Region: eu-central");
     assert_finding(match(&expected, 200, head, "", 0), VERDICT_FAIL, "header",
                    "no header with \"Region: eu-central\"");
@@ -177,6 +177,26 @@ static void the_body_is_searched_beyond_nuls(void **state)
                    "does not match ^thr[e]+$: \"one.two.\"");
     expected.body_contains[0] = '\0';
     assert_finding(match(&expected, 200, "", "", 0), VERDICT_FAIL, "body", "does not match");
+}
+
+static void a_regex_matches_anywhere_in_a_line_unless_it_is_anchored(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *regex;
+        enum verdict_kind kind;
+    } cases[] = {
+        {"ready", VERDICT_PASS},       {"^ready", VERDICT_FAIL},
+        {"^second|zzz", VERDICT_PASS}, {"zzz|ready$", VERDICT_PASS},
+        {"first$", VERDICT_FAIL},      {"first\\sline\\ssecond", VERDICT_PASS},
+        {"[)\\)]", VERDICT_PASS},
+    };
+    struct http_expected expected = any_success();
+    static const char body[] = "first line\nsecond line (up) ready\n\xff";
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(expected.body_regex, sizeof expected.body_regex, "%s", cases[i].regex);
+        assert_int_equal(match(&expected, 200, "", body, sizeof body - 1).kind, cases[i].kind);
+    }
 }
 
 static void a_regex_sees_the_beginning_of_a_large_body_only(void **state)
@@ -219,6 +239,11 @@ static void a_wrong_expression_is_refused(void **state)
     snprintf(expected.body_regex, sizeof expected.body_regex, "(a*)*\\1");
     assert_int_equal(http_regex_compile(&expected, &regex, error), -1);
     assert_non_null(strstr(error, "back-references"));
+    snprintf(expected.body_regex, sizeof expected.body_regex, "a|b)");
+    assert_int_equal(http_regex_compile(&expected, &regex, error), -1);
+    assert_non_null(strstr(error, ") without ("));
+    snprintf(expected.body_regex, sizeof expected.body_regex, "a)(b");
+    assert_int_equal(http_regex_compile(&expected, &regex, error), -1);
     snprintf(expected.body_regex, sizeof expected.body_regex, "a\\\\1");
     assert_int_equal(http_regex_compile(&expected, &regex, error), 0);
     regfree(&regex);
@@ -233,6 +258,7 @@ int main(void)
         cmocka_unit_test(headers_have_a_name_and_a_bound),
         cmocka_unit_test(a_header_is_found_by_name_and_part_of_its_value),
         cmocka_unit_test(the_body_is_searched_beyond_nuls),
+        cmocka_unit_test(a_regex_matches_anywhere_in_a_line_unless_it_is_anchored),
         cmocka_unit_test(a_regex_sees_the_beginning_of_a_large_body_only),
         cmocka_unit_test(what_is_shown_of_a_body_is_short_and_printable),
         cmocka_unit_test(a_wrong_expression_is_refused),

@@ -115,10 +115,10 @@ static void a_number_is_digits_and_nothing_else(void **state)
     struct sample sample = {0};
     assert_true(accepts(&sample, "number", "9"));
     assert_int_equal(sample.number, 9);
-    assert_refused("number", "-3", "not a number");
-    assert_refused("number", "0x3", "not a number");
-    assert_refused("number", "3 ", "not a number");
-    assert_refused("number", "18446744073709551619", "not a number");
+    assert_refused("number", "-3", "not a whole number");
+    assert_refused("number", "0x3", "not a whole number");
+    assert_refused("number", "3 ", "not a whole number");
+    assert_refused("number", "18446744073709551619", "not a whole number");
 }
 
 static void a_switch_knows_its_words(void **state)

@@ -115,6 +115,8 @@ static void an_error_answer_is_told(void **state)
         {"{\"error\":\"invalid_client\"}", ": invalid_client"},
         {"{\"error\":\"invalid_scope\",\"error_description\":\"no\"}", ": invalid_scope"},
         {"{\"error\":7}", ""},
+        {"{\"error\":\"Basic YzpzZWNyZXQ=\"}", ""},
+        {"{\"error\":\"\\u001b[2J\"}", ""},
         {"<html>", ""},
         {"", ""},
     };

@@ -403,7 +403,7 @@ static void assert_fails(struct world *world, const char *code, const char *caus
 static void assert_refused(const struct world *world, const char *error_part)
 {
     char error[KEY_ERROR_MAX] = "";
-    assert_int_equal(probe_check(&world->fixture.conf, error), -1);
+    assert_int_equal(first_error(&world->fixture.conf, error), -1);
     assert_non_null(strstr(error, error_part));
 }
 
@@ -601,6 +601,24 @@ static void tcp_truncated_or_misleading_answers_fail(void **state)
     assert_fails(world, "timeout", "1 messages ignored, the last was another id");
 }
 
+// Many messages without a byte in them, behind one of two bytes.
+static size_t answer_nothing_many_times(struct server *server, const struct dns_header *header,
+                                        const struct dns_question *question, uint8_t *out)
+{
+    (void)header, (void)question;
+    server->first_frame = 2;
+    memset(out, 0, 200);
+    return 200;
+}
+
+static void tcp_messages_without_end_that_answer_nothing_fail(void **state)
+{
+    struct world *world = *state;
+    set(world, "protocol", "tcp");
+    world->server.on_tcp = answer_nothing_many_times;
+    assert_fails(world, "malformed", "the server sends messages that answer nothing");
+}
+
 static void the_right_answer_may_come_after_others(void **state)
 {
     struct world *world = *state;
@@ -678,7 +696,7 @@ static void too_few_answers_fail(void **state)
     set(world, "min_answers", "1");
     assert_passes(world, "1 answer");
     set(world, "min_answers", "2");
-    assert_fails(world, "answer", "1 answers, expected at least 2");
+    assert_fails(world, "answer", "1 answer, expected at least 2");
 }
 
 static void flags_must_be_as_expected(void **state)
@@ -801,7 +819,7 @@ static void wrong_options_are_refused(void **state)
     set(world, "answer", "192.0.2.1");
     assert_refused(world, "expected answer \"192.0.2.1\" is not an IPv6 address");
     set(world, "answer", "2001:DB8:0::1");
-    assert_int_equal(probe_check(&world->fixture.conf, error), 0);
+    assert_int_equal(first_error(&world->fixture.conf, error), 0);
 }
 
 #define WITH_SERVER(test)    cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -830,6 +848,7 @@ int main(void)
         WITH_SERVER(tcp_refused_fails),
         WITH_SERVER(tcp_silence_fails),
         WITH_SERVER(tcp_truncated_or_misleading_answers_fail),
+        WITH_SERVER(tcp_messages_without_end_that_answer_nothing_fail),
         WITH_SERVER(the_right_answer_may_come_after_others),
         WITH_SERVER(both_pass_only_together),
         WITH_SERVER(both_take_a_truncated_udp_answer_if_tcp_is_right),

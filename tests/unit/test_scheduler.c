@@ -1,6 +1,8 @@
 // The scheduler: when checks start and end, seen through a probe type that does what a test says.
 #include "probes/scheduler.h"
 
+#include "tests/unit/first_error.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -316,7 +318,7 @@ static void a_pass_slower_than_max_latency_is_degraded(void **state)
     world->confs[0].max_latency_ms = 5;
     apply(world, 1);
     run_until(world, 1);
-    assert_seen(world, 0, VERDICT_DEGRADED, "slow", "longer than max_latency 5ms");
+    assert_seen(world, 0, VERDICT_DEGRADED, "slow", "longer than max_latency 5ms; passed: ");
 }
 
 static void a_slow_failure_stays_a_failure(void **state)
@@ -337,6 +339,25 @@ static void when_we_are_stalled_a_silent_service_has_not_failed(void **state)
     apply(world, 1);
     run_until(world, 1);
     assert_seen(world, 0, VERDICT_UNKNOWN, "stalled", "popgated itself was stalled for");
+}
+
+static void on_busy_turn(uv_idle_t *idle)
+{
+    (void)idle; // active, it keeps the loop from ever waiting
+}
+
+static void on_a_loop_that_is_busy_but_turns_a_silent_service_has_failed(void **state)
+{
+    struct world *world = *state;
+    static uv_idle_t idle; // outlives the test, until the loop is run down
+    script.answers = false;
+    world->confs[0].timeout_ms = 100;
+    uv_idle_init(&world->loop, &idle);
+    uv_idle_start(&idle, on_busy_turn);
+    apply(world, 1);
+    run_until(world, 1);
+    uv_close((uv_handle_t *)&idle, NULL);
+    assert_seen(world, 0, VERDICT_FAIL, "timeout", "no ");
 }
 
 static void when_our_timer_is_late_a_silent_service_has_not_failed(void **state)
@@ -447,19 +468,66 @@ static void a_check_is_not_begun_anew_for_ever(void **state)
     assert_int_equal(world->count, 1);
 }
 
-static void after_a_trigger_failing_checks_follow_in_short_order(void **state)
+// A probe that is checked once an hour, and was triggered: all checks but the first are the
+// trigger's.
+static void trigger_hourly(struct world *world, const char *fail_code)
 {
-    struct world *world = *state;
     world->confs[0].interval_ms = world->confs[0].fast_interval_ms = 3600000;
     apply(world, 1);
     run_until(world, 1);
-    script.fail_code = "closed";
+    script.fail_code = fail_code;
     probe_trigger(last_probe);
+}
+
+// The next check is the interval's: nothing will come before.
+static void assert_hour_to_wait(struct world *world)
+{
+    assert_true(uv_backend_timeout(&world->loop) > 3600000 / 2);
+}
+
+static void after_a_trigger_failing_checks_follow_in_short_order(void **state)
+{
+    struct world *world = *state;
+    trigger_hourly(world, "closed");
     run_until(world, 3);
     assert_false(world->seen[1].verdict.definitive);
+    assert_false(world->seen[2].verdict.definitive);
     script.fail_code = "refused";
-    run_until(world, 4);
-    assert_true(world->seen[3].verdict.definitive);
+    size_t before = world->count;
+    run_until(world, before + 1);
+    assert_true(world->seen[before].verdict.definitive);
+    assert_int_equal(world->count, before + 1);
+    assert_hour_to_wait(world);
+}
+
+static void after_a_trigger_six_failing_checks_are_enough(void **state)
+{
+    struct world *world = *state;
+    trigger_hourly(world, "closed");
+    run_until(world, 1 + 5);
+    assert_true(uv_backend_timeout(&world->loop) < 3600000 / 2);
+    run_until(world, 1 + 6);
+    assert_hour_to_wait(world);
+    assert_int_equal(script.starts, 1 + 6);
+    // The hour's own check is as any other again.
+    script.fail_code = "refused";
+    world->confs[0].fast_interval_ms = 10;
+    scheduler_set_fast(world->scheduler, 0, true);
+    run_until(world, 1 + 7);
+    assert_false(world->seen[7].verdict.definitive);
+}
+
+static void checks_after_a_trigger_do_not_overlap(void **state)
+{
+    struct world *world = *state;
+    trigger_hourly(world, "closed"); // script_start() asserts it
+    script.answers = false;
+    script.answers_late = true;
+    script.late_ms = 20; // longer than any pause between them
+    run_until(world, 1 + 6);
+    assert_int_equal(script.starts, 1 + 6);
+    assert_int_equal(script.cancels, 0);
+    assert_hour_to_wait(world);
 }
 
 static void after_a_trigger_one_passing_check_is_enough(void **state)
@@ -602,17 +670,17 @@ static void keys_that_contradict_each_other_are_refused(void **state)
     struct world *world = *state;
     struct probe_conf *conf = &world->confs[0];
     char error[KEY_ERROR_MAX];
-    assert_int_equal(probe_check(conf, error), 0);
+    assert_int_equal(first_error(conf, error), 0);
     conf->max_latency_ms = conf->timeout_ms;
-    assert_int_equal(probe_check(conf, error), -1);
+    assert_int_equal(first_error(conf, error), -1);
     assert_string_equal(error, "max_latency must be shorter than timeout");
     conf->max_latency_ms = 0;
     conf->jitter_ms = conf->interval_ms + 1;
-    assert_int_equal(probe_check(conf, error), -1);
+    assert_int_equal(first_error(conf, error), -1);
     conf->jitter_ms = 0;
     assert_int_equal(endpoint_parse("192.0.2.1:53", true, &conf->target, error), 0);
     assert_int_equal(endpoint_parse("2001:db8::1", false, &conf->source, error), 0);
-    assert_int_equal(probe_check(conf, error), -1);
+    assert_int_equal(first_error(conf, error), -1);
     assert_string_equal(error, "source and target must both be IPv4 or both IPv6");
 }
 
@@ -629,6 +697,7 @@ int main(void)
         WITH_WORLD(a_pass_slower_than_max_latency_is_degraded),
         WITH_WORLD(a_slow_failure_stays_a_failure),
         WITH_WORLD(when_we_are_stalled_a_silent_service_has_not_failed),
+        WITH_WORLD(on_a_loop_that_is_busy_but_turns_a_silent_service_has_failed),
         WITH_WORLD(when_our_timer_is_late_a_silent_service_has_not_failed),
         WITH_WORLD(an_answer_that_lay_unread_while_we_were_stalled_counts),
         WITH_WORLD(a_probe_that_cannot_be_set_up_is_unknown_and_tried_again),
@@ -638,6 +707,8 @@ int main(void)
         WITH_WORLD(a_trigger_in_a_check_that_ends_at_once_makes_one_more_after_it),
         WITH_WORLD(a_check_is_not_begun_anew_for_ever),
         WITH_WORLD(after_a_trigger_failing_checks_follow_in_short_order),
+        WITH_WORLD(after_a_trigger_six_failing_checks_are_enough),
+        WITH_WORLD(checks_after_a_trigger_do_not_overlap),
         WITH_WORLD(after_a_trigger_one_passing_check_is_enough),
         WITH_WORLD(a_refusal_after_a_trigger_is_definitive),
         WITH_WORLD(a_reload_leaves_unchanged_probes_alone),

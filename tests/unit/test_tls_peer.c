@@ -1,6 +1,8 @@
 // What is made of a certificate, a handshake and a stapled OCSP response.
 #include "probes/tls_peer.h"
 
+#include "tests/unit/first_error.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +12,7 @@
 #include <cmocka.h>
 
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/ocsp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -211,13 +214,16 @@ static void thresholds_are_met_to_the_second(void **state)
 static void fail_days_above_min_days_are_refused(void **state)
 {
     (void)state;
-    char error[KEY_ERROR_MAX];
-    struct tls_options options = {.min_days = 7, .fail_days = 8};
-    assert_int_equal(tls_options_check(&options, error), -1);
-    options.fail_days = 7;
-    assert_int_equal(tls_options_check(&options, error), 0);
+    char error[KEY_ERROR_MAX] = "";
+    const struct probe_problems problems = {first_error_say, error};
+    struct tls_options options = {.min_days = 7, .fail_days = 7};
+    tls_options_check(&options, true, &problems);
     options = (struct tls_options){.fail_days = 8};
-    assert_int_equal(tls_options_check(&options, error), 0);
+    tls_options_check(&options, true, &problems);
+    assert_string_equal(error, "");
+    options.min_days = 7;
+    tls_options_check(&options, true, &problems);
+    assert_non_null(strstr(error, "fail_days is 8, more than min_days (7)"));
 }
 
 static void one_pin_of_several_is_enough(void **state)
@@ -247,6 +253,8 @@ static void no_protocol_fails_if_one_is_wanted(void **state)
     assert_judged(&handshake, VERDICT_FAIL, "alpn", "chose none of the ALPN protocols h2 http/1.1");
     snprintf(handshake.peer.protocol, sizeof handshake.peer.protocol, "h2");
     assert_judged(&handshake, VERDICT_PASS, "ok", "");
+    assert_int_equal(tls_parse_alpn("h2,http/1.1", &handshake.alpn, error), -1);
+    assert_non_null(strstr(error, "white space, not commas"));
     struct tls_alpn full = {.length = TLS_ALPN_MAX - 3};
     assert_int_equal(tls_parse_alpn("abc", &full, error), -1);
     assert_int_equal(tls_parse_alpn("ab", &full, error), 0);
@@ -306,6 +314,35 @@ static void an_alert_is_told_in_words(void **state)
     assert_explained(&handshake, X509_V_OK, "alpn", "refuses the ALPN protocols dot");
     handshake.peer.alert = SSL_AD_UNRECOGNIZED_NAME;
     assert_explained(&handshake, X509_V_OK, "alert", "the alert 112, unrecognized name");
+}
+
+// OpenSSL passes over a HelloRequest (RFC 5246 section 7.4.1.1) in the middle of a handshake.
+static void messages_without_end_end_the_handshake(void **state)
+{
+    static const unsigned char record[] = {SSL3_RT_HANDSHAKE,     3, 3, 0, 4,
+                                           SSL3_MT_HELLO_REQUEST, 0, 0, 0};
+    (void)state;
+    struct handshake handshake;
+    struct finding finding;
+    char error[256];
+    finished(&handshake);
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    X509_STORE *store = X509_STORE_new();
+    assert_true(tls_peer_attach(&handshake.peer, context, store));
+    SSL *ssl = SSL_new(context);
+    BIO *from_server = BIO_new(BIO_s_mem());
+    SSL_set_bio(ssl, from_server, BIO_new(BIO_s_null()));
+    for (int i = 0; i < 1000; i++) {
+        BIO_write(from_server, record, sizeof record);
+    }
+    ERR_clear_error();
+    assert_int_equal(SSL_get_error(ssl, SSL_connect(ssl)), SSL_ERROR_SSL);
+    ERR_error_string_n(ERR_get_error(), error, sizeof error);
+    tls_peer_explain(&handshake.peer, error, NOW, &finding);
+    assert_finding(&finding, VERDICT_FAIL, "tls", "the server sends TLS messages without end");
+    SSL_free(ssl);
+    X509_STORE_free(store);
+    SSL_CTX_free(context);
 }
 
 // --- OCSP
@@ -428,6 +465,7 @@ int main(void)
         cmocka_unit_test(no_protocol_fails_if_one_is_wanted),
         cmocka_unit_test(a_wrong_chain_is_told_apart),
         cmocka_unit_test(an_alert_is_told_in_words),
+        cmocka_unit_test(messages_without_end_end_the_handshake),
         cmocka_unit_test(a_stapled_response_is_good_within_its_time),
         cmocka_unit_test(a_stapled_response_tells_of_a_revocation),
         cmocka_unit_test(a_response_of_somebody_else_is_none),

@@ -26,7 +26,7 @@ static const char *problem_of(const struct setting settings[SETTINGS_MAX])
     for (size_t i = 0; i < SETTINGS_MAX && settings[i].name; i++) {
         fixture_set(&fixture, settings[i].name, settings[i].value);
     }
-    if (probe_check(&fixture.conf, error) == 0) {
+    if (first_error(&fixture.conf, error) == 0) {
         error[0] = '\0';
     }
     fixture_close(&fixture);
@@ -67,7 +67,7 @@ static void what_makes_none_is_refused_with_a_reason(void **state)
          "secret_file or secret_credential"},
         {{{"token_file", "/t"}, {"introspection_url", "http://192.0.2.80/"}}, "need client_id"},
         {{GRANT, JWKS, {"secret_credential", "secret"}}, "is enough"},
-        {{{"token_file", "relative"}, JWKS}, "absolute paths"},
+        {{{"token_file", "relative"}, JWKS}, "must be an absolute path"},
         {{GRANT}, "what judges the token"},
         {{GRANT, {"protected_url", "http://192.0.2.80/"}, {"audience", "api"}},
          "jwks_url is missing"},

@@ -1,0 +1,189 @@
+// The `address` probe beside a real kernel, in a network of the test's own: no event that is lost
+// costs more than a list of addresses. The probes' interval is an hour: nothing here is polled.
+#include "tests/unit/probe_fixture.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#define OURS       UINT32_C(0xc0000235) // 192.0.2.53
+#define ANOTHER    UINT32_C(0xc00002c8) // 192.0.2.200
+#define MANY       UINT32_C(0x0a000001) // 10.0.0.1 and on
+#define FLOOD      2000                 // events; the kernel keeps some hundreds for a reader
+#define MANY_COUNT 2000                 // addresses; a list has some hundreds in each part
+
+static struct fixture fixture;
+static int kernel =
+    -1; // a netlink socket to change addresses with; -1: there is no privilege for it
+
+// Adds the address to lo, or deletes it there, and waits till it is done.
+static void change(uint16_t type, uint32_t address)
+{
+    struct {
+        struct nlmsghdr header;
+        struct ifaddrmsg body;
+        struct rtattr attribute;
+        uint32_t local;
+    } request = {
+        .header = {.nlmsg_len = sizeof request,
+                   .nlmsg_type = type,
+                   .nlmsg_flags =
+                       NLM_F_REQUEST | NLM_F_ACK | (type == RTM_NEWADDR ? NLM_F_CREATE : 0)},
+        .body = {.ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_index = if_nametoindex("lo")},
+        .attribute = {.rta_len = RTA_LENGTH(sizeof address), .rta_type = IFA_LOCAL},
+        .local = htonl(address),
+    };
+    struct {
+        struct nlmsghdr header;
+        struct nlmsgerr body;
+    } answer;
+    assert_int_equal(send(kernel, &request, sizeof request, 0), sizeof request);
+    assert_true(recv(kernel, &answer, sizeof answer, 0) > 0);
+    assert_int_equal(answer.body.error, 0);
+}
+
+static void switch_lo(bool up)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = up ? IFF_UP : 0};
+    assert_int_equal(ioctl(kernel, SIOCSIFFLAGS, &request), 0);
+}
+
+// More events than the kernel keeps, none of them about our address.
+static void flood(void)
+{
+    for (int i = 0; i < FLOOD / 2; i++) {
+        change(RTM_NEWADDR, ANOTHER);
+        change(RTM_DELADDR, ANOTHER);
+    }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+        return 0;
+    }
+    kernel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    assert_true(kernel >= 0);
+    change(RTM_NEWADDR, OURS);
+    switch_lo(true);
+    fixture_open(&fixture, "address");
+    fixture_set(&fixture, "interval", "1h");
+    fixture_set(&fixture, "addresses", "192.0.2.53");
+    return 0;
+}
+
+static void begin(void)
+{
+    const struct probe_conf *conf = &fixture.conf;
+    if (kernel < 0) {
+        skip();
+    }
+    fixture.scheduler = scheduler_new(&fixture.loop, fixture_on_verdict, &fixture);
+    assert_non_null(fixture.scheduler);
+    assert_int_equal(scheduler_apply(fixture.scheduler, &conf, 1), 0);
+}
+
+static void run(size_t verdicts)
+{
+    fixture.wanted = verdicts;
+    if (fixture.count < verdicts) {
+        uv_run(&fixture.loop, UV_RUN_DEFAULT);
+    }
+}
+
+static void end(void)
+{
+    scheduler_close(fixture.scheduler, NULL, NULL);
+    fixture_close(&fixture);
+    close(kernel);
+    kernel = -1;
+}
+
+static void an_address_that_goes_and_comes_is_noticed_at_once(void **state)
+{
+    (void)state;
+    begin();
+    run(1);
+    assert_verdict(&fixture.verdicts[0], VERDICT_PASS, "ok", "1 address configured");
+    change(RTM_DELADDR, OURS);
+    run(2);
+    assert_verdict(&fixture.verdicts[1], VERDICT_FAIL, "no-address", "192.0.2.53");
+    assert_true(fixture.verdicts[1].definitive);
+    change(RTM_NEWADDR, OURS);
+    while (fixture.verdicts[fixture.count - 1].kind != VERDICT_PASS) {
+        run(fixture.count + 1); // the checks that follow a crash in short order
+    }
+    end();
+}
+
+static void an_address_on_an_interface_that_is_down_does_not_count(void **state)
+{
+    (void)state;
+    begin();
+    run(1);
+    switch_lo(false);
+    run(2);
+    assert_verdict(&fixture.verdicts[1], VERDICT_FAIL, "no-address",
+                   "192.0.2.53 is configured on an interface that is down: lo");
+    assert_true(fixture.verdicts[1].definitive);
+    switch_lo(true);
+    while (fixture.verdicts[fixture.count - 1].kind != VERDICT_PASS) {
+        run(fixture.count + 1);
+    }
+    end();
+}
+
+static void an_address_whose_going_was_lost_among_other_events_is_noticed(void **state)
+{
+    (void)state;
+    begin();
+    run(1);
+    flood();
+    change(RTM_DELADDR, OURS);
+    run(2);
+    assert_verdict(&fixture.verdicts[1], VERDICT_FAIL, "no-address", "192.0.2.53");
+    end();
+}
+
+// Between the question for a list of several parts and the reading of the first of them.
+static void lose_events(uv_prepare_t *prepare)
+{
+    uv_close((uv_handle_t *)prepare, NULL);
+    flood();
+    change(RTM_DELADDR, OURS);
+}
+
+static void events_lost_while_a_list_comes_in_are_made_up_for(void **state)
+{
+    (void)state;
+    uv_prepare_t prepare; // it runs between the timer that begins the check and reading sockets
+    for (uint32_t i = 0; kernel >= 0 && i < MANY_COUNT; i++) {
+        change(RTM_NEWADDR, MANY + i);
+    }
+    begin();
+    uv_prepare_init(&fixture.loop, &prepare);
+    uv_prepare_start(&prepare, lose_events);
+    run(1);
+    if (fixture.verdicts[0].kind != VERDICT_FAIL) { // the address was in the first part
+        run(2);
+    }
+    assert_verdict(&fixture.verdicts[fixture.count - 1], VERDICT_FAIL, "no-address", "192.0.2.53");
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(an_address_that_goes_and_comes_is_noticed_at_once, set_up),
+        cmocka_unit_test_setup(an_address_on_an_interface_that_is_down_does_not_count, set_up),
+        cmocka_unit_test_setup(an_address_whose_going_was_lost_among_other_events_is_noticed,
+                               set_up),
+        cmocka_unit_test_setup(events_lost_while_a_list_comes_in_are_made_up_for, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,141 @@
+// The `http` probe and what a server may send before its answer (1xx, RFC 9110 section 15.2); its
+// answers are judged in tests/unit/test_http_match.c, and over real servers in
+// tests/e2e/test_probe_tls.c.
+#include "tests/unit/http_server.h"
+#include "tests/unit/probe_fixture.h"
+
+#define EARLY  "HTTP/1.1 103 Early Hints\r\nX-Server: early\r\n\r\n"
+#define EARLY4 EARLY EARLY EARLY EARLY
+#define FINAL  "HTTP/1.1 200 OK\r\nX-Server: final\r\nContent-Length: 2\r\n\r\nok"
+
+static struct fixture fixture;
+static struct http_server server;
+
+static const char *answer_early_then_final(const char *request)
+{
+    (void)request;
+    return EARLY4 EARLY4 FINAL;
+}
+
+static const char *answer_final(const char *request)
+{
+    (void)request;
+    return FINAL;
+}
+
+static const char *answer_early_only(const char *request)
+{
+    (void)request;
+    return EARLY;
+}
+
+static void begin(const char *(*answer)(const char *))
+{
+    fixture_open(&fixture, "http");
+    http_server_open(&server, &fixture.loop, "127.0.0.1");
+    server.answer = answer;
+    fixture_set(&fixture, "url", server.url);
+}
+
+static void end(void)
+{
+    http_server_close(&server);
+    fixture_close(&fixture);
+}
+
+static void early_answers_are_passed_over(void **state)
+{
+    (void)state;
+    begin(answer_early_then_final);
+    fixture_set(&fixture, "expect_header", "X-Server:");
+    fixture_set(&fixture, "expect_header", "final");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "200");
+    end();
+}
+
+static void headers_of_an_early_answer_are_not_the_answers(void **state)
+{
+    (void)state;
+    begin(answer_early_then_final);
+    fixture_set(&fixture, "expect_header", "X-Server:");
+    fixture_set(&fixture, "expect_header", "early");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_FAIL, "header", "X-Server");
+    end();
+}
+
+// libcurl itself stops at 300 KiB of them, in the versions that count; the timeout stops the rest.
+static void a_flood_of_early_answers_is_a_failure_that_ends(void **state)
+{
+    (void)state;
+    begin(answer_early_only);
+    server.flood = EARLY4 EARLY4;
+    fixture_set(&fixture, "timeout", "500ms");
+    assert_int_equal(fixture_run(&fixture, 1)->kind, VERDICT_FAIL);
+    for (size_t i = 0; i < HTTP_SERVER_CLIENTS; i++) {
+        while (server.clients[i].fd >= 0) {
+            uv_run(&fixture.loop, UV_RUN_ONCE); // until it sees that nobody listens any more
+        }
+    }
+    end();
+}
+
+static const char *answer_chunked(const char *request)
+{
+    (void)request;
+    return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;";
+}
+
+static void a_chunk_extension_without_end_is_a_failure(void **state)
+{
+    (void)state;
+    begin(answer_chunked);
+    server.flood = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_FAIL, "too-large", "sends without end");
+    end();
+}
+
+static void an_address_in_the_url_is_where_it_connects(void **state)
+{
+    static const char *const addresses[] = {"127.0.0.1", "::1"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        fixture_open(&fixture, "http");
+        http_server_open(&server, &fixture.loop, addresses[i]);
+        server.answer = answer_final;
+        fixture_set(&fixture, "url", server.url);
+        assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "200");
+        assert_int_equal(server.asked, 1);
+        end();
+    }
+}
+
+static void the_body_of_an_answer_to_head_cannot_be_asked_for(void **state)
+{
+    static const char *const keys[] = {"body_contains", "body_regex"};
+    char error[KEY_ERROR_MAX];
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        fixture_open(&fixture, "http");
+        fixture_set(&fixture, "url", "http://192.0.2.80/");
+        fixture_set(&fixture, "method", "HEAD");
+        assert_int_equal(first_error(&fixture.conf, error), 0);
+        fixture_set(&fixture, keys[i], "ok");
+        assert_int_equal(first_error(&fixture.conf, error), -1);
+        assert_string_equal(error, "the answer to HEAD has no body to look into");
+        fixture_close(&fixture);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(early_answers_are_passed_over),
+        cmocka_unit_test(headers_of_an_early_answer_are_not_the_answers),
+        cmocka_unit_test(a_flood_of_early_answers_is_a_failure_that_ends),
+        cmocka_unit_test(a_chunk_extension_without_end_is_a_failure),
+        cmocka_unit_test(an_address_in_the_url_is_where_it_connects),
+        cmocka_unit_test(the_body_of_an_answer_to_head_cannot_be_asked_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
