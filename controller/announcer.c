@@ -121,6 +121,26 @@ void announcer_link(struct announcer *announcer, bool up)
     }
 }
 
+static void take_over_leg(struct leg *leg, const struct leg *before)
+{
+    for (unsigned family = 0; family < FAMILIES && before->unanswered == 0; family++) {
+        leg->state[family] = before->state[family];
+    }
+}
+
+void announcer_take_over(struct announcer *announcer, size_t service, const struct announcer *old,
+                         size_t before)
+{
+    const struct service_conf *conf = &announcer->config->services[service];
+    if (!announcer->link_up || !old->link_up ||
+        strcmp(conf->symbol, old->config->services[before].symbol) != 0) {
+        return;
+    }
+    for (unsigned leg = 0; leg < LEGS; leg++) {
+        take_over_leg(&announcer->services[service].legs[leg], &old->services[before].legs[leg]);
+    }
+}
+
 static const struct announcer_protocol *find_protocol(const struct announcer *announcer,
                                                       const char *name)
 {
@@ -345,7 +365,11 @@ static void sent(struct announcer *announcer, struct leg *leg, bool enable)
 static void order_leg(struct announcer *announcer, struct orders *orders, size_t service,
                       enum leg_name name, bool enable)
 {
-    orders_put(orders, ORDER_LINK_ACT, !enable,
+    const struct leg *leg = &announcer->services[service].legs[name];
+    // What is seen to be on goes before what is off in all likelihood.
+    bool urgent = !enable && (leg->unanswered > 0 || has_state(announcer, service, leg, LEG_ON) ||
+                              has_state(announcer, service, leg, LEG_STARTING));
+    orders_put(orders, ORDER_LINK_ACT, urgent,
                order_token(enable ? ORDER_ENABLE : ORDER_DISABLE, service, name),
                "%s \"popgate_%s_v?%s\"", enable ? "enable" : "disable",
                announcer->config->services[service].symbol, name == LEG_DRAIN ? "_drain" : "");

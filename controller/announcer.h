@@ -93,6 +93,11 @@ void announcer_file_saved(struct announcer *announcer, uint64_t version);
 // The command link came up or went: nothing is known of BIRD any more.
 void announcer_link(struct announcer *announcer, bool up);
 
+// After a reload: what old knew of its service `before` is known of service still, so that a
+// withdrawal need not wait behind orders for what is off already.
+void announcer_take_over(struct announcer *announcer, size_t service, const struct announcer *old,
+                         size_t before);
+
 // A snapshot of `show protocols`: begin when it is asked for, a row for each protocol, end with its
 // last line. row returns true when the protocol was switched by somebody else (drift).
 void announcer_snapshot_begin(struct announcer *announcer, bool in_turn);

@@ -186,8 +186,8 @@ static struct status_view view_of(const struct api *api)
                                 .started_ns = api->started_ns,
                                 .now_ns = uv_hrtime(),
                                 .now_wall_ms = wall_now_ms(),
-                                .watch = api->shell->watch,
-                                .watch_arg = api->arg};
+                                .prober = api->shell->prober,
+                                .prober_arg = api->arg};
 }
 
 static const char *argument(const struct api_ticket *ticket, const char *name)

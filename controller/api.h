@@ -15,6 +15,7 @@
 #define API_SOCKET "popgate.sock"
 
 struct api;
+struct status_prober; // see controller/status.h
 
 // The verbs that change intent.
 enum api_verb { VERB_DRAIN, VERB_UNDRAIN, VERB_ISOLATE, VERB_RELEASE, VERB_PIN, VERB_UNPIN };
@@ -41,8 +42,8 @@ struct api_shell {
     void (*reload)(void *arg, struct api_ticket *ticket);
     // What else status shows: trouble with the ledger (NULL or a sentence).
     const char *(*ledger_trouble)(void *arg);
-    // The state of a probe's crash watch (struct status_view's watch); may be NULL.
-    const char *(*watch)(void *arg, size_t probe, char out[WATCH_TEXT_MAX]);
+    // What only the prober knows, called with the same arg; may be NULL.
+    const struct status_prober *prober;
 };
 
 // Answers a change or a reload. http_status 200, 404, 409 (refused by a guard), 422 (the new

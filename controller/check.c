@@ -61,6 +61,9 @@ static void check_bird(struct check *check, const json_t *status)
     if (words(status, "ledger_trouble")[0] != '\0') {
         find(check, CHECK_WARNING, "%s", words(status, "ledger_trouble"));
     }
+    if (words(status, "prober_trouble")[0] != '\0') {
+        find(check, CHECK_WARNING, "popgated can't see: %s", words(status, "prober_trouble"));
+    }
 }
 
 static void check_conditions(struct check *check, const json_t *service)
@@ -91,6 +94,8 @@ static void check_service(struct check *check, const json_t *service)
              words(intent, "by"), words(intent, "reason"));
     } else if (is(service, "target", "depreference")) {
         find(check, CHECK_WARNING, "%s is depreferenced: %s", name, words(service, "why"));
+    } else if (words(json_object_get(service, "gate"), "held_by")[0] != '\0') {
+        find(check, CHECK_WARNING, "%s: %s", name, words(service, "why"));
     }
     check_conditions(check, service);
 }

@@ -55,8 +55,10 @@ static void tell_announcer(struct core *core, size_t service)
 static void transition(struct core *core, size_t index, enum target from, uint64_t now_ns)
 {
     struct core_service *service = &core->services[index];
-    struct event *event = events_add(core->events, EVENT_TRANSITION, conf_of(core, index)->name,
-                                     now_ns, "%s", service->why);
+    char why[EVENT_TEXT_MAX];
+    explain_service(core, index, ms_of(now_ns), why, sizeof why);
+    struct event *event =
+        events_add(core->events, EVENT_TRANSITION, conf_of(core, index)->name, now_ns, "%s", why);
     event->from = from;
     event->to = service->decision.target;
     event->cause = service->decision.cause;
@@ -89,14 +91,7 @@ static void decide_one(struct core *core, size_t index, uint64_t now_ns)
     struct decision *decision = &service->decision;
     end_expired(core, index, now_ns);
     enum target from = decision->target;
-    enum cause before = decision->cause;
-    const struct gate *gate = &core->gates[index];
-    bool changed = decision_step(decision, conf, gate, &service->intent, ms_of(now_ns));
-    if (changed || decision->cause != before || service->why[0] == '\0' ||
-        gate->state != GATE_OPEN) {
-        explain_service(core, index, service->why, sizeof service->why);
-    }
-    if (changed) {
+    if (decision_step(decision, conf, &core->gates[index], &service->intent, ms_of(now_ns))) {
         transition(core, index, from, now_ns);
     }
 }
@@ -136,7 +131,7 @@ static void decide(struct core *core, uint64_t now_ns)
         }
     }
     core->evidence_ns = 0;
-    find_next_ms(core, ms_of(now_ns));
+    core->decided_ns = now_ns;
 }
 
 // ---- life ----
@@ -297,6 +292,7 @@ static void take_over(struct core *core, const struct core *old, uint64_t now_ns
         for (size_t j = 0; j < old->config->service_count; j++) {
             if (strcmp(conf_of(core, i)->name, conf_of(old, j)->name) == 0) {
                 take_over_service(core, i, &old->services[j], now_ns);
+                announcer_take_over(core->announcer, i, old->announcer, j);
             }
         }
     }
@@ -323,9 +319,9 @@ struct core *core_reload(const struct core *old, const struct config *config, ui
     if (core == NULL) {
         return NULL;
     }
-    take_over(core, old, now_ns);
     memcpy(core->links, old->links, sizeof core->links);
     announcer_link(core->announcer, core->links[ORDER_LINK_ACT].state != BIRD_LINK_DOWN);
+    take_over(core, old, now_ns);
     want_snapshot(core);
     events_add(core->events, EVENT_START, NULL, now_ns,
                "configuration reloaded: %zu services, %zu probes", config->service_count,
@@ -337,6 +333,13 @@ struct core *core_reload(const struct core *old, const struct config *config, ui
 
 // ---- inputs ----
 
+// What a change of health rests on: nothing that an `unknown` verdict said makes a service down.
+static const char *evidence_of(const struct core *core, size_t probe)
+{
+    return health_shown(&core->healths[probe]) == HEALTH_DOWN ? core->probes[probe].bad
+                                                              : core->probes[probe].last.cause;
+}
+
 void core_verdict(struct core *core, size_t index, const struct verdict *verdict, uint64_t now_ns)
 {
     assert(index < core->config->probe_count);
@@ -344,15 +347,20 @@ void core_verdict(struct core *core, size_t index, const struct verdict *verdict
     const struct probe_conf *conf = &core->config->probes[index];
     probe->last = *verdict;
     probe->verdicts[verdict->kind]++;
-    if (!health_observe(&core->healths[index], conf, verdict->kind, verdict->definitive,
-                        ms_of(now_ns))) {
+    bool changed = health_observe(&core->healths[index], conf, verdict->kind, verdict->definitive,
+                                  ms_of(now_ns));
+    if (verdict->kind == VERDICT_FAIL ||
+        (verdict->kind == VERDICT_DEGRADED && core->healths[index].settled != HEALTH_DOWN)) {
+        memcpy(probe->bad, verdict->cause, sizeof probe->bad);
+    }
+    if (!changed) {
         lower(&core->next_ms, health_next_ms(&core->healths[index], conf)); // of crash_grace
         return;
     }
     enum health_state shown = health_shown(&core->healths[index]);
-    struct event *event =
-        events_add(core->events, EVENT_HEALTH, NULL, now_ns, "probe %s is %s%s%s", conf->name,
-                   health_name(shown), verdict->cause[0] != '\0' ? ": " : "", verdict->cause);
+    struct event *event = events_add(
+        core->events, EVENT_HEALTH, NULL, now_ns, "probe %s is %s%s%s", conf->name,
+        health_name(shown), verdict->cause[0] != '\0' ? ": " : "", evidence_of(core, index));
     event->warning = shown != HEALTH_UP;
     event->evidence_ns = verdict->at_ns;
     core->evidence_ns = verdict->at_ns;
@@ -366,7 +374,6 @@ void core_note_intent(struct core *core, size_t service, const struct intent *in
     assert(service < core->config->service_count);
     core->services[service].intent = *intent;
     events_add(core->events, EVENT_INTENT, conf_of(core, service)->name, now_ns, "%s", what);
-    core->services[service].why[0] = '\0'; // the reason may be new although the cause is not
 }
 
 void core_intents_noted(struct core *core, uint64_t now_ns)
@@ -598,9 +605,9 @@ static void condition_event(struct core *core, size_t prefix, uint64_t now_ns)
     char text[PREFIX_TEXT_MAX];
     struct event *event = events_add(
         core->events, EVENT_OBSERVED, conf_of(core, it->service)->name, now_ns,
-        "%s: %s (target %s, exported by popgate on %zu sessions%s%s%s%s)",
+        "%s: %s (target %s, exported by popgate on %zu session%s%s%s%s%s)",
         prefix_text(it->prefix, text), condition_name(it->condition), target_name(target),
-        view.announced, view.other_name != NULL ? ", from " : "",
+        view.announced, view.announced == 1 ? "" : "s", view.other_name != NULL ? ", from " : "",
         view.other_name != NULL ? view.other_name : "", view.other_name != NULL ? " on " : "",
         view.other_session != NULL ? view.other_session : "");
     event->warning = it->condition != CONDITION_AS_MEANT;
@@ -729,12 +736,12 @@ void core_tick(struct core *core, uint64_t now_ns)
     for (size_t i = 0; i < core->config->probe_count; i++) {
         if (health_tick(&core->healths[i], &core->config->probes[i], now_ms)) {
             enum health_state shown = health_shown(&core->healths[i]);
-            const struct verdict *last = &core->probes[i].last;
+            const char *evidence = evidence_of(core, i);
             events_add(core->events, EVENT_HEALTH, NULL, now_ns, "probe %s is %s: %s%s",
                        core->config->probes[i].name, health_name(shown),
                        shown == HEALTH_UNKNOWN ? "nothing known for unknown_grace; last verdict: "
                                                : "",
-                       last->cause[0] != '\0' ? last->cause : "none yet")
+                       evidence[0] != '\0' ? evidence : "none yet")
                 ->warning = true;
         }
     }
@@ -768,7 +775,6 @@ void core_stop(struct core *core, uint64_t now_ns)
         decision->target = TARGET_WITHDRAW;
         decision->cause = CAUSE_EXIT;
         decision->since_ms = ms_of(now_ns);
-        explain_service(core, i, core->services[i].why, sizeof core->services[i].why);
         transition(core, i, from, now_ns);
     }
     flush(core, now_ns);
@@ -880,8 +886,12 @@ size_t core_switched_off(struct core *core, size_t slots[LOADER_OFF_MAX])
     return count;
 }
 
-uint64_t core_next_ms(const struct core *core)
+uint64_t core_next_ms(struct core *core)
 {
+    if (core->decided_ns != 0) {
+        find_next_ms(core, ms_of(core->decided_ns));
+        core->decided_ns = 0;
+    }
     return core->next_ms;
 }
 

@@ -17,6 +17,7 @@
 
 struct core_probe {
     struct verdict last;
+    char bad[VERDICT_CAUSE_MAX]; // the last cause that speaks for being down, or degraded
     uint64_t verdicts[VERDICT_PASS + 1];
 };
 
@@ -30,7 +31,6 @@ struct core_service {
     bool seen_through;      // the last change of target was seen to be done
     uint64_t look_again_ms; // look-ups of what is not as meant; 0: nothing to do
     uint64_t look_pause_ms;
-    char why[EVENT_TEXT_MAX]; // the target's cause in words
 };
 
 struct core_link {
@@ -63,6 +63,7 @@ struct core {
     unsigned drift_logged;
     uint64_t evidence_ns; // of the input being worked on
     uint64_t next_ms;     // when core_tick() has something to do
+    uint64_t decided_ns;  // the last decision, not yet reckoned with in next_ms; 0: it is
     bool ledger_dirty;    // an intent ended by itself: the shell saves the ledger
     bool stopping;
     bool denied;                      // BIRD refuses our commands
@@ -131,8 +132,9 @@ const struct birdconf *core_file(const struct core *core, uint64_t *version);
 // are more than LOADER_OFF_MAX.
 size_t core_switched_off(struct core *core, size_t slots[LOADER_OFF_MAX]);
 
-// When core_tick() has something to do next, in monotonic ms.
-uint64_t core_next_ms(const struct core *core);
+// When core_tick() has something to do next, in monotonic ms. Ask when the orders are out: after a
+// decision it looks at every probe and service, which is of no concern to a withdrawal.
+uint64_t core_next_ms(struct core *core);
 
 // The probe's health is unsettled: check at fast_interval.
 bool core_probe_unsettled(const struct core *core, size_t probe);

@@ -8,6 +8,7 @@
 #include "controller/log.h"
 #include "controller/past.h"
 #include "controller/saver.h"
+#include "controller/status.h"
 
 #include "birdctl/session.h"
 #include "probes/scheduler.h"
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -31,6 +33,7 @@
 #define STOP_WITHIN_MS   3000
 #define CHECK_FILE_MS    1000
 #define RETRY_SAVE_MS    1000
+#define DESCRIPTORS      65536      // as the unit's LimitNOFILE
 #define OUTSTANDING_MAX  2048       // commands; the rest stays with the core until replies come
 #define GUARD_TOKEN      UINT64_MAX // no core's: their kinds end before
 
@@ -470,10 +473,22 @@ static void api_on_reload(void *arg, struct api_ticket *ticket)
     after_input(daemon);
 }
 
-static const char *api_watch(void *arg, size_t probe, char out[WATCH_TEXT_MAX])
+static const char *prober_trouble(void *arg)
+{
+    return scheduler_trouble(((struct daemon *)arg)->scheduler);
+}
+
+static const char *prober_watch(void *arg, size_t probe, char out[WATCH_TEXT_MAX])
 {
     return scheduler_watch_text(((struct daemon *)arg)->scheduler, probe, out);
 }
+
+static time_t prober_not_after(void *arg, size_t probe)
+{
+    return scheduler_not_after(((struct daemon *)arg)->scheduler, probe);
+}
+
+static const struct status_prober prober = {prober_trouble, prober_watch, prober_not_after};
 
 static const char *api_trouble(void *arg)
 {
@@ -711,7 +726,7 @@ static bool begin_core(struct daemon *daemon, struct past *past)
 static bool begin(struct daemon *daemon, struct link_arg links[2], char error[KEY_ERROR_MAX])
 {
     static const struct api_shell shell = {api_core, api_on_change, api_on_reload, api_trouble,
-                                           api_watch};
+                                           &prober};
     const struct config *config = daemon->config;
     struct past past;
     // First: its socket tells whether another popgated runs already, which must be left alone.
@@ -766,6 +781,17 @@ static bool make_directory(const char *path)
     return true;
 }
 
+// The usual 1024 are those of select(); a thousand probes with a held connection each want more.
+// Not without bound: exec's commands inherit it, and some close all that they might have.
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS) {
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); // no worse than before
+    }
+}
+
 int daemon_run(const char *config_path)
 {
     static struct daemon
@@ -776,6 +802,7 @@ int daemon_run(const char *config_path)
     log_init();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_DFL); // ignored, as we may have inherited it, it would reap exec's commands
+    raise_descriptors();
     daemon = (struct daemon){.loop = uv_default_loop(), .config_path = config_path};
     daemon.config = config_load(config_path, report_line, &report);
     if (daemon.config == NULL || !make_directory(daemon.config->pop.runtime_dir)) {

@@ -71,6 +71,17 @@ uint64_t decision_hold_down_ms(const struct decision *decision, const struct ser
     return hold_ms < conf->max_hold_down_ms ? hold_ms : conf->max_hold_down_ms;
 }
 
+uint64_t decision_hold_down_left_ms(const struct decision *decision,
+                                    const struct service_conf *conf, uint64_t now_ms)
+{
+    unsigned level = decision->allowed + 1;
+    if (level > TARGET_ANNOUNCE || decision->good_since_ms[level] == NEVER) {
+        return 0;
+    }
+    uint64_t end_ms = decision->good_since_ms[level] + decision_hold_down_ms(decision, conf);
+    return end_ms > now_ms ? end_ms - now_ms : 0;
+}
+
 // What health alone would have now. Unknown never improves anything; what is announced already
 // stays, for adopt_grace after a restart and for good with on_unknown = hold.
 static enum target wish_of(const struct decision *decision, const struct service_conf *conf,
@@ -127,6 +138,7 @@ static void damp(struct decision *decision, const struct service_conf *conf,
     }
     if (wish < decision->allowed) {
         decision->recent++;
+        decision->adopted = false;
         allow(decision, wish, now_ms);
         return;
     }

@@ -34,7 +34,7 @@ struct intent {
 
 // Why the target is what it is.
 enum cause {
-    CAUSE_START,     // not yet known since start
+    CAUSE_START,     // not known healthy yet
     CAUSE_ADOPTED,   // taken over from BIRD at a restart
     CAUSE_HEALTHY,   // the gate is open
     CAUSE_DEGRADED,  // the gate is degraded
@@ -84,5 +84,9 @@ uint64_t decision_next_ms(const struct decision *decision, const struct service_
 
 // How long an improvement has to wait now, in ms (design, promise 8).
 uint64_t decision_hold_down_ms(const struct decision *decision, const struct service_conf *conf);
+
+// What is left of it, in ms; 0 when nothing waits.
+uint64_t decision_hold_down_left_ms(const struct decision *decision,
+                                    const struct service_conf *conf, uint64_t now_ms);
 
 bool intent_expired(const struct intent *intent, uint64_t now_ms);

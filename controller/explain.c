@@ -3,27 +3,107 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void explain_gate(const struct core *core, const struct gate *gate, char *out, size_t size)
+#define PROBE_TEXT_MAX (2 * VERDICT_CAUSE_MAX + PROBE_NAME_MAX + 64)
+
+static bool can_look(const struct core *core, size_t probe)
 {
-    char through[SERVICE_NAME_MAX + 24] = "";
-    if (gate->service != GATE_NOBODY) {
-        snprintf(through, sizeof through,
-                 "depends on %s: ", core->config->services[gate->service].name);
-    }
-    if (gate->probe == GATE_NOBODY) {
-        snprintf(out, size, "%s%s", through,
-                 gate->held ? "probes can't look now; held as last known" : "all probes pass");
+    return !core->healths[probe].blind && (core->probes[probe].last.at_ns == 0 ||
+                                           core->probes[probe].last.kind != VERDICT_UNKNOWN);
+}
+
+// Why there is nothing new of a probe that can't look.
+static const char *blind_cause(const struct core *core, size_t probe)
+{
+    const struct verdict *last = &core->probes[probe].last;
+    return last->at_ns != 0 && last->kind == VERDICT_UNKNOWN ? last->cause
+                                                             : "no verdict comes from it";
+}
+
+// What the probe knows against the service; and, if it can't look, why there is no news.
+static void explain_probe(const struct core *core, size_t index, char *out, size_t size)
+{
+    const struct core_probe *probe = &core->probes[index];
+    const struct health *health = &core->healths[index];
+    const char *name = core->config->probes[index].name;
+    bool bad = health->settled == HEALTH_DOWN || health->settled == HEALTH_DEGRADED;
+    if (bad && !can_look(core, index)) {
+        snprintf(out, size, "probe %s %s %s: %s; now can't look: %s", name,
+                 health->blind ? "was" : "is", health_name(health->settled), probe->bad,
+                 blind_cause(core, index));
         return;
     }
-    const struct core_probe *probe = &core->probes[gate->probe];
-    const char *name = core->config->probes[gate->probe].name;
-    enum health_state health = health_shown(&core->healths[gate->probe]);
-    if (probe->last.cause[0] == '\0') {
-        snprintf(out, size, "%sprobe %s is %s: no verdict yet", through, name, health_name(health));
-    } else {
-        snprintf(out, size, "%sprobe %s is %s: %s", through, name, health_name(health),
-                 probe->last.cause);
+    const char *cause = bad                      ? probe->bad
+                        : !can_look(core, index) ? blind_cause(core, index)
+                        : probe->last.at_ns == 0 ? "no verdict yet"
+                                                 : probe->last.cause;
+    snprintf(out, size, "probe %s is %s: %s", name, health_name(health_shown(health)), cause);
+}
+
+// A probe of an open gate that does not pass: one that can't look rather than one that the service
+// can do without.
+static size_t not_passing(const struct core *core, const struct service_conf *conf)
+{
+    const struct index_list *const lists[] = {&conf->require, &conf->any, &conf->degrade};
+    size_t found = GATE_NOBODY;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        for (size_t k = 0; k < lists[i]->count; k++) {
+            size_t probe = lists[i]->items[k];
+            if (!can_look(core, probe)) {
+                return probe;
+            }
+            bool passes = core->healths[probe].settled == HEALTH_UP;
+            found = passes || found != GATE_NOBODY ? found : probe;
+        }
     }
+    return found;
+}
+
+static void explain_open(const struct core *core, size_t index, char *out, size_t size)
+{
+    bool held = core->gates[index].held_by != GATE_NOBODY;
+    size_t probe =
+        held ? core->gates[index].held_by : not_passing(core, &core->config->services[index]);
+    char text[PROBE_TEXT_MAX];
+    if (probe == GATE_NOBODY) {
+        snprintf(out, size, "all probes pass");
+        return;
+    }
+    const struct health *health = &core->healths[probe];
+    if (health->settled == HEALTH_UP && (held || !health->blind)) {
+        snprintf(out, size, "probe %s can't look now: %s; %s", core->config->probes[probe].name,
+                 blind_cause(core, probe),
+                 held ? "held as last known" : "what it last saw was good");
+    } else {
+        explain_probe(core, probe, text, sizeof text);
+        snprintf(out, size, "enough probes pass; %s", text);
+    }
+}
+
+static void explain_gate(const struct core *core, size_t index, char *out, size_t size)
+{
+    const struct gate *gate = &core->gates[index];
+    char text[PROBE_TEXT_MAX];
+    if (gate->probe == GATE_NOBODY) {
+        explain_open(core, index, out, size);
+        return;
+    }
+    explain_probe(core, gate->probe, text, sizeof text);
+    if (gate->service != GATE_NOBODY) {
+        snprintf(out, size, "depends on %s: %s", core->config->services[gate->service].name, text);
+    } else {
+        snprintf(out, size, "%s", text);
+    }
+}
+
+static void explain_hold_down(const struct core *core, size_t index, uint64_t now_ms, char *out,
+                              size_t size)
+{
+    const struct decision *decision = &core->services[index].decision;
+    const struct service_conf *conf = &core->config->services[index];
+    uint64_t left_ms = decision_hold_down_left_ms(decision, conf, now_ms);
+    snprintf(out, size,
+             "healthy again, waiting out hold_down of %" PRIu64 " s, %" PRIu64 " s are left",
+             decision_hold_down_ms(decision, conf) / 1000, (left_ms + 999) / 1000);
 }
 
 static void explain_intent(const struct intent *intent, const char *verb, char *out, size_t size)
@@ -32,24 +112,24 @@ static void explain_intent(const struct intent *intent, const char *verb, char *
              intent->reason[0] != '\0' ? ": " : "", intent->reason);
 }
 
-void explain_service(const struct core *core, size_t index, char *out, size_t size)
+void explain_service(const struct core *core, size_t index, uint64_t now_ms, char *out, size_t size)
 {
     const struct core_service *service = &core->services[index];
-    char gate[VERDICT_CAUSE_MAX + 180];
-    explain_gate(core, &core->gates[index], gate, sizeof gate);
+    char gate[PROBE_TEXT_MAX + SERVICE_NAME_MAX + 16];
+    explain_gate(core, index, gate, sizeof gate);
     switch (service->decision.cause) {
     case CAUSE_START:
-        snprintf(out, size, "not known healthy since start; %s", gate);
+        snprintf(out, size, "not known healthy yet; %s", gate);
         break;
     case CAUSE_ADOPTED:
-        snprintf(out, size, "as BIRD had it at the restart, until the probes know; %s", gate);
+        snprintf(out, size, "left as it was, until the probes know; %s", gate);
         break;
     case CAUSE_HOLD_DOWN:
-        snprintf(out, size, "healthy again, waiting out hold_down of %" PRIu64 " s",
-                 decision_hold_down_ms(&service->decision, &core->config->services[index]) / 1000);
+        explain_hold_down(core, index, now_ms, out, size);
         break;
     case CAUSE_UNKNOWN:
-        snprintf(out, size, "unknown for longer than unknown_grace; %s", gate);
+        snprintf(out, size, "unknown for longer than %s; %s",
+                 core->gates[index].blind ? "unknown_grace" : "adopt_grace", gate);
         break;
     case CAUSE_HEALTHY:
     case CAUSE_DEGRADED:

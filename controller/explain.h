@@ -3,4 +3,7 @@
 
 #include "controller/core.h"
 
-void explain_service(const struct core *core, size_t index, char *out, size_t size);
+// As things are at now_ms. The text follows what is known without a change of target: a probe that
+// can't look, the time that is left of hold_down.
+void explain_service(const struct core *core, size_t index, uint64_t now_ms, char *out,
+                     size_t size);

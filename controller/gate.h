@@ -20,8 +20,9 @@ struct gate {
     size_t probe;   // that decided, or GATE_NOBODY
     size_t service; // depended on, that decided, or GATE_NOBODY
     enum gate_state state;
-    bool blind; // the probe that decided is not known to be bad, it can't look
-    bool held;  // rests on a probe that is blind now (on_unknown = hold)
+    bool blind;     // the probe that decided is not known to be bad, it can't look
+    size_t held_by; // a probe that it rests on though it is blind now (on_unknown = hold), or
+                    // GATE_NOBODY
 };
 
 // The gate of one service. healths has one entry per probe of the configuration; gates one per

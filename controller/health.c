@@ -19,7 +19,7 @@ static bool settle(struct health *health, enum health_state state, uint64_t now_
         return false;
     }
     health->settled = state;
-    health->since_ms = now_ms;
+    health->since_ms = health->blind ? health->since_ms : now_ms;
     return true;
 }
 
@@ -56,6 +56,7 @@ bool health_observe(struct health *health, const struct probe_conf *conf, enum v
     }
     bool sees_again = health->blind;
     health->blind = false;
+    health->since_ms = sees_again ? now_ms : health->since_ms;
     health->known_at_ms = now_ms;
     count(health, kind);
     if (kind != VERDICT_FAIL) {
@@ -83,6 +84,7 @@ bool health_tick(struct health *health, const struct probe_conf *conf, uint64_t 
     }
     if (!health->blind && now_ms >= blind_at_ms(health, conf)) {
         health->blind = true;
+        health->since_ms = now_ms;
         changed = true;
     }
     return changed;

@@ -14,7 +14,7 @@ const char *health_name(enum health_state state); // "unknown", "down", "degrade
 
 struct health {
     enum health_state settled;
-    uint64_t since_ms; // of settled
+    uint64_t since_ms; // of what health_shown() says
     // Known verdicts in a row: fail; pass; not fail; not pass.
     uint64_t fails, passes, alive, bad;
     uint64_t known_at_ms;   // of the last verdict that was not unknown (or of the start)

@@ -45,25 +45,27 @@ static void put_text(struct json_writer *writer, const char *text)
     put(writer, text, strlen(text));
 }
 
-static void put_escaped(struct json_writer *writer, unsigned char byte)
+static void put_escaped(struct json_writer *writer, uint32_t point)
 {
-    char escape[8];
-    if (byte == '"' || byte == '\\') {
-        snprintf(escape, sizeof escape, "\\%c", byte);
+    char escape[16];
+    if (point == '"' || point == '\\') {
+        snprintf(escape, sizeof escape, "\\%c", (char)point);
     } else {
-        snprintf(escape, sizeof escape, "\\u%04x", byte);
+        snprintf(escape, sizeof escape, "\\u%04" PRIx32, point);
     }
     put_text(writer, escape);
 }
 
-// Length of the character there when it needs no escape, else 0. Most are ASCII.
+// Length of the character there when it needs no escape, else 0. Most are ASCII. JSON goes to
+// terminals, too, so what steers one is escaped.
 static size_t plain_length(const char *at)
 {
     unsigned char byte = (unsigned char)*at;
+    uint32_t point;
     if (byte < 0x80) {
         return byte >= 0x20 && byte != 0x7f && byte != '"' && byte != '\\';
     }
-    return utf8_length(at);
+    return text_steers(at, &point) ? 0 : utf8_length(at);
 }
 
 static void put_quoted(struct json_writer *writer, const char *value)
@@ -79,12 +81,15 @@ static void put_quoted(struct json_writer *writer, const char *value)
         if (*value == '\0') {
             break;
         }
-        if (utf8_length(value) == 0) {
+        uint32_t point;
+        size_t length = utf8_length(value);
+        (void)text_steers(value, &point);
+        if (length == 0) {
             put_text(writer, "\xef\xbf\xbd");
         } else {
-            put_escaped(writer, (unsigned char)*value);
+            put_escaped(writer, point);
         }
-        value++;
+        value += length == 0 ? 1 : length;
     }
     put_text(writer, "\"");
 }

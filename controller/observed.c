@@ -390,8 +390,9 @@ bool observed_step(struct observed *observed, size_t prefix, enum target target,
         (condition != CONDITION_AS_MEANT && now_ms - it->odd_since_ms < ODD_FOR_MS)) {
         return false;
     }
+    bool first = it->condition == CONDITION_UNKNOWN;
     it->condition = condition;
-    return true;
+    return !first || condition != CONDITION_AS_MEANT;
 }
 
 size_t observed_established(const struct observed *observed)

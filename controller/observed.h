@@ -117,7 +117,7 @@ struct prefix_view observed_view(const struct observed *observed, size_t prefix,
 bool observed_as_meant(const struct observed *observed, size_t service, enum target target);
 
 // Settles a prefix's condition: what is odd must be so for a second before it is called so. Returns
-// whether condition changed.
+// whether that is news: to be as meant when it is first seen is none.
 bool observed_step(struct observed *observed, size_t prefix, enum target target, uint64_t now_ms);
 
 // A session that is established exists.

@@ -229,6 +229,12 @@ static void warnings(const struct show *show, const json_t *status)
     if (words(status, "ledger_trouble")[0] != '\0') {
         warn(show, "%s", words(status, "ledger_trouble"));
     }
+    if (words(status, "prober_trouble")[0] != '\0') {
+        warn(show,
+             "popgated can't see (%s): what its probes say against a service does not count until "
+             "it can",
+             words(status, "prober_trouble"));
+    }
     warn_link(show, at(bird, "link"), "commands");
     warn_link(show, at(bird, "asking"), "questions");
     if (yes(bird, "denied")) {
@@ -582,10 +588,12 @@ static void explain_gate(const struct show *show, const json_t *service)
     const json_t *gate = at(service, "gate");
     const char *probe = words(gate, "probe");
     const char *other = words(gate, "service");
-    labelled(show, LABEL, "gate", "%s%s%s%s%s%s", words(gate, "state"),
+    const char *blind = words(gate, "held_by");
+    labelled(show, LABEL, "gate", "%s%s%s%s%s%s%s%s", words(gate, "state"),
              probe[0] != '\0' ? ", because of probe " : "", probe,
              other[0] != '\0' ? ", through service " : "", other,
-             yes(gate, "held") ? "; held as last known, a probe can't look now" : "");
+             blind[0] != '\0' ? "; held as last known, probe " : "", blind,
+             blind[0] != '\0' ? " can't look now" : "");
 }
 
 static void explain_decision(const struct show *show, const json_t *service)

@@ -1,5 +1,6 @@
 #include "controller/status.h"
 
+#include "controller/explain.h"
 #include "controller/json_writer.h"
 
 #include <stdio.h>
@@ -99,6 +100,8 @@ static void head(struct json_writer *writer, const struct status_view *view)
     bird(writer, view);
     include(writer, view);
     jw_string(writer, "ledger_trouble", view->ledger_trouble);
+    jw_string(writer, "prober_trouble",
+              view->prober != NULL ? view->prober->trouble(view->prober_arg) : NULL);
     jw_uint(writer, "drifts", view->core->drifts);
 }
 
@@ -128,6 +131,8 @@ static void probe_one(struct json_writer *writer, const struct status_view *view
     const struct health *health = &view->core->healths[index];
     char target[ENDPOINT_TEXT_MAX];
     char watch[WATCH_TEXT_MAX];
+    const struct status_prober *prober = view->prober;
+    time_t not_after = prober != NULL ? prober->not_after(view->prober_arg, index) : 0;
     jw_open(writer, NULL, '{');
     jw_string(writer, "name", conf->name);
     jw_string(writer, "type", conf->type->name);
@@ -138,7 +143,12 @@ static void probe_one(struct json_writer *writer, const struct status_view *view
     jw_bool(writer, "blind", health->blind);
     jw_bool(writer, "unsettled", health_unsettled(health));
     jw_string(writer, "watch",
-              view->watch != NULL ? view->watch(view->watch_arg, index, watch) : NULL);
+              prober != NULL ? prober->watch(view->prober_arg, index, watch) : NULL);
+    if (not_after > 0) {
+        jw_time(writer, "not_after", (uint64_t)not_after * 1000);
+    } else {
+        jw_null(writer, "not_after");
+    }
     verdict_of(writer, view, probe);
     jw_open(writer, "verdicts", '{');
     for (unsigned kind = VERDICT_UNKNOWN; kind <= VERDICT_PASS; kind++) {
@@ -178,26 +188,14 @@ static void gate_one(struct json_writer *writer, const struct core *core, const 
     const struct config *config = core->config;
     jw_open(writer, "gate", '{');
     jw_string(writer, "state", gate_name(gate->state));
-    jw_bool(writer, "held", gate->held);
+    jw_bool(writer, "held", gate->held_by != GATE_NOBODY);
+    jw_string(writer, "held_by",
+              gate->held_by != GATE_NOBODY ? config->probes[gate->held_by].name : NULL);
     jw_string(writer, "probe",
               gate->probe != GATE_NOBODY ? config->probes[gate->probe].name : NULL);
     jw_string(writer, "service",
               gate->service != GATE_NOBODY ? config->services[gate->service].name : NULL);
     jw_close(writer, '}');
-}
-
-// Until health would allow more; 0 when it is not waiting.
-static uint64_t hold_down_left_ms(const struct status_view *view, size_t index)
-{
-    const struct decision *decision = &view->core->services[index].decision;
-    uint64_t hold_ms = decision_hold_down_ms(decision, &view->core->config->services[index]);
-    uint64_t least_ms = 0;
-    for (unsigned level = TARGET_ANNOUNCE; level > decision->allowed; level--) {
-        if (decision->good_since_ms[level] != UINT64_MAX) {
-            least_ms = less(decision->good_since_ms[level] + hold_ms, now_ms_of(view));
-        }
-    }
-    return least_ms;
 }
 
 static void names(struct json_writer *writer, const char *key, const struct index_list *list,
@@ -322,14 +320,17 @@ static void service_one(struct json_writer *writer, const struct status_view *vi
     const struct service_conf *conf = &core->config->services[index];
     const struct core_service *service = &core->services[index];
     const struct decision *decision = &service->decision;
+    char why[EVENT_TEXT_MAX];
+    explain_service(core, index, now_ms_of(view), why, sizeof why);
     jw_open(writer, key, '{');
     jw_string(writer, "name", conf->name);
     jw_string(writer, "target", target_name(decision->target));
     past(writer, view, "since", "age_ms", decision->since_ms);
     jw_string(writer, "cause", cause_name(decision->cause));
-    jw_string(writer, "why", service->why);
+    jw_string(writer, "why", why);
     jw_string(writer, "allowed", target_name(decision->allowed));
-    jw_uint(writer, "hold_down_left_ms", hold_down_left_ms(view, index));
+    jw_uint(writer, "hold_down_left_ms",
+            decision_hold_down_left_ms(decision, conf, now_ms_of(view)));
     jw_uint(writer, "recent_withdrawals", decision->recent);
     intent_of(writer, view, &service->intent);
     gate_one(writer, core, &core->gates[index]);

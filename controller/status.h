@@ -7,17 +7,28 @@
 
 #include "controller/core.h"
 
+#include <time.h>
+
 // Prefixes shown of each service unless all are asked for; those that are not as meant come first.
 #define STATUS_PREFIXES 8
+
+// What the prober knows beyond its verdicts; arg is the view's prober_arg.
+struct status_prober {
+    // Why no bad verdict counts at present; NULL: they do.
+    const char *(*trouble)(void *arg);
+    // The state of a probe's crash watch in words.
+    const char *(*watch)(void *arg, size_t probe, char out[WATCH_TEXT_MAX]);
+    // When the certificate that the probe last saw ends to be valid; 0: there is none.
+    time_t (*not_after)(void *arg, size_t probe);
+};
 
 struct status_view {
     const struct core *core;
     const char *ledger_trouble; // NULL: none
     uint64_t started_ns;        // of the daemon, monotonic
     uint64_t now_ns, now_wall_ms;
-    // The state of a probe's crash watch in words; NULL: nobody knows.
-    const char *(*watch)(void *arg, size_t probe, char out[WATCH_TEXT_MAX]);
-    void *watch_arg;
+    const struct status_prober *prober; // NULL: nobody knows
+    void *prober_arg;
 };
 
 // The texts are malloc'd, the caller's; NULL when out of memory.

@@ -1,7 +1,6 @@
 #include "controller/text.h"
 
 #include <assert.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +44,13 @@ static bool steers(uint32_t point)
 {
     return point < 0x20 || (point >= 0x7f && point <= 0x9f) || point == 0x200e || point == 0x200f ||
            (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
+}
+
+bool text_steers(const char *text, uint32_t *point)
+{
+    bool formed = decode((const unsigned char *)text, point) > 0;
+    *point = formed ? *point : 0;
+    return formed && steers(*point);
 }
 
 // How the character at *text is written, NUL-terminated; *text moves past it.

@@ -4,10 +4,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 // Length of the well-formed UTF-8 character (RFC 3629) at text, 1 to 4; 0 if there is none. At the
 // terminating NUL it is 1.
 size_t utf8_length(const char *text);
+
+// Could the character at text steer a terminal or forge a line: is it a control character or a
+// bidirectional override? Its code point is left in *point, 0 if it is not well-formed.
+bool text_steers(const char *text, uint32_t *point);
 
 // Copies text with everything that could steer a terminal or forge a line written visibly: control
 // characters, bidirectional overrides and what is not UTF-8 as \n, \t, \xNN. With quotes set, also

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define WEB_V4 "198.51.100.80/32"
 #define WEB_V6 "2001:db8:80::/48"
@@ -169,6 +170,44 @@ static void a_clean_stop_may_keep_and_the_next_start_sends_nothing(void **state)
     POP_HISTORY(&pop, 0, "A");
 }
 
+// --- While an issuer keeps a token probe waiting -------------------------------------------------
+
+// Neither waits for the issuer, which never answers, nor for the probe's time, which is an hour.
+static void a_reload_and_a_stop_do_not_wait_for_a_stalled_issuer(void **state)
+{
+    char sections[4096], secret[LAB_PATH_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+    struct lab_tcp_server *issuer =
+        lab_tcp_server_start(pop.node, "192.0.2.53", 8080, LAB_TCP_SILENT, NULL);
+
+    (void)state;
+    lab_write(pop.node, "secret", "s3cret\n");
+    chmod(lab_path(pop.node, "secret", secret), 0600);
+    for (int i = 0; i < 2; i++) {
+        snprintf(sections, sizeof sections,
+                 "[probe login]\ntype = token\ntoken_url = http://192.0.2.53:8080/%d\n"
+                 "jwks_url = http://192.0.2.53:8080/keys\nclient_id = probe\nsecret_file = %s\n"
+                 "timeout = 1h\n%s",
+                 i, secret, POP_USUAL "degrade = login\n");
+        if (i == 0) {
+            pop_run(&pop, sections);
+        } else {
+            pop_write(&pop, sections);
+            POP_COMMAND(&pop, 0, "reload");
+        }
+        LAB_WAIT(lab_tcp_server_accepted(issuer) == (size_t)i + 1, "a request to the issuer",
+                 POP_WAIT_MS);
+    }
+    pop_write(&pop, POP_USUAL);
+    POP_COMMAND(&pop, 0, "reload");
+    POP_WAIT_ANNOUNCED(&pop); // nothing unknown is left in its way
+    pop_write(&pop, sections);
+    POP_COMMAND(&pop, 0, "reload");
+    LAB_WAIT(lab_tcp_server_accepted(issuer) == 3, "a request to the issuer", POP_WAIT_MS);
+    assert_int_equal(lab_popgated_stop(pop.popgated), 0);
+    POP_WAIT_WITHDRAWN(&pop);
+}
+
 // --- Not as a daemon -----------------------------------------------------------------------------
 
 static int run_popgated(const struct pop *pop, const char *option)
@@ -262,6 +301,7 @@ int main(void)
         LAB_TEST(a_service_that_was_away_comes_back_drained_as_it_went),
         LAB_TEST(a_clean_stop_withdraws_and_the_file_says_so),
         LAB_TEST(a_clean_stop_may_keep_and_the_next_start_sends_nothing),
+        LAB_TEST(a_reload_and_a_stop_do_not_wait_for_a_stalled_issuer),
         LAB_TEST(the_fail_safe_withdraws_everything_for_good),
         LAB_TEST(the_fail_safe_says_when_bird_is_out_of_reach),
         LAB_TEST(a_configuration_can_be_checked),

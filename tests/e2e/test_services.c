@@ -63,6 +63,22 @@ static void probe_says(const struct pop *pop, enum trio_service service, const c
     LAB_WAIT(pop_says_part(pop, path, part), part, POP_WAIT_MS);
 }
 
+static long verdicts(const struct pop *pop, enum trio_service service, const char *kind)
+{
+    char path[96];
+
+    snprintf(path, sizeof path, "probes %s verdicts %s", trio_probes[service], kind);
+    return strtol(pop_status(pop, path), NULL, 10);
+}
+
+// So many checks more have passed.
+static void checked_again(const struct pop *pop, enum trio_service service, long times)
+{
+    const long before = verdicts(pop, service, "pass");
+
+    LAB_WAIT(verdicts(pop, service, "pass") >= before + times, trio_probes[service], POP_WAIT_MS);
+}
+
 // --- Wrong, killed, stopped ----------------------------------------------------------------------
 
 static void each_is_withdrawn_alone_when_only_its_own_probe_can_see_it(void **state)
@@ -101,6 +117,7 @@ static void each_is_withdrawn_alone_when_it_is_killed(void **state)
     probe_says(&pop, TRIO_DNS, "watch", "kernel notifications");
     probe_says(&pop, TRIO_WEB, "watch", "tcp connection held");
     probe_says(&pop, TRIO_LOGIN, "watch", "tcp connection held");
+    probe_says(&pop, TRIO_WEB, "not_after", "T");
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
         const size_t mark = pop_mark(&pop);
         trio_kill(&trio, i);
@@ -143,6 +160,25 @@ static void a_quick_restart_within_crash_grace_is_not_seen_outside(void **state)
         probe_says(&pop, i, "verdict code", "refused");
         trio_revive(&trio, i);
         probe_says(&pop, i, "verdict kind", "pass");
+    }
+    saw_alone(&pop, mark, TRIO_SERVICES, "");
+}
+
+// unbound and nginx read their configuration anew, and nginx ends its workers.
+static void a_service_that_is_reloaded_is_not_withdrawn(void **state)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+    struct trio trio = trio_make(&pop);
+
+    (void)state;
+    run(&trio, NULL, NEVER_BY_FALL);
+    probe_says(&pop, TRIO_DNS, "watch", "kernel notifications");
+    probe_says(&pop, TRIO_WEB, "watch", "tcp connection held");
+    const size_t mark = pop_mark(&pop);
+    trio_mend(&trio, TRIO_WEB); // nothing is broken: it reads what it read before
+    trio_mend(&trio, TRIO_DNS);
+    for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
+        checked_again(&pop, i, 4);
     }
     saw_alone(&pop, mark, TRIO_SERVICES, "");
 }
@@ -277,17 +313,22 @@ static void relay_start_udp(const struct trio *trio, const char *address, int *s
     lab_udp_server_start(trio->pop->node, address, relay_ports.of[TRIO_DNS], relay_query, service);
 }
 
+static void start_relays(const struct trio *trio)
+{
+    relays[TRIO_DNS].late_ms = 0;
+    relay_start_udp(trio, "192.0.2.53", &to_unbound[0]);
+    relay_start_udp(trio, "2001:db8::53", &to_unbound[1]);
+    relay_start(trio, TRIO_WEB);
+    relay_start(trio, TRIO_LOGIN);
+}
+
 static void each_is_depreferenced_alone_when_it_is_slow(void **state)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     struct trio trio = trio_make(&pop);
 
     (void)state;
-    relays[TRIO_DNS].late_ms = 0;
-    relay_start_udp(&trio, "192.0.2.53", &to_unbound[0]);
-    relay_start_udp(&trio, "2001:db8::53", &to_unbound[1]);
-    relay_start(&trio, TRIO_WEB);
-    relay_start(&trio, TRIO_LOGIN);
+    start_relays(&trio);
     run(&trio, &relay_ports,
         "interval = 200ms\nfast_interval = 50ms\ntimeout = 10s\nrise = 2\nfall = 2\n"
         "max_latency = 300ms\n");
@@ -304,6 +345,44 @@ static void each_is_depreferenced_alone_when_it_is_slow(void **state)
     }
 }
 
+// --- popgated itself is stopped ------------------------------------------------------------------
+
+#define ASLEEP_MS 5000 // longer than a check may take, and than is allowed for a late timer
+#define SLEEPS    2
+
+// The services take their time, so that it is stopped in the middle of most of its checks; one
+// failure would withdraw, and one slow answer depreference.
+static void popgated_that_was_stopped_blames_nobody(void **state)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+    struct trio trio = trio_make(&pop);
+
+    (void)state;
+    start_relays(&trio);
+    for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
+        relays[i].late_ms = 200;
+    }
+    run(&trio, &relay_ports,
+        "interval = 100ms\nfast_interval = 50ms\ntimeout = 3s\nmax_latency = 2900ms\n"
+        "rise = 2\nfall = 1\n");
+    const size_t mark = pop_mark(&pop);
+    struct lab_process *popgated = lab_popgated_process(pop.popgated);
+    for (int i = 0; i < SLEEPS; i++) {
+        const uint64_t end_ns = lab_now_ns() + ASLEEP_MS * UINT64_C(1000000);
+        lab_stop(popgated);
+        LAB_WAIT(lab_now_ns() >= end_ns, "every check's time to be over", POP_WAIT_MS);
+        lab_cont(popgated);
+        for (enum trio_service j = 0; j < TRIO_SERVICES; j++) {
+            checked_again(&pop, j, 2);
+        }
+    }
+    for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
+        assert_int_equal(verdicts(&pop, i, "fail"), 0);
+        assert_int_equal(verdicts(&pop, i, "degraded"), 0);
+    }
+    saw_alone(&pop, mark, TRIO_SERVICES, "");
+}
+
 int main(void)
 {
     lab_init();
@@ -312,7 +391,9 @@ int main(void)
         LAB_TEST(each_is_withdrawn_alone_when_it_is_killed),
         LAB_TEST(each_is_withdrawn_alone_when_it_hangs),
         LAB_TEST(a_quick_restart_within_crash_grace_is_not_seen_outside),
+        LAB_TEST(a_service_that_is_reloaded_is_not_withdrawn),
         LAB_TEST(each_is_depreferenced_alone_when_it_is_slow),
+        LAB_TEST(popgated_that_was_stopped_blames_nobody),
     };
     return cmocka_run_group_tests_name("services", tests, NULL, NULL);
 }

@@ -42,6 +42,9 @@ static void stays_announced_while_blind(struct pop *pop, size_t mark, const char
     POP_WAIT_SAYS(pop, "probes tcp blind", "true");
     assert_true(pop_says(pop, "probes dns4 verdicts fail", "0"));
     assert_true(pop_says(pop, "services dns target", "announce"));
+    assert_true(pop_says(pop, "services dns gate held", "true"));
+    assert_true(pop_says_part(pop, "services dns why", why));
+    POP_COMMAND(pop, 1, "check");
     POP_COMMAND(pop, 0, "probes");
     assert_non_null(strstr(pop_output, why));
     POP_HISTORY(pop, mark, "");
@@ -103,6 +106,22 @@ static void without_descriptors_everything_stays_announced(void **state)
     POP_WAIT_WITHDRAWN(&pop);
 }
 
+// Started by hand it has a soft limit for programs that use select().
+static void it_takes_the_descriptors_that_it_may_have(void **state)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+    struct rlimit own;
+
+    (void)state;
+    const rlim_t before = limit_descriptors(getpid(), 256);
+    pop_run(&pop, PROBES SERVICE);
+    limit_descriptors(getpid(), before);
+    POP_WAIT_ANNOUNCED(&pop);
+    assert_int_equal(
+        prlimit(lab_pid(lab_popgated_process(pop.popgated)), RLIMIT_NOFILE, NULL, &own), 0);
+    assert_true(own.rlim_cur > 256);
+}
+
 // --- A disk that takes nothing
 // -----------------------------------------------------------------------
 
@@ -158,9 +177,17 @@ static void a_prober_that_cannot_reach_itself_withdraws_nothing(void **state)
     // Everything between addresses of this host goes over lo, so the probes time out as well.
     lab_ip(pop.node, "link set lo down");
     stays_announced_while_blind(&pop, mark, "popgated itself is sick");
+    assert_true(pop_says_part(&pop, "services dns why", "probe dns4 can't look now: "));
+    assert_true(pop_says_part(&pop, "services dns why", "held as last known"));
     assert_true(pop_says(&pop, "probes dns4 verdict code", "prober-sick"));
+    assert_true(pop_says_part(&pop, "prober_trouble", "over the loopback"));
+    POP_COMMAND(&pop, 0, "status");
+    assert_non_null(strstr(pop_output, "! popgated can't see ("));
+    POP_COMMAND(&pop, 1, "check");
+    assert_non_null(strstr(pop_output, "WARNING - popgated can't see"));
     lab_ip(pop.node, "link set lo up");
     POP_WAIT_SAYS(&pop, "probes dns4 health", "up");
+    POP_WAIT_SAYS(&pop, "prober_trouble", "");
     POP_HISTORY(&pop, mark, "");
     lab_kill(pop.unbound);
     POP_WAIT_WITHDRAWN(&pop);
@@ -244,6 +271,7 @@ int main(int argc, char **argv)
     lab_init();
     const struct CMUnitTest tests[] = {
         LAB_TEST(without_descriptors_everything_stays_announced),
+        LAB_TEST(it_takes_the_descriptors_that_it_may_have),
         LAB_TEST(with_read_only_disks_it_announces_and_withdraws_and_says_so),
         LAB_TEST(a_prober_that_cannot_reach_itself_withdraws_nothing),
         LAB_TEST(a_sandbox_that_refuses_sockets_withdraws_nothing),

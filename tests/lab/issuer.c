@@ -195,9 +195,9 @@ static enum MHD_Result echo(struct MHD_Connection *connection, const struct body
 {
     char text[BODY_MAX + 128];
 
-    snprintf(text, sizeof text, "{\"error\":\"%s\",\"error_description\":\"%s\"}",
-             body->bytes + body->length - 20, body->bytes);
-    return answer_text(connection, 400, text);
+    snprintf(text, sizeof text, "{\"access_token\":\"token\",\"token_type\":\"%s\"}",
+             body->bytes + body->length - 20);
+    return answer_text(connection, 200, text);
 }
 
 static enum MHD_Result give_token(struct lab_issuer *issuer, struct MHD_Connection *connection,

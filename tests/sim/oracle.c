@@ -1,5 +1,7 @@
 #include "tests/sim/oracle.h"
 
+#include "controller/explain.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -386,9 +388,11 @@ void oracle_check_quiet(struct oracle *oracle, const struct core *core, const st
         expected = expected < cap ? expected : cap;
         expected = service->intent.kind == INTENT_PIN ? TARGET_ANNOUNCE : expected;
         if (service->decision.target != expected) {
+            char why[EVENT_TEXT_MAX];
+            explain_service(core, i, now_ms, why, sizeof why);
             broken(oracle, "after quiet %s is at %s (%s), should be at %s",
-                   oracle->config->services[i].name, target_name(service->decision.target),
-                   service->why, target_name(expected));
+                   oracle->config->services[i].name, target_name(service->decision.target), why,
+                   target_name(expected));
         }
         if (!neighbours_agree(model, i, expected)) {
             broken(oracle, "after quiet neighbours see %s otherwise than at %s",

@@ -492,6 +492,65 @@ static void names_that_are_not_ours_in_a_reply_are_skipped(void **state)
     assert_true(announcer_settled(announcer, DNS));
 }
 
+// A reload makes another announcer.
+static void taking_over_knows_what_is_off_and_keeps_the_way_free(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_OFF, TARGET_ANNOUNCE, TARGET_WITHDRAW);
+    struct announcer *old = announcer;
+    announcer = announcer_new(config);
+    assert_non_null(announcer);
+    announcer_link(announcer, true);
+    announcer_set_target(announcer, DNS, ANNOUNCE);
+    announcer_set_target(announcer, WEB, WITHDRAW);
+    announcer_take_over(announcer, DNS, old, DNS);
+    announcer_take_over(announcer, WEB, old, WEB);
+    announcer_free(old);
+    expect_nothing();
+    assert_true(announcer_is_on(announcer, DNS, LEG_PRIMARY));
+}
+
+static void a_command_under_way_leaves_its_leg_unknown_to_the_next_announcer(void **state)
+{
+    (void)state;
+    running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, WEB, WITHDRAW);
+    plan();
+    expect("disable \"popgate_web_v?\"");
+    struct announcer *old = announcer;
+    announcer = announcer_new(config);
+    assert_non_null(announcer);
+    announcer_link(announcer, true);
+    announcer_set_target(announcer, DNS, ANNOUNCE);
+    announcer_set_target(announcer, WEB, WITHDRAW);
+    announcer_take_over(announcer, DNS, old, DNS);
+    announcer_take_over(announcer, WEB, old, WEB);
+    announcer_free(old);
+    plan();
+    expect("disable \"popgate_web_v?\"");
+    expect_nothing();
+}
+
+static void what_is_seen_to_be_on_overtakes_what_is_not_seen_at_all(void **state)
+{
+    (void)state;
+    struct order order;
+    announcer_link(announcer, true);
+    announcer_set_target(announcer, DNS, ANNOUNCE);
+    announcer_set_target(announcer, WEB, WITHDRAW);
+    rows(DNS_ON);
+    plan();
+    assert_true(orders_take(&orders, &order)); // of web, unseen
+    assert_false(order.urgent);
+    while (orders_take(&orders, &order)) {
+        assert_false(order.urgent);
+    }
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    plan();
+    assert_true(orders_take(&orders, &order));
+    assert_true(order.urgent);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -525,6 +584,9 @@ int main(void)
         TEST(a_refused_command_is_not_sent_again_before_the_next_snapshot),
         TEST(already_enabled_is_no_news_about_what_is_up),
         TEST(names_that_are_not_ours_in_a_reply_are_skipped),
+        TEST(taking_over_knows_what_is_off_and_keeps_the_way_free),
+        TEST(a_command_under_way_leaves_its_leg_unknown_to_the_next_announcer),
+        TEST(what_is_seen_to_be_on_overtakes_what_is_not_seen_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 // file and events. BIRD here is a few protocols that are on or off, and does at once what it is
 // told.
 #include "controller/core.h"
+#include "controller/explain.h"
 
 #include "tests/unit/small_config.h"
 
@@ -13,6 +14,7 @@ enum { DNS, WEB }; // services
 
 #define NS_PER_MS  UINT64_C(1000000)
 #define PROTOCOLS  8
+#define BLIND_MS   120000 // more than unknown_grace
 #define ONE_PROBE  PROBE("a")
 #define TWO_PROBES PROBE("a") PROBE("b")
 #define DNS_NEEDS_A                                                                                \
@@ -190,10 +192,18 @@ static void say(size_t probe, const char *verdicts)
                                           : *verdicts == '?' ? VERDICT_UNKNOWN
                                                              : VERDICT_FAIL,
                                   .definitive = *verdicts == '!',
-                                  .at_ns = now_ns,
-                                  .cause = "refused"};
+                                  .at_ns = now_ns};
+        snprintf(verdict.cause, sizeof verdict.cause, "%s",
+                 *verdicts == '?' ? "out of descriptors" : "refused");
         core_verdict(core, probe, &verdict, now_ns);
     }
+}
+
+static const char *why(size_t service)
+{
+    static char text[EVENT_TEXT_MAX];
+    explain_service(core, service, now_ns / NS_PER_MS, text, sizeof text);
+    return text;
 }
 
 static void links_come_up(void)
@@ -548,6 +558,63 @@ static void the_last_verdict_is_kept_with_its_time(void **state)
     assert_int_equal(core->probes[A].verdicts[VERDICT_UNKNOWN], 1);
 }
 
+static void a_probe_that_can_not_look_is_named_with_its_cause(void **state)
+{
+    (void)state;
+    running(TWO_PROBES "[service dns]\nprefixes = 192.0.2.1/32\nrequire = a b\n");
+    assert_string_equal(why(DNS), "all probes pass");
+    say(B, "?");
+    assert_string_equal(why(DNS), "probe b can't look now: out of descriptors; what it last saw "
+                                  "was good");
+    now_ns += BLIND_MS * NS_PER_MS;
+    say(A, "p");
+    say(B, "?");
+    assert_string_equal(why(DNS), "probe b can't look now: out of descriptors; held as last known");
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    say(B, "p");
+    assert_string_equal(why(DNS), "all probes pass");
+}
+
+static void a_probe_that_falls_silent_is_named_too(void **state)
+{
+    (void)state;
+    running(ONE_PROBE DNS_NEEDS_A);
+    pass_ms(BLIND_MS);
+    assert_string_equal(why(DNS),
+                        "probe a can't look now: no verdict comes from it; held as last known");
+}
+
+static void what_the_service_can_do_without_is_not_said_to_pass(void **state)
+{
+    (void)state;
+    running(TWO_PROBES "[service dns]\nprefixes = 192.0.2.1/32\nany = a b\n");
+    say(B, "fff");
+    assert_string_equal(why(DNS), "enough probes pass; probe b is down: refused");
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+}
+
+static void not_being_able_to_look_is_no_reason_for_being_down(void **state)
+{
+    (void)state;
+    running(ONE_PROBE DNS_NEEDS_A);
+    say(A, "fff");
+    assert_string_equal(why(DNS), "probe a is down: refused");
+    say(A, "?");
+    assert_string_equal(why(DNS), "probe a is down: refused; now can't look: out of descriptors");
+    pass_ms(BLIND_MS);
+    assert_string_equal(why(DNS), "probe a was down: refused; now can't look: out of descriptors");
+}
+
+static void hold_down_tells_what_is_left(void **state)
+{
+    (void)state;
+    running(ONE_PROBE DNS_NEEDS_A);
+    say(A, "fffpp");
+    assert_string_equal(why(DNS), "healthy again, waiting out hold_down of 10 s, 10 s are left");
+    now_ns += 4000 * NS_PER_MS;
+    assert_string_equal(why(DNS), "healthy again, waiting out hold_down of 10 s, 6 s are left");
+}
+
 static void who_depends_is_withdrawn_in_the_same_call(void **state)
 {
     (void)state;
@@ -556,7 +623,7 @@ static void who_depends_is_withdrawn_in_the_same_call(void **state)
     say(A, "fff");
     assert_int_equal(target_of(0), TARGET_WITHDRAW);
     assert_int_equal(target_of(1), TARGET_WITHDRAW);
-    assert_non_null(strstr(core->services[0].why, "depends on dns: probe a is down"));
+    assert_string_equal(why(0), "depends on dns: probe a is down: refused");
     settle();
     assert_string_equal(bird.last, "disable \"popgate_*\"");
 }
@@ -575,7 +642,7 @@ static void an_intent_is_obeyed_and_ends_by_itself(void **state)
     settle();
     assert_true(*bird_protocol("popgate_dns_v4_drain"));
     assert_false(*bird_protocol("popgate_dns_v4"));
-    assert_string_equal(core->services[DNS].why, "drained by alice (1): line card");
+    assert_string_equal(why(DNS), "drained by alice (1): line card");
     pass_ms(3000);
     assert_false(*bird_protocol("popgate_dns_v4_drain"));
     assert_false(core->ledger_dirty);
@@ -611,6 +678,8 @@ static void a_reload_that_changes_nothing_switches_nothing(void **state)
     pass_ms(1000);
     assert_int_equal(bird.switches, 0);
     assert_int_equal(core->services[DNS].decision.cause, CAUSE_HEALTHY);
+    assert_int_equal(core->observed->prefixes[0].condition, CONDITION_AS_MEANT);
+    assert_int_equal(count_events(EVENT_OBSERVED), 0);
 }
 
 static void a_service_whose_probe_is_new_stays_for_adopt_grace(void **state)
@@ -621,8 +690,30 @@ static void a_service_whose_probe_is_new_stays_for_adopt_grace(void **state)
     settle();
     assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
     assert_int_equal(core->services[DNS].decision.cause, CAUSE_ADOPTED);
+    assert_string_equal(why(DNS), "left as it was, until the probes know; probe a is unknown: no "
+                                  "verdict yet");
     pass_ms(20000);
     assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    assert_string_equal(why(DNS), "unknown for longer than adopt_grace; probe a is unknown: no "
+                                  "verdict yet");
+}
+
+static void a_new_service_is_said_to_be_not_known_healthy_yet(void **state)
+{
+    (void)state;
+    running(ONE_PROBE DNS_NEEDS_A);
+    reload(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
+    assert_string_equal(why(WEB), "not known healthy yet; probe b is unknown: no verdict yet");
+}
+
+static void a_withdrawal_for_want_of_news_says_so(void **state)
+{
+    (void)state;
+    running(ONE_PROBE DNS_NEEDS_A "on_unknown = withdraw\n");
+    pass_ms(BLIND_MS);
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    assert_string_equal(why(DNS), "unknown for longer than unknown_grace; probe a is unknown: no "
+                                  "verdict comes from it");
 }
 
 static void a_service_that_is_no_longer_configured_is_withdrawn(void **state)
@@ -747,11 +838,18 @@ int main(void)
         TEST(crash_grace_is_woken_up_for),
         TEST(hold_down_is_woken_up_for),
         TEST(the_last_verdict_is_kept_with_its_time),
+        TEST(a_probe_that_can_not_look_is_named_with_its_cause),
+        TEST(a_probe_that_falls_silent_is_named_too),
+        TEST(what_the_service_can_do_without_is_not_said_to_pass),
+        TEST(not_being_able_to_look_is_no_reason_for_being_down),
+        TEST(hold_down_tells_what_is_left),
         TEST(who_depends_is_withdrawn_in_the_same_call),
         TEST(an_intent_is_obeyed_and_ends_by_itself),
         TEST(answers_to_orders_from_before_a_reload_are_ignored),
         TEST(a_reload_that_changes_nothing_switches_nothing),
         TEST(a_service_whose_probe_is_new_stays_for_adopt_grace),
+        TEST(a_new_service_is_said_to_be_not_known_healthy_yet),
+        TEST(a_withdrawal_for_want_of_news_says_so),
         TEST(a_service_that_is_no_longer_configured_is_withdrawn),
         TEST(a_clean_stop_withdraws_unless_told_to_keep),
         TEST(what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back),

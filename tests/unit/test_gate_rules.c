@@ -67,6 +67,11 @@ static void expect(size_t service, const char *letters, enum gate_state state, s
     assert_int_equal(it.probe, probe);
 }
 
+static bool is_held(size_t service, const char *letters)
+{
+    return gate(service, letters).held_by != GATE_NOBODY;
+}
+
 static void require_is_as_good_as_the_worst(void **state)
 {
     (void)state;
@@ -117,20 +122,30 @@ static void hold_keeps_what_a_blind_probe_last_knew(void **state)
 {
     (void)state;
     expect(ALL_OF, "Uu?", GATE_OPEN, GATE_NOBODY);
-    assert_true(gate(ALL_OF, "Uu?").held);
+    assert_true(is_held(ALL_OF, "Uu?"));
     assert_false(gate(ALL_OF, "Uu?").blind);
-    assert_false(gate(ALL_OF, "uu?").held);
+    assert_false(is_held(ALL_OF, "uu?"));
     expect(ALL_OF, "Du?", GATE_CLOSED, A);
     expect(ALL_OF, "!u?", GATE_UNKNOWN, A);
-    assert_true(gate(ANY_OF, "Udd").held);
+    assert_true(is_held(ANY_OF, "Udd"));
+}
+
+static void the_probe_that_it_is_held_by_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(gate(ALL_OF, "uU?").held_by, B);
+    assert_int_equal(gate(TWO_OF, "dUu").held_by, B);
+    assert_int_equal(gate(DEGRADES, "uU?").held_by, B);
+    assert_int_equal(gate(DEPENDENT, "uUu").held_by, B);
+    assert_int_equal(gate(DEGRADES, "u!?").held_by, GATE_NOBODY); // passed over
 }
 
 static void any_is_not_held_by_a_blind_probe_that_it_can_do_without(void **state)
 {
     (void)state;
-    assert_false(gate(ANY_OF, "Uud").held);
-    assert_false(gate(TWO_OF, "uuU").held);
-    assert_true(gate(TWO_OF, "udU").held);
+    assert_false(is_held(ANY_OF, "Uud"));
+    assert_false(is_held(TWO_OF, "uuU"));
+    assert_true(is_held(TWO_OF, "udU"));
 }
 
 static void withdraw_closes_for_a_blind_probe_and_says_that_it_is_blind(void **state)
@@ -141,7 +156,7 @@ static void withdraw_closes_for_a_blind_probe_and_says_that_it_is_blind(void **s
     assert_true(gate(CAREFUL, "Uu?").blind);
     assert_true(gate(CAREFUL, "uU?").blind);
     assert_false(gate(CAREFUL, "du?").blind);
-    assert_false(gate(CAREFUL, "Uu?").held);
+    assert_false(is_held(CAREFUL, "Uu?"));
     expect(CAREFUL, "?u?", GATE_UNKNOWN, A);
 }
 
@@ -153,7 +168,7 @@ static void who_depends_is_no_better_than_what_it_depends_on(void **state)
     assert_int_equal(gate(DEPENDENT, "udu").service, ALL_OF);
     expect(DEPENDENT, "uud", GATE_CLOSED, C);
     assert_true(gate(DEPENDENT, "uud").service == GATE_NOBODY);
-    assert_true(gate(DEPENDENT, "Uuu").held);
+    assert_true(is_held(DEPENDENT, "Uuu"));
     assert_true(gate(TRUSTING, "Uuu").blind);
 }
 
@@ -166,6 +181,7 @@ int main(void)
         cmocka_unit_test(degrade_lowers_the_gate_but_never_closes_it),
         cmocka_unit_test(degrade_is_waited_for_until_it_is_unknown_for_good),
         cmocka_unit_test(hold_keeps_what_a_blind_probe_last_knew),
+        cmocka_unit_test(the_probe_that_it_is_held_by_is_named),
         cmocka_unit_test(any_is_not_held_by_a_blind_probe_that_it_can_do_without),
         cmocka_unit_test(withdraw_closes_for_a_blind_probe_and_says_that_it_is_blind),
         cmocka_unit_test(who_depends_is_no_better_than_what_it_depends_on),

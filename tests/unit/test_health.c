@@ -179,6 +179,25 @@ static void one_known_verdict_ends_blindness(void **state)
     assert_int_equal(health_next_ms(&health, &conf), now_ms + BLIND_AFTER_MS);
 }
 
+static void what_is_shown_is_so_since_blindness_began_or_ended(void **state)
+{
+    (void)state;
+    say("pp");
+    wait_ms(BLIND_AFTER_MS);
+    uint64_t blind_at_ms = now_ms;
+    wait_ms(1000);
+    assert_int_equal(health.since_ms, blind_at_ms);
+    say("p");
+    assert_int_equal(health.since_ms, now_ms);
+    conf.crash_grace_ms = 2 * BLIND_AFTER_MS; // a crash is settled while nobody can look
+    say("p!");
+    wait_ms(BLIND_AFTER_MS);
+    blind_at_ms = now_ms;
+    wait_ms(BLIND_AFTER_MS);
+    assert_int_equal(health.settled, HEALTH_DOWN);
+    assert_int_equal(health.since_ms, blind_at_ms);
+}
+
 static void a_definitive_fail_needs_no_fall(void **state)
 {
     (void)state;
@@ -269,6 +288,7 @@ int main(void)
         cmocka_unit_test_setup(unknown_for_ever_makes_it_blind_but_never_down, start),
         cmocka_unit_test_setup(silence_makes_it_blind_after_unknown_grace_and_one_check, start),
         cmocka_unit_test_setup(one_known_verdict_ends_blindness, start),
+        cmocka_unit_test_setup(what_is_shown_is_so_since_blindness_began_or_ended, start),
         cmocka_unit_test_setup(a_definitive_fail_needs_no_fall, start),
         cmocka_unit_test_setup(crash_grace_is_waited_out_from_the_first_definitive_fail, start),
         cmocka_unit_test_setup(fall_does_not_overtake_crash_grace, start),

@@ -331,7 +331,8 @@ static void what_is_odd_must_be_so_for_a_second_before_it_is_called_so(void **st
 {
     (void)state;
     up1_exports(PRIMARY);
-    assert_true(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms));
+    assert_false(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms)); // no news
+    assert_int_equal(observed->prefixes[V4].condition, CONDITION_AS_MEANT);
     up1_exports(OTHER);
     assert_false(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms));
     assert_false(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms + 999));

@@ -6,6 +6,7 @@
 #include "tests/unit/core_fixture.h"
 
 static struct fixture *fixture;
+static const struct status_prober *prober; // of the view
 
 static int set_up(void **state)
 {
@@ -23,6 +24,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    prober = NULL;
     fixture_free(fixture);
     return 0;
 }
@@ -32,7 +34,8 @@ static struct status_view view(void)
     return (struct status_view){.core = fixture->core,
                                 .started_ns = FIXTURE_NOW_NS,
                                 .now_ns = FIXTURE_NOW_NS + UINT64_C(192000000000),
-                                .now_wall_ms = FIXTURE_WALL_MS};
+                                .now_wall_ms = FIXTURE_WALL_MS,
+                                .prober = prober};
 }
 
 static json_t *parsed(char *text)
@@ -88,13 +91,22 @@ static void condition_is(size_t prefix, enum condition condition)
     fixture->core->observed->prefixes[prefix].condition = condition;
 }
 
-static void target_is(size_t service, enum target target, enum cause cause, const char *why)
+// against: what its first probe has to say against it, which counts when the cause is `unhealthy`.
+static void target_is(size_t service, enum target target, enum cause cause, const char *against)
 {
     struct core_service *it = &fixture->core->services[service];
+    bool bad = cause == CAUSE_UNHEALTHY;
+    size_t probe = fixture->config->services[service].require.items[0];
+    struct core_probe *first = &fixture->core->probes[probe];
+    fixture->core->healths[probe].settled = bad ? HEALTH_DOWN : HEALTH_UP;
+    snprintf(first->bad, sizeof first->bad, "%s", against);
+    fixture->core->gates[service] = (struct gate){.state = bad ? GATE_CLOSED : GATE_OPEN,
+                                                  .probe = bad ? probe : GATE_NOBODY,
+                                                  .service = GATE_NOBODY,
+                                                  .held_by = GATE_NOBODY};
     it->decision.target = target;
     it->decision.cause = cause;
     it->seen = true;
-    snprintf(it->why, sizeof it->why, "%s", why);
     for (size_t i = fixture->core->observed->first[service];
          i < fixture->core->observed->first[service + 1]; i++) {
         condition_is(i, CONDITION_AS_MEANT);
@@ -104,7 +116,7 @@ static void target_is(size_t service, enum target target, enum cause cause, cons
 static void status_tells_the_pop_bird_services_and_probes(void **state)
 {
     (void)state;
-    target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "probe dns-udp is down");
+    target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "refused");
     json_t *json = status();
     says(json, "pop", "fra1");
     says(json, "region", "eu");
@@ -115,10 +127,12 @@ static void status_tells_the_pop_bird_services_and_probes(void **state)
     counts(json, "bird.established", 2);
     says(json, "bird.sessions.1.name", "upstream_b");
     assert_true(json_is_null(at(json, "ledger_trouble")));
+    assert_true(json_is_null(at(json, "prober_trouble")));
     says(json, "services.0.name", "dns");
     says(json, "services.0.target", "withdraw");
     says(json, "services.0.cause", "unhealthy");
-    says(json, "services.0.why", "probe dns-udp is down");
+    says(json, "services.0.why", "probe dns-udp is down: refused");
+    assert_true(json_is_null(at(json, "services.0.gate.held_by")));
     says(json, "services.0.intent.kind", "auto");
     says(json, "services.0.require.0", "dns-udp");
     says(json, "services.1.degrade.0", "dns-udp");
@@ -130,6 +144,39 @@ static void status_tells_the_pop_bird_services_and_probes(void **state)
     says(json, "probes.1.target", "[::1]:2");
     says(json, "probes.1.health", "unknown");
     assert_true(json_is_null(at(json, "probes.1.verdict")));
+    json_decref(json);
+}
+
+static const char *sick(void *arg)
+{
+    (void)arg;
+    return "connect over the loopback: no connection came about";
+}
+
+static const char *watched(void *arg, size_t probe, char out[WATCH_TEXT_MAX])
+{
+    (void)arg;
+    snprintf(out, WATCH_TEXT_MAX, "watch of %zu", probe);
+    return out;
+}
+
+static time_t certified(void *arg, size_t probe)
+{
+    (void)arg;
+    return probe == 1 ? 1798848000 : 0;
+}
+
+static const struct status_prober sick_prober = {sick, watched, certified};
+
+static void status_tells_what_only_the_prober_knows(void **state)
+{
+    (void)state;
+    prober = &sick_prober;
+    json_t *json = status();
+    says(json, "prober_trouble", "connect over the loopback: no connection came about");
+    says(json, "probes.0.watch", "watch of 0");
+    assert_true(json_is_null(at(json, "probes.0.not_after")));
+    says(json, "probes.1.not_after", "2027-01-02T00:00:00.000Z");
     json_decref(json);
 }
 
@@ -172,9 +219,12 @@ static void remote_bytes_still_make_json(void **state)
     (void)state;
     struct core_probe *probe = &fixture->core->probes[0];
     probe->last.at_ns = FIXTURE_NOW_NS;
-    strcpy(probe->last.cause, "said \"\xff\x1b[2J\\\n\"");
-    json_t *json = status();
-    says(json, "probes.0.verdict.cause", "said \"\xef\xbf\xbd\x1b[2J\\\n\"");
+    strcpy(probe->last.cause, "said \"\xff\x1b[2J\\\n\xc2\x9b\"");
+    struct status_view now = view();
+    char *text = status_all(&now, false, NULL);
+    assert_null(strpbrk(text, "\x1b\x9b")); // it may be shown on a terminal
+    json_t *json = parsed(text);
+    says(json, "probes.0.verdict.cause", "said \"\xef\xbf\xbd\x1b[2J\\\n\xc2\x9b\"");
     json_decref(json);
 }
 
@@ -300,9 +350,9 @@ static void fits(const char *text, size_t width)
 static void trouble_everywhere(void)
 {
     target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY,
-              "probe dns-udp is down: connect to 192.0.2.53:53: connection refused, three times in "
+              "connect to 192.0.2.53:53: connection refused, three times in "
               "a row, and the operator would like to know");
-    target_is(1, TARGET_ANNOUNCE, CAUSE_PIN, "pinned by bob (1001): because");
+    target_is(1, TARGET_ANNOUNCE, CAUSE_PIN, "");
     condition_is(0, CONDITION_LEAK);
     fixture->core->services[1].intent = (struct intent){
         .kind = INTENT_PIN, .until_ms = 300000, .reason = "because", .by = "bob (1001)"};
@@ -350,7 +400,9 @@ static void text_is_harmless_and_coloured_only_when_asked(void **state)
 static void status_shows_target_seen_since_and_why(void **state)
 {
     (void)state;
-    target_is(0, TARGET_WITHDRAW, CAUSE_DRAIN, "drained by alice (1000): upgrade");
+    target_is(0, TARGET_WITHDRAW, CAUSE_DRAIN, "");
+    fixture->core->services[0].intent =
+        (struct intent){.kind = INTENT_DRAIN, .by = "alice (1000)", .reason = "upgrade"};
     char *text = text_of(everything, status(), 80, false);
     assert_non_null(
         strstr(text, "dns     withdraw     0/2         3m12s   drained by alice (1000): upgrade"));
@@ -397,8 +449,8 @@ static enum check_result check(char line[CHECK_LINE_MAX])
 
 static void all_well(void)
 {
-    target_is(0, TARGET_ANNOUNCE, CAUSE_HEALTHY, "all probes pass");
-    target_is(1, TARGET_ANNOUNCE, CAUSE_HEALTHY, "all probes pass");
+    target_is(0, TARGET_ANNOUNCE, CAUSE_HEALTHY, "");
+    target_is(1, TARGET_ANNOUNCE, CAUSE_HEALTHY, "");
     fixture->core->loader.state = LOAD_LOADED;
 }
 
@@ -419,7 +471,8 @@ static void check_is_critical_when_a_service_fails_or_bird_is_lost(void **state)
     all_well();
     target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "down | it is\n");
     assert_int_equal(check(line), CHECK_CRITICAL);
-    assert_non_null(strstr(line, "CRITICAL - dns is withdrawn: down / it is\\n | "));
+    assert_non_null(
+        strstr(line, "CRITICAL - dns is withdrawn: probe dns-udp is down: down / it is\\n | "));
     all_well();
     condition_is(0, CONDITION_HIDDEN);
     assert_int_equal(check(line), CHECK_CRITICAL);
@@ -444,12 +497,46 @@ static void check_warns_of_what_people_did(void **state)
     assert_int_equal(check(line), CHECK_WARNING);
 }
 
+static void check_warns_while_a_service_is_held_by_a_probe_that_cannot_look(void **state)
+{
+    (void)state;
+    char line[CHECK_LINE_MAX];
+    all_well();
+    fixture->core->gates[0].held_by = 0;
+    fixture->core->probes[0].last =
+        (struct verdict){.at_ns = FIXTURE_NOW_NS, .cause = "out of descriptors"};
+    assert_int_equal(check(line), CHECK_WARNING);
+    assert_non_null(strstr(line, "dns: probe dns-udp can't look now: out of descriptors; held"));
+    json_t *json = status();
+    says(json, "services.0.gate.held_by", "dns-udp");
+    json_decref(json);
+}
+
+static void a_prober_that_cannot_see_has_a_line_of_its_own(void **state)
+{
+    (void)state;
+    char line[CHECK_LINE_MAX];
+    char *text = text_of(everything, status(), 200, false);
+    assert_null(strstr(text, "can't see"));
+    free(text);
+    prober = &sick_prober;
+    text = text_of(everything, status(), 200, false);
+    assert_non_null(strstr(text, "! popgated can't see (connect over the loopback: no connection"));
+    free(text);
+    all_well();
+    assert_int_equal(check(line), CHECK_WARNING);
+    assert_non_null(strstr(line, "WARNING - popgated can't see: connect over the loopback"));
+}
+
 #define WITH_CORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_CORE(status_tells_the_pop_bird_services_and_probes),
+        WITH_CORE(status_tells_what_only_the_prober_knows),
+        WITH_CORE(a_prober_that_cannot_see_has_a_line_of_its_own),
+        WITH_CORE(check_warns_while_a_service_is_held_by_a_probe_that_cannot_look),
         WITH_CORE(nothing_is_called_seen_while_bird_is_out_of_sight),
         WITH_CORE(an_intent_tells_who_why_and_how_long),
         WITH_CORE(remote_bytes_still_make_json),
