@@ -22,7 +22,6 @@ struct http_options {
 };
 
 struct state {
-    time_t not_after; // first, see probe_not_after()
     struct probe *probe;
     struct transfer transfer;
     struct transfer_request request;
@@ -118,7 +117,7 @@ static void on_done(struct transfer *transfer)
     struct finding finding = transfer->result;
     char what[TRANSFER_WHAT_MAX];
     if (transfer->peer.leaf.subject[0]) {
-        state->not_after = transfer->peer.leaf.not_after;
+        probe_not_after(state->probe, transfer->peer.leaf.not_after);
     }
     if (finding.kind == VERDICT_PASS) {
         judge(state, &finding);

@@ -7,6 +7,7 @@
 
 #include "probes/keys.h"
 
+#include <time.h>
 #include <uv.h>
 
 #define PROBE_NAME_MAX    48
@@ -117,6 +118,9 @@ uv_loop_t *probe_loop(const struct probe *probe);
 __attribute__((format(printf, 4, 5))) void probe_verdict(struct probe *probe,
                                                          enum verdict_kind kind, const char *code,
                                                          const char *cause, ...);
+
+// A certificate was seen that is valid until then; status shows it.
+void probe_not_after(struct probe *probe, time_t not_after);
 
 // As probe_verdict() for a system error: trouble of our own (EMFILE, ENFILE, ENOMEM, ENOBUFS,
 // EPERM, EACCES, EADDRNOTAVAIL, EAFNOSUPPORT ...) is `unknown`, anything else is `fail`. error is a

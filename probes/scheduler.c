@@ -19,7 +19,6 @@
 
 #include "probes/random.h"
 #include "probes/selfcheck.h"
-#include "probes/tls.h"
 #include "probes/watch.h"
 
 #include <assert.h>
@@ -66,6 +65,7 @@ struct probe {
     uint64_t base_ns; // the last start, or when the probe was made
     uint64_t idle_ns; // of the loop, as the check began
     uint64_t held_ns; // likewise, see held_ns()
+    time_t not_after; // of the certificate that was seen last; 0: none
     alignas(max_align_t) unsigned char state[];
 };
 
@@ -662,6 +662,11 @@ const char *scheduler_watch_text(const struct scheduler *scheduler, size_t index
     return watch_text(&scheduler->probes[index]->watch, &scheduler->udp, out);
 }
 
+void probe_not_after(struct probe *probe, time_t not_after)
+{
+    probe->not_after = not_after;
+}
+
 const char *scheduler_trouble(struct scheduler *scheduler)
 {
     return selfcheck_known(&scheduler->selfcheck, uv_hrtime());
@@ -670,7 +675,7 @@ const char *scheduler_trouble(struct scheduler *scheduler)
 time_t scheduler_not_after(const struct scheduler *scheduler, size_t index)
 {
     assert(index < scheduler->count);
-    return probe_not_after(scheduler->probes[index]);
+    return scheduler->probes[index]->not_after;
 }
 
 void scheduler_set_fast(struct scheduler *scheduler, size_t index, bool fast)

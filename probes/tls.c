@@ -1,7 +1,5 @@
 // The `tls` probe: a handshake with its target, judged as a strict client would, and by what the
 // operator asks of the certificate besides.
-#include "probes/tls.h"
-
 #include "probes/transfer.h"
 #include "probes/types.h"
 
@@ -19,7 +17,6 @@ struct tls_probe_options {
 };
 
 struct state {
-    time_t not_after; // first, see probe_not_after()
     struct probe *probe;
     struct transfer transfer;
     struct transfer_request request;
@@ -88,7 +85,7 @@ static void on_done(struct transfer *transfer)
     struct finding finding = transfer->result;
     char what[TRANSFER_WHAT_MAX];
     if (transfer->peer.leaf.subject[0]) {
-        state->not_after = transfer->peer.leaf.not_after;
+        probe_not_after(state->probe, transfer->peer.leaf.not_after);
     }
     if (finding.kind == VERDICT_PASS) {
         tls_peer_judge(&transfer->peer, time(NULL), &finding);
@@ -140,13 +137,6 @@ static void tls_close(struct probe *probe)
     struct state *state = probe_state(probe);
     transfer_hub_release(state->transfer.hub);
     probe_closed(probe);
-}
-
-time_t probe_not_after(struct probe *probe)
-{
-    const struct probe_type *type = probe_conf(probe)->type;
-    bool has_it = type == &probe_type_tls || type == &probe_type_http;
-    return has_it ? *(const time_t *)probe_state(probe) : 0;
 }
 
 const struct probe_type probe_type_tls = {

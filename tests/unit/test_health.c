@@ -189,7 +189,7 @@ static void what_is_shown_is_so_since_blindness_began_or_ended(void **state)
     assert_int_equal(health.since_ms, blind_at_ms);
     say("p");
     assert_int_equal(health.since_ms, now_ms);
-    conf.crash_grace_ms = 2 * BLIND_AFTER_MS; // a crash is settled while nobody can look
+    conf.crash_grace_ms = UINT64_C(2) * BLIND_AFTER_MS; // a crash is settled while nobody can look
     say("p!");
     wait_ms(BLIND_AFTER_MS);
     blind_at_ms = now_ms;
