@@ -20,7 +20,7 @@ CHECK_JOBS ?= 4
 SIM_EVENTS ?= 1200000
 FUZZ_SECONDS ?= 6
 
-PKGS   := libuv inih libmicrohttpd jansson libsystemd libcurl jose libssl libcrypto
+PKGS   := libuv inih libmicrohttpd jansson libsystemd libcurl jose libssl libcrypto libsodium
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 DEFS   := -D_GNU_SOURCE -DPOPGATE_VERSION='"$(VERSION)"' -DPOPGATE_SYSCONFDIR='"$(SYSCONFDIR)"'
@@ -94,10 +94,10 @@ $(addprefix $(BUILD)/,$(FUZZ)): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVE)
 # ---- set-up: what is missing, from Debian; services that packages would start stay off ----
 
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libcurl4-openssl-dev libinih-dev libmicrohttpd-dev \
-	libjansson-dev libsystemd-dev libcmocka-dev libjose-dev libssl-dev
+	libjansson-dev libsystemd-dev libcmocka-dev libjose-dev libssl-dev libsodium-dev
 LAB_PACKAGES   := bird2 unbound nsd knot nginx dbconfig-sqlite3 glewlwyd sqlite3 iproute2
-CHECK_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev mandoc procps systemd dnsutils
-BENCH_PACKAGES := exabgp dnsutils
+CHECK_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev mandoc procps systemd dnsutils knot-dnsutils
+BENCH_PACKAGES := exabgp dnsutils dnsperf
 
 POLICY := /usr/sbin/policy-rc.d
 define install
@@ -167,7 +167,7 @@ check-install:
 	@rm -rf $(BUILD)/stage && $(AGAIN) -s install DESTDIR=$(BUILD)/stage PREFIX=/usr SYSCONFDIR=/etc
 	@$(BUILD)/stage/usr/sbin/popgated --check-config $(BUILD)/stage/etc/popgate/popgate.conf
 	@SYSTEMD_UNIT_PATH=$(abspath $(BUILD))/stage/usr/lib/systemd/system: \
-	    systemd-analyze verify --man=no popgated.service popgate-failsafe.service 2>&1 | \
+	    systemd-analyze verify --man=no popgated.service popgate-failsafe.service popgated.socket 2>&1 | \
 	    { ! grep -v 'popgated\? is not executable: No such file'; }
 	@systemd-sysusers --root=$(abspath $(BUILD))/stage --dry-run \
 	    $(abspath $(BUILD))/stage/usr/lib/sysusers.d/popgate.conf > /dev/null 2>&1
@@ -208,6 +208,7 @@ install: all
 	install -D -m 644 docs/popgated.8 $(DESTDIR)$(PREFIX)/share/man/man8/popgated.8
 	$(call install_as,644,systemd/popgated.service,$(UNITDIR)/popgated.service)
 	$(call install_as,644,systemd/popgate-failsafe.service,$(UNITDIR)/popgate-failsafe.service)
+	$(call install_as,644,systemd/popgated.socket,$(UNITDIR)/popgated.socket)
 	install -D -m 644 systemd/popgate.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/popgate.conf
 	install -D -m 644 systemd/popgate.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/popgate.conf
 	@test -e $(DESTDIR)$(SYSCONFDIR)/popgate/popgate.conf || \

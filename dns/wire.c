@@ -249,6 +249,17 @@ bool dns_name_equal(const struct dns_name *a, const struct dns_name *b)
     return true;
 }
 
+bool dns_name_is_within(const struct dns_name *name, const struct dns_name *apex)
+{
+    size_t at = 0;
+    while (name->length - at > apex->length) {
+        at += 1u + name->wire[at];
+    }
+    struct dns_name rest = {.length = name->length - at};
+    memcpy(rest.wire, name->wire + at, rest.length);
+    return dns_name_equal(&rest, apex);
+}
+
 const char *dns_name_text(const struct dns_name *name, char out[DNS_NAME_TEXT_MAX])
 {
     struct text text = {.out = out, .size = DNS_NAME_TEXT_MAX};
@@ -262,8 +273,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-// One octet of a label, escaped or not; returns what follows it, or NULL.
-static const char *parse_octet(const char *at, uint8_t *out)
+const char *dns_octet_parse(const char *at, uint8_t *out)
 {
     if (*at != '\\') {
         *out = (uint8_t)*at;
@@ -311,7 +321,7 @@ const char *dns_name_parse(const char *text, struct dns_name *out)
             label = out->length++;
             at++;
         } else {
-            at = parse_octet(at, &out->wire[out->length++]);
+            at = dns_octet_parse(at, &out->wire[out->length++]);
             if (!at) {
                 return "a backslash needs three digits (up to 255) or one other character after it";
             }
@@ -410,6 +420,37 @@ bool dns_read_question(struct dns_reader *reader, struct dns_question *out)
 {
     return dns_read_name(reader, &out->name) && read_u16(reader, &out->type) &&
            read_u16(reader, &out->class);
+}
+
+static bool skip_name(struct dns_reader *reader)
+{
+    for (;;) {
+        const uint8_t *head = take(reader, 1);
+        if (!head) {
+            return false;
+        }
+        if ((*head & POINTER_BITS) == POINTER_BITS) {
+            return take(reader, 1) != NULL;
+        }
+        if (*head == 0) {
+            return true;
+        }
+        if (*head > DNS_LABEL_MAX || !take(reader, *head)) {
+            return false;
+        }
+    }
+}
+
+bool dns_skip_question(struct dns_reader *reader)
+{
+    return skip_name(reader) && take(reader, 4);
+}
+
+bool dns_skip_record(struct dns_reader *reader, uint16_t *type)
+{
+    uint16_t rdata_length;
+    return skip_name(reader) && read_u16(reader, type) && take(reader, 6) &&
+           read_u16(reader, &rdata_length) && take(reader, rdata_length);
 }
 
 // One piece of rdata. bytes and length are as in the message; name is set for n and N. For p and o,
@@ -519,6 +560,21 @@ static bool rdata_is_sound(const uint8_t *message, const struct dns_record *reco
     return step == STEP_END;
 }
 
+bool dns_rdata_is_plain(uint16_t type, const uint8_t *rdata, size_t length)
+{
+    const struct dns_record record = {.type = type, .class = DNS_CLASS_IN, .rdata_length = length};
+    struct walk walk = walk_begin(rdata, &record);
+    struct field field;
+    enum step step;
+    while ((step = walk_next(&walk, &field)) == STEP_FIELD) {
+        bool is_name = field.kind == 'n' || field.kind == 'N';
+        if (is_name && field.name.length != field.length) {
+            return false;
+        }
+    }
+    return step == STEP_END;
+}
+
 bool dns_read_record(struct dns_reader *reader, struct dns_record *out)
 {
     const uint8_t *fixed;
@@ -534,6 +590,22 @@ bool dns_read_record(struct dns_reader *reader, struct dns_record *out)
 }
 
 // ---- Rdata as text
+
+bool dns_svc_key_parse(const char *text, uint16_t *out)
+{
+    for (size_t i = 0; i < SVC_PARAMS; i++) {
+        if (strcmp(svc_params[i].name, text) == 0) {
+            *out = (uint16_t)i;
+            return true;
+        }
+    }
+    return parse_numbered(text, "key", UINT16_MAX, out);
+}
+
+char dns_svc_form(uint16_t key)
+{
+    return key < SVC_PARAMS ? svc_params[key].form : 'u';
+}
 
 static void put_svc_key(struct text *text, uint16_t code)
 {
@@ -563,9 +635,10 @@ static void put_svc_element(struct text *text, char form, const uint8_t *bytes)
     case 'k':
         put_svc_key(text, get_u16(bytes));
         break;
-    case 'l':
+    case 'l': // a list's escapes, and over these those of a string (RFC 9460 appendix A.1)
         for (size_t i = 1; i <= *bytes; i++) {
-            put_octet(text, bytes[i], "\"\\,", ' ');
+            put(text, "%s", bytes[i] == ',' || bytes[i] == '\\' ? "\\\\" : "");
+            put_octet(text, bytes[i], "\"\\", ' ');
         }
         break;
     default:
@@ -577,7 +650,7 @@ static void put_svc_element(struct text *text, char form, const uint8_t *bytes)
 // RFC 9460 section 2.1. A value that is not what its key says ends where it goes wrong.
 static void put_svc_param(struct text *text, const struct field *field)
 {
-    char form = field->code < SVC_PARAMS ? svc_params[field->code].form : 'u';
+    char form = dns_svc_form(field->code);
     put_svc_key(text, field->code);
     if (form == '-') {
         return;

@@ -21,7 +21,7 @@
 
 // Bits of the header's flags (RFC 1035 section 4.1.1, RFC 4035 section 3).
 #define DNS_QR          0x8000
-#define DNS_OPCODE_MASK 0x7800
+#define DNS_OPCODE_MASK 0x7800 // 0: QUERY
 #define DNS_AA          0x0400
 #define DNS_TC          0x0200
 #define DNS_RD          0x0100
@@ -47,6 +47,10 @@ enum dns_type {
     DNS_DNSKEY = 48,
     DNS_SVCB = 64,
     DNS_HTTPS = 65,
+    DNS_IXFR = 251,
+    DNS_AXFR = 252,
+    DNS_MAILB = 253,
+    DNS_MAILA = 254,
     DNS_ANY = 255,
     DNS_CAA = 257,
 };
@@ -62,11 +66,12 @@ enum dns_rcode {
     DNS_BADCOOKIE = 23,
 };
 
-// EDNS option codes: RFC 5001, RFC 7871, RFC 7873, RFC 8914.
+// EDNS option codes: RFC 5001, RFC 7871, RFC 7873, RFC 7828, RFC 8914.
 enum dns_option_code {
     DNS_OPTION_NSID = 3,
     DNS_OPTION_SUBNET = 8,
     DNS_OPTION_COOKIE = 10,
+    DNS_OPTION_KEEPALIVE = 11,
     DNS_OPTION_ERROR = 15,
 };
 
@@ -87,8 +92,15 @@ const char *dns_name_parse(const char *text, struct dns_name *out);
 // Writes it as dns_name_parse() reads it, with the last dot; returns out.
 const char *dns_name_text(const struct dns_name *name, char out[DNS_NAME_TEXT_MAX]);
 
+// Reads one octet of a text, escaped or not (RFC 1035 section 5.1: \. and \DDD). Returns what
+// follows it, or NULL when its escape is none.
+const char *dns_octet_parse(const char *at, uint8_t *out);
+
 // Whether they are the same name; ASCII letters in either case are equal (RFC 4343).
 bool dns_name_equal(const struct dns_name *a, const struct dns_name *b);
+
+// Whether name is the apex or below it.
+bool dns_name_is_within(const struct dns_name *name, const struct dns_name *apex);
 
 // "AAAA", or "TYPE1234" (RFC 3597 section 5). dns_type_text() returns out.
 bool dns_type_parse(const char *text, uint16_t *out);
@@ -134,10 +146,25 @@ bool dns_read_question(struct dns_reader *reader, struct dns_question *out);
 // written as text and into another message. Types that it doesn't know may hold anything.
 bool dns_read_record(struct dns_reader *reader, struct dns_record *out);
 
+// Pass over one without a look at where its name's pointers lead or at its rdata: many such cost no
+// more than their length.
+bool dns_skip_question(struct dns_reader *reader);
+bool dns_skip_record(struct dns_reader *reader, uint16_t *type);
+
+// Whether rdata by itself is what its type says (class IN), with no name in it compressed.
+bool dns_rdata_is_plain(uint16_t type, const uint8_t *rdata, size_t length);
+
 // The rdata as `dig +short` prints it, unknown types as RFC 3597 section 5 says. record was read
 // from message. False when it does not fit into size; what did fit is there, with a NUL.
 bool dns_rdata_text(const uint8_t *message, const struct dns_record *record, char *out,
                     size_t size);
+
+// A SvcParam's key (RFC 9460 section 14.3): "alpn", "key1234".
+bool dns_svc_key_parse(const char *text, uint16_t *out);
+
+// What the key's value is: k keys, l protocol names, - nothing, 2 a number of 16 bits, a IPv4, A
+// IPv6 addresses, b what is written in base64, u unknown.
+char dns_svc_form(uint16_t key);
 
 // The octets of all strings of a TXT record, joined (RFC 7208 section 3.3), with no quotes and no
 // escapes. Returns how many; 0 for other types. out holds at least record->rdata_length.
