@@ -1,0 +1,148 @@
+// Response rate limiting, with a clock that the test turns.
+
+#include "dns/rrl.h"
+
+// cmocka wants these before it.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <netinet/in.h>
+
+#define NOW_MS 1000000U
+#define RATE   10
+
+static int begin(void **state)
+{
+    *state = rrl_new();
+    return *state ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    rrl_free(*state);
+    return 0;
+}
+
+static enum rrl_verdict ask(struct rrl *rrl, const char *from, uint64_t now_ms, uint32_t slip)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    if (inet_pton(AF_INET, from, &v4.sin_addr) == 1) {
+        return rrl_check(rrl, (const struct sockaddr *)&v4, now_ms, RATE, slip);
+    }
+    assert_int_equal(inet_pton(AF_INET6, from, &v6.sin6_addr), 1);
+    return rrl_check(rrl, (const struct sockaddr *)&v6, now_ms, RATE, slip);
+}
+
+static unsigned answers(struct rrl *rrl, const char *from, uint64_t now_ms, unsigned queries)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < queries; i++) {
+        count += ask(rrl, from, now_ms, 0) == RRL_ANSWER;
+    }
+    return count;
+}
+
+static void a_client_gets_a_seconds_worth_at_once_and_no_more(void **state)
+{
+    assert_int_equal(answers(*state, "192.0.2.1", NOW_MS, 100), RATE);
+}
+
+static void as_time_goes_by_he_gets_more(void **state)
+{
+    answers(*state, "192.0.2.1", NOW_MS, 100);
+    assert_int_equal(answers(*state, "192.0.2.1", NOW_MS + 99, 100), 0);
+    assert_int_equal(answers(*state, "192.0.2.1", NOW_MS + 100, 100), 1);
+    assert_int_equal(answers(*state, "192.0.2.1", NOW_MS + 600, 100), RATE / 2);
+    assert_int_equal(answers(*state, "192.0.2.1", NOW_MS + 3600000, 100), RATE);
+}
+
+static void whoever_asks_at_just_the_rate_is_never_limited(void **state)
+{
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(ask(*state, "192.0.2.1", NOW_MS + i * 1000 / RATE, 0), RRL_ANSWER);
+    }
+}
+
+static void every_slipth_of_those_over_the_limit_is_told_to_use_tcp(void **state)
+{
+    answers(*state, "192.0.2.1", NOW_MS, RATE);
+    for (unsigned i = 1; i <= 12; i++) {
+        assert_int_equal(ask(*state, "192.0.2.1", NOW_MS, 3), i % 3 == 0 ? RRL_SLIP : RRL_DROP);
+    }
+}
+
+static void with_a_slip_of_one_all_of_them_are(void **state)
+{
+    answers(*state, "192.0.2.1", NOW_MS, RATE);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(ask(*state, "192.0.2.1", NOW_MS, 1), RRL_SLIP);
+    }
+}
+
+static void no_rate_means_no_limit(void **state)
+{
+    const struct sockaddr_in client = {.sin_family = AF_INET};
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(rrl_check(*state, (const struct sockaddr *)&client, NOW_MS, 0, 0),
+                         RRL_ANSWER);
+    }
+}
+
+static void the_highest_rate_does_not_overflow(void **state)
+{
+    const struct sockaddr_in client = {.sin_family = AF_INET};
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(rrl_check(*state, (const struct sockaddr *)&client,
+                                   NOW_MS + (uint64_t)i * 86400000, UINT32_MAX, 0),
+                         RRL_ANSWER);
+    }
+}
+
+static void a_slash_24_shares_its_answers_and_the_next_has_its_own(void **state)
+{
+    assert_int_equal(answers(*state, "192.0.2.1", NOW_MS, 100), RATE);
+    assert_int_equal(answers(*state, "192.0.2.254", NOW_MS, 100), 0);
+    assert_int_equal(answers(*state, "192.0.3.1", NOW_MS, 100), RATE);
+}
+
+static void a_slash_56_shares_its_answers_and_the_next_has_its_own(void **state)
+{
+    assert_int_equal(answers(*state, "2001:db8:0:1200::1", NOW_MS, 100), RATE);
+    assert_int_equal(answers(*state, "2001:db8:0:12ff::1", NOW_MS, 100), 0);
+    assert_int_equal(answers(*state, "2001:db8:0:1300::1", NOW_MS, 100), RATE);
+}
+
+static void who_floods_stays_known_among_any_number_of_forged_addresses(void **state)
+{
+    answers(*state, "192.0.2.1", NOW_MS, 100);
+    for (uint32_t i = 0; i < 300000; i++) {
+        const struct sockaddr_in forged = {.sin_family = AF_INET,
+                                           .sin_addr.s_addr = htonl(0x0a000000 + (i << 8))};
+        rrl_check(*state, (const struct sockaddr *)&forged, NOW_MS, RATE, 0);
+    }
+    assert_int_equal(answers(*state, "192.0.2.1", NOW_MS, 100), 0);
+}
+
+int main(void)
+{
+#define RRL_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        RRL_TEST(a_client_gets_a_seconds_worth_at_once_and_no_more),
+        RRL_TEST(as_time_goes_by_he_gets_more),
+        RRL_TEST(whoever_asks_at_just_the_rate_is_never_limited),
+        RRL_TEST(every_slipth_of_those_over_the_limit_is_told_to_use_tcp),
+        RRL_TEST(with_a_slip_of_one_all_of_them_are),
+        RRL_TEST(no_rate_means_no_limit),
+        RRL_TEST(the_highest_rate_does_not_overflow),
+        RRL_TEST(a_slash_24_shares_its_answers_and_the_next_has_its_own),
+        RRL_TEST(a_slash_56_shares_its_answers_and_the_next_has_its_own),
+        RRL_TEST(who_floods_stays_known_among_any_number_of_forged_addresses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
