@@ -187,7 +187,8 @@ static struct status_view view_of(const struct api *api)
                                 .now_ns = uv_hrtime(),
                                 .now_wall_ms = wall_now_ms(),
                                 .prober = api->shell->prober,
-                                .prober_arg = api->arg};
+                                .totals = api->shell->totals,
+                                .arg = api->arg};
 }
 
 static const char *argument(const struct api_ticket *ticket, const char *name)

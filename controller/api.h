@@ -42,8 +42,10 @@ struct api_shell {
     void (*reload)(void *arg, struct api_ticket *ticket);
     // What else status shows: trouble with the ledger (NULL or a sentence).
     const char *(*ledger_trouble)(void *arg);
-    // What only the prober knows, called with the same arg; may be NULL.
+    // What only the prober knows, and the responder's counters (struct status_view's), called with
+    // the same arg; may be NULL.
     const struct status_prober *prober;
+    void (*totals)(void *arg, struct dns_totals *out);
 };
 
 // Answers a change or a reload. http_status 200, 404, 409 (refused by a guard), 422 (the new

@@ -332,11 +332,29 @@ void changes_end(struct changes *changes, bool complete)
     work(changes);
 }
 
+// What to say of a change that ends what none of its services has; NULL: it ends something.
+static const char *ends_nothing(struct changes *changes, const struct change *change)
+{
+    static const char *const words[VERB_UNPIN + 1] = {
+        [VERB_UNDRAIN] = "nothing changed: not drained",
+        [VERB_RELEASE] = "nothing changed: not isolated",
+        [VERB_UNPIN] = "nothing changed: not pinned",
+    };
+    const struct core *core = changes->shell->core(changes->arg);
+    for (size_t i = 0; i < change->what.service_count; i++) {
+        if (core->services[change->services[i]].intent.kind != INTENT_AUTO) {
+            return NULL;
+        }
+    }
+    return words[change->what.verb];
+}
+
 static void change_saved(struct changes *changes, const char *error)
 {
     char message[KEY_ERROR_MAX + 96];
     const struct change *change = changes->first;
     bool isolate = change->what.verb == VERB_ISOLATE;
+    const char *nothing = ends_nothing(changes, change);
     // Until it is applied, a change is being saved: what applying leads to must not begin another.
     size_t applied = error != NULL || isolate ? 0 : apply(changes, change);
     changes->saving = false;
@@ -352,7 +370,7 @@ static void change_saved(struct changes *changes, const char *error)
         answer(changes, 409, "nothing was changed: an isolation came first; only release ends it");
         return;
     }
-    answer(changes, 200, past_of(changes->first->what.verb));
+    answer(changes, 200, nothing != NULL ? nothing : past_of(changes->first->what.verb));
 }
 
 void changes_saved(struct changes *changes, uint64_t version, const char *error)

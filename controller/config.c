@@ -1,7 +1,7 @@
 // See config.h. The file becomes a document (controller/document.h), its sections become structs by
-// way of tables of keys (config_keys.c), and at last comes what only the whole can tell
-// (config_check.c).
-// Every step goes on after an error, so that one pass finds them all.
+// way of tables of keys (config_keys.c), the responder's records become a zone (config_zone.c), and
+// at last comes what only the whole can tell (config_check.c). Every step goes on after an error,
+// so that one pass finds them all.
 #include "controller/config.h"
 
 #include "controller/array.h"
@@ -55,14 +55,23 @@ static size_t set_value(const struct key *key, const char *value, unsigned line,
     return words;
 }
 
-// The entry's value; in a probe with {pop.id} and {pop.region} replaced, into expanded. NULL after
-// reporting why that can't be.
+static const struct section_kind *kind_of(const struct section *section)
+{
+    const struct section_kind *kind = section_kinds;
+    while (kind->word && strcmp(kind->word, section->kind) != 0) {
+        kind++;
+    }
+    return kind;
+}
+
+// The entry's value; where its kind of section has it so, with {pop.id} and {pop.region} replaced,
+// into expanded. NULL after reporting why that can't be.
 static const char *entry_value(const struct builder *builder, const struct section *section,
                                const struct entry *entry, char expanded[WORD_MAX],
                                struct problems *problems)
 {
     char error[KEY_ERROR_MAX];
-    if (strcmp(section->kind, "probe") != 0) {
+    if (!kind_of(section)->expanded) {
         return entry->value;
     }
     if (expand(builder->config, entry->value, expanded, error) != 0) {
@@ -156,6 +165,10 @@ static void report_unknown_key(const struct builder *builder, const struct secti
     struct nearest nearest = {.wanted = entry->key};
     const struct probe_type *other =
         strcmp(section->kind, "probe") == 0 ? type_with_key(entry->key) : NULL;
+    const char *states = strcmp(section->kind, "answer") == 0 && strchr(entry->key, '.')
+                             ? " (after the dot: degraded, drained or withdrawn; the normal state "
+                               "is without a dot)"
+                             : "";
     for (size_t i = 0; i < count; i++) {
         for (const struct key *key = tables[i]; key && key->name; key++) {
             nearest_offer(&nearest, key->name);
@@ -167,11 +180,11 @@ static void report_unknown_key(const struct builder *builder, const struct secti
                       other->name);
     } else if (nearest.best) {
         problem_error(builder->problems, entry->line,
-                      "unknown key `%.64s` in [%s]; did you mean `%s`?", entry->key, section->kind,
-                      nearest.best);
+                      "unknown key `%.64s` in [%s]; did you mean `%s`?%s", entry->key,
+                      section->kind, nearest.best, states);
     } else {
-        problem_error(builder->problems, entry->line, "unknown key `%.64s` in [%s]", entry->key,
-                      section->kind);
+        problem_error(builder->problems, entry->line, "unknown key `%.64s` in [%s]%s", entry->key,
+                      section->kind, states);
     }
 }
 
@@ -263,6 +276,10 @@ static void sort_section(struct builder *builder, const struct document *documen
         builder->probe_sections[builder->config->probe_count++] = section;
     } else if (strcmp(kind->word, "service") == 0) {
         builder->service_sections[builder->config->service_count++] = section;
+    } else if (strcmp(kind->word, "answer") == 0) {
+        builder->answer_sections[builder->config->answer_count++] = section;
+    } else if (strcmp(kind->word, "responder") == 0) {
+        builder->responder = section;
     } else if (strcmp(kind->word, "defaults") == 0) {
         builder->defaults = section;
     }
@@ -538,6 +555,48 @@ static void build_service(const struct builder *builder, const struct section *s
     }
 }
 
+// --- [responder] and [answer NAME] ---------------------------------------------------------------
+
+static void build_responder(const struct builder *builder)
+{
+    const struct key *const tables[] = {responder_keys};
+    if (!builder->responder) {
+        // A responder that listens nowhere has limits all the same.
+        key_set_fallbacks(responder_keys, builder->config);
+        return;
+    }
+    check_entries(builder, builder->responder, tables, 1);
+    read_keys(builder, builder->responder, NULL, responder_keys, builder->config, HASH_START);
+}
+
+static void free_answer(struct dns_answer_conf *answer)
+{
+    for (size_t i = 0; i < answer->record_count; i++) {
+        free((void *)answer->records[i].rdata);
+    }
+    free((void *)answer->records);
+}
+
+// Those whose name can be read stay, each beside its section.
+static void build_answers(const struct builder *builder, size_t count)
+{
+    const struct key *const tables[] = {answer_keys};
+    struct config *config = builder->config;
+    config->answer_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct section *section = builder->answer_sections[i];
+        struct dns_answer_conf *answer = &config->answers[config->answer_count];
+        *answer = (struct dns_answer_conf){0};
+        check_entries(builder, section, tables, 1);
+        read_keys(builder, section, NULL, answer_keys, answer, HASH_START);
+        if (config_read_answer(builder, section, answer)) {
+            builder->answer_sections[config->answer_count++] = section;
+        } else {
+            free_answer(answer);
+        }
+    }
+}
+
 // --- all of it -----------------------------------------------------------------------------------
 
 static void build(struct builder *builder, const struct document *document)
@@ -549,10 +608,12 @@ static void build(struct builder *builder, const struct document *document)
     // The counts are kept in config only when the arrays are there: config_free() goes by them.
     size_t probe_count = config->probe_count;
     size_t service_count = config->service_count;
+    size_t answer_count = config->answer_count;
     config->probes = calloc(probe_count + 1, sizeof *config->probes);
     config->services = calloc(service_count + 1, sizeof *config->services);
-    if (!config->probes || !config->services) {
-        config->probe_count = config->service_count = 0;
+    config->answers = calloc(answer_count + 1, sizeof *config->answers);
+    if (!config->probes || !config->services || !config->answers) {
+        config->probe_count = config->service_count = config->answer_count = 0;
         problem_error(builder->problems, 0, "out of memory");
         return;
     }
@@ -568,7 +629,10 @@ static void build(struct builder *builder, const struct document *document)
     for (size_t i = 0; i < service_count; i++) {
         build_service(builder, builder->service_sections[i], &config->services[i]);
     }
+    build_responder(builder);
+    build_answers(builder, answer_count);
     config_check(builder);
+    config_make_zone(builder);
 }
 
 // Text to configuration; what could be made of it, if problems has errors then. NULL only when out
@@ -583,14 +647,17 @@ static struct config *make_config(const char *text, struct problems *problems)
         .problems = problems,
         .probe_sections = calloc(sections, sizeof(struct section *)),
         .service_sections = calloc(sections, sizeof(struct section *)),
+        .answer_sections = calloc(sections, sizeof(struct section *)),
     };
-    if (builder.config && builder.probe_sections && builder.service_sections) {
+    if (builder.config && builder.probe_sections && builder.service_sections &&
+        builder.answer_sections) {
         build(&builder, &document);
     } else {
         problem_error(problems, 0, "out of memory");
     }
     free(builder.probe_sections);
     free(builder.service_sections);
+    free(builder.answer_sections);
     document_free(&document);
     return builder.config;
 }
@@ -685,6 +752,14 @@ void config_free(struct config *config)
         free_attributes(&service->primary);
         free_attributes(&service->drain);
     }
+    for (size_t i = 0; i < config->answer_count; i++) {
+        free_answer(&config->answers[i]);
+    }
+    free(config->answers);
+    free(config->responder.listen);
+    free(config->responder.ns);
+    free((void *)config->zone.addresses);
+    free((void *)config->zone.services);
     free(config->bird.sessions);
     free(config->probes);
     free(config->services);

@@ -4,6 +4,7 @@
 // configuration that comes out of it needs no further checking by anyone.
 #pragma once
 
+#include "dns/responder.h"
 #include "probes/probe.h"
 
 #define SERVICE_NAME_MAX 32
@@ -86,6 +87,25 @@ struct config {
         char group[32];
         struct endpoint http; // length 0: no TCP listener
     } control;
+    struct {
+        struct responder_address *listen; // none: no responder
+        size_t listen_count;
+        struct dns_name zone; // length 0: none
+        struct dns_name *ns;
+        size_t ns_count;
+        struct dns_name hostmaster;
+        char id[64], version[64]; // version empty: not told
+        bool nsid, cookies;
+        char cookie_secret_file[PATH_LEN_MAX], cookie_secret_credential[64]; // one at most
+        uint64_t threads, udp_size, rate_limit, slip;
+        uint32_t ttl_s, negative_ttl_s;
+        uint64_t tcp_clients, tcp_clients_per_address, tcp_idle_ms, tcp_max_age_ms;
+    } responder;
+    struct dns_answer_conf *answers; // in the file's order
+    size_t answer_count;
+    // All that the responder says, made of the above; it points into this configuration, has the
+    // services in their order, and no serial yet.
+    struct zone_conf zone;
     struct probe_conf *probes;
     size_t probe_count;
     struct service_conf *services; // in the file's order

@@ -14,30 +14,36 @@ static struct index_list *list_of(struct service_conf *service, const struct ref
     return (struct index_list *)((char *)service + reference->offset);
 }
 
+size_t config_find(const struct builder *builder, const struct section *section,
+                   const struct entry *entry, bool services, const char *word)
+{
+    const struct section **named = services ? builder->service_sections : builder->probe_sections;
+    size_t count = services ? builder->config->service_count : builder->config->probe_count;
+    struct nearest nearest = {.wanted = word};
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(named[i]->name, word) == 0) {
+            return i;
+        }
+        nearest_offer(&nearest, named[i]->name);
+    }
+    problem_error(builder->problems, entry->line, "`%s` of [%s %s]: there is no %s `%.64s`%s%s%s",
+                  entry->key, section->kind, section->name, services ? "service" : "probe", word,
+                  nearest.best ? "; did you mean `" : "", nearest.best ? nearest.best : "",
+                  nearest.best ? "`?" : "");
+    return SIZE_MAX;
+}
+
 static void link_word(const struct builder *builder, const struct section *section,
                       const struct entry *entry, const struct reference *reference,
                       const char *word, struct index_list *list)
 {
-    bool services = reference->names_services;
-    const struct section **named = services ? builder->service_sections : builder->probe_sections;
-    size_t count = services ? builder->config->service_count : builder->config->probe_count;
-    const char *what = services ? "service" : "probe";
-    struct nearest nearest = {.wanted = word};
-    size_t index = 0;
-    while (index < count && strcmp(named[index]->name, word) != 0) {
-        nearest_offer(&nearest, named[index]->name);
-        index++;
-    }
-    if (index == count) {
-        problem_error(builder->problems, entry->line,
-                      "`%s` of [%s %s]: there is no %s `%.64s`%s%s%s", entry->key, section->kind,
-                      section->name, what, word, nearest.best ? "; did you mean `" : "",
-                      nearest.best ? nearest.best : "", nearest.best ? "`?" : "");
+    size_t index = config_find(builder, section, entry, reference->names_services, word);
+    if (index == SIZE_MAX) {
         return;
     }
     if (array_holds(list->items, list->count, &index, sizeof index)) {
         problem_error(builder->problems, entry->line, "`%s`: %s `%s` is here twice", entry->key,
-                      what, word);
+                      reference->names_services ? "service" : "probe", word);
         return;
     }
     size_t *items = array_room(list->items, list->count, sizeof *items);

@@ -5,15 +5,18 @@
 #include <string.h>
 
 #define PREPEND_MAX 16
+#define SECOND_MS   UINT64_C(1000)
 #define DAY_MS      UINT64_C(86400000)
 
-#define POP(member)     offsetof(struct config, pop.member)
-#define BIRD(member)    offsetof(struct config, bird.member)
-#define CONTROL(member) offsetof(struct config, control.member)
-#define SERVICE(member) offsetof(struct service_conf, member)
+#define POP(member)       offsetof(struct config, pop.member)
+#define BIRD(member)      offsetof(struct config, bird.member)
+#define CONTROL(member)   offsetof(struct config, control.member)
+#define SERVICE(member)   offsetof(struct service_conf, member)
+#define RESPONDER(member) offsetof(struct config, responder.member)
 
-// Names of probes and services: config_check() looks them up when all of them are known.
-static int value_reference(const char *word, void *field, char error[KEY_ERROR_MAX])
+// Names of probes and services, and records: read by config_check() and config_read_answer(), when
+// what they depend on is known.
+static int value_later(const char *word, void *field, char error[KEY_ERROR_MAX])
 {
     (void)word;
     (void)field;
@@ -98,13 +101,77 @@ const struct key service_timing_keys[] = {
 const struct key service_keys[] = {
     {.name = "prefixes", .kind = KEY_CUSTOM, .offset = SERVICE(prefixes), .parse = value_prefix,
      .list = true, .required = true},
-    {.name = "require", .kind = KEY_CUSTOM, .parse = value_reference, .list = true},
-    {.name = "any", .kind = KEY_CUSTOM, .parse = value_reference, .list = true},
+    {.name = "require", .kind = KEY_CUSTOM, .parse = value_later, .list = true},
+    {.name = "any", .kind = KEY_CUSTOM, .parse = value_later, .list = true},
     {.name = "any_min", .kind = KEY_UINT, .offset = SERVICE(any_min), .min = 1, .fallback = "1"},
-    {.name = "degrade", .kind = KEY_CUSTOM, .parse = value_reference, .list = true},
-    {.name = "depends", .kind = KEY_CUSTOM, .parse = value_reference, .list = true},
+    {.name = "degrade", .kind = KEY_CUSTOM, .parse = value_later, .list = true},
+    {.name = "depends", .kind = KEY_CUSTOM, .parse = value_later, .list = true},
     ATTRIBUTE_KEYS("", primary, NULL),
     ATTRIBUTE_KEYS("drain_", drain, "graceful-shutdown"), // RFC 8326
+    KEY_END,
+};
+
+const struct key responder_keys[] = {
+    {.name = "listen", .kind = KEY_CUSTOM, .offset = RESPONDER(listen), .parse = value_listen,
+     .list = true, .required = true},
+    {.name = "zone", .kind = KEY_CUSTOM, .offset = RESPONDER(zone), .parse = value_zone},
+    {.name = "ns", .kind = KEY_CUSTOM, .offset = RESPONDER(ns), .parse = value_server,
+     .list = true},
+    {.name = "hostmaster", .kind = KEY_CUSTOM, .offset = RESPONDER(hostmaster),
+     .parse = value_mailbox},
+    {.name = "ttl", .kind = KEY_CUSTOM, .offset = RESPONDER(ttl_s), .parse = value_ttl,
+     .fallback = "1h"},
+    {.name = "negative_ttl", .kind = KEY_CUSTOM, .offset = RESPONDER(negative_ttl_s),
+     .parse = value_ttl, .fallback = "1m"},
+    {.name = "id", .kind = KEY_CUSTOM, .offset = RESPONDER(id), .parse = value_label},
+    {.name = "nsid", .kind = KEY_BOOL, .offset = RESPONDER(nsid), .fallback = "on"},
+    {.name = "version", .kind = KEY_STRING, .offset = RESPONDER(version),
+     .size = sizeof ((struct config *)0)->responder.version},
+    {.name = "threads", .kind = KEY_UINT, .offset = RESPONDER(threads), .min = 1,
+     .max = RESPONDER_THREADS_MAX, .fallback = "1"},
+    {.name = "udp_size", .kind = KEY_UINT, .offset = RESPONDER(udp_size), .min = DNS_UDP_MAX,
+     .max = 1400, .fallback = "1232"}, // RFC 9715
+    {.name = "rate_limit", .kind = KEY_UINT, .offset = RESPONDER(rate_limit), .max = 1000000,
+     .fallback = "200"},
+    {.name = "slip", .kind = KEY_UINT, .offset = RESPONDER(slip), .max = 100, .fallback = "2"},
+    {.name = "cookies", .kind = KEY_BOOL, .offset = RESPONDER(cookies), .fallback = "on"},
+    {.name = "cookie_secret_file", .kind = KEY_CUSTOM, .offset = RESPONDER(cookie_secret_file),
+     .parse = value_path},
+    {.name = "cookie_secret_credential", .kind = KEY_WORD,
+     .offset = RESPONDER(cookie_secret_credential),
+     .size = sizeof ((struct config *)0)->responder.cookie_secret_credential},
+    {.name = "tcp_clients", .kind = KEY_UINT, .offset = RESPONDER(tcp_clients), .min = 1,
+     .max = 32768, .fallback = "1000"},
+    {.name = "tcp_clients_per_address", .kind = KEY_UINT,
+     .offset = RESPONDER(tcp_clients_per_address), .min = 1, .max = 32768, .fallback = "20"},
+    {.name = "tcp_idle", .kind = KEY_DURATION, .offset = RESPONDER(tcp_idle_ms), .min = SECOND_MS,
+     .max = 600 * SECOND_MS, .fallback = "10s"},
+    {.name = "tcp_max_age", .kind = KEY_DURATION, .offset = RESPONDER(tcp_max_age_ms),
+     .min = SECOND_MS, .max = DAY_MS, .fallback = "5m"},
+    KEY_END,
+};
+
+// Parentheses around a piece of text would not compile.
+// NOLINTBEGIN(bugprone-macro-parentheses)
+#define RECORD_KEY(word) {.name = word, .kind = KEY_CUSTOM, .parse = value_later, .list = true}
+#define RECORD_KEYS(type)                                                                          \
+    RECORD_KEY(type), RECORD_KEY(type ".degraded"), RECORD_KEY(type ".drained"),                   \
+        RECORD_KEY(type ".withdrawn")
+// NOLINTEND(bugprone-macro-parentheses)
+
+const struct key answer_keys[] = {
+    {.name = "service", .kind = KEY_CUSTOM, .parse = value_later},
+    {.name = "ttl", .kind = KEY_CUSTOM, .offset = offsetof(struct dns_answer_conf, ttl_s),
+     .parse = value_ttl, .fallback = "30"},
+    RECORD_KEYS("a"),
+    RECORD_KEYS("aaaa"),
+    RECORD_KEYS("cname"),
+    RECORD_KEYS("txt"),
+    RECORD_KEYS("mx"),
+    RECORD_KEYS("srv"),
+    RECORD_KEYS("caa"),
+    RECORD_KEYS("svcb"),
+    RECORD_KEYS("https"),
     KEY_END,
 };
 // clang-format on
@@ -112,13 +179,15 @@ const struct key service_keys[] = {
 const struct key type_keys[] = {{.name = "type", .required = true}, KEY_END};
 
 const struct section_kind section_kinds[] = {
-    {"pop", false, {pop_keys}},
-    {"bird", false, {bird_keys}},
-    {"control", false, {control_keys}},
-    {"defaults", false, {probe_common_keys, service_timing_keys}},
-    {"probe", true, {type_keys}},
-    {"service", true, {service_keys, service_timing_keys}},
-    {NULL, false, {NULL}},
+    {"pop", false, false, {pop_keys}},
+    {"bird", false, false, {bird_keys}},
+    {"control", false, false, {control_keys}},
+    {"defaults", false, false, {probe_common_keys, service_timing_keys}},
+    {"probe", true, true, {type_keys}},
+    {"service", true, false, {service_keys, service_timing_keys}},
+    {"responder", false, true, {responder_keys}},
+    {"answer", true, true, {answer_keys}},
+    {NULL, false, false, {NULL}},
 };
 
 const struct reference references[] = {

@@ -237,8 +237,10 @@ struct core *core_new(const struct core_start *start)
         return NULL;
     }
     events_add(core->events, EVENT_START, NULL, start->now_ns,
-               "popgated %s starts: pop %s, %zu services, %zu probes%s", POPGATE_VERSION,
-               core->config->pop.id, core->config->service_count, core->config->probe_count,
+               "popgated %s starts: pop %s, %zu service%s, %zu probe%s%s", POPGATE_VERSION,
+               core->config->pop.id, core->config->service_count,
+               core->config->service_count == 1 ? "" : "s", core->config->probe_count,
+               core->config->probe_count == 1 ? "" : "s",
                start->same_boot ? ", taking over what BIRD announces" : "");
     decide(core, start->now_ns);
     flush(core, start->now_ns);
@@ -324,8 +326,9 @@ struct core *core_reload(const struct core *old, const struct config *config, ui
     take_over(core, old, now_ns);
     want_snapshot(core);
     events_add(core->events, EVENT_START, NULL, now_ns,
-               "configuration reloaded: %zu services, %zu probes", config->service_count,
-               config->probe_count);
+               "configuration reloaded: %zu service%s, %zu probe%s", config->service_count,
+               config->service_count == 1 ? "" : "s", config->probe_count,
+               config->probe_count == 1 ? "" : "s");
     decide(core, now_ns);
     flush(core, now_ns);
     return core;

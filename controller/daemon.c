@@ -4,11 +4,13 @@
 #include "controller/change.h"
 #include "controller/config.h"
 #include "controller/core.h"
+#include "controller/identity.h"
 #include "controller/ledger.h"
 #include "controller/log.h"
 #include "controller/past.h"
 #include "controller/saver.h"
 #include "controller/status.h"
+#include "controller/values.h"
 
 #include "birdctl/session.h"
 #include "probes/scheduler.h"
@@ -19,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -46,6 +49,8 @@ struct daemon {
     uint64_t logged;               // number of the last event logged
     struct bird_session *links[2]; // by enum order_link
     struct scheduler *scheduler;
+    struct responder *responder;
+    struct identity *identity;
     struct api *api;
     struct changes *changes;
     struct saver *include_saver, *ledger_saver, *memory_saver;
@@ -115,6 +120,15 @@ static void patch_include(struct daemon *daemon)
     const struct birdconf *file = core_file(daemon->core, &version);
     if (count > 0 && saver_idle(daemon->include_saver)) {
         birdconf_patch(file, daemon->config->pop.runtime_dir, slots, count);
+    }
+}
+
+static void publish_identity(struct daemon *daemon)
+{
+    struct dns_snapshot *snapshot =
+        identity_snapshot(daemon->identity, daemon->core, now_ns() / NS_PER_MS, wall_now_ms());
+    if (snapshot != NULL) {
+        responder_publish(daemon->responder, snapshot);
     }
 }
 
@@ -199,6 +213,7 @@ static void after_input(struct daemon *daemon)
         daemon->again = false;
         send_orders(daemon); // first: a withdrawal is on its way before anything else is done
         patch_include(daemon);
+        publish_identity(daemon);
         save_include(daemon);
     } while (daemon->again);
     write_down(daemon);
@@ -483,6 +498,11 @@ static const char *prober_watch(void *arg, size_t probe, char out[WATCH_TEXT_MAX
     return scheduler_watch_text(((struct daemon *)arg)->scheduler, probe, out);
 }
 
+static void api_totals(void *arg, struct dns_totals *out)
+{
+    responder_totals(((struct daemon *)arg)->responder, out);
+}
+
 static time_t prober_not_after(void *arg, size_t probe)
 {
     return scheduler_not_after(((struct daemon *)arg)->scheduler, probe);
@@ -545,6 +565,15 @@ static const char *needs_restart(const struct config *old, const struct config *
         return "[pop] state_dir or runtime_dir is new: that takes a restart (systemctl restart "
                "popgated)";
     }
+    for (size_t i = 0; i < old->responder.listen_count; i++) {
+        for (size_t j = 0; j < new->responder.listen_count; j++) {
+            if (listen_overlaps(&old->responder.listen[i], &new->responder.listen[j])) {
+                return "[responder] listen goes from an address to the wildcard or back, and "
+                       "popgated itself has the port: that takes a restart (systemctl restart "
+                       "popgated)";
+            }
+        }
+    }
     char old_http[ENDPOINT_TEXT_MAX];
     char new_http[ENDPOINT_TEXT_MAX];
     if (strcmp(old->control.group, new->control.group) != 0 ||
@@ -573,37 +602,91 @@ static void intents_from_ledger(struct daemon *daemon, const struct core *old)
     }
 }
 
+// False and why not; else what it remarks is in the log.
+static bool listen_to(struct daemon *daemon, const struct config *config, char error[KEY_ERROR_MAX])
+{
+    const struct responder_conf conf = identity_listen(config);
+    if (responder_listen(daemon->responder, &conf, error) != 0) {
+        return false;
+    }
+    if (error[0] != '\0') {
+        log_line(LOG_LEVEL_WARNING, "%s", error);
+    }
+    return true;
+}
+
+static void log_responder(const struct config *config)
+{
+    char text[IDENTITY_TEXT_MAX];
+    if (config->responder.listen_count > 0) {
+        log_line(LOG_LEVEL_INFO, "%s", identity_text(config, text));
+    }
+}
+
+// What a reload replaces.
+struct next {
+    struct config *config;
+    struct identity *identity;
+    struct core *core;
+    uint64_t *remembered;
+};
+
+// All that a reload may fail at, what fails most easily first. NULL, or why it does; then nothing
+// has changed.
+static const char *prepare(struct daemon *daemon, struct next *next, char error[KEY_ERROR_MAX])
+{
+    const char *why = needs_restart(daemon->config, next->config);
+    if (why != NULL) {
+        return why;
+    }
+    next->identity = identity_new(next->config, daemon->identity, wall_now_ms(), error);
+    if (next->identity == NULL || !listen_to(daemon, next->config, error)) {
+        return error;
+    }
+    next->remembered = calloc(next->config->service_count + 1, sizeof *next->remembered);
+    next->core =
+        next->remembered != NULL ? core_reload(daemon->core, next->config, now_ns()) : NULL;
+    if (next->core == NULL || !run_probes(daemon, next->config)) {
+        (void)listen_to(daemon, daemon->config, error);
+        return "out of memory";
+    }
+    return NULL;
+}
+
 static void reload(struct daemon *daemon)
 {
     struct report report = {.first_error = ""};
+    char error[KEY_ERROR_MAX];
     daemon->reload_wanted = false;
-    struct config *config = config_load(daemon->config_path, report_line, &report);
+    struct next next = {.config = config_load(daemon->config_path, report_line, &report)};
     mention_more(&report, daemon->config_path);
-    const char *why = config == NULL ? report.first_error : needs_restart(daemon->config, config);
-    uint64_t *remembered =
-        config == NULL ? NULL : calloc(config->service_count + 1, sizeof *remembered);
-    struct core *core = why != NULL ? NULL : core_reload(daemon->core, config, now_ns());
-    if (why == NULL && (core == NULL || remembered == NULL || !run_probes(daemon, config))) {
-        why = "out of memory";
-    }
+    const char *why = next.config == NULL ? report.first_error : prepare(daemon, &next, error);
     if (why != NULL) {
-        core_free(core);
-        free(remembered);
+        core_free(next.core);
+        identity_free(next.identity);
+        free(next.remembered);
         reload_failed(daemon, why);
-        config_free(config);
+        config_free(next.config);
         return;
     }
     struct core *old = daemon->core;
     struct config *old_config = daemon->config;
     free(daemon->remembered);
-    daemon->remembered = remembered;
+    identity_free(daemon->identity);
+    daemon->remembered = next.remembered;
     daemon->memory_saved = false;
-    daemon->core = core;
-    daemon->config = config;
+    daemon->core = next.core;
+    daemon->identity = next.identity;
+    daemon->config = next.config;
     intents_from_ledger(daemon, old);
     core_free(old);
     config_free(old_config);
     set_all_fast(daemon);
+    if (daemon->config->responder.listen_count == 0) {
+        responder_publish(daemon->responder, NULL); // connections stay, but not with frozen answers
+    }
+    log_responder(daemon->config);
+    publish_identity(daemon); // who asked for the reload gets the new answers
     if (daemon->reload_ticket != NULL) {
         api_answer(daemon->reload_ticket, 200, "reloaded");
         daemon->reload_ticket = NULL;
@@ -723,10 +806,45 @@ static bool begin_core(struct daemon *daemon, struct past *past)
     return daemon->remembered != NULL && daemon->core != NULL && daemon->changes != NULL;
 }
 
+// With what systemd hands over (sd_listen_fds(3)), if it does. Answers are there before the first
+// query can be.
+static bool begin_responder(struct daemon *daemon, char error[KEY_ERROR_MAX])
+{
+    int found = sd_listen_fds(1);
+    size_t count = found > 0 ? (size_t)found : 0;
+    int *inherited = calloc(count + 1, sizeof *inherited);
+    for (size_t i = 0; inherited != NULL && i < count; i++) {
+        inherited[i] = SD_LISTEN_FDS_START + (int)i;
+    }
+    daemon->responder = inherited != NULL ? responder_new(inherited, count) : NULL;
+    free(inherited);
+    if (daemon->responder == NULL) {
+        snprintf(error, KEY_ERROR_MAX, "out of memory");
+        return false;
+    }
+    daemon->identity = identity_new(daemon->config, NULL, wall_now_ms(), error);
+    if (daemon->identity == NULL) {
+        return false;
+    }
+    publish_identity(daemon);
+    return listen_to(daemon, daemon->config, error);
+}
+
+// Last of a start: one that fails leaves what it found.
+static void replace_ledger(struct daemon *daemon, const char *text)
+{
+    char message[KEY_ERROR_MAX];
+    ledger_set_aside(daemon->config->pop.state_dir, text, message);
+    if (message[0] != '\0') {
+        events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(), "%s", message)->warning = true;
+    }
+    changes_sync(daemon->changes);
+}
+
 static bool begin(struct daemon *daemon, struct link_arg links[2], char error[KEY_ERROR_MAX])
 {
-    static const struct api_shell shell = {api_core, api_on_change, api_on_reload, api_trouble,
-                                           &prober};
+    static const struct api_shell shell = {api_core,    api_on_change, api_on_reload,
+                                           api_trouble, &prober,       api_totals};
     const struct config *config = daemon->config;
     struct past past;
     // First: its socket tells whether another popgated runs already, which must be left alone.
@@ -735,9 +853,9 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[KE
         return false;
     }
     snprintf(error, KEY_ERROR_MAX, "out of memory");
-    bool ok = past_read(&past, config, &daemon->events, daemon->boot_id, now_ns()) &&
-              begin_core(daemon, &past);
-    bool damaged = past.ledger_damaged;
+    bool ok = past_read(&past, config, &daemon->events, daemon->boot_id, now_ns());
+    char *drained = past.ledger_damaged ? ledger_text(&past.ledger) : NULL;
+    ok = ok && (drained != NULL || !past.ledger_damaged) && begin_core(daemon, &past);
     past_clear(&past);
     daemon->include_saver =
         saver_new(daemon->loop, config->pop.runtime_dir, birdconf_save, on_include_saved, daemon);
@@ -746,21 +864,29 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[KE
     daemon->memory_saver =
         saver_new(daemon->loop, config->pop.runtime_dir, write_memory, on_memory_saved, daemon);
     daemon->scheduler = scheduler_new(daemon->loop, on_verdict, daemon);
-    if (!ok || daemon->include_saver == NULL || daemon->ledger_saver == NULL ||
-        daemon->memory_saver == NULL || daemon->scheduler == NULL || !connect_bird(daemon, links) ||
-        !run_probes(daemon, config)) {
-        return false;
+    ok = ok && daemon->include_saver != NULL && daemon->ledger_saver != NULL &&
+         daemon->memory_saver != NULL && daemon->scheduler != NULL && connect_bird(daemon, links);
+    // Before the probes, which may ask it.
+    ok = ok && begin_responder(daemon, error);
+    if (ok && !run_probes(daemon, config)) {
+        snprintf(error, KEY_ERROR_MAX, "out of memory");
+        ok = false;
     }
-    set_all_fast(daemon);
-    uv_timer_start(&daemon->check, on_check, CHECK_FILE_MS, CHECK_FILE_MS);
-    if (damaged) {
-        changes_sync(daemon->changes);
+    if (ok) {
+        set_all_fast(daemon);
+        uv_timer_start(&daemon->check, on_check, CHECK_FILE_MS, CHECK_FILE_MS);
     }
-    return true;
+    if (ok && drained != NULL) {
+        replace_ledger(daemon, drained);
+    }
+    free(drained);
+    return ok;
 }
 
 static void end(struct daemon *daemon)
 {
+    responder_free(daemon->responder);
+    identity_free(daemon->identity);
     changes_free(daemon->changes);
     core_free(daemon->core);
     saver_free(daemon->include_saver);
@@ -800,6 +926,8 @@ int daemon_run(const char *config_path)
     struct report report = {.first_error = ""};
     char error[KEY_ERROR_MAX] = "";
     log_init();
+    // CAP_NET_BIND_SERVICE, if we have it, is not for the commands of exec probes.
+    (void)prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_DFL); // ignored, as we may have inherited it, it would reap exec's commands
     raise_descriptors();
@@ -813,6 +941,7 @@ int daemon_run(const char *config_path)
     bool ok = begin(&daemon, links, error);
     if (ok) {
         after_input(&daemon);
+        log_responder(daemon.config);
         sd_notify(0, "READY=1");
     } else {
         log_line(LOG_LEVEL_ERROR, "can't start: %s", error);

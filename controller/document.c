@@ -1,6 +1,7 @@
-// See document.h. inih splits a line into key, value and comment and knows about continuation; it
-// sees the file through next_line(), which counts lines, takes section headers (inih cuts names at
-// 49 bytes), and keeps from inih what inih would cut or read in silence as something else.
+// See document.h. inih splits a line into key and value and knows about continuation; it sees the
+// file through next_line(), which counts lines, takes section headers (inih cuts names at 49 bytes)
+// and comments (inih knows no quotes), and keeps from inih what inih would cut or read in silence
+// as something else.
 #include "controller/document.h"
 
 #include "controller/array.h"
@@ -171,6 +172,24 @@ static const char *refuse(const struct reader *reader, const char *line, size_t 
     return key > 0 && key < length && line[key] == '=' ? NULL : not_understood;
 }
 
+// Where the line's comment begins, or its length. A quote that the line doesn't close is a
+// character as any other.
+static size_t comment_at(const char *line, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (line[i] == '"') {
+            size_t end = i + 1;
+            while (end < length && line[end] != '"') {
+                end += line[end] == '\\' ? 2 : 1;
+            }
+            i = end < length ? end : i;
+        } else if (line[i] == ';' && i > 0 && (line[i - 1] == ' ' || line[i - 1] == '\t')) {
+            return i;
+        }
+    }
+    return length;
+}
+
 static char *give(char *buffer, const char *line, size_t length)
 {
     memcpy(buffer, line, length);
@@ -231,21 +250,7 @@ static char *next_line(char *buffer, int size, void *arg)
         return give(buffer, "", 0);
     }
     reader->pending = true;
-    return give(buffer, line, length);
-}
-
-// inih leaves the comment in a continued value.
-static void cut_comment(char *value)
-{
-    for (char *at = value; (at = strchr(at, ';')) != NULL; at++) {
-        if (at > value && (at[-1] == ' ' || at[-1] == '\t')) {
-            while (at > value && (at[-1] == ' ' || at[-1] == '\t')) {
-                at--;
-            }
-            *at = '\0';
-            return;
-        }
-    }
+    return give(buffer, line, comment_at(line, length));
 }
 
 // inih's handler: one key and value, or one more value for the key before.
@@ -281,9 +286,6 @@ static int on_entry(void *arg, const char *section_name, const char *key, const 
         free(entry.value);
         return 1;
     }
-    if (continued) {
-        cut_comment(entry.value);
-    }
     entries[section->entry_count++] = entry;
     return 1;
 }
@@ -292,6 +294,7 @@ void document_read(struct document *document, const char *text, struct problems 
 {
     struct reader reader = {.document = document, .problems = problems, .at = text};
     *document = (struct document){0};
+    ini_allow_inline_comments = false;
     int result = ini_parse_stream(next_line, &reader, on_entry, &reader);
     finish_line(&reader);
     if (result != 0 && problems->errors == 0) {

@@ -1,7 +1,8 @@
 // An INI file as sections of entries with their lines; what they mean is not known here.
 //
 // Stricter than INI usually is: what can't be read for certain is an error. A key starts its line,
-// a line that starts with white space continues the value before it, "; " begins a comment.
+// a line that starts with white space continues the value before it, ";" after white space and
+// outside of double quotes begins a comment.
 #pragma once
 
 #include "controller/problems.h"

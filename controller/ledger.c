@@ -17,11 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define VERSION      1
-#define TEXT_MAX     ((size_t)4 << 20)
-#define TIME_MS_MAX  1000000000000000 // far enough ahead, and no sum of two overflows
-#define ASIDE_MAX    1000
-#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+#define VERSION        1
+#define TEXT_MAX       ((size_t)4 << 20)
+#define TIME_MS_MAX    1000000000000000 // far enough ahead, and no sum of two overflows
+#define ASIDE_MAX      1000
+#define ASIDE_PATH_MAX (PATH_MAX + 16)
+#define BOOT_ID_FILE   "/proc/sys/kernel/random/boot_id"
 
 // Long paths may cut it.
 __attribute__((format(printf, 2, 3))) static void say(char message[KEY_ERROR_MAX],
@@ -274,15 +275,16 @@ static bool same_file(const char *a, const char *b)
            one.st_ino == other.st_ino;
 }
 
-// For what link() does not take: a directory, another user's file. An empty ledger is left in its
-// place, which a crash before the next save makes a damaged one, never none.
-static bool exchange(const char *path, const char *aside)
+// For what link() does not take: text under the other name, then both change places.
+static bool exchange(const char *state_dir, const char *path, const char *aside, const char *text)
 {
-    int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    if (fd < 0) {
+    char ignored[KEY_ERROR_MAX];
+    int result =
+        file_replace(state_dir, strrchr(aside, '/') + 1, text, strlen(text), 0640, ignored);
+    if (result != 0) {
+        errno = -result;
         return false;
     }
-    close(fd);
     if (renameat2(AT_FDCWD, path, AT_FDCWD, aside, RENAME_EXCHANGE) == 0) {
         return true;
     }
@@ -292,39 +294,49 @@ static bool exchange(const char *path, const char *aside)
     return false;
 }
 
-// Gives the file a second name that no save will replace. False with errno.
-static bool set_aside(const char *state_dir, const char *path, char aside[PATH_MAX])
+// False with errno.
+static bool keep(const char *state_dir, const char *path, const char *text,
+                 char aside[ASIDE_PATH_MAX])
 {
-    char ignored[KEY_ERROR_MAX];
+    struct stat ignored;
     for (unsigned i = 1; i <= ASIDE_MAX; i++) {
-        snprintf(aside, PATH_MAX, "%s.damaged-%u", path, i);
-        if (link(path, aside) == 0 || (errno != EEXIST && exchange(path, aside))) {
-            file_sync_directory(state_dir, ignored);
+        snprintf(aside, ASIDE_PATH_MAX, "%s.damaged-%u", path, i);
+        if (same_file(path, aside)) {
             return true;
         }
-        int number = errno;
-        if (number == EEXIST && same_file(path, aside)) {
-            return true;
-        }
-        errno = number;
-        if (number != EEXIST) {
-            return false;
+        if (lstat(aside, &ignored) != 0) {
+            return link(path, aside) == 0 || exchange(state_dir, path, aside, text);
         }
     }
+    errno = EEXIST;
     return false;
 }
 
-static enum ledger_found unusable(enum ledger_found found, const char *state_dir, const char *path,
-                                  const char *why, char message[KEY_ERROR_MAX])
+void ledger_set_aside(const char *state_dir, const char *text, char message[KEY_ERROR_MAX])
 {
-    char aside[PATH_MAX];
-    const char *what = found == LEDGER_DAMAGED ? "is damaged" : "is unreadable";
-    if (set_aside(state_dir, path, aside)) {
-        say(message, "the ledger %s, kept as %s: %s", what, aside, why);
-    } else {
-        say(message, "the ledger %s %s, and could not be kept under another name (%s): %s", path,
-            what, strerror(errno), why);
+    char path[PATH_MAX];
+    char aside[ASIDE_PATH_MAX];
+    char ignored[KEY_ERROR_MAX];
+    snprintf(path, sizeof path, "%s/" LEDGER_FILE, state_dir);
+    message[0] = '\0';
+    struct stat unused;
+    if (lstat(path, &unused) != 0) {
+        return;
     }
+    if (keep(state_dir, path, text, aside)) {
+        file_sync_directory(state_dir, ignored);
+        say(message, "what was in the place of the ledger is kept as %s", aside);
+    } else {
+        say(message, "what is in the place of the ledger, %s, can't be kept under another name: %s",
+            path, strerror(errno));
+    }
+}
+
+static enum ledger_found unusable(enum ledger_found found, const char *path, const char *why,
+                                  char message[KEY_ERROR_MAX])
+{
+    say(message, "the ledger %s is %s: %s", path,
+        found == LEDGER_DAMAGED ? "damaged" : "unreadable", why);
     return found;
 }
 
@@ -357,12 +369,11 @@ enum ledger_found ledger_read(const char *state_dir, struct ledger *out,
         return missing(state_dir, message);
     }
     if (result != 0) {
-        return unusable(result == -EFBIG ? LEDGER_DAMAGED : LEDGER_UNREADABLE, state_dir, path, why,
-                        message);
+        return unusable(result == -EFBIG ? LEDGER_DAMAGED : LEDGER_UNREADABLE, path, why, message);
     }
     bool sound = ledger_parse(text, length, out, why);
     free(text);
-    return sound ? LEDGER_OK : unusable(LEDGER_DAMAGED, state_dir, path, why, message);
+    return sound ? LEDGER_OK : unusable(LEDGER_DAMAGED, path, why, message);
 }
 
 int ledger_save(const char *state_dir, const char *text, char message[KEY_ERROR_MAX])

@@ -29,19 +29,22 @@ struct ledger {
 enum ledger_found {
     LEDGER_OK,
     LEDGER_NONE,       // no file yet: everything auto
-    LEDGER_DAMAGED,    // it is set aside under the name in message; everything that was in it is
-                       // to be treated as drained
-    LEDGER_UNREADABLE, // it is there but can't be read (permission, I/O; set aside likewise), or
-                       // state_dir itself is missing: treated as drained too
+    LEDGER_DAMAGED,    // everything that was in it is to be treated as drained
+    LEDGER_UNREADABLE, // it is there but can't be read (permission, I/O), or state_dir itself is
+                       // missing: treated as drained too
 };
 
 // Reads <state_dir>/ledger.json; out is empty unless LEDGER_OK. message says what was wrong, and
-// what to do, in an operator's words. Out of memory is LEDGER_UNREADABLE.
-//
-// What is set aside also stays in place, or an empty file does, until ledger_save() replaces it:
-// should the daemon end before, the next one finds a damaged ledger again rather than none.
+// what to do, in an operator's words. Out of memory is LEDGER_UNREADABLE. The file is not touched,
+// so that a start that fails leaves to the next one what it found.
 enum ledger_found ledger_read(const char *state_dir, struct ledger *out,
                               char message[KEY_ERROR_MAX]);
+
+// Keeps a ledger that can't be used under another name before ledger_save() replaces it by text.
+// Until then the old one is still in place, or text already is where it can't have two names (a
+// directory, another user's file): whenever the daemon ends, the next one finds a ledger. message
+// says where it is, or why it can't be kept; empty: there is none.
+void ledger_set_aside(const char *state_dir, const char *text, char message[KEY_ERROR_MAX]);
 
 // The reading itself: text of length bytes into out (cleared by the caller). False with a message
 // when it is damaged; then out is empty. Pure.

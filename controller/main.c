@@ -3,6 +3,7 @@
 #include "controller/config.h"
 #include "controller/daemon.h"
 #include "controller/failsafe.h"
+#include "controller/identity.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -29,6 +30,20 @@ static void print_line(void *arg, bool error, const char *line)
     fprintf(stderr, "%s\n", line);
 }
 
+// What is not in the file but beside it. That it can't be read is only a warning: whoever checks
+// may see less than popgated.
+static bool check_secrets(const struct config *config, const char *path)
+{
+    char error[KEY_ERROR_MAX];
+    enum secrets_found found = identity_check_secrets(config, error);
+    if (found != SECRETS_SOUND) {
+        fprintf(stderr, "%s: %s%s\n", path, error,
+                found == SECRETS_UNREADABLE ? "; if that is so for popgated too, it will not start"
+                                            : "");
+    }
+    return found != SECRETS_WRONG;
+}
+
 static int check_config(const char *path)
 {
     struct tally tally = {0};
@@ -36,6 +51,10 @@ static int check_config(const char *path)
     if (config == NULL) {
         fprintf(stderr, "%s: %u error%s, %u warning%s\n", path, tally.errors,
                 tally.errors == 1 ? "" : "s", tally.warnings, tally.warnings == 1 ? "" : "s");
+        return 1;
+    }
+    if (!check_secrets(config, path)) {
+        config_free(config);
         return 1;
     }
     printf("%s: good; %zu service%s, %zu probe%s\n", path, config->service_count,

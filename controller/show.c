@@ -260,13 +260,82 @@ static void heading(const struct show *show, const json_t *status)
     char age[AGE_TEXT_MAX];
     char text[TEXT_MAX];
     snprintf(text, sizeof text,
-             "%s%s%s%s, popgated %s up %s, BIRD %s %s, %" PRIu64 " of %zu sessions established",
+             "%s%s%s%s, popgated %s up %s, BIRD%s%s %s, %" PRIu64 " of %zu sessions established",
              words(status, "pop"), words(status, "region")[0] != '\0' ? " (" : "",
              words(status, "region"), words(status, "region")[0] != '\0' ? ")" : "",
              words(status, "version"), show_age(number(status, "uptime_ms"), age),
-             words(bird, "version"), words(at(bird, "link"), "state"), number(bird, "established"),
+             words(bird, "version")[0] != '\0' ? " " : "", words(bird, "version"),
+             words(at(bird, "link"), "state"), number(bird, "established"),
              json_array_size(at(bird, "sessions")));
     wrap(show, 2, text);
+}
+
+// ---- the responder ----
+
+// A count of several channels, or of a group in each; their names begin with the transport.
+static uint64_t counted(const json_t *responder, const char *transport, const char *group,
+                        const char *key)
+{
+    const char *name;
+    json_t *channel;
+    uint64_t sum = 0;
+    json_object_foreach((json_t *)at(responder, "channels"), name, channel)
+    {
+        if (strncmp(name, transport, strlen(transport)) == 0) {
+            sum += number(group != NULL ? at(channel, group) : channel, key);
+        }
+    }
+    return sum;
+}
+
+static void responder_counts(const struct show *show, const json_t *responder)
+{
+    static const struct {
+        const char *group, *key, *word;
+    } main_ones[] = {{"rcodes", "NOERROR", "answered"},    {"rcodes", "REFUSED", "refused"},
+                     {"rcodes", "NXDOMAIN", "missing"},    {NULL, "slipped", "over the rate limit"},
+                     {NULL, "dropped", "dropped over it"}, {NULL, "unsent", "answers not sent"}};
+    char text[TEXT_MAX];
+    const char *secret = words(responder, "cookie_secret");
+    size_t used = (size_t)snprintf(
+        text, sizeof text,
+        "%" PRIu64 " queries over UDP, %" PRIu64 " over TCP (%" PRIu64 " connected)",
+        counted(responder, "udp", NULL, "received"), counted(responder, "tcp", NULL, "received"),
+        number(responder, "tcp_open"));
+    for (size_t i = 0; i < sizeof main_ones / sizeof *main_ones; i++) {
+        uint64_t count = counted(responder, "", main_ones[i].group, main_ones[i].key);
+        if (count > 0) {
+            used += (size_t)snprintf(text + used, sizeof text - used, ", %" PRIu64 " %s", count,
+                                     main_ones[i].word);
+        }
+    }
+    snprintf(text + used, sizeof text - used, "; %s%.200s",
+             secret[0] != '\0' ? "cookie secret: " : "cookies are off", secret);
+    fputs("  ", show->out);
+    wrap(show, 2, text);
+}
+
+static void responder_lines(const struct show *show, const json_t *responder)
+{
+    char text[TEXT_MAX];
+    size_t used;
+    size_t i;
+    json_t *address;
+    if (!json_is_object(responder)) {
+        return;
+    }
+    const char *zone = words(responder, "zone");
+    used = (size_t)snprintf(text, sizeof text / 2, "responder %.63s%s%.500s on",
+                            words(responder, "id"), zone[0] != '\0' ? ", zone " : "", zone);
+    json_array_foreach(at(responder, "listen"), i, address)
+    {
+        const char *word = json_string_value(address);
+        if (word != NULL && used + strlen(word) + 2 < sizeof text) {
+            used += (size_t)snprintf(text + used, sizeof text - used, " %s", word);
+        }
+    }
+    wrap(show, 2, text);
+    responder_counts(show, responder);
 }
 
 // ---- services ----
@@ -431,6 +500,9 @@ void show_status(const struct show *show, const json_t *status, char *const *onl
     json_t *service;
     heading(show, status);
     warnings(show, status);
+    if (only_count == 0) {
+        responder_lines(show, at(status, "responder"));
+    }
     fputc('\n', show->out);
     cell(show->out, "SERVICE", width);
     fprintf(show->out, " %-*s %-*s %-*s%s\n", TARGET_WIDTH, "TARGET", SEEN_WIDTH, "SEEN",

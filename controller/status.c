@@ -1,6 +1,7 @@
 #include "controller/status.h"
 
 #include "controller/explain.h"
+#include "controller/identity.h"
 #include "controller/json_writer.h"
 
 #include <stdio.h>
@@ -101,8 +102,69 @@ static void head(struct json_writer *writer, const struct status_view *view)
     include(writer, view);
     jw_string(writer, "ledger_trouble", view->ledger_trouble);
     jw_string(writer, "prober_trouble",
-              view->prober != NULL ? view->prober->trouble(view->prober_arg) : NULL);
+              view->prober != NULL ? view->prober->trouble(view->arg) : NULL);
     jw_uint(writer, "drifts", view->core->drifts);
+}
+
+// ---- the responder ----
+
+static void channel_one(struct json_writer *writer, const struct dns_totals *totals,
+                        enum dns_channel channel)
+{
+    char rcode[DNS_TYPE_TEXT_MAX];
+    jw_open(writer, dns_channel_name(channel), '{');
+    for (unsigned count = 0; count < DNS_COUNTS; count++) {
+        jw_uint(writer, dns_count_name(count), totals->counts[channel][count]);
+    }
+    jw_open(writer, "rcodes", '{');
+    for (unsigned i = 0; i < DNS_RCODES; i++) {
+        if (totals->rcodes[channel][i] > 0) {
+            jw_uint(writer, dns_rcode_text((uint16_t)i, rcode), totals->rcodes[channel][i]);
+        }
+    }
+    jw_close(writer, '}');
+    jw_open(writer, "kinds", '{');
+    for (unsigned kind = 0; kind < DNS_KINDS; kind++) {
+        jw_uint(writer, dns_kind_name(kind), totals->kinds[channel][kind]);
+    }
+    jw_close(writer, '}');
+    jw_close(writer, '}');
+}
+
+static void responder(struct json_writer *writer, const struct status_view *view)
+{
+    const struct config *config = view->core->config;
+    struct dns_totals totals = {.tcp_open = 0};
+    char zone[DNS_NAME_TEXT_MAX];
+    char source[COOKIE_SOURCE_MAX];
+    if (config->responder.listen_count == 0) {
+        jw_null(writer, "responder");
+        return;
+    }
+    if (view->totals != NULL) {
+        view->totals(view->arg, &totals);
+    }
+    jw_open(writer, "responder", '{');
+    jw_string(writer, "id", config->responder.id);
+    jw_string(writer, "zone",
+              config->zone.apex != NULL ? dns_name_text(config->zone.apex, zone) : NULL);
+    jw_string(writer, "cookie_secret", identity_cookie_source(config, source));
+    jw_uint(writer, "threads", config->responder.threads);
+    jw_open(writer, "listen", '[');
+    for (size_t i = 0; i < config->responder.listen_count; i++) {
+        char text[ENDPOINT_TEXT_MAX];
+        struct endpoint endpoint = {.address = config->responder.listen[i].address,
+                                    .length = config->responder.listen[i].length};
+        jw_string(writer, NULL, endpoint_text(&endpoint, text));
+    }
+    jw_close(writer, ']');
+    jw_uint(writer, "tcp_open", totals.tcp_open);
+    jw_open(writer, "channels", '{');
+    for (unsigned channel = 0; channel < DNS_CHANNELS; channel++) {
+        channel_one(writer, &totals, channel);
+    }
+    jw_close(writer, '}');
+    jw_close(writer, '}');
 }
 
 // ---- probes ----
@@ -132,7 +194,7 @@ static void probe_one(struct json_writer *writer, const struct status_view *view
     char target[ENDPOINT_TEXT_MAX];
     char watch[WATCH_TEXT_MAX];
     const struct status_prober *prober = view->prober;
-    time_t not_after = prober != NULL ? prober->not_after(view->prober_arg, index) : 0;
+    time_t not_after = prober != NULL ? prober->not_after(view->arg, index) : 0;
     jw_open(writer, NULL, '{');
     jw_string(writer, "name", conf->name);
     jw_string(writer, "type", conf->type->name);
@@ -142,8 +204,7 @@ static void probe_one(struct json_writer *writer, const struct status_view *view
     past(writer, view, "since", "age_ms", health->since_ms);
     jw_bool(writer, "blind", health->blind);
     jw_bool(writer, "unsettled", health_unsettled(health));
-    jw_string(writer, "watch",
-              prober != NULL ? prober->watch(view->prober_arg, index, watch) : NULL);
+    jw_string(writer, "watch", prober != NULL ? prober->watch(view->arg, index, watch) : NULL);
     if (not_after > 0) {
         jw_time(writer, "not_after", (uint64_t)not_after * 1000);
     } else {
@@ -351,6 +412,7 @@ char *status_all(const struct status_view *view, bool full, size_t *length)
     struct json_writer writer = {0};
     jw_open(&writer, NULL, '{');
     head(&writer, view);
+    responder(&writer, view);
     jw_open(&writer, "services", '[');
     for (size_t i = 0; i < view->core->config->service_count; i++) {
         service_one(&writer, view, NULL, i, full);

@@ -12,7 +12,7 @@
 // Prefixes shown of each service unless all are asked for; those that are not as meant come first.
 #define STATUS_PREFIXES 8
 
-// What the prober knows beyond its verdicts; arg is the view's prober_arg.
+// What the prober knows beyond its verdicts.
 struct status_prober {
     // Why no bad verdict counts at present; NULL: they do.
     const char *(*trouble)(void *arg);
@@ -28,7 +28,9 @@ struct status_view {
     uint64_t started_ns;        // of the daemon, monotonic
     uint64_t now_ns, now_wall_ms;
     const struct status_prober *prober; // NULL: nobody knows
-    void *prober_arg;
+    // What the responder has counted; NULL: nobody knows.
+    void (*totals)(void *arg, struct dns_totals *out);
+    void *arg; // of both
 };
 
 // The texts are malloc'd, the caller's; NULL when out of memory.

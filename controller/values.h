@@ -30,5 +30,23 @@ int value_label(const char *value, void *field, char error[KEY_ERROR_MAX]);  // 
 int value_symbol(const char *value, void *field, char error[KEY_ERROR_MAX]); // char[64]
 int value_path(const char *value, void *field, char error[KEY_ERROR_MAX]);   // char[PATH_LEN_MAX]
 
+// How far an address of `listen` reaches.
+enum reach { REACH_HOST, REACH_ANY, REACH_WILDCARD };
+enum reach listen_reach(const struct responder_address *address);
+
+// Whether one is the wildcard that has the other in it: the kernel gives nobody both.
+bool listen_overlaps(const struct responder_address *a, const struct responder_address *b);
+
+// What in text, which may become a name, is a mistake: an IP address, or what hosts' names don't
+// have. Letters, digits, - and _, escapes for those who mean it, and "*" as the first label where a
+// wildcard may be. NULL: nothing.
+const char *domain_mistake(const char *text, bool wildcard);
+
+int value_listen(const char *word, void *field, char error[KEY_ERROR_MAX]);
+int value_server(const char *word, void *field, char error[KEY_ERROR_MAX]);   // responder.ns
+int value_zone(const char *value, void *field, char error[KEY_ERROR_MAX]);    // struct dns_name
+int value_mailbox(const char *value, void *field, char error[KEY_ERROR_MAX]); // the same
+int value_ttl(const char *value, void *field, char error[KEY_ERROR_MAX]);     // uint32_t seconds
+
 // [A-Za-z][A-Za-z0-9_-]*, shorter than size: what a probe or a service may be called.
 int name_check(const char *name, size_t size, char error[KEY_ERROR_MAX]);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -28,7 +29,7 @@ static const char *file_problem(const struct stat *stat)
         return "it is not a regular file";
     }
     if (stat->st_mode & (S_IROTH | S_IWOTH | S_IXOTH)) {
-        return "others may use it; chmod o= it";
+        return "others may read it; chmod o= it";
     }
     if (stat->st_mode & S_IWGRP) {
         return "its group may write it; chmod g-w it";
@@ -40,7 +41,7 @@ static const char *file_problem(const struct stat *stat)
 }
 
 // Why this can't be a secret; NULL, and the length is that of the line, if it can.
-static const char *text_problem(const char *text, size_t *length)
+static const char *text_problem(const char *text, size_t *length, bool lines)
 {
     if (*length > SECRET_MAX) {
         return "it is larger than 16384 bytes";
@@ -52,8 +53,9 @@ static const char *text_problem(const char *text, size_t *length)
         return "it is empty";
     }
     for (size_t i = 0; i < *length; i++) {
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
-            return "it holds more than one line of text";
+        bool space = lines && text[i] != '\0' && strchr("\n\r\t", text[i]);
+        if (((unsigned char)text[i] < ' ' && !space) || text[i] == 0x7f) {
+            return lines ? "it is not text" : "it holds more than one line of text";
         }
     }
     return NULL;
@@ -92,7 +94,7 @@ static bool unchanged(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-int secret_load(struct secret *secret, const char *path, char error[KEY_ERROR_MAX])
+static int load(struct secret *secret, const char *path, bool lines, char error[KEY_ERROR_MAX])
 {
     const char *problem = NULL;
     struct stat now;
@@ -103,7 +105,8 @@ int secret_load(struct secret *secret, const char *path, char error[KEY_ERROR_MA
     secret_drop(secret);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // never waits at a FIFO
     if (fd < 0 || fstat(fd, &secret->seen) != 0) {
-        problem = strerror(errno);
+        problem =
+            errno == EACCES ? "Permission denied; chgrp popgate and chmod 640 it" : strerror(errno);
         goto err;
     }
     problem = file_problem(&secret->seen);
@@ -116,7 +119,7 @@ int secret_load(struct secret *secret, const char *path, char error[KEY_ERROR_MA
         problem = strerror(errno);
         goto err;
     }
-    problem = text_problem(secret->text, &secret->length);
+    problem = text_problem(secret->text, &secret->length, lines);
     if (problem) {
         goto err;
     }
@@ -131,4 +134,33 @@ err:
     }
     secret_drop(secret);
     return -1;
+}
+
+int secret_load(struct secret *secret, const char *path, char error[KEY_ERROR_MAX])
+{
+    return load(secret, path, false, error);
+}
+
+int secret_load_lines(struct secret *secret, const char *path, char error[KEY_ERROR_MAX])
+{
+    return load(secret, path, true, error);
+}
+
+int secret_path(const char *file, const char *credential, char out[SECRET_PATH_MAX],
+                char error[KEY_ERROR_MAX])
+{
+    const char *directory = file[0] ? "" : getenv("CREDENTIALS_DIRECTORY");
+    if (!directory) {
+        snprintf(error, KEY_ERROR_MAX,
+                 "there is no $CREDENTIALS_DIRECTORY: has the unit LoadCredential=%.64s:...?",
+                 credential);
+        return -1;
+    }
+    int length = snprintf(out, SECRET_PATH_MAX, "%s%s%s", directory, file[0] ? "" : "/",
+                          file[0] ? file : credential);
+    if (length >= SECRET_PATH_MAX) {
+        snprintf(error, KEY_ERROR_MAX, "%.150s: the path is too long", out);
+        return -1;
+    }
+    return 0;
 }

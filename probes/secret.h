@@ -12,16 +12,26 @@
 
 #include <sys/stat.h>
 
-#define SECRET_MAX 16384 // bytes
+#define SECRET_MAX      16384 // bytes
+#define SECRET_PATH_MAX 512
 
 // Zeroed holds nothing.
 struct secret {
-    char *text; // one line, without its end; NULL before secret_load()
+    char *text; // without the last line's end; NULL before secret_load()
     size_t length;
     struct stat seen; // the file as it was read
 };
 
-// Makes text the content of the file at path. 0, or -1 with why not, and nothing is held then.
+// Makes text the content of the file at path, which is one line. 0, or -1 with why not, and nothing
+// is held then.
 int secret_load(struct secret *secret, const char *path, char error[KEY_ERROR_MAX]);
+
+// The same for a file of any number of lines.
+int secret_load_lines(struct secret *secret, const char *path, char error[KEY_ERROR_MAX]);
+
+// Where the secret is that is configured as a file or, where file is empty, as the name of a
+// systemd credential (systemd.exec(5)). 0, or -1 with why that can't be told.
+int secret_path(const char *file, const char *credential, char out[SECRET_PATH_MAX],
+                char error[KEY_ERROR_MAX]);
 
 void secret_drop(struct secret *secret);

@@ -32,7 +32,6 @@
 #define FORM_MAX      (JWT_MAX + 4096)
 #define BEARER        "Authorization: Bearer "
 #define FORM_TYPE     "Content-Type: application/x-www-form-urlencoded"
-#define PATH_TEXT_MAX 512
 #define HOUR_MS       UINT64_C(3600000)
 #define REVEALED_MAX  12 // bytes of a secret in a row
 
@@ -614,33 +613,15 @@ static void on_transfer(struct transfer *transfer)
     on_step[state->step](state);
 }
 
-// Where the client's secret is. False, and problem says why, if that can't be told.
-static bool secret_path(const struct token_options *options, char out[PATH_TEXT_MAX],
-                        char problem[KEY_ERROR_MAX])
-{
-    const char *directory = getenv("CREDENTIALS_DIRECTORY"); // systemd.exec(5)
-    if (options->secret_file[0]) {
-        snprintf(out, PATH_TEXT_MAX, "%s", options->secret_file);
-        return true;
-    }
-    if (!directory) {
-        snprintf(problem, KEY_ERROR_MAX,
-                 "there is no $CREDENTIALS_DIRECTORY: has the unit LoadCredential=%.64s:...?",
-                 options->secret_credential);
-        return false;
-    }
-    return snprintf(out, PATH_TEXT_MAX, "%s/%s", directory, options->secret_credential) <
-           PATH_TEXT_MAX;
-}
-
 // Reads what has changed since the last check. False, and the check has ended, if that can't be.
 static bool load_secrets(struct state *state)
 {
     const struct token_options *options = options_of(state);
-    char path[PATH_TEXT_MAX];
-    char problem[KEY_ERROR_MAX] = "the path is too long";
+    char path[SECRET_PATH_MAX];
+    char problem[KEY_ERROR_MAX];
     if (options->client_id[0] &&
-        (!secret_path(options, path, problem) || secret_load(&state->secret, path, problem) != 0)) {
+        (secret_path(options->secret_file, options->secret_credential, path, problem) != 0 ||
+         secret_load(&state->secret, path, problem) != 0)) {
         end_unread(state, "client's secret", problem);
         return false;
     }

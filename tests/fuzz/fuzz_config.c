@@ -63,6 +63,22 @@ static void check_rendered(const struct config *config)
     birdconf_free(conf);
 }
 
+static void check_zone(const struct config *config)
+{
+    char error[KEY_ERROR_MAX];
+    must(config->responder.threads > 0 && config->responder.tcp_clients > 0);
+    must(config->answer_count == 0 || config->zone.apex);
+    for (size_t i = 0; i < config->answer_count; i++) {
+        must(!zone_check(&config->zone, i, error));
+        must(config->answers[i].record_count > 0);
+    }
+    if (config->responder.listen_count > 0) {
+        struct zone *zone = zone_new(&config->zone);
+        must(zone != NULL);
+        zone_free(zone);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 1);
@@ -78,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (config) {
         check_order(config);
         check_rendered(config);
+        check_zone(config);
     }
     config_free(config);
     free(text);

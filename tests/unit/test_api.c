@@ -64,7 +64,8 @@ static const char *shell_trouble(void *arg)
     return NULL;
 }
 
-static const struct api_shell shell = {shell_core, shell_change, shell_reload, shell_trouble, NULL};
+static const struct api_shell shell = {shell_core,    shell_change, shell_reload,
+                                       shell_trouble, NULL,         NULL};
 
 static int set_up(void **state)
 {

@@ -289,6 +289,22 @@ static void isolation_overtakes_a_drain_that_waits_for_the_guard(void **state)
     assert_int_equal(second.status, 200);
 }
 
+static void ending_what_is_not_there_says_so(void **state)
+{
+    (void)state;
+    submit(&first, VERB_UNDRAIN, TOKEN);
+    save_ends(NULL);
+    assert_int_equal(first.status, 200);
+    assert_string_equal(first.message, "nothing changed: not drained");
+    first.status = 0;
+    force_drain(&first, TOKEN);
+    save_ends(NULL);
+    first.status = 0;
+    submit(&first, VERB_UNDRAIN, TOKEN);
+    save_ends(NULL);
+    assert_string_equal(first.message, "undrained");
+}
+
 static void isolation_overtakes_an_undrain_that_is_being_saved(void **state)
 {
     (void)state;
@@ -436,6 +452,7 @@ int main(void)
         TEST(isolation_is_applied_before_it_is_saved_and_acknowledged_after),
         TEST(an_isolation_that_could_not_be_saved_stands_and_says_so),
         TEST(isolation_overtakes_a_drain_that_waits_for_the_guard),
+        TEST(ending_what_is_not_there_says_so),
         TEST(isolation_overtakes_an_undrain_that_is_being_saved),
         TEST(isolation_overtakes_a_release_that_is_being_saved),
         TEST(what_ends_while_a_change_is_applied_is_written_after_it),

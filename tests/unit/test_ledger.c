@@ -201,6 +201,8 @@ static void what_is_not_wholly_understood_is_damaged(void **state)
     ledger_clear(&ledger);
 }
 
+static const char drained_text[] = "{\"version\":1,\"services\":{}}";
+
 static void a_damaged_file_is_kept_aside_and_stays_damaged_until_the_next_save(void **state)
 {
     (void)state;
@@ -208,15 +210,18 @@ static void a_damaged_file_is_kept_aside_and_stays_damaged_until_the_next_save(v
     struct ledger empty = {0};
     put_file("half a fi");
     assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
-    assert_non_null(strstr(message, ".damaged-1"));
     assert_int_equal(ledger.count, 0);
+    assert_int_equal(files_with("damaged"), 0); // whoever reads changes nothing
+    ledger_set_aside(directory, drained_text, message);
+    assert_non_null(strstr(message, ".damaged-1"));
     assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
+    ledger_set_aside(directory, drained_text, message);
     assert_int_equal(files_with("damaged"), 1);
     save(&empty);
     assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_OK);
     assert_int_equal(files_with("damaged"), 1);
     put_file("again");
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
+    ledger_set_aside(directory, drained_text, message);
     assert_non_null(strstr(message, ".damaged-2"));
 }
 
@@ -246,18 +251,17 @@ static void what_is_no_ledger_is_kept_aside_too(void **state)
 {
     (void)state;
     struct ledger ledger;
-    struct ledger empty = {0};
     char path[128];
     snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
     assert_int_equal(symlink("/nonexistent/popgate", path), 0);
     assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_UNREADABLE);
+    ledger_set_aside(directory, drained_text, message);
     assert_non_null(strstr(message, ".damaged-1"));
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_UNREADABLE);
+    ledger_set_aside(directory, drained_text, message);
     assert_non_null(strstr(message, ".damaged-2"));
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
-    save(&empty);
     assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_OK);
     snprintf(path, sizeof path, "%s/" LEDGER_FILE ".damaged-2", directory);
     assert_int_equal(rmdir(path), 0);

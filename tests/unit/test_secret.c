@@ -85,9 +85,9 @@ static void the_group_may_read_and_nobody_else_anything(void **state)
         {0400, NULL},
         {0640, NULL},
         {0440, NULL},
-        {0644, "others may use it"},
-        {0602, "others may use it"},
-        {0601, "others may use it"},
+        {0644, "others may read it"},
+        {0602, "others may read it"},
+        {0601, "others may read it"},
         {0660, "its group may write it"},
     };
     struct world *world = *state;
@@ -115,7 +115,7 @@ static void a_secret_in_use_is_dropped_when_its_file_can_no_longer_be_trusted(vo
     struct world *world = *state;
     assert_int_equal(load(world), 0);
     chmod(world->path, 0644);
-    assert_refused(world, "others may use it");
+    assert_refused(world, "others may read it");
     unlink(world->path);
     assert_refused(world, "No such file or directory");
 }
@@ -130,6 +130,38 @@ static void a_changed_file_is_read_again_and_an_unchanged_one_is_not(void **stat
     write_file(world, "another", 7);
     assert_int_equal(load(world), 0);
     assert_string_equal(world->secret.text, "another");
+}
+
+static void several_lines_are_read_where_they_may_be(void **state)
+{
+    struct world *world = *state;
+    write_file(world, "tell\tone\r\ntell nobody\n", 22);
+    assert_int_equal(secret_load_lines(&world->secret, world->path, world->error), 0);
+    assert_string_equal(world->secret.text, "tell\tone\r\ntell nobody");
+    write_file(world, "tell\0nobody\n", 12);
+    assert_int_equal(secret_load_lines(&world->secret, world->path, world->error), -1);
+    assert_non_null(strstr(world->error, "it is not text"));
+}
+
+static void a_secret_is_a_file_or_a_credential(void **state)
+{
+    struct world *world = *state;
+    char path[SECRET_PATH_MAX];
+    char directory[SECRET_PATH_MAX];
+    unsetenv("CREDENTIALS_DIRECTORY");
+    assert_int_equal(secret_path("/a/b", "", path, world->error), 0);
+    assert_string_equal(path, "/a/b");
+    assert_int_equal(secret_path("", "key", path, world->error), -1);
+    assert_non_null(strstr(world->error, "LoadCredential=key"));
+    setenv("CREDENTIALS_DIRECTORY", "/run/credentials/popgated.service", 1);
+    assert_int_equal(secret_path("", "key", path, world->error), 0);
+    assert_string_equal(path, "/run/credentials/popgated.service/key");
+    memset(directory, 'x', sizeof directory);
+    directory[sizeof directory - 1] = '\0';
+    setenv("CREDENTIALS_DIRECTORY", directory, 1);
+    assert_int_equal(secret_path("", "key", path, world->error), -1);
+    assert_non_null(strstr(world->error, "too long"));
+    unsetenv("CREDENTIALS_DIRECTORY");
 }
 
 static void what_is_no_single_line_is_refused(void **state)
@@ -178,6 +210,8 @@ int main(void)
         WITH_FILE(a_file_of_somebody_else_is_refused),
         WITH_FILE(a_secret_in_use_is_dropped_when_its_file_can_no_longer_be_trusted),
         WITH_FILE(a_changed_file_is_read_again_and_an_unchanged_one_is_not),
+        WITH_FILE(several_lines_are_read_where_they_may_be),
+        WITH_FILE(a_secret_is_a_file_or_a_credential),
         WITH_FILE(what_is_no_single_line_is_refused),
         WITH_FILE(what_is_no_file_is_refused_at_once),
         WITH_FILE(a_process_with_a_secret_leaves_no_core),

@@ -437,6 +437,81 @@ static void an_answer_that_makes_no_sense_is_shown_without_a_crash(void **state)
     }
 }
 
+// ---- the responder ----
+
+static void some_totals(void *arg, struct dns_totals *out)
+{
+    (void)arg;
+    *out = (struct dns_totals){.tcp_open = 3};
+    out->counts[DNS_UDP4][DNS_COUNT_RECEIVED] = 1000;
+    out->counts[DNS_UDP6][DNS_COUNT_RECEIVED] = 200;
+    out->counts[DNS_TCP6][DNS_COUNT_RECEIVED] = 30;
+    out->counts[DNS_UDP4][DNS_COUNT_SLIPPED] = 4;
+    out->counts[DNS_UDP6][DNS_COUNT_DROPPED] = 5;
+    out->counts[DNS_UDP6][DNS_COUNT_UNSENT] = 6;
+    out->rcodes[DNS_UDP4][DNS_REFUSED] = 7;
+    out->kinds[DNS_TCP6][DNS_KIND_WHOAMI] = 30;
+}
+
+static json_t *status_with_responder(void)
+{
+    fixture_free(fixture);
+    fixture =
+        fixture_new("", FIXTURE_SERVICES "[responder]\nlisten = 192.0.2.1:53 [2001:db8::1]:53\n"
+                                         "zone = pop.example.net\nthreads = 2\n");
+    struct status_view now = view();
+    now.totals = some_totals;
+    return parsed(status_all(&now, false, NULL));
+}
+
+static void status_tells_where_the_responder_listens_and_what_it_counted(void **state)
+{
+    (void)state;
+    json_t *json = status_with_responder();
+    says(json, "responder.id", "fra1");
+    says(json, "responder.zone", "pop.example.net.");
+    says(json, "responder.listen.1", "[2001:db8::1]:53");
+    counts(json, "responder.threads", 2);
+    says(json, "responder.cookie_secret", "made up at start");
+    counts(json, "responder.tcp_open", 3);
+    counts(json, "responder.channels.udp4.received", 1000);
+    counts(json, "responder.channels.udp4.rcodes.REFUSED", 7);
+    counts(json, "responder.channels.tcp6.kinds.whoami", 30);
+    counts(json, "responder.channels.tcp4.kinds.whoami", 0);
+    assert_null(at(json, "responder.channels.udp4.rcodes.NOERROR")); // none: not told
+    json_decref(json);
+    json = status();
+    assert_true(json_is_object(at(json, "responder")));
+    json_decref(json);
+}
+
+static void without_a_responder_status_says_so(void **state)
+{
+    (void)state;
+    json_t *json = status();
+    assert_true(json_is_null(at(json, "responder")));
+    char *text = text_of(everything, json, 80, false);
+    assert_null(strstr(text, "responder"));
+    free(text);
+}
+
+static void text_tells_of_the_responder_in_short(void **state)
+{
+    (void)state;
+    char *text = text_of(everything, status_with_responder(), 80, false);
+    assert_non_null(strstr(text, "responder fra1, zone pop.example.net. on 192.0.2.1:53 "
+                                 "[2001:db8::1]:53\n"
+                                 "  1200 queries over UDP, 30 over TCP (3 connected), 7 refused,"));
+    assert_non_null(strstr(text, "5 dropped over it"));
+    assert_null(strstr(text, "missing")); // none: not told
+    assert_non_null(strstr(text, "cookie secret"));
+    fits(text, 80);
+    free(text);
+    text = text_of(everything, status_with_responder(), 40, false);
+    fits(text, 40);
+    free(text);
+}
+
 // ---- as Nagios says it ----
 
 static enum check_result check(char line[CHECK_LINE_MAX])
@@ -548,6 +623,9 @@ int main(void)
         WITH_CORE(status_shows_target_seen_since_and_why),
         cmocka_unit_test(ages_read_as_people_say_them),
         cmocka_unit_test(an_answer_that_makes_no_sense_is_shown_without_a_crash),
+        WITH_CORE(status_tells_where_the_responder_listens_and_what_it_counted),
+        WITH_CORE(without_a_responder_status_says_so),
+        WITH_CORE(text_tells_of_the_responder_in_short),
         WITH_CORE(check_is_ok_when_all_is_announced),
         WITH_CORE(check_is_critical_when_a_service_fails_or_bird_is_lost),
         WITH_CORE(check_warns_of_what_people_did),
