@@ -3,6 +3,7 @@
 
 #include "tests/lab/lab.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 static inline void cost_read(pid_t pid, const char *file, char *out, size_t size)
 {
-    char path[64];
+    char path[128];
 
     snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
     FILE *stream = fopen(path, "re");
@@ -50,4 +51,29 @@ static inline double cost_cpu_s(pid_t pid)
         lab_fail("read the CPU time from /proc/%d/stat: \"%s\"", pid, text);
     }
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+// In s: what the process's threads, as many as there are now, have run on a CPU, to the nanosecond.
+static inline double cost_runtime_s(pid_t pid)
+{
+    char path[64];
+    const struct dirent *entry;
+    double sum_ns = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *tasks = opendir(path);
+    while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            char file[64], text[128];
+
+            snprintf(file, sizeof file, "task/%.20s/schedstat", entry->d_name);
+            cost_read(pid, file, text, sizeof text);
+            sum_ns += strtod(text, NULL);
+        }
+    }
+    if (tasks == NULL) {
+        lab_fail("read %s", path);
+    }
+    closedir(tasks);
+    return sum_ns / 1e9;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool output_has(const char *text)
@@ -170,6 +171,34 @@ static void damage_that_nobody_has_settled_is_still_a_drain_after_another_restar
     POP_HISTORY(&pop, 0, "");
 }
 
+static void a_start_that_fails_leaves_the_ledger_as_it_was(void **state)
+{
+    char config[LAB_PATH_MAX];
+    char path[LAB_PATH_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    (void)state;
+    assert_int_equal(mkdir(lab_path(pop.node, "state/ledger.json", path), 0700), 0);
+    pop_write(&pop, POP_USUAL "[responder]\nlisten = 127.0.0.1:53\n"
+                              "cookie_secret_file = /nonexistent/popgate\n");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(lab_run(pop.node,
+                                 LAB_ARGV(lab_popgated_program(), "--config",
+                                          lab_path(pop.node, "popgate.conf", config)),
+                                 pop_output, sizeof pop_output),
+                         1);
+        assert_true(output_has("/nonexistent/popgate"));
+        assert_int_equal(files_beginning_with(&pop, "state", "ledger.json.damaged"), 0);
+    }
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_SAYS(&pop, "services dns intent kind", "drain");
+    assert_int_equal(files_beginning_with(&pop, "state", "ledger.json.damaged"), 1);
+    lab_popgated_kill(pop.popgated);
+    lab_popgated_restart(pop.popgated);
+    POP_WAIT_SAYS(&pop, "services dns intent kind", "drain");
+    assert_int_equal(files_beginning_with(&pop, "state", "ledger.json.damaged"), 1);
+}
+
 static void a_missing_state_directory_drains_everything(void **state)
 {
     char path[LAB_PATH_MAX];
@@ -207,6 +236,7 @@ int main(void)
         LAB_TEST(a_ledger_of_garbage_is_set_aside_and_everything_is_drained),
         LAB_TEST(an_empty_ledger_is_set_aside_and_everything_is_drained),
         LAB_TEST(damage_that_nobody_has_settled_is_still_a_drain_after_another_restart),
+        LAB_TEST(a_start_that_fails_leaves_the_ledger_as_it_was),
         LAB_TEST(a_missing_state_directory_drains_everything),
         LAB_TEST(an_include_file_that_somebody_removes_comes_back),
     };

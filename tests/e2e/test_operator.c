@@ -57,6 +57,8 @@ static void an_undrain_within_grace_leaves_no_gap(void **state)
     POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h");
     POP_WAIT_DRAINING(&pop);
     POP_COMMAND(&pop, 0, "undrain", "dns", "--wait");
+    POP_COMMAND(&pop, 0, "undrain", "dns");
+    assert_true(output_has("not drained"));
     POP_HISTORY(&pop, 0, "AGA");
 }
 

@@ -302,7 +302,7 @@ static void a_secret_that_cant_be_trusted_is_no_evidence(void **state)
     strict_keys("");
     lab_path(node, "secret", path);
     chmod(path, 0644);
-    LAB_CHECK(node, VERDICT_UNKNOWN, "secret", "secret: others may use it", keys_text);
+    LAB_CHECK(node, VERDICT_UNKNOWN, "secret", "secret: others may read it", keys_text);
     chmod(path, 0620);
     LAB_CHECK(node, VERDICT_UNKNOWN, "secret", "its group may write it", keys_text);
     chmod(path, 0640);

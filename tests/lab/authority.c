@@ -32,6 +32,11 @@ static void write_zone(const struct lab_node *node, const struct lab_authority *
 {
     FILE *out = begin_file(node, "zone");
 
+    if (authority->file != NULL) {
+        fputs(authority->file, out);
+        end_file(out, "zone");
+        return;
+    }
     fprintf(out,
             "$ORIGIN %s.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n"
             "ns A 192.0.2.53\n%s\n",
@@ -62,7 +67,7 @@ static void write_nsd_conf(const struct lab_node *node, const struct lab_authori
             "server:\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"%s\"\n  pidfile: \"\"\n"
             "  zonelistfile: \"%s/nsd.zones\"\n  xfrdfile: \"%s/nsd.xfrd\"\n  xfrdir: \"%s\"\n"
             "  database: \"\"\n  identity: \"%s\"\n  server-count: %u\n  reuseport: yes\n"
-            "  verbosity: 1\n",
+            "  verbosity: 1\n  rrl-ratelimit: 0\n  minimal-responses: yes\n",
             lab_dir(node), lab_dir(node), lab_dir(node), lab_dir(node), lab_name(node),
             authority->workers != 0 ? authority->workers : 1U);
     if (authority->nsid != NULL) {

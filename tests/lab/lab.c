@@ -280,6 +280,24 @@ void lab_ip(struct lab_node *node, const char *format, ...)
     }
 }
 
+void lab_sysctl(struct lab_node *node, const char *variable, const char *value)
+{
+    char path[256];
+
+    snprintf(path, sizeof path, "/proc/sys/%s", variable);
+    lab_enter(node);
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    const bool written = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+    const int error = errno;
+    lab_leave();
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (!written) {
+        lab_fail("set %s to %s in node %s: %s", variable, value, node->name, strerror(error));
+    }
+}
+
 void lab_enter(const struct lab_node *node)
 {
     if (home_net < 0) {

@@ -82,6 +82,9 @@ void lab_address_delete(struct lab_node *node, const char *address);
 // Runs `ip <arguments>` in the node; format as printf's.
 __attribute__((format(printf, 2, 3))) void lab_ip(struct lab_node *node, const char *format, ...);
 
+// Sets a kernel variable of the node's network, such as "net/ipv4/ip_forward".
+void lab_sysctl(struct lab_node *node, const char *variable, const char *value);
+
 // The calling thread (any) works in the node's network until lab_leave(). Sockets stay where they
 // were made.
 void lab_enter(const struct lab_node *node);

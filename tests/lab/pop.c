@@ -75,7 +75,7 @@ static void start_router(struct pop *pop, const struct pop_options *options)
 
 static void start_upstream(struct pop *pop)
 {
-    struct lab_node *upstream = lab_node("upstream");
+    struct lab_node *upstream = pop->upstream = lab_node("upstream");
 
     lab_link(pop->node, ROUTER_V4 "/24 " ROUTER_V6 "/64", upstream,
              UPSTREAM_V4 "/24 " UPSTREAM_V6 "/64");
@@ -143,7 +143,9 @@ struct pop pop_make(const struct pop_options *options)
     if (options->transit) {
         start_transit(&pop);
     }
-    start_unbound(&pop, options);
+    if (!options->bare) {
+        start_unbound(&pop, options);
+    }
     start_router(&pop, options);
     LAB_WAIT(tap_established(pop.tap) && lab_bird_established(pop.bird, "upstream"),
              "the session with the upstream", POP_WAIT_MS);

@@ -28,12 +28,14 @@ struct pop_options {
     bool direct_lo;      // BIRD takes the anycast addresses from lo as well (bird-facts 11)
     bool no_include;     // bird.conf lacks popgate's line
     bool no_unbound;     // the service is not there yet: lab_unbound_restart() starts it
+    bool bare;           // neither unbound nor the addresses
     const char *exports; // to the upstream; NULL: LAB_EXPORT
     const char *extra;   // more of bird.conf; may be NULL
 };
 
 struct pop {
     struct lab_node *node;          // the router
+    struct lab_node *upstream;      // where the tap is
     struct lab_bird *bird;          // on it
     struct tap *tap;                // the upstream, and what it sees
     struct tap *another_pop;        // NULL unless asked for

@@ -41,6 +41,7 @@ struct lab_authority {
     uint16_t port;       // 0: 53
     const char *zone;    // e.g. "example.net"
     const char *records; // lines of the zone file after SOA and NS, e.g. "www A 192.0.2.80"
+    const char *file;    // the whole zone file instead; may be NULL
     const char *nsid;    // RFC 5001, a word; may be NULL
     unsigned workers;    // processes (NSD) or UDP threads (Knot); 0: 1
 };

@@ -2,9 +2,11 @@
 //
 // A PoP's router with BIRD, popgated and three services behind anycast addresses of their own
 // (unbound, nginx with TLS, Glewlwyd for tokens), two upstreams (a BIRD, and a listener that writes
-// down when each UPDATE came) and another PoP. Each step says what was done and what the upstreams
-// saw of it. Ends with 1 if a step did not happen. Everything is gone afterwards, after Ctrl-C too;
-// with --keep it stays until then.
+// down when each UPDATE came) and another PoP; at the end two PoPs whose responders share an
+// address, and a client that moves from one to the other. Each step says what was done and what the
+// upstreams saw of it. Ends with 1 if a step did not happen. Everything is gone afterwards, after
+// Ctrl-C too; with --keep it stays until then.
+#include "tests/lab/pair.h"
 #include "tests/lab/trio.h"
 
 #include <limits.h>
@@ -334,9 +336,61 @@ static void restart_popgated(struct pop *pop)
     note("the upstream saw nothing; popgated knows again that all is well");
 }
 
+// --- Two PoPs ------------------------------------------------------------------------------------
+
+#define ANSWERS_SHOWN 1000 // by each PoP, at least
+
+static void show_answers(const struct lab_stream_result *result)
+{
+    for (size_t i = 0; i < result->said_count; i++) {
+        printf("      answered %-51s %8lu\n", result->said[i].text,
+               (unsigned long)result->said[i].count);
+    }
+    printf("      %-60s %8lu\n", "asked", (unsigned long)result->asked);
+    printf("      %-60s %8lu\n", "lost", (unsigned long)result->lost);
+}
+
+static struct pair move_clients(void)
+{
+    char command[96], said[PAIR_POPS][16];
+    struct lab_stream_result result;
+
+    step("two more PoPs, fra1 and ams1, announce popgate's own responder to one upstream;\n"
+         "    a client there asks id.server CH TXT again and again, and one PoP is drained");
+    struct pair pair = pair_make();
+    const size_t from = pair_best(&pair), to = 1 - from;
+    for (size_t i = 0; i < PAIR_POPS; i++) {
+        snprintf(said[i], sizeof said[i], "\"%s\"", pair_names[i]);
+    }
+    struct lab_stream *stream = lab_stream_start(&(struct lab_stream_options){
+        .server = pair.client,
+        .query = {.name = "id.server", .type = DNS_TXT, .class = DNS_CLASS_CH},
+        .pause_us = 200,
+    });
+    LAB_WAIT(lab_stream_said(stream, said[from]) >= ANSWERS_SHOWN, "answers of the first PoP",
+             POP_WAIT_MS);
+    snprintf(command, sizeof command, "\n    %s$ popgate drain %s\n\n", pair_names[from],
+             PAIR_SERVICE);
+    fputs(command, stdout);
+    const uint64_t drained_ns = lab_now_ns();
+    POP_COMMAND(&pair.pops[from], 0, "drain", PAIR_SERVICE, "--reason", "demo");
+    LAB_WAIT(lab_stream_said(stream, said[to]) >= ANSWERS_SHOWN &&
+                 lab_bird_imported(pair.upstream_bird, pair_names[from]) == 0,
+             "answers of the other PoP, and the withdrawal of the first", POP_WAIT_MS);
+    lab_stream_stop(stream);
+    lab_stream_result(stream, &result);
+    saw("the first answer of the other PoP", drained_ns, result.said[1].first_ns);
+    show_answers(&result);
+    if (result.lost + result.malformed > 0 || result.said_count != PAIR_POPS) {
+        lab_fail("a query was lost, or answered by nobody of the two");
+    }
+    note("every query was answered, by one PoP or by the other");
+    return pair;
+}
+
 // --- Afterwards ----------------------------------------------------------------------------------
 
-static void keep(const struct pop *pop)
+static void keep(const struct pop *pop, const struct pair *pair)
 {
     char enter[LAB_ENTER_MAX], program[PATH_MAX];
     sigset_t ending;
@@ -357,6 +411,17 @@ static void keep(const struct pop *pop)
            "In the second one:\n\n"
            "  birdc -s %s show route all\n",
            lab_bird_socket(pop->bird), lab_bird_socket(pop->transit));
+    printf("\nOf the two PoPs, the upstream with the client, then %s and %s:\n\n", pair_names[0],
+           pair_names[1]);
+    printf("  %s\n", lab_enter_command(pair->upstream, enter));
+    for (size_t i = 0; i < PAIR_POPS; i++) {
+        printf("  %s\n", lab_enter_command(pair->pops[i].node, enter));
+    }
+    printf("\n  dig @192.0.2.53 id.server CH TXT +short\n");
+    for (size_t i = 0; i < PAIR_POPS; i++) {
+        printf("  %s --socket %s/run/popgate.sock undrain " PAIR_SERVICE "\n", program,
+               lab_dir(pair->pops[i].node));
+    }
     sigemptyset(&ending);
     sigaddset(&ending, SIGINT);
     sigaddset(&ending, SIGTERM);
@@ -387,10 +452,11 @@ int main(int argc, char **argv)
     configure_by_hand(&pop);
     restart_bird(&pop);
     restart_popgated(&pop);
+    const struct pair pair = move_clients();
     printf("\nEverything happened as it should, in %.0f s.\n",
            (double)(lab_now_ns() - began_ns) / (double)(1000 * MS));
     if (kept) {
-        keep(&pop);
+        keep(&pop, &pair);
     }
     lab_clear();
     return 0;
