@@ -517,7 +517,11 @@ static int parse_name(const char *text, struct dns_name *out, char *error)
 {
     const char *problem = domain_mistake(text, false);
     problem = problem ? problem : dns_name_parse(text, out);
-    return problem ? refuse(error, "\"%.80s\" is not a domain name: %s", text, problem) : 0;
+    if (problem) {
+        refuse(error, "\"%.80s\" is not a domain name: %s", text, problem);
+        return -1;
+    }
+    return 0;
 }
 
 int value_server(const char *word, void *field, char error[KEY_ERROR_MAX])
