@@ -184,7 +184,9 @@ bool dns_request_read(const struct dns_snapshot *snapshot, const struct dns_aske
     if (!dns_read_header(&reader, &header) || header.flags & DNS_QR) {
         return false;
     }
-    *out = (struct dns_request){.id = header.id, .flags = header.flags};
+    memset(out, 0, offsetof(struct dns_request, question)); // a name is large
+    out->id = header.id;
+    out->flags = header.flags;
     out->rcode = read_body(snapshot, asker, &reader, &header, out);
     // Other opcodes' sections may mean anything, so whether they are well-formed says nothing.
     if (header.flags & DNS_OPCODE_MASK) {

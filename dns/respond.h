@@ -47,7 +47,6 @@ struct dns_snapshot {
 struct dns_request {
     uint16_t id, flags;
     bool has_question, has_edns;
-    struct dns_question question; // as sent, in its case
     struct dns_edns edns;
     bool wants_nsid;
     bool has_subnet, wants_keepalive; // RFC 7871; RFC 7828
@@ -57,6 +56,7 @@ struct dns_request {
     uint8_t client_cookie[COOKIE_CLIENT_SIZE];
     uint16_t rcode; // DNS_NOERROR: to be answered from the zone; else already this error
     bool zoneless;  // no question: who asks just wants a cookie (RFC 7873 section 5.4)
+    struct dns_question question; // if has_question; as sent, in its case
 };
 
 enum dns_transport { DNS_UDP, DNS_TCP };
