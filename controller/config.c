@@ -524,10 +524,8 @@ static void build_service(const struct builder *builder, const struct section *s
     set_name(builder, section, service->name, sizeof service->name);
     set_symbol(service);
     check_entries(builder, section, tables, 2);
-    uint64_t hash = hash_text(HASH_START, section->name);
-    hash = read_keys(builder, section, NULL, service_keys, service, hash);
-    hash = read_keys(builder, section, builder->defaults, service_timing_keys, service, hash);
-    service->fingerprint = hash;
+    read_keys(builder, section, NULL, service_keys, service, HASH_START);
+    read_keys(builder, section, builder->defaults, service_timing_keys, service, HASH_START);
 
     if (!section_find(section, "require") && !section_find(section, "any")) {
         problem_error(builder->problems, section->line,

@@ -53,7 +53,6 @@ struct service_conf {
     char name[SERVICE_NAME_MAX];
     char symbol[SERVICE_NAME_MAX]; // the name in BIRD's protocols: '-' becomes '_'
     unsigned line;
-    uint64_t fingerprint; // of all its resolved keys
     struct prefix *prefixes;
     size_t prefix_count;
     bool has_family[FAMILIES];
