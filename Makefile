@@ -37,8 +37,9 @@ CFLAGS_ALL   = -std=c17 $(OPT) $(WARN) $(HARDEN) -MMD -MP $(CFLAGS)
 LDFLAGS_ALL  = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 LDLIBS_ALL   = $(shell pkg-config --libs $(PKGS)) -lpthread
 
-MAINS := controller/main.c controller/popgate.c
-LIB   := $(filter-out $(MAINS),$(wildcard controller/*.c probes/*.c birdctl/*.c dns/*.c))
+MAINS := controller/daemon/main.c controller/cli/popgate.c
+ROOMS := base birdctl dns dns/responder probes controller/config controller/core controller/api controller/daemon controller/cli
+LIB   := $(filter-out $(MAINS),$(wildcard $(addsuffix /*.c,$(ROOMS))))
 LAB   := $(wildcard tests/lab/*.c)
 UNIT  := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 E2E   := $(patsubst tests/e2e/%.c,%,$(wildcard tests/e2e/test_*.c))
@@ -72,9 +73,9 @@ $(BUILD)/liblab.a: $(call obj,$(LAB))
 LINK = @echo "  LD  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(filter %.o,$^) $(filter %.a,$^) -o $@ -Wl,--as-needed $(LDLIBS_ALL)
 CMOCKA = $(shell pkg-config --libs cmocka)
 
-$(BUILD)/popgated: $(call obj,controller/main.c) $(ARCHIVE)
+$(BUILD)/popgated: $(call obj,controller/daemon/main.c) $(ARCHIVE)
 	$(LINK)
-$(BUILD)/popgate: $(call obj,controller/popgate.c) $(ARCHIVE)
+$(BUILD)/popgate: $(call obj,controller/cli/popgate.c) $(ARCHIVE)
 	$(LINK)
 $(BUILD)/sim: $(call obj,$(SIM)) $(ARCHIVE)
 	$(LINK)
@@ -182,7 +183,7 @@ soak: packages-build
 	@$(AGAIN) $(BUILD)/sim
 	$(BUILD)/sim --forever --seed $(if $(SEED),$(SEED),1000000)
 
-SOURCES = $(wildcard controller/*.[ch] probes/*.[ch] birdctl/*.[ch] dns/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
+SOURCES = $(wildcard $(addsuffix /*.[ch],$(ROOMS)) tests/*/*.[ch] tests/*/*/*.[ch])
 lint: packages-check
 	clang-format --dry-run -Werror $(SOURCES)
 	@$(AGAIN) BUILD=build/clang CC=clang -j$$(nproc) all $(patsubst %,build/clang/%,$(UNIT) $(E2E) $(BENCH) sim demo)

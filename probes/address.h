@@ -1,7 +1,7 @@
 // The kernel's list of addresses, read as the `address` probe needs it. Pure.
 #pragma once
 
-#include "probes/keys.h"
+#include "base/keys.h"
 
 #include <linux/netlink.h>
 

@@ -6,7 +6,7 @@
 // channel_receive(), channel_send()): epoll's word for it is not needed.
 #pragma once
 
-#include "probes/keys.h"
+#include "base/keys.h"
 
 #include <uv.h>
 

@@ -1,7 +1,7 @@
 // Queries and judgements of `dns` probes, see probes/dns_query.h.
 #include "probes/dns_query.h"
 
-#include "probes/random.h"
+#include "base/random.h"
 
 #include <arpa/inet.h>
 #include <assert.h>

@@ -5,7 +5,7 @@
 // means belong to the scheduler and to the controller.
 #pragma once
 
-#include "probes/keys.h"
+#include "base/keys.h"
 
 #include <time.h>
 #include <uv.h>

@@ -17,7 +17,7 @@
 // reads through probe_conf() each time: a reload may have moved it.
 #include "probes/scheduler.h"
 
-#include "probes/random.h"
+#include "base/random.h"
 #include "probes/selfcheck.h"
 #include "probes/watch.h"
 

@@ -8,7 +8,7 @@
 // in memory of its own and wiped when it goes. No message has any of it.
 #pragma once
 
-#include "probes/keys.h"
+#include "base/keys.h"
 
 #include <sys/stat.h>
 

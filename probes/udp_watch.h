@@ -5,7 +5,7 @@
 // its own, and waits to be told.
 #pragma once
 
-#include "probes/keys.h"
+#include "base/keys.h"
 #include "probes/netlink.h"
 
 #define UDP_WATCH_WHY_MAX   96

@@ -1,6 +1,6 @@
 // Any bytes as the include file of a former run. What is accepted can be switched, and then is
 // still accepted with the same revision.
-#include "controller/birdconf.h"
+#include "controller/core/birdconf.h"
 
 #include <stdlib.h>
 #include <string.h>

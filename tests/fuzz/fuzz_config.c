@@ -1,6 +1,6 @@
 // Any text as popgate.conf. What is accepted must render to an include file of BIRD that comes back
 // as it was, and hold what config.h promises.
-#include "controller/birdconf.h"
+#include "controller/core/birdconf.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 // from that alone.
 #pragma once
 
-#include "controller/config.h"
-#include "controller/core.h"
+#include "controller/config/config.h"
+#include "controller/core/core.h"
 
 #define MODEL_SESSIONS  3
 #define MODEL_PROTOCOLS 64

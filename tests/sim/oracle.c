@@ -1,6 +1,6 @@
 #include "tests/sim/oracle.h"
 
-#include "controller/explain.h"
+#include "controller/core/explain.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 // and what came out, by its own simple bookkeeping, never by the core's.
 #pragma once
 
-#include "controller/core.h"
+#include "controller/core/core.h"
 #include "tests/sim/bird.h"
 
 #define ORACLE_PROBES   16

@@ -2,7 +2,7 @@
 // waiting.
 #pragma once
 
-#include "probes/keys.h"
+#include "base/keys.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,9 +1,9 @@
 // A zone with something of everything, queries to it, and what the responses to them say, as text.
 #pragma once
 
-#include "dns/publish.h"
 #include "dns/rdata.h"
-#include "dns/respond.h"
+#include "dns/responder/publish.h"
+#include "dns/responder/respond.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>

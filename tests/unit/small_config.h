@@ -2,8 +2,8 @@
 // orders that came out.
 #pragma once
 
-#include "controller/config.h"
-#include "controller/order.h"
+#include "controller/config/config.h"
+#include "controller/core/order.h"
 
 #include "birdctl/reply.h"
 

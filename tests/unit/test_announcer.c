@@ -1,5 +1,5 @@
 // The announcer: which protocols are switched, in which order, and what is believed of BIRD.
-#include "controller/announcer.h"
+#include "controller/core/announcer.h"
 
 #include "tests/unit/small_config.h"
 

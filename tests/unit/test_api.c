@@ -1,6 +1,6 @@
 // The API on a real socket: who may do what, what is refused and how, and that no client holds up
 // another or the loop.
-#include "controller/api.h"
+#include "controller/api/api.h"
 
 #include "tests/unit/core_fixture.h"
 

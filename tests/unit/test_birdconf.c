@@ -1,5 +1,5 @@
 // BIRD's include file: what it says, that only slots change, and that a file comes back as it was.
-#include "controller/birdconf.h"
+#include "controller/core/birdconf.h"
 
 #include <errno.h>
 #include <setjmp.h>

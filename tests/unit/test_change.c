@@ -1,5 +1,5 @@
 // Changes of intent: guarded, saved, applied, acknowledged, in that order; isolation first.
-#include "controller/change.h"
+#include "controller/daemon/change.h"
 
 #include "tests/unit/core_fixture.h"
 #include "tests/unit/small_config.h"

@@ -1,5 +1,5 @@
 // dns/cookie: RFC 9018's own examples, what is accepted for how long, and the secrets file.
-#include "dns/cookie.h"
+#include "dns/responder/cookie.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 // The core as a whole: what goes in as verdicts, intents and BIRD's answers comes out as orders, a
 // file and events. BIRD here is a few protocols that are on or off, and does at once what it is
 // told.
-#include "controller/core.h"
-#include "controller/explain.h"
+#include "controller/core/core.h"
+#include "controller/core/explain.h"
 
 #include "tests/unit/small_config.h"
 

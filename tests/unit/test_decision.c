@@ -1,5 +1,5 @@
 // The decision: what health allows, damped, under the operator's intent.
-#include "controller/decision.h"
+#include "controller/core/decision.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 // {pop.id} and {pop.region} in the values of probes.
-#include "controller/expand.h"
+#include "controller/config/expand.h"
 #include "probes/probe.h"
 
 #include <setjmp.h>

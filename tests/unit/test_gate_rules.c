@@ -1,5 +1,5 @@
 // The gate: what the health of each probe makes of the services that need it.
-#include "controller/gate.h"
+#include "controller/core/gate.h"
 
 #include "tests/unit/small_config.h"
 

@@ -1,5 +1,5 @@
 // The last-PoP guard: what counts as another PoP's path, and what is refused for want of one.
-#include "controller/guard.h"
+#include "controller/core/guard.h"
 
 #include "tests/unit/small_config.h"
 

@@ -1,5 +1,5 @@
 // Health: verdicts are settled by rise and fall, and not being able to look is no verdict.
-#include "controller/health.h"
+#include "controller/core/health.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 // What the responder is given to say: the services' states as the core has them, and the secrets
 // and limits of the configuration.
-#include "controller/identity.h"
+#include "controller/daemon/identity.h"
 
 #include "tests/unit/core_fixture.h"
 

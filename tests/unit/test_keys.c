@@ -1,5 +1,5 @@
 // Single configuration values: what is accepted, what is refused, and in which words.
-#include "probes/keys.h"
+#include "base/keys.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

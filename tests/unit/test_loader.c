@@ -1,5 +1,5 @@
 // The loader: the one place from which BIRD is reconfigured, and when it is not.
-#include "controller/loader.h"
+#include "controller/core/loader.h"
 
 #include "tests/unit/small_config.h"
 

@@ -1,6 +1,6 @@
 // A log line is one line, says what it knows, and can't be forged from outside.
-#include "controller/log.h"
-#include "controller/text.h"
+#include "base/text.h"
+#include "controller/daemon/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 // Observed: what sessions are seen to export, and how that stands against the target.
-#include "controller/observed.h"
+#include "controller/core/observed.h"
 
 #include "tests/unit/small_config.h"
 

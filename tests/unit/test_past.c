@@ -1,5 +1,5 @@
 // What a start finds of before, and that a damaged ledger drains everything.
-#include "controller/past.h"
+#include "controller/daemon/past.h"
 
 #include "tests/unit/small_config.h"
 

@@ -1,7 +1,7 @@
 // Snapshots from one writer to many readers. What is freed too early is found by the sanitizers
 // (address, thread), and without them by what is written over it here.
 
-#include "dns/publish.h"
+#include "dns/responder/publish.h"
 
 // cmocka wants these before it.
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 // Changes of intent are read strictly, and one verb does not undo another's work by the way.
-#include "controller/request.h"
+#include "controller/api/request.h"
 
 #include "tests/unit/core_fixture.h"
 

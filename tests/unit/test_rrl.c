@@ -1,6 +1,6 @@
 // Response rate limiting, with a clock that the test turns.
 
-#include "dns/rrl.h"
+#include "dns/responder/rrl.h"
 
 // cmocka wants these before it.
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 // The saver: one save at a time in a worker, and of those that wait only the newest.
-#include "controller/saver.h"
+#include "controller/daemon/saver.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

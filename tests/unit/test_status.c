@@ -1,7 +1,7 @@
 // Status says what is seen, in JSON that any parser takes, and in text that fits the terminal.
-#include "controller/check.h"
-#include "controller/show.h"
-#include "controller/status.h"
+#include "controller/api/status.h"
+#include "controller/cli/check.h"
+#include "controller/cli/show.h"
 
 #include "tests/unit/core_fixture.h"
 

@@ -1,7 +1,7 @@
 // The responder's sockets and threads, on loopback: what is asked is id.server (CH TXT) with NSID,
 // and both say which snapshot the answer came from.
 
-#include "dns/responder.h"
+#include "dns/responder/responder.h"
 
 // cmocka wants these before it.
 #include <setjmp.h>

@@ -1,0 +1,64 @@
+// HTTP/JSON for operators: on the Unix socket <runtime_dir>/popgate.sock (peer's uid decides who
+// may change), and read-only on TCP loopback when configured. libmicrohttpd, driven by the loop
+// through its epoll descriptor.
+//
+// Reads render the core as it is at that moment. Changes are parsed, checked and handed to the
+// shell, which answers when the change is safe on disk.
+//
+// Clients can't slow the loop down (design, promise 7): each request has a connection of its own
+// and ten seconds, connections are limited apart for operators, other local users and TCP, and
+// rendering gets at most a fifth of the loop's time.
+#pragma once
+
+#include "controller/core/core.h"
+
+#define API_SOCKET "popgate.sock"
+
+struct api;
+struct status_prober; // see controller/api/status.h
+
+// The verbs that change intent.
+enum api_verb { VERB_DRAIN, VERB_UNDRAIN, VERB_ISOLATE, VERB_RELEASE, VERB_PIN, VERB_UNPIN };
+
+struct api_change {
+    enum api_verb verb;
+    const size_t *services; // indices of the core's configuration, valid during the call
+    size_t service_count;
+    char reason[INTENT_REASON_MAX];
+    char by[INTENT_BY_MAX]; // the peer's user name and uid, e.g. "alice (1000)"
+    uint64_t for_ms;        // 0: until ended by hand
+    bool has_grace;         // grace_ms instead of the service's own
+    uint64_t grace_ms;
+    bool force; // past the last-PoP guard
+};
+
+struct api_ticket; // a request waiting for its answer
+
+struct api_shell {
+    const struct core *(*core)(void *arg);
+    // Must lead to exactly one api_answer(), at once or later.
+    void (*change)(void *arg, const struct api_change *change, struct api_ticket *ticket);
+    // Reload the configuration; the same.
+    void (*reload)(void *arg, struct api_ticket *ticket);
+    // What else status shows: trouble with the ledger (NULL or a sentence).
+    const char *(*ledger_trouble)(void *arg);
+    // What only the prober knows, and the responder's counters (struct status_view's), called with
+    // the same arg; may be NULL.
+    const struct status_prober *prober;
+    void (*totals)(void *arg, struct dns_totals *out);
+};
+
+// Answers a change or a reload. http_status 200, 404, 409 (refused by a guard), 422 (the new
+// configuration is bad), 500 (could not be made safe), 400, 503. message is for the operator. The
+// client may be gone by then; the ticket never is.
+void api_answer(struct api_ticket *ticket, unsigned http_status, const char *message);
+
+// NULL with an error said. Creates the socket: mode 0666, since everybody may read; root, the
+// daemon's own uid and members of control.group may change. A stale socket is replaced, a live one
+// is an error. config is used only now, shell must outlive it; uptime counts from now.
+struct api *api_new(uv_loop_t *loop, const struct config *config, const struct api_shell *shell,
+                    void *arg, char error[KEY_ERROR_MAX]);
+
+// Tickets that are unanswered are answered 503 and gone: no api_answer() for them may follow.
+// on_closed (may be NULL) when its handles are gone.
+void api_close(struct api *api, void (*on_closed)(void *arg), void *arg);

@@ -1,0 +1,47 @@
+// The core as JSON: what `popgate status`, `explain`, `probes` and `events` show. Pure.
+//
+// A time is given twice: as a UTC timestamp for people and records ("since"), and as an age that no
+// step of the clock can falsify ("age_ms"). A prefix's condition is the settled one (a withdrawal
+// that is a moment old is no trouble yet); its numbers of sessions are what is seen now.
+#pragma once
+
+#include "controller/core/core.h"
+
+#include <time.h>
+
+// Prefixes shown of each service unless all are asked for; those that are not as meant come first.
+#define STATUS_PREFIXES 8
+
+// What the prober knows beyond its verdicts.
+struct status_prober {
+    // Why no bad verdict counts at present; NULL: they do.
+    const char *(*trouble)(void *arg);
+    // The state of a probe's crash watch in words.
+    const char *(*watch)(void *arg, size_t probe, char out[WATCH_TEXT_MAX]);
+    // When the certificate that the probe last saw ends to be valid; 0: there is none.
+    time_t (*not_after)(void *arg, size_t probe);
+};
+
+struct status_view {
+    const struct core *core;
+    const char *ledger_trouble; // NULL: none
+    uint64_t started_ns;        // of the daemon, monotonic
+    uint64_t now_ns, now_wall_ms;
+    const struct status_prober *prober; // NULL: nobody knows
+    // What the responder has counted; NULL: nobody knows.
+    void (*totals)(void *arg, struct dns_totals *out);
+    void *arg; // of both
+};
+
+// The texts are malloc'd, the caller's; NULL when out of memory.
+
+// /v1/status. full: every prefix of every service.
+char *status_all(const struct status_view *view, bool full, size_t *length);
+
+// /v1/services/NAME: one service with every prefix, the probes that it needs, and its last events.
+char *status_service(const struct status_view *view, size_t service, size_t *length);
+
+// /v1/events: those from number since on; service NULL: of all. "next" is the since to ask with the
+// next time.
+char *status_events(const struct status_view *view, uint64_t since, const char *service,
+                    size_t *length);

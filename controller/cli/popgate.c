@@ -1,0 +1,666 @@
+// popgate, the operator's command: a thin client of popgated's API on its Unix socket.
+//
+// Exit status: 0 done, 1 failed, 2 usage, 3 daemon out of reach, 4 refused by a guard, 5 timed out;
+// `check` has its own (0 to 3, as Nagios plugins).
+#include "controller/cli/check.h"
+#include "controller/cli/show.h"
+
+#include "base/keys.h"
+
+#include <curl/curl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef POPGATE_VERSION
+#define POPGATE_VERSION "unknown"
+#endif
+
+#define SOCKET_PATH "/run/popgate/popgate.sock"
+#define ANSWER_MAX  ((size_t)256 << 20)
+#define READ_S      20L
+#define CHANGE_S    60L // the guard asks BIRD, the ledger is synced
+#define WAIT_MS     60000
+#define POLL_MS     100
+#define FOLLOW_MS   1000
+
+enum exit_status {
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_USAGE,
+    EXIT_NO_DAEMON,
+    EXIT_REFUSED,
+    EXIT_TIMED_OUT
+};
+
+struct options {
+    const char *socket, *reason, *duration, *grace, *since;
+    bool json, all, now, force, wait, follow;
+    uint64_t wait_ms;
+    char **services;
+    size_t service_count;
+};
+
+struct answer {
+    long status; // of HTTP
+    char *text;
+    size_t length;
+    json_t *json; // NULL if it is none
+};
+
+// ---- the API ----
+
+static size_t take_bytes(char *bytes, size_t one, size_t count, void *arg)
+{
+    struct answer *answer = arg;
+    (void)one;
+    if (answer->length + count > ANSWER_MAX) {
+        return 0;
+    }
+    char *text = realloc(answer->text, answer->length + count + 1);
+    if (text == NULL) {
+        return 0;
+    }
+    memcpy(text + answer->length, bytes, count);
+    answer->text = text;
+    answer->length += count;
+    answer->text[answer->length] = '\0';
+    return count;
+}
+
+static void answer_clear(struct answer *answer)
+{
+    free(answer->text);
+    json_decref(answer->json);
+    *answer = (struct answer){0};
+}
+
+static enum exit_status unreachable(const char *path, CURLcode code, CURL *curl)
+{
+    long number = 0;
+    curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
+    if (code == CURLE_COULDNT_CONNECT && access(path, F_OK) != 0) {
+        show_line(stderr,
+                  "popgate: can't reach popgated at %s: no such file (is popgated running? "
+                  "systemctl status popgated)",
+                  path);
+    } else if (code == CURLE_COULDNT_CONNECT && access(path, W_OK) != 0) {
+        show_line(stderr, "popgate: can't reach popgated at %s: permission denied", path);
+    } else if (code == CURLE_COULDNT_CONNECT) {
+        show_line(stderr,
+                  "popgate: can't reach popgated at %s: %s (is popgated running? systemctl status "
+                  "popgated)",
+                  path, number != 0 ? strerror((int)number) : "nobody listens");
+    } else if (code == CURLE_OPERATION_TIMEDOUT) {
+        show_line(stderr, "popgate: popgated at %s does not answer in time", path);
+    } else {
+        show_line(stderr, "popgate: no answer from popgated at %s: %s", path,
+                  curl_easy_strerror(code));
+    }
+    return EXIT_NO_DAEMON;
+}
+
+// GET, or POST when there is a body. EXIT_DONE whenever there is an answer, whatever it says.
+static enum exit_status ask(const struct options *options, const char *path, const char *body,
+                            struct answer *answer)
+{
+    char url[512];
+    *answer = (struct answer){0};
+    CURL *curl = curl_easy_init();
+    if (curl == NULL) {
+        fputs("popgate: can't start libcurl\n", stderr);
+        return EXIT_FAILED;
+    }
+    snprintf(url, sizeof url, "http://popgate%s", path);
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, options->socket);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, body != NULL ? CHANGE_S : READ_S);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+    if (body != NULL) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    }
+    CURLcode code = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
+    enum exit_status result = EXIT_DONE;
+    if (code != CURLE_OK) {
+        result = unreachable(options->socket, code, curl);
+    } else if (answer->text != NULL) {
+        answer->json = json_loadb(answer->text, answer->length, 0, NULL);
+    }
+    curl_easy_cleanup(curl);
+    return result;
+}
+
+// What an HTTP status means for the exit status; an error is said.
+static enum exit_status judge(const struct answer *answer)
+{
+    const char *error = json_string_value(json_object_get(answer->json, "error"));
+    if (answer->status == 200 && answer->json != NULL) {
+        return EXIT_DONE;
+    }
+    if (error != NULL) {
+        show_line(stderr, "popgate: %s", error);
+    } else {
+        show_line(stderr, "popgate: popgated's answer makes no sense (HTTP status %ld)",
+                  answer->status);
+    }
+    return answer->status == 400 ? EXIT_USAGE : answer->status == 409 ? EXIT_REFUSED : EXIT_FAILED;
+}
+
+static enum exit_status get(const struct options *options, const char *path, struct answer *answer)
+{
+    enum exit_status result = ask(options, path, NULL, answer);
+    return result == EXIT_DONE ? judge(answer) : result;
+}
+
+static struct show terminal(void)
+{
+    struct show show = {.out = stdout, .width = 80};
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    const char *no_colour = getenv("NO_COLOR");
+    unsigned long wanted = columns != NULL ? strtoul(columns, NULL, 10) : 0;
+    bool is_terminal = isatty(STDOUT_FILENO);
+    if (is_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        show.width = size.ws_col;
+    }
+    if (wanted >= 20 && wanted <= 1000) {
+        show.width = (unsigned)wanted;
+    }
+    show.colour = is_terminal && (no_colour == NULL || no_colour[0] == '\0');
+    return show;
+}
+
+// ---- reading ----
+
+static const json_t *find_service(const json_t *status, const char *name)
+{
+    size_t i;
+    json_t *service;
+    json_array_foreach(json_object_get(status, "services"), i, service)
+    {
+        const char *it = json_string_value(json_object_get(service, "name"));
+        if (it != NULL && strcmp(it, name) == 0) {
+            return service;
+        }
+    }
+    return NULL;
+}
+
+static enum exit_status services_exist(const struct options *options, const json_t *status)
+{
+    for (size_t i = 0; i < options->service_count; i++) {
+        if (find_service(status, options->services[i]) == NULL) {
+            show_line(stderr, "popgate: no service `%s`", options->services[i]);
+            return EXIT_FAILED;
+        }
+    }
+    return EXIT_DONE;
+}
+
+// Gets path and shows it, or prints the JSON as it came.
+static enum exit_status show_answer(const struct options *options, const char *path,
+                                    void (*shown)(const struct show *show, const json_t *answer))
+{
+    struct answer answer;
+    struct show show = terminal();
+    enum exit_status result = get(options, path, &answer);
+    if (result == EXIT_DONE && options->json) {
+        fputs(answer.text, stdout);
+    } else if (result == EXIT_DONE) {
+        shown(&show, answer.json);
+    }
+    answer_clear(&answer);
+    return result;
+}
+
+static enum exit_status do_status(const struct options *options, const char *verb)
+{
+    struct answer answer;
+    struct show show = terminal();
+    (void)verb;
+    enum exit_status result =
+        get(options, options->all ? "/v1/status?full=1" : "/v1/status", &answer);
+    if (result == EXIT_DONE) {
+        result = services_exist(options, answer.json);
+    }
+    if (result == EXIT_DONE && options->json) {
+        fputs(answer.text, stdout);
+    } else if (result == EXIT_DONE) {
+        show_status(&show, answer.json, options->services, options->service_count);
+    }
+    answer_clear(&answer);
+    return result;
+}
+
+static enum exit_status do_probes(const struct options *options, const char *verb)
+{
+    (void)verb;
+    return show_answer(options, "/v1/status", show_probes);
+}
+
+// base with name, escaped for a URL, after it.
+static bool path_with(char *out, size_t size, const char *base, const char *name)
+{
+    char *escaped = curl_easy_escape(NULL, name, 0);
+    int length = escaped != NULL ? snprintf(out, size, "%s%s", base, escaped) : -1;
+    curl_free(escaped);
+    return length > 0 && (size_t)length < size;
+}
+
+static enum exit_status no_such_name(const char *name)
+{
+    show_line(stderr, "popgate: no service `%.64s`", name);
+    return EXIT_FAILED;
+}
+
+static enum exit_status do_explain(const struct options *options, const char *verb)
+{
+    char path[256];
+    (void)verb;
+    if (!path_with(path, sizeof path, "/v1/services/", options->services[0])) {
+        return no_such_name(options->services[0]);
+    }
+    return show_answer(options, path, show_explain);
+}
+
+static void pause_ms(uint64_t ms)
+{
+    struct timespec time = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    nanosleep(&time, NULL);
+}
+
+static enum exit_status do_events(const struct options *options, const char *verb)
+{
+    struct show show = terminal();
+    const char *since_text = options->since != NULL ? options->since : "0";
+    char *end;
+    uint64_t since = strtoull(since_text, &end, 10);
+    enum exit_status result = EXIT_DONE;
+    if (*end != '\0' || end == since_text) {
+        show_line(stderr, "popgate %s: --since takes the number of an event, not `%s`", verb,
+                  since_text);
+        return EXIT_USAGE;
+    }
+    do {
+        char base[64];
+        char path[256];
+        struct answer answer;
+        snprintf(base, sizeof base, "/v1/events?since=%" PRIu64 "%s", since,
+                 options->service_count > 0 ? "&service=" : "");
+        if (!path_with(path, sizeof path, base,
+                       options->service_count > 0 ? options->services[0] : "")) {
+            return no_such_name(options->services[0]);
+        }
+        result = get(options, path, &answer);
+        if (result == EXIT_DONE && options->json) {
+            fputs(answer.text, stdout);
+        } else if (result == EXIT_DONE) {
+            show_events(&show, answer.json);
+        }
+        since = (uint64_t)json_integer_value(json_object_get(answer.json, "next"));
+        answer_clear(&answer);
+        fflush(stdout);
+        if (options->follow && result == EXIT_DONE) {
+            pause_ms(FOLLOW_MS);
+        }
+    } while (options->follow && result == EXIT_DONE);
+    return result;
+}
+
+static enum exit_status do_check(const struct options *options, const char *verb)
+{
+    struct answer answer;
+    char line[CHECK_LINE_MAX];
+    enum exit_status reached = ask(options, "/v1/status", NULL, &answer);
+    int result = CHECK_UNKNOWN;
+    (void)verb;
+    if (reached != EXIT_DONE || answer.status != 200 || answer.json == NULL) {
+        printf("POPGATE UNKNOWN - no status from popgated at %s\n", options->socket);
+    } else if (options->json) {
+        result = check_status(answer.json, line);
+        fputs(answer.text, stdout);
+    } else {
+        result = check_status(answer.json, line);
+        puts(line);
+    }
+    answer_clear(&answer);
+    return (enum exit_status)result;
+}
+
+// ---- changing ----
+
+static void set_text(json_t *body, const char *key, const char *text)
+{
+    if (text != NULL) {
+        json_object_set_new(body, key, json_string(text));
+    }
+}
+
+static void set_flag(json_t *body, const char *key, bool flag)
+{
+    if (flag) {
+        json_object_set_new(body, key, json_true());
+    }
+}
+
+// The request's body, malloc'd; NULL when out of memory.
+static char *change_body(const struct options *options)
+{
+    json_t *body = json_object();
+    if (options->service_count > 0) {
+        json_t *services = json_array();
+        for (size_t i = 0; i < options->service_count; i++) {
+            json_array_append_new(services, json_string(options->services[i]));
+        }
+        json_object_set_new(body, "services", services);
+    }
+    set_flag(body, "all", options->all);
+    set_text(body, "reason", options->reason);
+    set_text(body, "for", options->duration);
+    set_text(body, "grace", options->grace);
+    set_flag(body, "now", options->now);
+    set_flag(body, "force", options->force);
+    char *text = json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    return text;
+}
+
+static bool is_concerned(const struct options *options, const json_t *service)
+{
+    const char *name = json_string_value(json_object_get(service, "name"));
+    for (size_t i = 0; name != NULL && i < options->service_count; i++) {
+        if (strcmp(options->services[i], name) == 0) {
+            return true;
+        }
+    }
+    return options->all;
+}
+
+// Says one sentence for each service concerned; returns whether all are seen as they are to be.
+static bool all_seen(const struct options *options, const json_t *status, bool say)
+{
+    const struct show show = {.out = stdout, .width = 80};
+    size_t i;
+    json_t *service;
+    bool all = true;
+    json_array_foreach(json_object_get(status, "services"), i, service)
+    {
+        if (is_concerned(options, service)) {
+            all = all && json_is_true(json_object_get(service, "seen"));
+            if (say) {
+                show_sentence(&show, status, service);
+            }
+        }
+    }
+    return all;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+// Waits until BIRD is seen to do what the services' targets say.
+static enum exit_status wait_seen(const struct options *options)
+{
+    uint64_t until_ms = now_ms() + options->wait_ms;
+    for (;;) {
+        struct answer answer;
+        enum exit_status result = get(options, "/v1/status", &answer);
+        bool seen = result == EXIT_DONE && all_seen(options, answer.json, false);
+        bool over = now_ms() >= until_ms;
+        if (result == EXIT_DONE && (seen || over)) {
+            if (options->json) {
+                fputs(answer.text, stdout);
+            } else {
+                all_seen(options, answer.json, true);
+            }
+        }
+        answer_clear(&answer);
+        if (result != EXIT_DONE || seen) {
+            return result;
+        }
+        if (over) {
+            fputs("popgate: it was done, but BIRD is not seen to do it yet: look at popgate "
+                  "explain\n",
+                  stderr);
+            return EXIT_TIMED_OUT;
+        }
+        pause_ms(POLL_MS);
+    }
+}
+
+static enum exit_status post(const struct options *options, const char *verb, const char *body)
+{
+    struct answer answer;
+    char path[64];
+    snprintf(path, sizeof path, "/v1/%s", verb);
+    enum exit_status result = ask(options, path, body, &answer);
+    if (result == EXIT_DONE) {
+        result = judge(&answer);
+    }
+    if (result == EXIT_DONE && options->json && !options->wait) {
+        fputs(answer.text, stdout);
+    } else if (result == EXIT_DONE && !options->json) {
+        const char *message = json_string_value(json_object_get(answer.json, "message"));
+        show_line(stdout, "%s", message != NULL ? message : "done");
+    }
+    answer_clear(&answer);
+    return result;
+}
+
+static enum exit_status do_change(const struct options *options, const char *verb)
+{
+    if (options->all == (options->service_count > 0)) {
+        show_line(stderr, "popgate %s: name the services, or say --all", verb);
+        return EXIT_USAGE;
+    }
+    char *body = change_body(options);
+    if (body == NULL) {
+        fputs("popgate: out of memory\n", stderr);
+        return EXIT_FAILED;
+    }
+    enum exit_status result = post(options, verb, body);
+    free(body);
+    return result == EXIT_DONE && options->wait ? wait_seen(options) : result;
+}
+
+static enum exit_status do_reload(const struct options *options, const char *verb)
+{
+    return post(options, verb, "{}");
+}
+
+// ---- the command line ----
+
+enum given {
+    OPTION_ALL = 1 << 0,
+    OPTION_REASON = 1 << 1,
+    OPTION_FOR = 1 << 2,
+    OPTION_GRACE = 1 << 3,
+    OPTION_NOW = 1 << 4,
+    OPTION_FORCE = 1 << 5,
+    OPTION_WAIT = 1 << 6,
+    OPTION_SINCE = 1 << 7,
+    OPTION_FOLLOW = 1 << 8,
+    CHANGE_OPTIONS = OPTION_ALL | OPTION_REASON | OPTION_WAIT,
+};
+
+static const struct verb {
+    const char *name;
+    enum exit_status (*run)(const struct options *options, const char *verb);
+    unsigned options;
+    size_t least, most; // services named
+    const char *usage;
+} verbs[] = {
+    {"status", do_status, OPTION_ALL, 0, SIZE_MAX, "[--all] [SERVICE...]"},
+    {"explain", do_explain, 0, 1, 1, "SERVICE"},
+    {"probes", do_probes, 0, 0, 0, ""},
+    {"events", do_events, OPTION_SINCE | OPTION_FOLLOW, 0, 1, "[--since N] [--follow] [SERVICE]"},
+    {"drain", do_change, CHANGE_OPTIONS | OPTION_FOR | OPTION_GRACE | OPTION_NOW | OPTION_FORCE, 0,
+     SIZE_MAX,
+     "SERVICE...|--all [--reason TEXT] [--for TIME] [--grace TIME|--now] [--force] "
+     "[--wait[=TIME]]"},
+    {"undrain", do_change, CHANGE_OPTIONS, 0, SIZE_MAX,
+     "SERVICE...|--all [--reason TEXT] [--wait[=TIME]]"},
+    {"isolate", do_change, CHANGE_OPTIONS, 0, SIZE_MAX,
+     "SERVICE...|--all [--reason TEXT] [--wait[=TIME]]"},
+    {"release", do_change, CHANGE_OPTIONS, 0, SIZE_MAX,
+     "SERVICE...|--all [--reason TEXT] [--wait[=TIME]]"},
+    {"pin", do_change, CHANGE_OPTIONS | OPTION_FOR, 0, SIZE_MAX,
+     "SERVICE...|--all --reason TEXT --for TIME [--wait[=TIME]]"},
+    {"unpin", do_change, CHANGE_OPTIONS, 0, SIZE_MAX,
+     "SERVICE...|--all [--reason TEXT] [--wait[=TIME]]"},
+    {"reload", do_reload, 0, 0, 0, ""},
+    {"check", do_check, 0, 0, 0, ""},
+};
+#define VERBS (sizeof verbs / sizeof *verbs)
+
+static void usage(FILE *out)
+{
+    fputs("usage: popgate [--socket PATH] [--json] VERB ...\n", out);
+    for (size_t i = 0; i < VERBS; i++) {
+        fprintf(out, "  %s%s%s\n", verbs[i].name, verbs[i].usage[0] != '\0' ? " " : "",
+                verbs[i].usage);
+    }
+}
+
+static const struct verb *find_verb(const char *name)
+{
+    struct nearest nearest = {.wanted = name};
+    for (size_t i = 0; i < VERBS; i++) {
+        if (strcmp(verbs[i].name, name) == 0) {
+            return &verbs[i];
+        }
+        nearest_offer(&nearest, verbs[i].name);
+    }
+    if (nearest.best != NULL) {
+        show_line(stderr, "popgate: unknown verb `%s`; did you mean `%s`?", name, nearest.best);
+    } else {
+        show_line(stderr, "popgate: unknown verb `%s`", name);
+    }
+    return NULL;
+}
+
+enum { LONG_SOCKET = 256, LONG_JSON, LONG_HELP, LONG_VERSION, LONG_OPTION = 512 };
+
+static const struct option long_options[] = {
+    {"socket", required_argument, NULL, LONG_SOCKET},
+    {"json", no_argument, NULL, LONG_JSON},
+    {"help", no_argument, NULL, LONG_HELP},
+    {"version", no_argument, NULL, LONG_VERSION},
+    {"all", no_argument, NULL, LONG_OPTION + OPTION_ALL},
+    {"reason", required_argument, NULL, LONG_OPTION + OPTION_REASON},
+    {"for", required_argument, NULL, LONG_OPTION + OPTION_FOR},
+    {"grace", required_argument, NULL, LONG_OPTION + OPTION_GRACE},
+    {"now", no_argument, NULL, LONG_OPTION + OPTION_NOW},
+    {"force", no_argument, NULL, LONG_OPTION + OPTION_FORCE},
+    {"wait", optional_argument, NULL, LONG_OPTION + OPTION_WAIT},
+    {"since", required_argument, NULL, LONG_OPTION + OPTION_SINCE},
+    {"follow", no_argument, NULL, LONG_OPTION + OPTION_FOLLOW},
+    {NULL, 0, NULL, 0},
+};
+
+static bool take_option(struct options *options, int option, const char *value)
+{
+    switch (option) {
+    case LONG_SOCKET:
+        options->socket = value;
+        break;
+    case LONG_JSON:
+        options->json = true;
+        break;
+    case LONG_OPTION + OPTION_ALL:
+        options->all = true;
+        break;
+    case LONG_OPTION + OPTION_REASON:
+        options->reason = value;
+        break;
+    case LONG_OPTION + OPTION_FOR:
+        options->duration = value;
+        break;
+    case LONG_OPTION + OPTION_GRACE:
+        options->grace = value;
+        break;
+    case LONG_OPTION + OPTION_NOW:
+        options->now = true;
+        break;
+    case LONG_OPTION + OPTION_FORCE:
+        options->force = true;
+        break;
+    case LONG_OPTION + OPTION_WAIT:
+        options->wait = true;
+        if (value != NULL && !duration_parse(value, &options->wait_ms)) {
+            show_line(stderr, "popgate: --wait takes a time such as 30s, not `%s`", value);
+            return false;
+        }
+        break;
+    case LONG_OPTION + OPTION_SINCE:
+        options->since = value;
+        break;
+    case LONG_OPTION + OPTION_FOLLOW:
+        options->follow = true;
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+static enum exit_status run(const struct options *options, unsigned given, const char *name)
+{
+    const struct verb *verb = find_verb(name);
+    if (verb == NULL) {
+        return EXIT_USAGE;
+    }
+    bool count_fits = options->service_count >= verb->least && options->service_count <= verb->most;
+    if ((given & ~verb->options) != 0 || !count_fits) {
+        fprintf(stderr, "usage: popgate %s %s\n", verb->name, verb->usage);
+        return EXIT_USAGE;
+    }
+    return verb->run(options, verb->name);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.socket = SOCKET_PATH, .wait_ms = WAIT_MS};
+    unsigned given = 0;
+    int option;
+    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+        if (option == LONG_HELP || option == 'h') {
+            usage(stdout);
+            return EXIT_DONE;
+        }
+        if (option == LONG_VERSION) {
+            puts("popgate " POPGATE_VERSION);
+            return EXIT_DONE;
+        }
+        if (!take_option(&options, option, optarg)) {
+            return EXIT_USAGE;
+        }
+        given |= option >= LONG_OPTION ? (unsigned)(option - LONG_OPTION) : 0;
+    }
+    if (optind == argc) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    options.services = argv + optind + 1;
+    options.service_count = (size_t)(argc - optind - 1);
+    curl_global_init(CURL_GLOBAL_NOTHING);
+    enum exit_status result = run(&options, given, argv[optind]);
+    curl_global_cleanup();
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("popgate: can't write");
+        return EXIT_FAILED;
+    }
+    return (int)result;
+}

@@ -1,0 +1,56 @@
+// Between the files that make a configuration, and of no use to others: keys.c has the
+// tables, config.c fills in one section after the other, zone.c makes the zone that the
+// responder answers from, check.c says what only the whole can tell.
+#pragma once
+
+#include "controller/config/config.h"
+#include "controller/config/document.h"
+
+// A kind of section. A NULL word ends the table.
+struct section_kind {
+    const char *word;
+    bool named;    // [probe NAME]
+    bool expanded; // {pop.id} and {pop.region} may stand in its values
+    const struct key *tables[CONFIG_TABLES_MAX];
+};
+extern const struct section_kind section_kinds[];
+
+// Offsets into struct config.
+extern const struct key pop_keys[], bird_keys[], control_keys[], responder_keys[];
+extern const struct key type_keys[]; // `type` of a probe, which is not read like the others
+extern const struct key service_keys[];
+extern const struct key service_timing_keys[]; // of a service too; [defaults] may set them for all
+extern const struct key answer_keys[];         // offsets into struct dns_answer_conf
+
+// Keys that name probes or services. A NULL key ends the table.
+struct reference {
+    const char *key;
+    bool names_services; // rather than probes
+    size_t offset;       // of the struct index_list in struct service_conf
+};
+extern const struct reference references[];
+
+// What is being made, and of what.
+struct builder {
+    struct config *config;
+    struct problems *problems;
+    const struct section *defaults;          // NULL if there is none
+    const struct section **probe_sections;   // beside config->probes
+    const struct section **service_sections; // beside config->services
+    const struct section **answer_sections;  // beside config->answers
+    const struct section *responder;         // NULL if there is none
+};
+
+// The probe or service that entry of section names; SIZE_MAX after reporting that there is none.
+size_t config_find(const struct builder *builder, const struct section *section,
+                   const struct entry *entry, bool services, const char *word);
+
+// Name, service and records of [answer NAME]. False: its name can't be read.
+bool config_read_answer(const struct builder *builder, const struct section *section,
+                        struct dns_answer_conf *answer);
+
+// config->zone, and what is wrong with it.
+void config_make_zone(const struct builder *builder);
+
+// Names to indices, and every check that needs more than one section; orders the services.
+void config_check(const struct builder *builder);

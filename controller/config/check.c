@@ -1,0 +1,312 @@
+// What only the whole configuration can tell: which names there are, what belongs together, what
+// goes round in circles.
+#include "controller/config/build.h"
+
+#include "base/array.h"
+#include "controller/config/values.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct index_list *list_of(struct service_conf *service, const struct reference *reference)
+{
+    return (struct index_list *)((char *)service + reference->offset);
+}
+
+size_t config_find(const struct builder *builder, const struct section *section,
+                   const struct entry *entry, bool services, const char *word)
+{
+    const struct section **named = services ? builder->service_sections : builder->probe_sections;
+    size_t count = services ? builder->config->service_count : builder->config->probe_count;
+    struct nearest nearest = {.wanted = word};
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(named[i]->name, word) == 0) {
+            return i;
+        }
+        nearest_offer(&nearest, named[i]->name);
+    }
+    problem_error(builder->problems, entry->line, "`%s` of [%s %s]: there is no %s `%.64s`%s%s%s",
+                  entry->key, section->kind, section->name, services ? "service" : "probe", word,
+                  nearest.best ? "; did you mean `" : "", nearest.best ? nearest.best : "",
+                  nearest.best ? "`?" : "");
+    return SIZE_MAX;
+}
+
+static void link_word(const struct builder *builder, const struct section *section,
+                      const struct entry *entry, const struct reference *reference,
+                      const char *word, struct index_list *list)
+{
+    size_t index = config_find(builder, section, entry, reference->names_services, word);
+    if (index == SIZE_MAX) {
+        return;
+    }
+    if (array_holds(list->items, list->count, &index, sizeof index)) {
+        problem_error(builder->problems, entry->line, "`%s`: %s `%s` is here twice", entry->key,
+                      reference->names_services ? "service" : "probe", word);
+        return;
+    }
+    size_t *items = array_room(list->items, list->count, sizeof *items);
+    if (!items) {
+        problem_error(builder->problems, entry->line, "out of memory");
+        return;
+    }
+    list->items = items;
+    items[list->count++] = index;
+}
+
+static void link_service(const struct builder *builder, const struct section *section,
+                         struct service_conf *service)
+{
+    char word[WORD_MAX];
+    size_t errors_before = builder->problems->errors;
+    for (size_t i = 0; i < section->entry_count; i++) {
+        const struct entry *entry = &section->entries[i];
+        for (const struct reference *reference = references; reference->key; reference++) {
+            if (strcmp(entry->key, reference->key) != 0) {
+                continue;
+            }
+            struct index_list *list = list_of(service, reference);
+            for (const char *at = entry->value; next_word(&at, word);) {
+                link_word(builder, section, entry, reference, word, list);
+            }
+        }
+    }
+    bool uses_any = section_find(section, "any") || section_find(section, "any_min");
+    if (uses_any && builder->problems->errors == errors_before &&
+        service->any_min > service->any.count) {
+        problem_error(builder->problems, section_line(section, "any_min"),
+                      "`any_min` is %llu, but `any` has only %zu probes",
+                      (unsigned long long)service->any_min, service->any.count);
+    }
+}
+
+static void check_symbols(const struct builder *builder)
+{
+    const struct config *config = builder->config;
+    for (size_t i = 0; i < config->service_count; i++) {
+        for (size_t j = 0; j < i && config->services[i].symbol[0]; j++) {
+            if (strcmp(config->services[i].symbol, config->services[j].symbol) == 0) {
+                problem_error(builder->problems, config->services[i].line,
+                              "services `%s` and `%s` (line %u) are one name to BIRD, which knows "
+                              "no `-`",
+                              config->services[i].name, config->services[j].name,
+                              config->services[j].line);
+            }
+        }
+    }
+}
+
+static void check_unused_probes(const struct builder *builder)
+{
+    const struct config *config = builder->config;
+    bool *used = calloc(config->probe_count + 1, sizeof *used);
+    if (!used) {
+        problem_error(builder->problems, 0, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < config->service_count; i++) {
+        struct service_conf *service = &config->services[i];
+        for (const struct reference *reference = references; reference->key; reference++) {
+            const struct index_list *list = list_of(service, reference);
+            for (size_t k = 0; !reference->names_services && k < list->count; k++) {
+                used[list->items[k]] = true;
+            }
+        }
+    }
+    for (size_t i = 0; i < config->probe_count; i++) {
+        if (!used[i]) {
+            problem_warning(builder->problems, builder->probe_sections[i]->line,
+                            "no service uses probe `%s`", builder->probe_sections[i]->name);
+        }
+    }
+    free(used);
+}
+
+struct place {
+    struct prefix prefix;
+    size_t service;
+    unsigned line;
+    size_t outer; // the place of the longest prefix that covers this one; or its own: none
+};
+
+static int by_prefix(const void *left, const void *right)
+{
+    const struct place *a = left;
+    const struct place *b = right;
+    int order = prefix_compare(&a->prefix, &b->prefix);
+    return order ? order : (a->line > b->line) - (a->line < b->line);
+}
+
+// Every prefix of every service with its line; *count is of all that parse.
+static struct place *collect_places(const struct builder *builder, size_t *count)
+{
+    struct place *places = NULL;
+    char word[WORD_MAX];
+    char error[KEY_ERROR_MAX];
+    *count = 0;
+    for (size_t i = 0; i < builder->config->service_count; i++) {
+        const struct section *section = builder->service_sections[i];
+        for (size_t j = 0; j < section->entry_count; j++) {
+            const struct entry *entry = &section->entries[j];
+            if (strcmp(entry->key, "prefixes") != 0) {
+                continue;
+            }
+            for (const char *at = entry->value; next_word(&at, word);) {
+                struct place place = {.service = i, .line = entry->line};
+                if (prefix_parse(word, &place.prefix, error) != 0) {
+                    continue; // reported when it was read
+                }
+                struct place *room = array_room(places, *count, sizeof *places);
+                if (!room) {
+                    problem_error(builder->problems, entry->line, "out of memory");
+                    return places;
+                }
+                places = room;
+                places[(*count)++] = place;
+            }
+        }
+    }
+    return places;
+}
+
+static void check_place(const struct builder *builder, const struct place *place,
+                        const struct place *outer)
+{
+    char text[PREFIX_TEXT_MAX];
+    char outer_text[PREFIX_TEXT_MAX];
+    const char *outer_name = builder->service_sections[outer->service]->name;
+    prefix_text(&place->prefix, text);
+    if (prefix_equal(&place->prefix, &outer->prefix)) {
+        problem_error(builder->problems, place->line,
+                      "prefix %s is in [service %s] already, line %u", text, outer_name,
+                      outer->line);
+    } else if (place->service != outer->service) {
+        problem_warning(builder->problems, place->line,
+                        "prefix %s lies within %s of [service %s], line %u: while this one is "
+                        "withdrawn, that one still draws its traffic",
+                        text, prefix_text(&outer->prefix, outer_text), outer_name, outer->line);
+    }
+}
+
+static void check_prefixes(const struct builder *builder)
+{
+    size_t count;
+    struct place *places = collect_places(builder, &count);
+    if (count > 0) {
+        qsort(places, count, sizeof *places, by_prefix);
+    }
+    for (size_t i = 0; i < count; i++) {
+        // What covers this one covers, or is, the one before: climb from there.
+        size_t outer = i > 0 ? i - 1 : 0;
+        while (!prefix_covers(&places[outer].prefix, &places[i].prefix) &&
+               places[outer].outer != outer) {
+            outer = places[outer].outer;
+        }
+        bool covered = outer != i && prefix_covers(&places[outer].prefix, &places[i].prefix);
+        places[i].outer = covered ? outer : i;
+        if (covered) {
+            check_place(builder, &places[i], &places[outer]);
+        }
+    }
+    free(places);
+}
+
+static bool all_placed(const struct index_list *list, const bool *placed)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (!placed[list->items[i]]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// The first service that this one depends on and that has no place.
+static size_t unplaced_dependency(const struct service_conf *service, const bool *placed)
+{
+    size_t i = 0;
+    while (placed[service->depends.items[i]]) {
+        i++;
+    }
+    return service->depends.items[i];
+}
+
+// No service without a place can get one, so going from dependency to dependency comes round: says
+// so, and gives those on the way round a place, so that the next circle can be found.
+static void report_cycle(const struct builder *builder, bool *placed, size_t at)
+{
+    const struct config *config = builder->config;
+    char text[PROBLEM_MAX / 2];
+    // After as many steps as there are services we are on the circle, not only on the way to it.
+    for (size_t step = 0; step < config->service_count; step++) {
+        at = unplaced_dependency(&config->services[at], placed);
+    }
+    const size_t first = at;
+    const struct section *section = builder->service_sections[first];
+    size_t used = 0;
+    do {
+        size_t next = unplaced_dependency(&config->services[at], placed);
+        if (used < sizeof text) {
+            used += (size_t)snprintf(text + used, sizeof text - used, "%.64s -> ",
+                                     builder->service_sections[at]->name);
+        }
+        placed[at] = at != first; // the way round must stay open until its end
+        at = next;
+    } while (at != first);
+    placed[first] = true;
+    problem_error(builder->problems, section_line(section, "depends"),
+                  "`depends` goes round in a circle: %s%s", text, section->name);
+}
+
+// Gives a place to every service whose dependencies all have one, until there is no more.
+static size_t place_services(struct config *config, bool *placed, size_t count)
+{
+    size_t before;
+    do {
+        before = count;
+        for (size_t i = 0; i < config->service_count; i++) {
+            if (!placed[i] && all_placed(&config->services[i].depends, placed)) {
+                placed[i] = true;
+                config->service_order[count++] = i;
+            }
+        }
+    } while (count > before);
+    return count;
+}
+
+// Every service after those it depends on, else in the file's order.
+static void order_services(const struct builder *builder)
+{
+    struct config *config = builder->config;
+    bool *placed = calloc(config->service_count + 1, sizeof *placed);
+    config->service_order = calloc(config->service_count + 1, sizeof *config->service_order);
+    if (!placed || !config->service_order) {
+        problem_error(builder->problems, 0, "out of memory");
+        free(placed);
+        return;
+    }
+    size_t count = place_services(config, placed, 0);
+    for (size_t i = 0; i < config->service_count; i++) {
+        if (!placed[i]) {
+            report_cycle(builder, placed, i);
+            count = place_services(config, placed, count);
+        }
+    }
+    free(placed);
+}
+
+void config_check(const struct builder *builder)
+{
+    const struct config *config = builder->config;
+    for (size_t i = 0; i < config->service_count; i++) {
+        link_service(builder, builder->service_sections[i], &config->services[i]);
+    }
+    check_symbols(builder);
+    check_unused_probes(builder);
+    check_prefixes(builder);
+    order_services(builder);
+    if (config->service_count == 0) {
+        problem_warning(builder->problems, 0, "there is no [service]: nothing will be announced");
+    }
+}

@@ -1,0 +1,136 @@
+// popgate.conf, read strictly: everything it may say, checked, with defaults filled in.
+//
+// config_load() reports every error of the file in one pass, each as "file:line: message"; a
+// configuration that comes out of it needs no further checking by anyone.
+#pragma once
+
+#include "dns/responder/responder.h"
+#include "probes/probe.h"
+
+#define SERVICE_NAME_MAX 32
+#define PATH_LEN_MAX     108 // of sun_path
+#define SESSION_NAME_MAX 65
+
+enum family { FAMILY_V4, FAMILY_V6, FAMILIES };
+
+struct prefix {
+    enum family family;
+    uint8_t length;      // bits
+    uint8_t address[16]; // network order; 4 bytes used for v4; host bits are zero
+};
+#define PREFIX_TEXT_MAX 50
+const char *prefix_text(const struct prefix *prefix, char out[PREFIX_TEXT_MAX]);
+
+struct community {
+    uint32_t part[3]; // standard: 2 used; large (RFC 8092): 3
+};
+struct ext_community {
+    char kind[8]; // rt, ro, generic, as BIRD writes it
+    uint32_t part[2];
+    char text[64]; // canonical BIRD text, e.g. "(rt, 64512, 10)"
+};
+
+// A service's route attributes, for the primary or for the drain twin.
+struct attributes {
+    struct community *communities, *large_communities;
+    struct ext_community *ext_communities;
+    size_t communities_count, large_communities_count, ext_communities_count;
+    bool has_med, has_local_pref;
+    uint32_t med, local_pref;
+    uint64_t prepend; // how many times local_as is put before the path
+};
+
+// Several names, in the order written, resolved to indices where they name something.
+struct index_list {
+    size_t *items;
+    size_t count;
+};
+
+enum on_unknown { ON_UNKNOWN_HOLD, ON_UNKNOWN_WITHDRAW };
+enum on_exit { ON_EXIT_WITHDRAW, ON_EXIT_KEEP };
+
+struct service_conf {
+    char name[SERVICE_NAME_MAX];
+    char symbol[SERVICE_NAME_MAX]; // the name in BIRD's protocols: '-' becomes '_'
+    unsigned line;
+    struct prefix *prefixes;
+    size_t prefix_count;
+    bool has_family[FAMILIES];
+    struct index_list require, any, degrade; // probes
+    struct index_list depends;               // services; acyclic
+    uint64_t any_min;
+    struct attributes primary, drain;
+    uint64_t hold_down_ms, max_hold_down_ms, grace_ms, adopt_grace_ms;
+    int on_unknown; // enum on_unknown
+    int on_exit;    // enum on_exit
+    bool last_pop_guard;
+};
+
+enum configure_mode { CONFIGURE_AUTO, CONFIGURE_MANUAL };
+
+struct config {
+    struct {
+        char id[64], region[64];
+        char state_dir[PATH_LEN_MAX], runtime_dir[PATH_LEN_MAX];
+    } pop;
+    struct {
+        char socket[PATH_LEN_MAX];
+        uint64_t local_as;
+        char (*sessions)[SESSION_NAME_MAX]; // empty: every BGP protocol
+        size_t session_count;
+        uint64_t min_sessions;
+        int configure; // enum configure_mode
+        char table4[64], table6[64];
+    } bird;
+    struct {
+        char group[32];
+        struct endpoint http; // length 0: no TCP listener
+    } control;
+    struct {
+        struct responder_address *listen; // none: no responder
+        size_t listen_count;
+        struct dns_name zone; // length 0: none
+        struct dns_name *ns;
+        size_t ns_count;
+        struct dns_name hostmaster;
+        char id[64], version[64]; // version empty: not told
+        bool nsid, cookies;
+        char cookie_secret_file[PATH_LEN_MAX], cookie_secret_credential[64]; // one at most
+        uint64_t threads, udp_size, rate_limit, slip;
+        uint32_t ttl_s, negative_ttl_s;
+        uint64_t tcp_clients, tcp_clients_per_address, tcp_idle_ms, tcp_max_age_ms;
+    } responder;
+    struct dns_answer_conf *answers; // in the file's order
+    size_t answer_count;
+    // All that the responder says, made of the above; it points into this configuration, has the
+    // services in their order, and no serial yet.
+    struct zone_conf zone;
+    struct probe_conf *probes;
+    size_t probe_count;
+    struct service_conf *services; // in the file's order
+    size_t service_count;
+    size_t *service_order; // indices, every service after those it depends on
+};
+
+// Where errors and warnings go, one whole line at a time: "popgate.conf:12: unknown key
+// `intervall`; did you mean `interval`?"
+typedef void (*config_report_cb)(void *arg, bool error, const char *line);
+
+// Reads the file at path. NULL when there was any error (all were reported). The caller owns the
+// result.
+struct config *config_load(const char *path, config_report_cb report, void *arg);
+
+// For the fail-safe, which no mistake in the file may stop: the same, but with errors (all were
+// reported) what could be read of it, and the defaults for the rest of [pop] and [bird]. NULL only
+// when out of memory.
+struct config *config_salvage(const char *path, config_report_cb report, void *arg);
+
+// As config_load() for text in memory; name stands for the file in messages.
+struct config *config_parse(const char *name, const char *text, config_report_cb report, void *arg);
+
+void config_free(struct config *config);
+
+// The tables of keys of a section kind ("pop", "service"), for what is made or checked from them;
+// NULL if there is no such table. A probe has probe_common_keys and its type's keys besides.
+#define CONFIG_TABLES_MAX 2
+const struct key *config_keys(const char *kind, size_t table);

@@ -1,0 +1,347 @@
+// See document.h. inih splits a line into key and value and knows about continuation; it sees the
+// file through next_line(), which counts lines, takes section headers (inih cuts names at 49 bytes)
+// and comments (inih knows no quotes), and keeps from inih what inih would cut or read in silence
+// as something else.
+#include "controller/config/document.h"
+
+#include "base/array.h"
+
+#include <assert.h>
+#include <ini.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+struct reader {
+    struct document *document;
+    struct problems *problems;
+    const char *at; // the next line
+    unsigned line;  // of the last one
+    bool indented;
+    bool has_key;  // an indented line has something to continue
+    bool skipping; // the continuation of a line that was refused
+    bool pending;  // the last line must lead to a call of on_entry()
+};
+
+// Bytes of the well-formed UTF-8 character at text, 0 if there is none (RFC 3629, section 4).
+static size_t utf8_length(const unsigned char *text)
+{
+    static const struct {
+        unsigned char lead_min, lead_max, next_min, next_max;
+        size_t length;
+    } forms[] = {{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                 {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
+                 {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+                 {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    if (text[0] < 0x80) {
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (text[0] < forms[i].lead_min || text[0] > forms[i].lead_max) {
+            continue;
+        }
+        if (text[1] < forms[i].next_min || text[1] > forms[i].next_max) {
+            return 0;
+        }
+        for (size_t j = 2; j < forms[i].length; j++) {
+            if ((text[j] & 0xc0) != 0x80) {
+                return 0;
+            }
+        }
+        return forms[i].length;
+    }
+    return 0;
+}
+
+// What keeps a line from being text, or NULL. The byte after line's length ends any character.
+static const char *bad_bytes(const char *line, size_t length)
+{
+    for (size_t i = 0; i < length;) {
+        unsigned char byte = (unsigned char)line[i];
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f) {
+            return "a control character in this line";
+        }
+        size_t bytes = utf8_length((const unsigned char *)line + i);
+        if (bytes == 0) {
+            return "this line is not UTF-8 text";
+        }
+        i += bytes;
+    }
+    return NULL;
+}
+
+struct span {
+    const char *at;
+    size_t length;
+};
+
+static struct span trim(const char *from, const char *to)
+{
+    while (from < to && (*from == ' ' || *from == '\t')) {
+        from++;
+    }
+    while (to > from && (to[-1] == ' ' || to[-1] == '\t')) {
+        to--;
+    }
+    return (struct span){from, (size_t)(to - from)};
+}
+
+// Takes "[kind name]", maybe followed by a comment, apart.
+static bool split_header(const char *line, size_t length, struct span *kind, struct span *name)
+{
+    const char *end = memchr(line, ']', length);
+    if (!end) {
+        return false;
+    }
+    struct span after = trim(end + 1, line + length);
+    if (after.length > 0 && (after.at[0] != ';' || after.at == end + 1)) {
+        return false;
+    }
+    struct span inner = trim(line + 1, end);
+    size_t split = 0;
+    while (split < inner.length && inner.at[split] != ' ' && inner.at[split] != '\t') {
+        split++;
+    }
+    *kind = (struct span){inner.at, split};
+    *name = trim(inner.at + split, inner.at + inner.length);
+    return split > 0;
+}
+
+// A header that can't be read opens a section of no kind, so that its keys don't fall to another.
+static void open_section(struct reader *reader, const char *line, size_t length)
+{
+    struct document *document = reader->document;
+    struct span kind = {"", 0};
+    struct span name = {"", 0};
+    if (!split_header(line, length, &kind, &name)) {
+        problem_error(reader->problems, reader->line,
+                      "a section is written as [kind] or [kind name]");
+        kind = name = (struct span){"", 0};
+    }
+    struct section section = {.line = reader->line,
+                              .kind = strndup(kind.at, kind.length),
+                              .name = strndup(name.at, name.length)};
+    struct section *sections =
+        array_room(document->sections, document->section_count, sizeof *sections);
+    if (sections) {
+        document->sections = sections;
+    }
+    if (!sections || !section.kind || !section.name) {
+        problem_error(reader->problems, reader->line, "out of memory");
+        free(section.kind);
+        free(section.name);
+        return;
+    }
+    sections[document->section_count++] = section;
+}
+
+static const char *const not_understood = "neither a [section] nor a `key = value`";
+
+static void finish_line(struct reader *reader)
+{
+    if (reader->pending) {
+        problem_error(reader->problems, reader->line, "%s", not_understood);
+        reader->pending = false;
+    }
+}
+
+// The line's problem, or NULL. Comments may hold anything that is text.
+static const char *refuse(const struct reader *reader, const char *line, size_t length,
+                          bool comment, size_t max)
+{
+    const char *problem = bad_bytes(line, length);
+    if (problem || comment) {
+        return problem;
+    }
+    if (length > max) {
+        return "this line is too long";
+    }
+    if (reader->indented) {
+        return reader->has_key ? NULL
+                               : "this line starts with white space, so it continues a value, "
+                                 "but there is none before it";
+    }
+    if (line[0] == '[') {
+        return NULL;
+    }
+    // inih would take a colon for an equals sign.
+    size_t key = 0;
+    while (key < length && line[key] != '=' && line[key] != ':') {
+        key++;
+    }
+    return key > 0 && key < length && line[key] == '=' ? NULL : not_understood;
+}
+
+// Where the line's comment begins, or its length. A quote that the line doesn't close is a
+// character as any other.
+static size_t comment_at(const char *line, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (line[i] == '"') {
+            size_t end = i + 1;
+            while (end < length && line[end] != '"') {
+                end += line[end] == '\\' ? 2 : 1;
+            }
+            i = end < length ? end : i;
+        } else if (line[i] == ';' && i > 0 && (line[i - 1] == ' ' || line[i - 1] == '\t')) {
+            return i;
+        }
+    }
+    return length;
+}
+
+static char *give(char *buffer, const char *line, size_t length)
+{
+    memcpy(buffer, line, length);
+    buffer[length] = '\0';
+    return buffer;
+}
+
+// inih's reader: one line of at most size - 1 bytes into buffer, NULL at the end.
+static char *next_line(char *buffer, int size, void *arg)
+{
+    struct reader *reader = arg;
+    size_t max = (size_t)size - 2;
+    finish_line(reader);
+    if (*reader->at == '\0') {
+        return NULL;
+    }
+    const char *line = reader->at;
+    size_t length = strcspn(line, "\n");
+    reader->at += length + (line[length] == '\n');
+    reader->line++;
+    if (length > 0 && line[length - 1] == '\r') {
+        length--;
+    }
+    if (reader->line == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0) {
+        line += 3;
+        length -= 3;
+    }
+
+    size_t indent = strspn(line, " \t");
+    bool comment = indent < length && (line[indent] == '#' || line[indent] == ';');
+    reader->indented = indent > 0;
+    if (indent >= length) {
+        return give(buffer, "", 0);
+    }
+    const char *problem = refuse(reader, line, length, comment, max);
+    if (reader->indented && reader->skipping) {
+        return give(buffer, "", 0);
+    }
+    if (problem && length > max && !comment) {
+        problem_error(reader->problems, reader->line,
+                      "%s: %zu bytes, at most %zu are read; a list may go on in the next line, "
+                      "after white space",
+                      problem, length, max);
+    } else if (problem) {
+        problem_error(reader->problems, reader->line, "%s", problem);
+    }
+    if (comment) {
+        return give(buffer, "", 0);
+    }
+    reader->skipping = problem != NULL;
+    if (line[0] == '[') {
+        open_section(reader, line, length);
+        reader->skipping = false;
+        reader->has_key = false;
+        return give(buffer, "[]", 2); // has inih forget the last key
+    }
+    if (problem) {
+        return give(buffer, "", 0);
+    }
+    reader->pending = true;
+    return give(buffer, line, comment_at(line, length));
+}
+
+// inih's handler: one key and value, or one more value for the key before.
+static int on_entry(void *arg, const char *section_name, const char *key, const char *value)
+{
+    (void)section_name;
+    struct reader *reader = arg;
+    struct document *document = reader->document;
+    reader->pending = false;
+    reader->has_key = true;
+    if (document->section_count == 0) {
+        problem_error(reader->problems, reader->line, "`%.64s` stands before the first [section]",
+                      key);
+        return 1;
+    }
+    struct section *section = &document->sections[document->section_count - 1];
+    assert(section->entry_count == 0 || section->entries);
+    struct entry *entries =
+        array_room(section->entries, section->entry_count, sizeof *section->entries);
+    if (entries) {
+        section->entries = entries;
+    }
+    // inih cuts the key at 49 bytes when it gives it again.
+    bool continued = reader->indented && section->entry_count > 0;
+    const char *whole_key = continued ? section->entries[section->entry_count - 1].key : key;
+    struct entry entry = {.line = reader->line,
+                          .continued = continued,
+                          .key = strdup(whole_key),
+                          .value = strdup(value)};
+    if (!entries || !entry.key || !entry.value) {
+        problem_error(reader->problems, reader->line, "out of memory");
+        free(entry.key);
+        free(entry.value);
+        return 1;
+    }
+    entries[section->entry_count++] = entry;
+    return 1;
+}
+
+void document_read(struct document *document, const char *text, struct problems *problems)
+{
+    struct reader reader = {.document = document, .problems = problems, .at = text};
+    *document = (struct document){0};
+    ini_allow_inline_comments = false;
+    int result = ini_parse_stream(next_line, &reader, on_entry, &reader);
+    finish_line(&reader);
+    if (result != 0 && problems->errors == 0) {
+        problem_error(problems, result > 0 ? (unsigned)result : 0, "%s",
+                      result > 0 ? not_understood : "out of memory");
+    }
+}
+
+void document_free(struct document *document)
+{
+    for (size_t i = 0; i < document->section_count; i++) {
+        struct section *section = &document->sections[i];
+        for (size_t j = 0; j < section->entry_count; j++) {
+            free(section->entries[j].key);
+            free(section->entries[j].value);
+        }
+        free(section->entries);
+        free(section->kind);
+        free(section->name);
+    }
+    free(document->sections);
+    *document = (struct document){0};
+}
+
+const struct entry *section_find(const struct section *section, const char *key)
+{
+    for (size_t i = 0; section && i < section->entry_count; i++) {
+        if (strcmp(section->entries[i].key, key) == 0) {
+            return &section->entries[i];
+        }
+    }
+    return NULL;
+}
+
+unsigned section_line(const struct section *section, const char *key)
+{
+    const struct entry *entry = section_find(section, key);
+    return entry ? entry->line : section->line;
+}
+
+bool next_word(const char **at, char word[WORD_MAX])
+{
+    const char *begin = *at + strspn(*at, " \t");
+    size_t length = strcspn(begin, " \t");
+    assert(length < WORD_MAX);
+    memcpy(word, begin, length);
+    word[length] = '\0';
+    *at = begin + length;
+    return length > 0;
+}

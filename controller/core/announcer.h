@@ -1,0 +1,124 @@
+// Makes BIRD do what is decided: compares, per service, the target with the state of its protocols,
+// and says which to enable and disable, in the order that leaves no gap. Pure: rows and replies in,
+// orders out.
+//
+// A service has two legs, its primary protocols and their drain twins (one per address family each;
+// one command with a pattern serves both families). A leg is switched on only when the include file
+// on disk says so already (a restarting BIRD must come up the same); it is switched off first and
+// written after, since withdrawals don't wait.
+#pragma once
+
+#include "controller/core/birdconf.h"
+#include "controller/core/decision.h"
+#include "controller/core/order.h"
+
+#include "birdctl/reply.h"
+
+enum leg_state {
+    LEG_UNSEEN, // nothing known since BIRD's socket came up
+    LEG_ABSENT, // BIRD has no such protocol
+    LEG_OFF,
+    LEG_STARTING, // enabled, not yet up
+    LEG_ON,
+};
+
+enum leg_name { LEG_PRIMARY, LEG_DRAIN, LEGS };
+
+struct leg {
+    enum leg_state state[FAMILIES];                      // of families that the service has
+    enum { LEG_IDLE, LEG_ENABLING, LEG_DISABLING } sent; // the last command not yet answered
+    uint64_t unanswered;                                 // commands
+    uint64_t acted;        // announcer's clock of actions when last commanded or answered
+    uint64_t file_version; // of the include file that first says what is wanted now
+    bool wanted;
+    bool in_mass; // its last command was the pattern for all
+};
+
+struct announced {
+    enum target target;
+    struct leg legs[LEGS];
+    bool queued; // to be planned
+};
+
+struct announcer_protocol {
+    char name[BIRD_PROTOCOL_MAX];
+    size_t service;
+    enum family family;
+    enum leg_name leg;
+    bool in_snapshot; // the one under way has a row for it
+};
+
+struct announcer {
+    const struct config *config;
+    struct announced *services;
+    struct announcer_protocol *protocols; // sorted by name
+    size_t protocol_count;
+    size_t *queue; // services to be planned
+    size_t queue_length;
+    size_t wanted_on;    // legs wanted on, over all services
+    size_t unanswered;   // commands
+    uint64_t actions;    // clock: counts commands sent and answered
+    uint64_t file_saved; // version of the include file that is on disk
+    bool link_up;
+    bool snapshot_taken;     // since the link came up
+    uint64_t link_began;     // value of actions when the link last came up or went
+    uint64_t snapshot_began; // value of actions when the snapshot under way was asked for
+    bool snapshot_in_turn;   // it is the one of each second, not one asked for because of a reply
+    bool mass_unanswered;
+    bool pipes_off;                // somebody switched off a pipe of ours
+    char stray[BIRD_PROTOCOL_MAX]; // a protocol named as ours that is on, but of no service (a
+                                   // former file's)
+};
+
+// The second index of the tokens of orders that are for no single service.
+enum { ANNOUNCER_MASS, ANNOUNCER_PART };
+
+// Something is switched on only while fewer commands than this are unanswered, so that the session
+// writes it at once: what waits there is overtaken by a later switching off, and would undo it.
+#define ANNOUNCER_UNANSWERED_MAX 8
+
+// Room that announcer_plan() wants in the queue before it begins a service.
+#define ANNOUNCER_ORDERS_PER_SERVICE 4
+
+// NULL only when out of memory. config must outlive it.
+struct announcer *announcer_new(const struct config *config);
+void announcer_free(struct announcer *announcer);
+
+// file_version: of the include file that will say so.
+void announcer_set_target(struct announcer *announcer, size_t service, enum target target,
+                          uint64_t file_version);
+
+void announcer_file_saved(struct announcer *announcer, uint64_t version);
+
+// The command link came up or went: nothing is known of BIRD any more.
+void announcer_link(struct announcer *announcer, bool up);
+
+// After a reload: what old knew of its service `before` is known of service still, so that a
+// withdrawal need not wait behind orders for what is off already.
+void announcer_take_over(struct announcer *announcer, size_t service, const struct announcer *old,
+                         size_t before);
+
+// A snapshot of `show protocols`: begin when it is asked for, a row for each protocol, end with its
+// last line. row returns true when the protocol was switched by somebody else (drift).
+void announcer_snapshot_begin(struct announcer *announcer, bool in_turn);
+bool announcer_row(struct announcer *announcer, const char *protocol, bool up);
+bool announcer_snapshot_end(struct announcer *announcer);
+
+// The clock of actions when the service was last commanded or answered.
+uint64_t announcer_acted(const struct announcer *announcer, size_t service);
+
+// Replies to our own orders: a line for each protocol (code 8 .. 11), then the end. complete false:
+// the link went.
+void announcer_reply_line(struct announcer *announcer, unsigned code, const char *text);
+void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_outcome outcome);
+
+// Puts what is to be done now into orders.
+void announcer_plan(struct announcer *announcer, struct orders *orders);
+
+// BIRD was seen to have every protocol of this leg on, and nothing is under way.
+bool announcer_is_on(const struct announcer *announcer, size_t service, enum leg_name leg);
+
+// Every command for this service is answered, and every protocol of it is as wanted.
+bool announcer_settled(const struct announcer *announcer, size_t service);
+// Its file is written and nothing stands in the way, but BIRD lacks the protocol.
+bool announcer_lacks_protocol(const struct announcer *announcer, size_t service);

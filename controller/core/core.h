@@ -1,0 +1,140 @@
+// The controller without the world: verdicts, intents, BIRD's answers and time go in; orders for
+// BIRD, a file to save and events come out. No clock, no I/O, no globals, nothing allocated after
+// core_new(). main.c is the shell around it; tests/sim drives the same code through simulated time.
+//
+//     verdict ─▶ health ─▶ gate ─▶ decision ─▶ announcer ─▶ orders
+//                                    ▲  │           ▲
+//                           intent ──┘  └▶ events   └── snapshots, replies, look-ups (observed)
+#pragma once
+
+#include "controller/core/announcer.h"
+#include "controller/core/decision.h"
+#include "controller/core/events.h"
+#include "controller/core/loader.h"
+#include "controller/core/observed.h"
+
+#include "birdctl/session.h"
+
+struct core_probe {
+    struct verdict last;
+    char bad[VERDICT_CAUSE_MAX]; // the last cause that speaks for being down, or degraded
+    uint64_t verdicts[VERDICT_PASS + 1];
+};
+
+struct core_service {
+    struct intent intent;
+    struct decision decision;
+    uint64_t transition;    // number of the event of the last change of target; 0: none yet
+    enum target tentative;  // adopted from the file, and BIRD has not confirmed it yet;
+                            // TARGET_WITHDRAW: nothing
+    bool seen;              // all its prefixes are as meant, as far as seen
+    bool seen_through;      // the last change of target was seen to be done
+    uint64_t look_again_ms; // look-ups of what is not as meant; 0: nothing to do
+    uint64_t look_pause_ms;
+};
+
+struct core_link {
+    enum bird_link state;
+    uint64_t since_ns;
+    char reason[256];
+    struct bird_version version;
+};
+
+struct core {
+    const struct config *config;
+    struct health *healths;    // of each probe
+    struct core_probe *probes; // what else is known of each
+    struct gate *gates;        // of each service
+    struct core_service *services;
+    struct announcer *announcer;
+    struct observed *observed;
+    struct loader loader;
+    struct orders orders;
+    struct events *events;     // borrowed: it outlives reloads
+    struct core_link links[2]; // by enum order_link
+    unsigned generation;       // of this core, in every token
+    bool snapshot_wanted, snapshot_in_turn, snapshot_under_way;
+    uint64_t snapshot_at_ms; // of the next one in its turn
+    bool file_trouble;       // the include file could not be saved
+    uint64_t drifts;
+    uint64_t drifts_before;  // the snapshot under way
+    uint64_t drift_began_ms; // of the second that the two below count in
+    unsigned drift_rounds;   // snapshots that found drift
+    unsigned drift_logged;
+    uint64_t evidence_ns; // of the input being worked on
+    uint64_t next_ms;     // when core_tick() has something to do
+    uint64_t decided_ns;  // the last decision, not yet reckoned with in next_ms; 0: it is
+    bool ledger_dirty;    // an intent ended by itself: the shell saves the ledger
+    bool stopping;
+    bool denied;                      // BIRD refuses our commands
+    char reported[EVENT_TEXT_MAX];    // the last trouble with loading, so that it is reported once
+    char revision[REVISION_TEXT_MAX]; // being read from the reply under way
+};
+
+// What is known at start, beside the configuration.
+struct core_start {
+    const struct config *config;
+    struct events *events;
+    const struct birdconf *former; // the include file found on disk, or NULL; copied
+    bool same_boot;                // popgated ran before since this machine booted: adopt
+    // For each service of config: its intent (NULL: all auto), and what this boot remembers of
+    // withdrawals (NULL: none).
+    const struct intent *intents;
+    const uint64_t *recent;
+    uint64_t version;    // of the include file to count on from
+    unsigned generation; // differs from that of the core before
+    uint64_t now_ns;
+};
+
+// NULL only when out of memory.
+struct core *core_new(const struct core_start *start);
+
+// A core for a new configuration that takes over what old knows of probes and services that it has
+// still. old stays as it is; free it when the new one is in use. NULL only when out of memory.
+struct core *core_reload(const struct core *old, const struct config *config, uint64_t now_ns);
+void core_free(struct core *core);
+
+void core_verdict(struct core *core, size_t probe, const struct verdict *verdict, uint64_t now_ns);
+
+// The operator's word, already in the ledger. what is the event's text.
+void core_intent(struct core *core, size_t service, const struct intent *intent, const char *what,
+                 uint64_t now_ns);
+
+// The same for several services: note each, then say so once. What is decided together is one
+// command where it can be (isolating everything), and not a command for each.
+void core_note_intent(struct core *core, size_t service, const struct intent *intent,
+                      const char *what, uint64_t now_ns);
+void core_intents_noted(struct core *core, uint64_t now_ns);
+
+void core_link(struct core *core, enum order_link link, enum bird_link state, const char *reason,
+               const struct bird_version *version, uint64_t now_ns);
+void core_line(struct core *core, uint64_t token, const struct bird_line *line, uint64_t now_ns);
+void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned code, const char *text,
+              uint64_t now_ns);
+void core_echo(struct core *core, const char *text, uint64_t now_ns);
+void core_file_saved(struct core *core, uint64_t version, const char *error, uint64_t now_ns);
+// What is on disk is not what was saved: somebody else wrote it.
+void core_file_foreign(struct core *core, uint64_t now_ns);
+void core_tick(struct core *core, uint64_t now_ns);
+// A clean stop: what says on_exit = withdraw is withdrawn. core_quiet(): it is, or BIRD can't be
+// asked.
+void core_stop(struct core *core, uint64_t now_ns);
+bool core_quiet(const struct core *core);
+
+// After each input: takes the orders that came of it. false: no more.
+bool core_order(struct core *core, struct order *out);
+
+// The file that must be on disk now (NULL: none) and its version, to be handed to
+// core_file_saved().
+const struct birdconf *core_file(const struct core *core, uint64_t *version);
+
+// Of core_file(), the slots that were switched off since the last call; returns how many, 0 if they
+// are more than LOADER_OFF_MAX.
+size_t core_switched_off(struct core *core, size_t slots[LOADER_OFF_MAX]);
+
+// When core_tick() has something to do next, in monotonic ms. Ask when the orders are out: after a
+// decision it looks at every probe and service, which is of no concern to a withdrawal.
+uint64_t core_next_ms(struct core *core);
+
+// The probe's health is unsettled: check at fast_interval.
+bool core_probe_unsettled(const struct core *core, size_t probe);

@@ -1,0 +1,152 @@
+#include "controller/core/explain.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define PROBE_TEXT_MAX (2 * VERDICT_CAUSE_MAX + PROBE_NAME_MAX + 64)
+
+static bool can_look(const struct core *core, size_t probe)
+{
+    return !core->healths[probe].blind && (core->probes[probe].last.at_ns == 0 ||
+                                           core->probes[probe].last.kind != VERDICT_UNKNOWN);
+}
+
+// Why there is nothing new of a probe that can't look.
+static const char *blind_cause(const struct core *core, size_t probe)
+{
+    const struct verdict *last = &core->probes[probe].last;
+    return last->at_ns != 0 && last->kind == VERDICT_UNKNOWN ? last->cause
+                                                             : "no verdict comes from it";
+}
+
+// What the probe knows against the service; and, if it can't look, why there is no news.
+static void explain_probe(const struct core *core, size_t index, char *out, size_t size)
+{
+    const struct core_probe *probe = &core->probes[index];
+    const struct health *health = &core->healths[index];
+    const char *name = core->config->probes[index].name;
+    bool bad = health->settled == HEALTH_DOWN || health->settled == HEALTH_DEGRADED;
+    if (bad && !can_look(core, index)) {
+        snprintf(out, size, "probe %s %s %s: %s; now can't look: %s", name,
+                 health->blind ? "was" : "is", health_name(health->settled), probe->bad,
+                 blind_cause(core, index));
+        return;
+    }
+    const char *cause = bad                      ? probe->bad
+                        : !can_look(core, index) ? blind_cause(core, index)
+                        : probe->last.at_ns == 0 ? "no verdict yet"
+                                                 : probe->last.cause;
+    snprintf(out, size, "probe %s is %s: %s", name, health_name(health_shown(health)), cause);
+}
+
+// A probe of an open gate that does not pass: one that can't look rather than one that the service
+// can do without.
+static size_t not_passing(const struct core *core, const struct service_conf *conf)
+{
+    const struct index_list *const lists[] = {&conf->require, &conf->any, &conf->degrade};
+    size_t found = GATE_NOBODY;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        for (size_t k = 0; k < lists[i]->count; k++) {
+            size_t probe = lists[i]->items[k];
+            if (!can_look(core, probe)) {
+                return probe;
+            }
+            bool passes = core->healths[probe].settled == HEALTH_UP;
+            found = passes || found != GATE_NOBODY ? found : probe;
+        }
+    }
+    return found;
+}
+
+static void explain_open(const struct core *core, size_t index, char *out, size_t size)
+{
+    bool held = core->gates[index].held_by != GATE_NOBODY;
+    size_t probe =
+        held ? core->gates[index].held_by : not_passing(core, &core->config->services[index]);
+    char text[PROBE_TEXT_MAX];
+    if (probe == GATE_NOBODY) {
+        snprintf(out, size, "all probes pass");
+        return;
+    }
+    const struct health *health = &core->healths[probe];
+    if (health->settled == HEALTH_UP && (held || !health->blind)) {
+        snprintf(out, size, "probe %s can't look now: %s; %s", core->config->probes[probe].name,
+                 blind_cause(core, probe),
+                 held ? "held as last known" : "what it last saw was good");
+    } else {
+        explain_probe(core, probe, text, sizeof text);
+        snprintf(out, size, "enough probes pass; %s", text);
+    }
+}
+
+static void explain_gate(const struct core *core, size_t index, char *out, size_t size)
+{
+    const struct gate *gate = &core->gates[index];
+    char text[PROBE_TEXT_MAX];
+    if (gate->probe == GATE_NOBODY) {
+        explain_open(core, index, out, size);
+        return;
+    }
+    explain_probe(core, gate->probe, text, sizeof text);
+    if (gate->service != GATE_NOBODY) {
+        snprintf(out, size, "depends on %s: %s", core->config->services[gate->service].name, text);
+    } else {
+        snprintf(out, size, "%s", text);
+    }
+}
+
+static void explain_hold_down(const struct core *core, size_t index, uint64_t now_ms, char *out,
+                              size_t size)
+{
+    const struct decision *decision = &core->services[index].decision;
+    const struct service_conf *conf = &core->config->services[index];
+    uint64_t left_ms = decision_hold_down_left_ms(decision, conf, now_ms);
+    snprintf(out, size,
+             "healthy again, waiting out hold_down of %" PRIu64 " s, %" PRIu64 " s are left",
+             decision_hold_down_ms(decision, conf) / 1000, (left_ms + 999) / 1000);
+}
+
+static void explain_intent(const struct intent *intent, const char *verb, char *out, size_t size)
+{
+    snprintf(out, size, "%s by %s%s%s", verb, intent->by[0] != '\0' ? intent->by : "the ledger",
+             intent->reason[0] != '\0' ? ": " : "", intent->reason);
+}
+
+void explain_service(const struct core *core, size_t index, uint64_t now_ms, char *out, size_t size)
+{
+    const struct core_service *service = &core->services[index];
+    char gate[PROBE_TEXT_MAX + SERVICE_NAME_MAX + 16];
+    explain_gate(core, index, gate, sizeof gate);
+    switch (service->decision.cause) {
+    case CAUSE_START:
+        snprintf(out, size, "not known healthy yet; %s", gate);
+        break;
+    case CAUSE_ADOPTED:
+        snprintf(out, size, "left as it was, until the probes know; %s", gate);
+        break;
+    case CAUSE_HOLD_DOWN:
+        explain_hold_down(core, index, now_ms, out, size);
+        break;
+    case CAUSE_UNKNOWN:
+        snprintf(out, size, "unknown for longer than %s; %s",
+                 core->gates[index].blind ? "unknown_grace" : "adopt_grace", gate);
+        break;
+    case CAUSE_HEALTHY:
+    case CAUSE_DEGRADED:
+    case CAUSE_UNHEALTHY:
+        snprintf(out, size, "%s", gate);
+        break;
+    case CAUSE_DRAIN:
+        explain_intent(&service->intent, "drained", out, size);
+        break;
+    case CAUSE_ISOLATE:
+        explain_intent(&service->intent, "isolated", out, size);
+        break;
+    case CAUSE_PIN:
+        explain_intent(&service->intent, "pinned", out, size);
+        break;
+    case CAUSE_EXIT:
+        snprintf(out, size, "popgated stops, on_exit = withdraw");
+        break;
+    }
+}

@@ -1,0 +1,140 @@
+#include "controller/core/guard.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PEERS_MAX 1024
+
+struct guard {
+    const struct prefix **prefixes;
+    bool *elsewhere; // of each prefix
+    size_t prefix_count;
+    size_t asked, answered; // commands; the first is the list of protocols
+    bool lost;
+    char (*peers)[SESSION_NAME_MAX]; // protocols that bring paths of others
+    size_t peer_count;
+};
+
+struct guard *guard_new(const struct config *config, const size_t *services, size_t count)
+{
+    struct guard *guard = calloc(1, sizeof *guard);
+    if (guard == NULL) {
+        return NULL;
+    }
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += config->services[services[i]].prefix_count;
+    }
+    guard->prefixes = calloc(total + 1, sizeof *guard->prefixes);
+    guard->elsewhere = calloc(total + 1, sizeof *guard->elsewhere);
+    guard->peers = calloc(PEERS_MAX, sizeof *guard->peers);
+    if (guard->prefixes == NULL || guard->elsewhere == NULL || guard->peers == NULL) {
+        guard_free(guard);
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct service_conf *service = &config->services[services[i]];
+        for (size_t j = 0; j < service->prefix_count; j++) {
+            guard->prefixes[guard->prefix_count++] = &service->prefixes[j];
+        }
+    }
+    return guard;
+}
+
+void guard_free(struct guard *guard)
+{
+    if (guard == NULL) {
+        return;
+    }
+    free(guard->prefixes);
+    free(guard->elsewhere);
+    free(guard->peers);
+    free(guard);
+}
+
+bool guard_command(struct guard *guard, char out[GUARD_COMMAND_MAX])
+{
+    if (guard->asked > guard->prefix_count) {
+        return false;
+    }
+    char text[PREFIX_TEXT_MAX];
+    if (guard->asked == 0) {
+        snprintf(out, GUARD_COMMAND_MAX, "show protocols");
+    } else {
+        snprintf(out, GUARD_COMMAND_MAX, "show route %s all",
+                 prefix_text(guard->prefixes[guard->asked - 1], text));
+    }
+    guard->asked++;
+    return true;
+}
+
+static bool brings_paths(const char *type)
+{
+    static const char *const types[] = {"BGP", "OSPF", "OSPFv2", "OSPFv3", "Babel", "RIP", "RIPng"};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (strcmp(type, types[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_peer(const struct guard *guard, const char *name)
+{
+    for (size_t i = 0; i < guard->peer_count; i++) {
+        if (strcmp(guard->peers[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void guard_line(struct guard *guard, const struct bird_line *line)
+{
+    struct bird_protocol row;
+    struct bird_route route;
+    if (guard->answered == 0) {
+        if (bird_parse_protocol(line, &row) && brings_paths(row.type) &&
+            guard->peer_count < PEERS_MAX) {
+            snprintf(guard->peers[guard->peer_count++], SESSION_NAME_MAX, "%.*s",
+                     SESSION_NAME_MAX - 1, row.name);
+        }
+    } else if (guard->answered <= guard->prefix_count && bird_parse_route(line, &route) &&
+               is_peer(guard, route.protocol)) {
+        guard->elsewhere[guard->answered - 1] = true;
+    }
+}
+
+void guard_end(struct guard *guard, bool complete)
+{
+    guard->answered++;
+    guard->lost = guard->lost || !complete;
+}
+
+bool guard_done(const struct guard *guard)
+{
+    return guard->answered > guard->prefix_count;
+}
+
+bool guard_passes(const struct guard *guard, char message[KEY_ERROR_MAX])
+{
+    if (guard->lost) {
+        snprintf(message, KEY_ERROR_MAX,
+                 "can't see whether another PoP announces the prefixes: BIRD did not answer; "
+                 "--force drains all the same");
+        return false;
+    }
+    for (size_t i = 0; i < guard->prefix_count; i++) {
+        char text[PREFIX_TEXT_MAX];
+        if (!guard->elsewhere[i]) {
+            snprintf(message, KEY_ERROR_MAX,
+                     "no other path to %s is visible in BIRD: this may be the last PoP that "
+                     "announces it; --force drains "
+                     "all the same (last_pop_guard = off for a service that has one PoP)",
+                     prefix_text(guard->prefixes[i], text));
+            return false;
+        }
+    }
+    return true;
+}

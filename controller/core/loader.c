@@ -1,0 +1,238 @@
+#include "controller/core/loader.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RETRY_MS  5000
+#define SETTLE_MS 2000 // BIRD may reconfigure in the background (reply 0004)
+
+const char *load_name(enum load_state state)
+{
+    static const char *const names[] = {"waiting", "saving",  "checking",     "configuring",
+                                        "loaded",  "refused", "not-included", "by-hand"};
+    return names[state];
+}
+
+void loader_init(struct loader *loader, struct birdconf *former, struct birdconf *next,
+                 bool automatic)
+{
+    *loader = (struct loader){
+        .state = LOAD_WAITING, .automatic = automatic, .file = former, .next = next};
+    loader->next_trusted = former != NULL && strcmp(former->revision, next->revision) == 0;
+    loader->next_on_disk = former == NULL || loader->next_trusted;
+    if (loader->next_trusted) {
+        birdconf_free(former);
+        loader->file = NULL;
+    }
+    loader->version = 1;
+}
+
+void loader_clear(struct loader *loader)
+{
+    birdconf_free(loader->file);
+    birdconf_free(loader->next);
+    *loader = (struct loader){0};
+}
+
+const struct birdconf *loader_file(const struct loader *loader)
+{
+    return loader->next_on_disk ? loader->next : loader->file;
+}
+
+bool loader_set(struct loader *loader, const char *protocol, bool enabled)
+{
+    bool in_next = loader->next != NULL && birdconf_set(loader->next, protocol, enabled);
+    bool in_file = loader->file != NULL && birdconf_set(loader->file, protocol, enabled);
+    bool changed = loader->next_on_disk ? in_next : in_file;
+    loader->version += changed;
+    if (changed && !enabled) {
+        if (loader->off_count < LOADER_OFF_MAX) {
+            loader->off[loader->off_count] = birdconf_slot_index(loader_file(loader), protocol);
+        }
+        loader->off_count++;
+    }
+    return changed;
+}
+
+void loader_write_again(struct loader *loader)
+{
+    loader->version++;
+}
+
+void loader_saved(struct loader *loader, uint64_t version)
+{
+    loader->saved = version;
+}
+
+static void enter(struct loader *loader, enum load_state state)
+{
+    loader->state = state;
+    loader->configured = false;
+    if (state != LOAD_REFUSED) {
+        loader->message[0] = '\0';
+    }
+}
+
+static void put_on_disk(struct loader *loader, bool next)
+{
+    if (loader->next_on_disk != next) {
+        loader->next_on_disk = next;
+        loader->version++;
+        loader->off_count = 0; // of the other file
+    }
+}
+
+void loader_link(struct loader *loader)
+{
+    // What BIRD does about a check or configure under way, it will say by its revision when it is
+    // back.
+    loader->revision_known = false;
+    loader->retry_at_ms = 0;
+    if (loader->state != LOAD_SAVING) {
+        enter(loader, LOAD_WAITING);
+    }
+}
+
+static bool is_loaded(const struct loader *loader)
+{
+    return loader->revision_known && strcmp(loader->loaded, loader->next->revision) == 0;
+}
+
+// BIRD has the new file: there is no way back any more, and none is needed.
+static void settle_on_next(struct loader *loader)
+{
+    put_on_disk(loader, true);
+    birdconf_free(loader->file);
+    loader->file = NULL;
+    loader->next_trusted = true;
+    enter(loader, LOAD_LOADED);
+}
+
+void loader_revision(struct loader *loader, const char *revision, uint64_t now_ms)
+{
+    bool was_loaded = is_loaded(loader);
+    snprintf(loader->loaded, sizeof loader->loaded, "%s", revision);
+    loader->revision_known = true;
+    if (was_loaded && !is_loaded(loader)) {
+        loader->retry_at_ms = now_ms; // somebody loaded another file over ours
+        enter(loader, LOAD_WAITING);
+    }
+}
+
+void loader_reply_line(struct loader *loader, const struct bird_line *line)
+{
+    if (line->code == 8002 || line->code >= 9000) {
+        snprintf(loader->message, sizeof loader->message, "%.*s", (int)sizeof loader->message - 1,
+                 line->text);
+    }
+}
+
+static void refuse(struct loader *loader, uint64_t now_ms)
+{
+    put_on_disk(loader, loader->next_trusted);
+    loader->retry_at_ms = now_ms + RETRY_MS;
+    enter(loader, LOAD_REFUSED);
+}
+
+void loader_reply_end(struct loader *loader, enum order_kind kind, bool complete, unsigned code,
+                      uint64_t now_ms)
+{
+    if (!complete || (loader->state != LOAD_CHECKING && loader->state != LOAD_CONFIGURING)) {
+        return;
+    }
+    if (bird_outcome(code) != BIRD_OK) {
+        if (loader->message[0] == '\0') {
+            snprintf(loader->message, sizeof loader->message, "BIRD answered %04u", code);
+        }
+        refuse(loader, now_ms);
+    } else if (kind == ORDER_CHECK) {
+        enter(loader, LOAD_CONFIGURING);
+        loader->retry_at_ms = 0;
+    } else {
+        // The revisions seen from now on decide; if ours does not come, the include line is
+        // missing.
+        loader->revision_known = false;
+        loader->retry_at_ms = now_ms + SETTLE_MS;
+        loader->configured = true;
+    }
+}
+
+static void begin(struct loader *loader)
+{
+    put_on_disk(loader, true);
+    enter(loader, LOAD_SAVING);
+}
+
+static void step(struct loader *loader, struct orders *orders, uint64_t now_ms)
+{
+    if (is_loaded(loader)) {
+        if (loader->state != LOAD_LOADED) {
+            settle_on_next(loader);
+        }
+        return;
+    }
+    switch (loader->state) {
+    case LOAD_WAITING:
+    case LOAD_LOADED:
+        if (loader->revision_known) {
+            if (loader->automatic) {
+                begin(loader);
+            } else {
+                put_on_disk(loader, true);
+                enter(loader, LOAD_BY_HAND);
+            }
+        }
+        break;
+    case LOAD_REFUSED:
+        if (now_ms >= loader->retry_at_ms && loader->revision_known) {
+            loader->next_on_disk = true;
+            loader->version++;
+            loader->state = LOAD_SAVING; // keeps the message: the next refusal may be the same one
+        }
+        break;
+    case LOAD_SAVING:
+        if (loader->saved >= loader->version && loader->revision_known && orders_room(orders) > 0) {
+            orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_CHECK, 0, 0),
+                       "configure check");
+            loader->state = LOAD_CHECKING;
+            loader->retry_at_ms = UINT64_MAX;
+        }
+        break;
+    case LOAD_CONFIGURING:
+        if (loader->configured) {
+            if (loader->revision_known && now_ms >= loader->retry_at_ms) {
+                enter(loader, LOAD_NOT_INCLUDED);
+            }
+            break;
+        }
+        // What is on disk must be the present state at this instant: a withdrawal since then is
+        // written first.
+        if (loader->retry_at_ms == 0 && loader->saved >= loader->version &&
+            orders_room(orders) > 0) {
+            orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_CONFIGURE, 0, 0),
+                       "configure");
+            loader->retry_at_ms = UINT64_MAX;
+        }
+        break;
+    case LOAD_CHECKING:
+    case LOAD_NOT_INCLUDED:
+    case LOAD_BY_HAND:
+        break;
+    }
+}
+
+bool loader_step(struct loader *loader, struct orders *orders, uint64_t now_ms)
+{
+    step(loader, orders, now_ms);
+    bool changed = loader->state != loader->reported; // by this step, or by a reply since the last
+    loader->reported = loader->state;
+    return changed;
+}
+
+uint64_t loader_next_ms(const struct loader *loader)
+{
+    bool waits =
+        loader->state == LOAD_REFUSED || (loader->state == LOAD_CONFIGURING && loader->configured);
+    return waits && loader->revision_known ? loader->retry_at_ms : UINT64_MAX;
+}

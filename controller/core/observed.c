@@ -1,0 +1,405 @@
+#include "controller/core/observed.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ODD_FOR_MS 1000
+#define NO_NAME    UINT16_MAX
+
+const char *condition_name(enum condition condition)
+{
+    static const char *const names[] = {"unknown", "as-meant", "short", "hidden", "leak", "late"};
+    return names[condition];
+}
+
+struct observed *observed_new(const struct config *config)
+{
+    struct observed *observed = calloc(1, sizeof *observed);
+    if (observed == NULL) {
+        return NULL;
+    }
+    observed->config = config;
+    for (size_t i = 0; i < config->service_count; i++) {
+        observed->prefix_count += config->services[i].prefix_count;
+    }
+    observed->prefixes = calloc(observed->prefix_count + 1, sizeof *observed->prefixes);
+    observed->first = calloc(config->service_count + 1, sizeof *observed->first);
+    if (observed->prefixes == NULL || observed->first == NULL) {
+        observed_free(observed);
+        return NULL;
+    }
+    size_t next = 0;
+    for (size_t i = 0; i < config->service_count; i++) {
+        observed->first[i] = next;
+        for (size_t j = 0; j < config->services[i].prefix_count; j++) {
+            observed->prefixes[next++] =
+                (struct seen_prefix){.service = i, .prefix = &config->services[i].prefixes[j]};
+        }
+    }
+    observed->first[config->service_count] = next;
+    for (size_t i = 0; i < config->bird.session_count && i < OBSERVED_SESSIONS_MAX; i++) {
+        struct seen_session *session = &observed->sessions[observed->session_count++];
+        snprintf(session->name, sizeof session->name, "%s", config->bird.sessions[i]);
+    }
+    return observed;
+}
+
+void observed_free(struct observed *observed)
+{
+    if (observed == NULL) {
+        return;
+    }
+    free(observed->prefixes);
+    free(observed->first);
+    free(observed->entries);
+    free(observed->queue);
+    free(observed);
+}
+
+static struct seen_entry *entry_at(const struct observed *observed, size_t session, size_t prefix)
+{
+    return &observed->entries[session * observed->prefix_count + prefix];
+}
+
+static size_t entry_count(const struct observed *observed)
+{
+    size_t sessions = observed->session_count < observed->entry_sessions ? observed->session_count
+                                                                         : observed->entry_sessions;
+    return sessions * observed->prefix_count;
+}
+
+static void enqueue(struct observed *observed, size_t entry)
+{
+    if (observed->entries[entry].queued || observed->queue_length == observed->queue_room) {
+        return;
+    }
+    observed->entries[entry].queued = true;
+    observed->queue[(observed->queue_first + observed->queue_length++) % observed->queue_room] =
+        entry;
+}
+
+void observed_forget(struct observed *observed)
+{
+    for (size_t i = 0; i < observed->session_count; i++) {
+        observed->sessions[i].established = false;
+    }
+    for (size_t i = 0; i < entry_count(observed); i++) {
+        observed->entries[i] = (struct seen_entry){.seen = SEEN_UNKNOWN};
+    }
+    observed->queue_length = 0;
+    observed->in_flight = 0;
+    observed->answer[0] = '\0';
+}
+
+void observed_snapshot_begin(struct observed *observed)
+{
+    for (size_t i = 0; i < observed->session_count; i++) {
+        observed->sessions[i].in_snapshot = false;
+    }
+}
+
+static bool is_watched(const struct observed *observed, const char *name)
+{
+    for (size_t i = 0; i < observed->config->bird.session_count; i++) {
+        if (strcmp(observed->config->bird.sessions[i], name) == 0) {
+            return true;
+        }
+    }
+    return observed->config->bird.session_count == 0;
+}
+
+static struct seen_session *session_named(struct observed *observed, const char *name)
+{
+    for (size_t i = 0; i < observed->session_count; i++) {
+        if (strcmp(observed->sessions[i].name, name) == 0) {
+            return &observed->sessions[i];
+        }
+    }
+    if (observed->session_count == OBSERVED_SESSIONS_MAX) {
+        observed->too_many_sessions = true;
+        return NULL;
+    }
+    struct seen_session *session = &observed->sessions[observed->session_count++];
+    *session = (struct seen_session){.established = false};
+    snprintf(session->name, sizeof session->name, "%.*s", (int)sizeof session->name - 1, name);
+    return session;
+}
+
+static void session_changed(struct observed *observed, size_t session)
+{
+    for (size_t i = 0; session < observed->entry_sessions && i < observed->prefix_count; i++) {
+        struct seen_entry *entry = entry_at(observed, session, i);
+        entry->seen = observed->sessions[session].established ? SEEN_UNKNOWN : SEEN_NONE;
+        if (observed->sessions[session].established) {
+            enqueue(observed, session * observed->prefix_count + i);
+        }
+    }
+}
+
+void observed_row(struct observed *observed, const struct bird_protocol *row)
+{
+    if (strcmp(row->type, "BGP") != 0 || !is_watched(observed, row->name)) {
+        return;
+    }
+    struct seen_session *session = session_named(observed, row->name);
+    if (session == NULL) {
+        return;
+    }
+    session->in_snapshot = true;
+    bool established = row->up && row->established;
+    if (session->established != established) {
+        session->established = established;
+        session_changed(observed, (size_t)(session - observed->sessions));
+    }
+}
+
+// New sessions need entries; those that there are keep theirs.
+static bool grow(struct observed *observed)
+{
+    size_t old = observed->entry_sessions * observed->prefix_count;
+    size_t count = observed->session_count * observed->prefix_count;
+    struct seen_entry *entries = calloc(count + 1, sizeof *entries);
+    size_t *queue = calloc(count + 1, sizeof *queue);
+    if (entries == NULL || queue == NULL) {
+        free(entries);
+        free(queue);
+        return false;
+    }
+    if (old > 0) {
+        memcpy(entries, observed->entries, old * sizeof *entries);
+    }
+    for (size_t i = 0; i < observed->queue_length; i++) {
+        queue[i] = observed->queue[(observed->queue_first + i) % observed->queue_room];
+    }
+    free(observed->entries);
+    free(observed->queue);
+    size_t first_new = observed->entry_sessions;
+    observed->entries = entries;
+    observed->queue = queue;
+    observed->queue_first = 0;
+    observed->queue_room = count + 1;
+    observed->entry_sessions = observed->session_count;
+    for (size_t i = first_new; i < observed->session_count; i++) {
+        session_changed(observed, i);
+    }
+    return true;
+}
+
+bool observed_snapshot_end(struct observed *observed)
+{
+    for (size_t i = 0; i < observed->session_count; i++) {
+        struct seen_session *session = &observed->sessions[i];
+        if (!session->in_snapshot && session->established) {
+            session->established = false;
+            session_changed(observed, i);
+        }
+    }
+    return observed->session_count <= observed->entry_sessions || grow(observed);
+}
+
+void observed_look(struct observed *observed, size_t service)
+{
+    for (size_t session = 0;
+         session < observed->session_count && session < observed->entry_sessions; session++) {
+        for (size_t i = observed->first[service];
+             i < observed->first[service + 1] && observed->sessions[session].established; i++) {
+            enqueue(observed, session * observed->prefix_count + i);
+        }
+    }
+}
+
+void observed_look_in_turn(struct observed *observed, size_t count)
+{
+    size_t entries = entry_count(observed);
+    for (size_t i = 0; i < count && i < entries; i++) {
+        observed->turn = (observed->turn + 1) % entries;
+        if (observed->sessions[observed->turn / observed->prefix_count].established) {
+            enqueue(observed, observed->turn);
+        }
+    }
+}
+
+void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions)
+{
+    while (observed->in_flight < OBSERVED_IN_FLIGHT && observed->queue_length > 0 &&
+           orders_room(orders) > 0) {
+        size_t index = observed->queue[observed->queue_first];
+        observed->queue_first = (observed->queue_first + 1) % observed->queue_room;
+        observed->queue_length--;
+        struct seen_entry *entry = &observed->entries[index];
+        entry->queued = false;
+        size_t session = index / observed->prefix_count;
+        size_t prefix = index % observed->prefix_count;
+        if (!observed->sessions[session].established) {
+            continue;
+        }
+        char text[PREFIX_TEXT_MAX];
+        entry->asked = (uint32_t)actions;
+        orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_ROUTE, prefix, session),
+                   "show route %s export '%s'",
+                   prefix_text(observed->prefixes[prefix].prefix, text),
+                   observed->sessions[session].name);
+        observed->in_flight++;
+    }
+}
+
+void observed_line(struct observed *observed, const struct bird_line *line)
+{
+    struct bird_route route;
+    if (observed->answer[0] == '\0' && bird_parse_route(line, &route)) {
+        snprintf(observed->answer, sizeof observed->answer, "%.*s",
+                 (int)sizeof observed->answer - 1, route.protocol);
+    }
+}
+
+static uint16_t name_index(struct observed *observed, const char *name)
+{
+    for (size_t i = 0; i < observed->name_count; i++) {
+        if (strcmp(observed->names[i], name) == 0) {
+            return (uint16_t)i;
+        }
+    }
+    if (observed->name_count == OBSERVED_NAMES_MAX) {
+        return NO_NAME;
+    }
+    snprintf(observed->names[observed->name_count], sizeof observed->names[0], "%s", name);
+    return (uint16_t)observed->name_count++;
+}
+
+static void set_seen(struct observed *observed, struct seen_entry *entry, size_t prefix)
+{
+    const struct seen_prefix *about = &observed->prefixes[prefix];
+    const struct service_conf *service = &observed->config->services[about->service];
+    char primary[64];
+    char drain[64];
+    char family = about->prefix->family == FAMILY_V4 ? '4' : '6';
+    snprintf(primary, sizeof primary, "popgate_%s_v%c", service->symbol, family);
+    snprintf(drain, sizeof drain, "popgate_%s_v%c_drain", service->symbol, family);
+    if (observed->answer[0] == '\0') {
+        entry->seen = SEEN_NONE;
+    } else if (strcmp(observed->answer, primary) == 0) {
+        entry->seen = SEEN_PRIMARY;
+    } else if (strcmp(observed->answer, drain) == 0) {
+        entry->seen = SEEN_DRAIN;
+    } else {
+        entry->seen = SEEN_OTHER;
+        entry->other = name_index(observed, observed->answer);
+    }
+}
+
+size_t observed_service(const struct observed *observed, uint64_t token)
+{
+    return observed->prefixes[order_a(token)].service;
+}
+
+size_t observed_end(struct observed *observed, uint64_t token, bool complete, uint64_t acted)
+{
+    size_t prefix = order_a(token);
+    size_t session = order_b(token);
+    assert(prefix < observed->prefix_count && session < observed->entry_sessions);
+    if (complete) {
+        observed->in_flight--;
+        struct seen_entry *entry = entry_at(observed, session, prefix);
+        bool stale = (int32_t)((uint32_t)acted - entry->asked) > 0;
+        if (!observed->sessions[session].established) {
+            entry->seen = SEEN_NONE;
+        } else if (stale) {
+            enqueue(observed, session * observed->prefix_count + prefix);
+        } else {
+            set_seen(observed, entry, prefix);
+        }
+    }
+    observed->answer[0] = '\0';
+    return prefix;
+}
+
+static const char *other_name(const struct observed *observed, const struct seen_entry *entry)
+{
+    return entry->other == NO_NAME ? "another protocol" : observed->names[entry->other];
+}
+
+static enum condition condition_of(const struct prefix_view *view, const size_t seen[],
+                                   enum target target, uint64_t min_sessions)
+{
+    enum seen meant = target == TARGET_ANNOUNCE ? SEEN_PRIMARY : SEEN_DRAIN;
+    enum seen unmeant = target == TARGET_ANNOUNCE ? SEEN_DRAIN : SEEN_PRIMARY;
+    if (target == TARGET_WITHDRAW) {
+        if (view->announced > 0) {
+            return CONDITION_LATE;
+        }
+        return view->other > 0     ? CONDITION_LEAK
+               : view->unknown > 0 ? CONDITION_UNKNOWN
+                                   : CONDITION_AS_MEANT;
+    }
+    if (seen[unmeant] > 0) {
+        return CONDITION_LATE;
+    }
+    if (seen[meant] >= min_sessions) {
+        return CONDITION_AS_MEANT;
+    }
+    if (view->unknown > 0) {
+        return CONDITION_UNKNOWN;
+    }
+    return view->other > 0 || seen[SEEN_NONE] > 0 ? CONDITION_HIDDEN : CONDITION_SHORT;
+}
+
+struct prefix_view observed_view(const struct observed *observed, size_t prefix, enum target target)
+{
+    struct prefix_view view = {0};
+    size_t seen[SEEN_OTHER + 1] = {0};
+    for (size_t i = 0; i < observed->session_count && i < observed->entry_sessions; i++) {
+        const struct seen_entry *entry = entry_at(observed, i, prefix);
+        if (!observed->sessions[i].established) {
+            continue;
+        }
+        seen[entry->seen]++;
+        if (entry->seen == SEEN_OTHER && view.other_name == NULL) {
+            view.other_name = other_name(observed, entry);
+            view.other_session = observed->sessions[i].name;
+        }
+    }
+    view.announced = seen[SEEN_PRIMARY] + seen[SEEN_DRAIN];
+    view.other = seen[SEEN_OTHER];
+    view.unknown = seen[SEEN_UNKNOWN];
+    view.condition = condition_of(&view, seen, target, observed->config->bird.min_sessions);
+    return view;
+}
+
+bool observed_as_meant(const struct observed *observed, size_t service, enum target target)
+{
+    for (size_t i = observed->first[service]; i < observed->first[service + 1]; i++) {
+        if (observed_view(observed, i, target).condition != CONDITION_AS_MEANT) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool observed_step(struct observed *observed, size_t prefix, enum target target, uint64_t now_ms)
+{
+    struct seen_prefix *it = &observed->prefixes[prefix];
+    enum condition condition = observed_view(observed, prefix, target).condition;
+    if (condition == CONDITION_AS_MEANT) {
+        it->odd_since_ms = 0;
+    } else if (it->odd_since_ms == 0) {
+        it->odd_since_ms = now_ms;
+    }
+    if (condition == it->condition || condition == CONDITION_UNKNOWN ||
+        (condition != CONDITION_AS_MEANT && now_ms - it->odd_since_ms < ODD_FOR_MS)) {
+        return false;
+    }
+    bool first = it->condition == CONDITION_UNKNOWN;
+    it->condition = condition;
+    return !first || condition != CONDITION_AS_MEANT;
+}
+
+size_t observed_established(const struct observed *observed)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < observed->session_count; i++) {
+        count += observed->sessions[i].established;
+    }
+    return count;
+}

@@ -1,0 +1,124 @@
+// What BIRD is seen to do: for each prefix and BGP session, which protocol's route is exported.
+// Pure.
+//
+// Nothing here is assumed from what was asked for. A look-up is `show route PREFIX export SESSION`,
+// cheap on a full table (bird-facts 10); services that just changed come first, the others in turn,
+// a bounded number at a time.
+#pragma once
+
+#include "controller/config/config.h"
+#include "controller/core/decision.h"
+#include "controller/core/order.h"
+
+#include "birdctl/reply.h"
+
+#define OBSERVED_SESSIONS_MAX 256
+#define OBSERVED_NAMES_MAX    64
+
+enum seen {
+    SEEN_UNKNOWN, // not looked up yet
+    SEEN_NONE,    // not exported
+    SEEN_PRIMARY, // ours
+    SEEN_DRAIN,   // ours, the twin's
+    SEEN_OTHER,   // another protocol's
+};
+
+struct seen_entry {
+    uint8_t seen; // enum seen
+    bool queued;
+    uint16_t other; // name's index, for SEEN_OTHER
+    uint32_t asked; // the announcer's clock of actions (low bits) when the look-up was sent
+};
+
+struct seen_session {
+    char name[SESSION_NAME_MAX];
+    bool established;
+    bool in_snapshot;
+};
+
+// How a prefix stands against its target.
+enum condition {
+    CONDITION_UNKNOWN, // not looked up yet
+    CONDITION_AS_MEANT,
+    CONDITION_SHORT,  // announced on fewer sessions than min_sessions
+    CONDITION_HIDDEN, // ours is on, but another protocol's route is exported instead, or none
+                      // (bird-facts 11)
+    CONDITION_LEAK, // target is withdraw, but another protocol's route is exported (bird-facts 12)
+    CONDITION_LATE, // BIRD still exports what the target is not
+};
+
+const char *condition_name(enum condition condition);
+
+struct seen_prefix {
+    size_t service;
+    const struct prefix *prefix;
+    enum condition condition; // settled; see observed_step()
+    uint64_t odd_since_ms;    // when it last stopped being as meant; 0 while it is
+};
+
+struct prefix_view {
+    enum condition condition;
+    size_t announced;                       // sessions that export ours
+    size_t other;                           // sessions that export another protocol's
+    const char *other_name, *other_session; // of the first such; NULL if none
+    size_t unknown;                         // established sessions not looked up yet
+};
+
+struct observed {
+    const struct config *config;
+    struct seen_prefix *prefixes; // of all services, in order
+    size_t *first;                // of each service, its first prefix; one more entry for the end
+    size_t prefix_count;
+    struct seen_session sessions[OBSERVED_SESSIONS_MAX];
+    size_t session_count;
+    struct seen_entry *entries; // [session][prefix]
+    size_t entry_sessions;      // that entries has room for
+    size_t *queue;              // ring of entries to look up
+    size_t queue_first, queue_length, queue_room;
+    size_t turn;      // the next entry to look up again in turn
+    size_t in_flight; // look-ups unanswered
+    char names[OBSERVED_NAMES_MAX][SESSION_NAME_MAX];
+    size_t name_count;
+    char answer[SESSION_NAME_MAX]; // protocol in the look-up's reply being read
+    bool too_many_sessions;
+};
+
+struct observed *observed_new(const struct config *config);
+void observed_free(struct observed *observed);
+
+// Nothing is known any more, and nothing is in flight.
+void observed_forget(struct observed *observed);
+
+// Rows of a snapshot: begin, each row, end. Sessions that came up are looked up at once. end
+// returns false when out of memory (then nothing is seen of new sessions).
+void observed_snapshot_begin(struct observed *observed);
+void observed_row(struct observed *observed, const struct bird_protocol *row);
+bool observed_snapshot_end(struct observed *observed);
+
+void observed_look(struct observed *observed, size_t service);       // soon, at all its prefixes
+void observed_look_in_turn(struct observed *observed, size_t count); // at count more entries
+
+// Orders look-ups while fewer than OBSERVED_IN_FLIGHT are unanswered. actions: the announcer's
+// clock.
+#define OBSERVED_IN_FLIGHT 16
+void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions);
+
+// A look-up's reply. end returns the prefix that it was about. acted: the announcer's clock when
+// that prefix's service was last acted on; an answer asked for before that is dropped and asked
+// again.
+void observed_line(struct observed *observed, const struct bird_line *line);
+size_t observed_end(struct observed *observed, uint64_t token, bool complete, uint64_t acted);
+size_t observed_service(const struct observed *observed, uint64_t token);
+
+struct prefix_view observed_view(const struct observed *observed, size_t prefix,
+                                 enum target target);
+
+// Everything of the service is seen to be as the target says.
+bool observed_as_meant(const struct observed *observed, size_t service, enum target target);
+
+// Settles a prefix's condition: what is odd must be so for a second before it is called so. Returns
+// whether that is news: to be as meant when it is first seen is none.
+bool observed_step(struct observed *observed, size_t prefix, enum target target, uint64_t now_ms);
+
+// A session that is established exists.
+size_t observed_established(const struct observed *observed);

@@ -1,0 +1,73 @@
+#include "controller/core/order.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define INDEX_BITS 28
+#define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
+
+uint64_t order_token(enum order_kind kind, size_t a, size_t b)
+{
+    assert(a <= INDEX_MASK && b <= INDEX_MASK);
+    return ((uint64_t)kind << (2 * INDEX_BITS)) | ((uint64_t)a << INDEX_BITS) | b;
+}
+
+enum order_kind order_kind(uint64_t token)
+{
+    return (enum order_kind)((token >> (2 * INDEX_BITS)) & 0xf);
+}
+
+size_t order_a(uint64_t token)
+{
+    return (size_t)((token >> INDEX_BITS) & INDEX_MASK);
+}
+
+size_t order_b(uint64_t token)
+{
+    return (size_t)(token & INDEX_MASK);
+}
+
+bool orders_init(struct orders *orders, size_t capacity)
+{
+    *orders = (struct orders){.ring = calloc(capacity, sizeof *orders->ring), .capacity = capacity};
+    return orders->ring != NULL;
+}
+
+void orders_free(struct orders *orders)
+{
+    free(orders->ring);
+    *orders = (struct orders){0};
+}
+
+size_t orders_room(const struct orders *orders)
+{
+    return orders->capacity - orders->count;
+}
+
+void orders_put(struct orders *orders, enum order_link link, bool urgent, uint64_t token,
+                const char *command, ...)
+{
+    assert(orders_room(orders) > 0);
+    struct order *order = &orders->ring[(orders->first + orders->count) % orders->capacity];
+    *order = (struct order){.link = link, .urgent = urgent, .token = token};
+    va_list args;
+    va_start(args, command);
+    int length = vsnprintf(order->command, sizeof order->command, command, args);
+    va_end(args);
+    assert(length >= 0 && (size_t)length < sizeof order->command);
+    (void)length;
+    orders->count++;
+}
+
+bool orders_take(struct orders *orders, struct order *out)
+{
+    if (orders->count == 0) {
+        return false;
+    }
+    *out = orders->ring[orders->first];
+    orders->first = (orders->first + 1) % orders->capacity;
+    orders->count--;
+    return true;
+}

@@ -1,0 +1,954 @@
+#include "controller/daemon/daemon.h"
+
+#include "controller/api/api.h"
+#include "controller/api/status.h"
+#include "controller/config/config.h"
+#include "controller/config/values.h"
+#include "controller/core/core.h"
+#include "controller/daemon/change.h"
+#include "controller/daemon/identity.h"
+#include "controller/daemon/ledger.h"
+#include "controller/daemon/log.h"
+#include "controller/daemon/past.h"
+#include "controller/daemon/saver.h"
+
+#include "birdctl/session.h"
+#include "probes/scheduler.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_MS        UINT64_C(1000000)
+#define BIRD_DEADLINE_MS 1000
+#define BIRD_GIVE_UP_MS  30000
+#define BIRD_BACKOFF_MIN 20
+#define BIRD_BACKOFF_MAX 500
+#define STOP_WITHIN_MS   3000
+#define CHECK_FILE_MS    1000
+#define RETRY_SAVE_MS    1000
+#define DESCRIPTORS      65536      // as the unit's LimitNOFILE
+#define OUTSTANDING_MAX  2048       // commands; the rest stays with the core until replies come
+#define GUARD_TOKEN      UINT64_MAX // no core's: their kinds end before
+
+struct daemon {
+    uv_loop_t *loop;
+    const char *config_path;
+    struct config *config;
+    struct core *core;
+    struct events events;
+    uint64_t logged;               // number of the last event logged
+    struct bird_session *links[2]; // by enum order_link
+    struct scheduler *scheduler;
+    struct responder *responder;
+    struct identity *identity;
+    struct api *api;
+    struct changes *changes;
+    struct saver *include_saver, *ledger_saver, *memory_saver;
+    uint64_t include_submitted;
+    bool include_failed;
+    uint64_t *remembered; // recent withdrawals of each service, as last saved
+    bool memory_saved;
+    char boot_id[64];
+    uv_timer_t tick, watchdog, retry, check, stop;
+    uv_fs_event_t runtime_changed;
+    uv_signal_t signals[3];
+    bool working, again; // in after_input(); it was called from within itself
+    bool stopping, closing, reload_wanted;
+    struct api_ticket *reload_ticket;
+};
+
+static uint64_t now_ns(void)
+{
+    return uv_hrtime();
+}
+
+static void reload(struct daemon *daemon);
+static void close_all(struct daemon *daemon);
+
+// ---- after each input: orders, files, log lines, timers ----
+
+static void send_orders(struct daemon *daemon)
+{
+    struct order order;
+    bool withdrawing = false;
+    while ((daemon->links[ORDER_LINK_ACT] == NULL ||
+            bird_session_outstanding(daemon->links[ORDER_LINK_ACT]) < OUTSTANDING_MAX) &&
+           core_order(daemon->core, &order)) {
+        withdrawing = withdrawing || order.urgent;
+        int status = daemon->links[order.link] == NULL
+                         ? UV_ENOTCONN
+                         : bird_session_send(daemon->links[order.link], order.command, order.token,
+                                             order.urgent);
+        if (status != 0) {
+            core_end(daemon->core, order.token, BIRD_END_LOST, 0, "", now_ns());
+        }
+    }
+    if (withdrawing) {
+        sched_yield(); // the kernel may have put BIRD's turn on this core, behind us
+    }
+}
+
+static void save_include(struct daemon *daemon)
+{
+    uint64_t version;
+    const struct birdconf *file = core_file(daemon->core, &version);
+    if (version == daemon->include_submitted) {
+        return;
+    }
+    daemon->include_submitted = version;
+    saver_submit(daemon->include_saver, file != NULL ? file->text : NULL,
+                 file != NULL ? file->length : 0, version);
+}
+
+// What was withdrawn is off in the file within microseconds, so that nobody's `configure` brings it
+// back; the file is then replaced in whole. While it is being replaced already, that must do.
+static void patch_include(struct daemon *daemon)
+{
+    uint64_t version;
+    size_t slots[LOADER_OFF_MAX];
+    size_t count = core_switched_off(daemon->core, slots);
+    const struct birdconf *file = core_file(daemon->core, &version);
+    if (count > 0 && saver_idle(daemon->include_saver)) {
+        birdconf_patch(file, daemon->config->pop.runtime_dir, slots, count);
+    }
+}
+
+static void publish_identity(struct daemon *daemon)
+{
+    struct dns_snapshot *snapshot =
+        identity_snapshot(daemon->identity, daemon->core, now_ns() / NS_PER_MS, wall_now_ms());
+    if (snapshot != NULL) {
+        responder_publish(daemon->responder, snapshot);
+    }
+}
+
+static void save_memory(struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    bool same = daemon->memory_saved;
+    for (size_t i = 0; same && i < config->service_count; i++) {
+        same = daemon->remembered[i] == daemon->core->services[i].decision.recent;
+    }
+    struct boot_memory memory = {.entries =
+                                     calloc(config->service_count + 1, sizeof *memory.entries),
+                                 .count = config->service_count};
+    if (same || memory.entries == NULL) {
+        free(memory.entries);
+        return;
+    }
+    for (size_t i = 0; i < config->service_count; i++) {
+        snprintf(memory.entries[i].service, sizeof memory.entries[i].service, "%s",
+                 config->services[i].name);
+        memory.entries[i].recent = daemon->remembered[i] =
+            daemon->core->services[i].decision.recent;
+    }
+    char *text = boot_memory_text(&memory, daemon->boot_id);
+    if (text != NULL) {
+        saver_submit(daemon->memory_saver, text, strlen(text), 0);
+        daemon->memory_saved = true;
+    }
+    free(text);
+    free(memory.entries);
+}
+
+static void log_new(struct daemon *daemon)
+{
+    for (uint64_t seq = daemon->logged + 1; seq < events_end(&daemon->events); seq++) {
+        const struct event *event = events_get(&daemon->events, seq);
+        if (event != NULL) {
+            log_event(event);
+        }
+        daemon->logged = seq;
+    }
+}
+
+static void write_down(struct daemon *daemon)
+{
+    uint64_t logged = daemon->logged;
+    log_new(daemon);
+    if (daemon->logged != logged) {
+        save_memory(daemon);
+    }
+    if (daemon->core->ledger_dirty) {
+        daemon->core->ledger_dirty = false;
+        changes_sync(daemon->changes);
+    }
+}
+
+static void on_tick(uv_timer_t *timer);
+
+static void arm_tick(struct daemon *daemon)
+{
+    uint64_t next_ms = core_next_ms(daemon->core);
+    uint64_t now_ms = now_ns() / NS_PER_MS;
+    if (next_ms == UINT64_MAX) {
+        uv_timer_stop(&daemon->tick);
+        return;
+    }
+    uv_update_time(daemon->loop);
+    uv_timer_start(&daemon->tick, on_tick, next_ms > now_ms ? next_ms - now_ms : 1, 0);
+}
+
+static void after_input(struct daemon *daemon)
+{
+    if (daemon->closing) {
+        return;
+    }
+    if (daemon->working) {
+        daemon->again = true;
+        return;
+    }
+    daemon->working = true;
+    do {
+        daemon->again = false;
+        send_orders(daemon); // first: a withdrawal is on its way before anything else is done
+        patch_include(daemon);
+        publish_identity(daemon);
+        save_include(daemon);
+    } while (daemon->again);
+    write_down(daemon);
+    arm_tick(daemon);
+    daemon->working = false;
+    if (daemon->reload_wanted && !daemon->stopping && changes_idle(daemon->changes)) {
+        reload(daemon);
+    }
+    if (daemon->stopping && core_quiet(daemon->core) && saver_idle(daemon->include_saver) &&
+        saver_idle(daemon->ledger_saver) && saver_idle(daemon->memory_saver)) {
+        close_all(daemon);
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    core_tick(daemon->core, now_ns());
+    after_input(daemon);
+}
+
+// ---- BIRD ----
+
+struct link_arg {
+    struct daemon *daemon;
+    enum order_link link;
+};
+
+static void on_link(void *arg, enum bird_link state, const char *reason,
+                    const struct bird_version *version)
+{
+    struct link_arg *link = arg;
+    core_link(link->daemon->core, link->link, state, reason, version, now_ns());
+    after_input(link->daemon);
+}
+
+static void on_line(void *arg, uint64_t token, const struct bird_line *line)
+{
+    struct link_arg *link = arg;
+    if (token == GUARD_TOKEN) {
+        changes_line(link->daemon->changes, line);
+        return;
+    }
+    core_line(link->daemon->core, token, line, now_ns());
+}
+
+static void on_end(void *arg, uint64_t token, enum bird_end end, unsigned code, const char *text)
+{
+    struct link_arg *link = arg;
+    if (token == GUARD_TOKEN) {
+        changes_end(link->daemon->changes, end == BIRD_END_REPLY);
+    } else {
+        core_end(link->daemon->core, token, end, code, text, now_ns());
+    }
+    after_input(link->daemon);
+}
+
+static void on_echo(void *arg, const char *text)
+{
+    struct link_arg *link = arg;
+    core_echo(link->daemon->core, text, now_ns());
+    after_input(link->daemon);
+}
+
+static bool connect_bird(struct daemon *daemon, struct link_arg args[2])
+{
+    static const struct bird_session_events events = {on_link, on_line, on_end, on_echo};
+    for (unsigned link = 0; link < 2; link++) {
+        struct bird_session_options options = {.socket_path = daemon->config->bird.socket,
+                                               .deadline_ms = BIRD_DEADLINE_MS,
+                                               .give_up_ms = BIRD_GIVE_UP_MS,
+                                               .backoff_min_ms = BIRD_BACKOFF_MIN,
+                                               .backoff_max_ms = BIRD_BACKOFF_MAX,
+                                               .echo = link == ORDER_LINK_ASK};
+        args[link] = (struct link_arg){.daemon = daemon, .link = link};
+        daemon->links[link] = bird_session_new(daemon->loop, &options, &events, &args[link]);
+        if (daemon->links[link] == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// ---- probes ----
+
+static void on_verdict(void *arg, size_t index, const struct verdict *verdict)
+{
+    struct daemon *daemon = arg;
+    core_verdict(daemon->core, index, verdict, now_ns());
+    scheduler_set_fast(daemon->scheduler, index, core_probe_unsettled(daemon->core, index));
+    after_input(daemon);
+}
+
+static bool run_probes(struct daemon *daemon, const struct config *config)
+{
+    const struct probe_conf **probes = calloc(config->probe_count + 1, sizeof *probes);
+    if (probes == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < config->probe_count; i++) {
+        probes[i] = &config->probes[i];
+    }
+    int status = scheduler_apply(daemon->scheduler, probes, config->probe_count);
+    free(probes);
+    return status == 0;
+}
+
+static void set_all_fast(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->config->probe_count; i++) {
+        scheduler_set_fast(daemon->scheduler, i, core_probe_unsettled(daemon->core, i));
+    }
+}
+
+// ---- files ----
+
+// runtime_dir may be gone, and with it what tells of changes there.
+static void on_check(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    uint64_t version;
+    const struct birdconf *file = core_file(daemon->core, &version);
+    if (file != NULL && version == daemon->include_submitted && !daemon->stopping &&
+        !daemon->core->file_trouble && saver_idle(daemon->include_saver) &&
+        !birdconf_exists(daemon->config->pop.runtime_dir)) {
+        core_file_foreign(daemon->core, now_ns());
+        after_input(daemon);
+    }
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    daemon->include_submitted = 0; // versions begin at 1
+    if (changes_trouble(daemon->changes) != NULL) {
+        changes_sync(daemon->changes);
+    }
+    after_input(daemon);
+}
+
+static void on_include_saved(void *arg, uint64_t version, const char *error)
+{
+    struct daemon *daemon = arg;
+    core_file_saved(daemon->core, version, error, now_ns());
+    if (error != NULL && !daemon->stopping) {
+        uv_timer_start(&daemon->retry, on_retry, RETRY_SAVE_MS, 0);
+    }
+    after_input(daemon);
+}
+
+static void report_ledger(struct daemon *daemon, const char *error)
+{
+    const char *known = changes_trouble(daemon->changes);
+    if (known == NULL || strcmp(known, error) != 0) {
+        events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(), "%s", error)->warning = true;
+    }
+}
+
+static void on_ledger_saved(void *arg, uint64_t version, const char *error)
+{
+    struct daemon *daemon = arg;
+    if (daemon->closing) {
+        return; // whoever asked was answered when the API closed
+    }
+    if (error != NULL) {
+        report_ledger(daemon, error);
+        uv_timer_start(&daemon->retry, on_retry, RETRY_SAVE_MS, 0);
+    }
+    changes_saved(daemon->changes, version, error);
+    after_input(daemon);
+}
+
+static void on_memory_saved(void *arg, uint64_t version, const char *error)
+{
+    struct daemon *daemon = arg;
+    (void)version;
+    if (error != NULL) {
+        daemon->memory_saved = false;
+        log_line(LOG_LEVEL_WARNING, "%s", error);
+    }
+    if (daemon->stopping) {
+        after_input(daemon);
+    }
+}
+
+// Somebody wrote into runtime_dir. Our own saves come here too, and find what they wrote.
+static void on_runtime_changed(uv_fs_event_t *handle, const char *name, int events, int status)
+{
+    struct daemon *daemon = handle->data;
+    uint64_t version;
+    const struct birdconf *file = core_file(daemon->core, &version);
+    (void)events;
+    if (status != 0 || name == NULL || strcmp(name, BIRDCONF_FILE) != 0 || daemon->stopping ||
+        !saver_idle(daemon->include_saver) || version != daemon->include_submitted) {
+        return;
+    }
+    if (!birdconf_is_saved(file, daemon->config->pop.runtime_dir)) {
+        core_file_foreign(daemon->core, now_ns());
+        after_input(daemon);
+    }
+}
+
+static int write_ledger(const char *directory, const char *text, size_t length,
+                        char error[KEY_ERROR_MAX])
+{
+    (void)length;
+    return ledger_save(directory, text, error);
+}
+
+static int write_memory(const char *directory, const char *text, size_t length,
+                        char error[KEY_ERROR_MAX])
+{
+    (void)length;
+    return boot_memory_save(directory, text, error);
+}
+
+// ---- operators ----
+
+static struct core *shell_core(void *arg)
+{
+    return ((struct daemon *)arg)->core;
+}
+
+static const struct core *api_core(void *arg)
+{
+    return ((struct daemon *)arg)->core;
+}
+
+static int shell_ask(void *arg, const char *command)
+{
+    struct daemon *daemon = arg;
+    return bird_session_send(daemon->links[ORDER_LINK_ASK], command, GUARD_TOKEN, false);
+}
+
+static void shell_save(void *arg, const char *text, uint64_t version)
+{
+    struct daemon *daemon = arg;
+    saver_submit(daemon->ledger_saver, text, strlen(text), version);
+}
+
+static void shell_applied(void *arg)
+{
+    after_input(arg);
+}
+
+static uint64_t shell_now_ns(void *arg)
+{
+    (void)arg;
+    return now_ns();
+}
+
+static void api_on_change(void *arg, const struct api_change *change, struct api_ticket *ticket)
+{
+    struct daemon *daemon = arg;
+    if (daemon->stopping) {
+        api_answer(ticket, 503, "popgated is stopping");
+        return;
+    }
+    changes_submit(daemon->changes, change, ticket);
+}
+
+static void api_on_reload(void *arg, struct api_ticket *ticket)
+{
+    struct daemon *daemon = arg;
+    if (daemon->stopping || daemon->reload_ticket != NULL) {
+        api_answer(ticket, 503,
+                   daemon->stopping ? "popgated is stopping" : "a reload is under way already");
+        return;
+    }
+    daemon->reload_ticket = ticket;
+    daemon->reload_wanted = true;
+    after_input(daemon);
+}
+
+static const char *prober_trouble(void *arg)
+{
+    return scheduler_trouble(((struct daemon *)arg)->scheduler);
+}
+
+static const char *prober_watch(void *arg, size_t probe, char out[WATCH_TEXT_MAX])
+{
+    return scheduler_watch_text(((struct daemon *)arg)->scheduler, probe, out);
+}
+
+static void api_totals(void *arg, struct dns_totals *out)
+{
+    responder_totals(((struct daemon *)arg)->responder, out);
+}
+
+static time_t prober_not_after(void *arg, size_t probe)
+{
+    return scheduler_not_after(((struct daemon *)arg)->scheduler, probe);
+}
+
+static const struct status_prober prober = {prober_trouble, prober_watch, prober_not_after};
+
+static const char *api_trouble(void *arg)
+{
+    return changes_trouble(((struct daemon *)arg)->changes);
+}
+
+// ---- reload ----
+
+struct report {
+    char first_error[512];
+    size_t errors;
+};
+
+static void report_line(void *arg, bool error, const char *line)
+{
+    struct report *report = arg;
+    log_line(error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", line);
+    report->errors += error;
+    if (error && report->errors == 1) {
+        snprintf(report->first_error, sizeof report->first_error, "%s", line);
+    }
+}
+
+// One line has room for one error.
+static void mention_more(struct report *report, const char *path)
+{
+    size_t length = strlen(report->first_error);
+    if (report->errors > 1) {
+        snprintf(report->first_error + length, sizeof report->first_error - length,
+                 " (and %zu more: popgated --check-config %s)", report->errors - 1, path);
+    }
+}
+
+static void reload_failed(struct daemon *daemon, const char *why)
+{
+    events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(),
+               "reload of %s failed, nothing was changed: %s", daemon->config_path, why)
+        ->warning = true;
+    if (daemon->reload_ticket != NULL) {
+        api_answer(daemon->reload_ticket, 422, why);
+        daemon->reload_ticket = NULL;
+    }
+    after_input(daemon);
+}
+
+// What is held open for life can't change under the daemon.
+static const char *needs_restart(const struct config *old, const struct config *new)
+{
+    if (strcmp(old->bird.socket, new->bird.socket) != 0) {
+        return "[bird] socket is new: that takes a restart (systemctl restart popgated)";
+    }
+    if (strcmp(old->pop.state_dir, new->pop.state_dir) != 0 ||
+        strcmp(old->pop.runtime_dir, new->pop.runtime_dir) != 0) {
+        return "[pop] state_dir or runtime_dir is new: that takes a restart (systemctl restart "
+               "popgated)";
+    }
+    for (size_t i = 0; i < old->responder.listen_count; i++) {
+        for (size_t j = 0; j < new->responder.listen_count; j++) {
+            if (listen_overlaps(&old->responder.listen[i], &new->responder.listen[j])) {
+                return "[responder] listen goes from an address to the wildcard or back, and "
+                       "popgated itself has the port: that takes a restart (systemctl restart "
+                       "popgated)";
+            }
+        }
+    }
+    char old_http[ENDPOINT_TEXT_MAX];
+    char new_http[ENDPOINT_TEXT_MAX];
+    if (strcmp(old->control.group, new->control.group) != 0 ||
+        strcmp(endpoint_text(&old->control.http, old_http),
+               endpoint_text(&new->control.http, new_http)) != 0) {
+        return "[control] is new: that takes a restart (systemctl restart popgated)";
+    }
+    return NULL;
+}
+
+// Services that were away and are back have what the ledger kept for them.
+static void intents_from_ledger(struct daemon *daemon, const struct core *old)
+{
+    for (size_t i = 0; i < daemon->config->service_count; i++) {
+        const char *name = daemon->config->services[i].name;
+        bool known = false;
+        for (size_t j = 0; j < old->config->service_count; j++) {
+            known = known || strcmp(name, old->config->services[j].name) == 0;
+        }
+        const struct intent *kept = known ? NULL : changes_kept(daemon->changes, name);
+        if (kept != NULL && kept->kind != INTENT_AUTO) {
+            struct intent intent = *kept;
+            intent_from_wall(&intent, now_ns() / NS_PER_MS, wall_now_ms());
+            core_intent(daemon->core, i, &intent, "as the ledger kept it", now_ns());
+        }
+    }
+}
+
+// False and why not; else what it remarks is in the log.
+static bool listen_to(struct daemon *daemon, const struct config *config, char error[KEY_ERROR_MAX])
+{
+    const struct responder_conf conf = identity_listen(config);
+    if (responder_listen(daemon->responder, &conf, error) != 0) {
+        return false;
+    }
+    if (error[0] != '\0') {
+        log_line(LOG_LEVEL_WARNING, "%s", error);
+    }
+    return true;
+}
+
+static void log_responder(const struct config *config)
+{
+    char text[IDENTITY_TEXT_MAX];
+    if (config->responder.listen_count > 0) {
+        log_line(LOG_LEVEL_INFO, "%s", identity_text(config, text));
+    }
+}
+
+// What a reload replaces.
+struct next {
+    struct config *config;
+    struct identity *identity;
+    struct core *core;
+    uint64_t *remembered;
+};
+
+// All that a reload may fail at, what fails most easily first. NULL, or why it does; then nothing
+// has changed.
+static const char *prepare(struct daemon *daemon, struct next *next, char error[KEY_ERROR_MAX])
+{
+    const char *why = needs_restart(daemon->config, next->config);
+    if (why != NULL) {
+        return why;
+    }
+    next->identity = identity_new(next->config, daemon->identity, wall_now_ms(), error);
+    if (next->identity == NULL || !listen_to(daemon, next->config, error)) {
+        return error;
+    }
+    next->remembered = calloc(next->config->service_count + 1, sizeof *next->remembered);
+    next->core =
+        next->remembered != NULL ? core_reload(daemon->core, next->config, now_ns()) : NULL;
+    if (next->core == NULL || !run_probes(daemon, next->config)) {
+        (void)listen_to(daemon, daemon->config, error);
+        return "out of memory";
+    }
+    return NULL;
+}
+
+static void reload(struct daemon *daemon)
+{
+    struct report report = {.first_error = ""};
+    char error[KEY_ERROR_MAX];
+    daemon->reload_wanted = false;
+    struct next next = {.config = config_load(daemon->config_path, report_line, &report)};
+    mention_more(&report, daemon->config_path);
+    const char *why = next.config == NULL ? report.first_error : prepare(daemon, &next, error);
+    if (why != NULL) {
+        core_free(next.core);
+        identity_free(next.identity);
+        free(next.remembered);
+        reload_failed(daemon, why);
+        config_free(next.config);
+        return;
+    }
+    struct core *old = daemon->core;
+    struct config *old_config = daemon->config;
+    free(daemon->remembered);
+    identity_free(daemon->identity);
+    daemon->remembered = next.remembered;
+    daemon->memory_saved = false;
+    daemon->core = next.core;
+    daemon->identity = next.identity;
+    daemon->config = next.config;
+    intents_from_ledger(daemon, old);
+    core_free(old);
+    config_free(old_config);
+    set_all_fast(daemon);
+    if (daemon->config->responder.listen_count == 0) {
+        responder_publish(daemon->responder, NULL); // connections stay, but not with frozen answers
+    }
+    log_responder(daemon->config);
+    publish_identity(daemon); // who asked for the reload gets the new answers
+    if (daemon->reload_ticket != NULL) {
+        api_answer(daemon->reload_ticket, 200, "reloaded");
+        daemon->reload_ticket = NULL;
+    }
+    after_input(daemon);
+}
+
+// ---- start and stop ----
+
+static void on_stop_timeout(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    log_line(LOG_LEVEL_WARNING, "stopping although BIRD or the disk has not answered within %d ms",
+             STOP_WITHIN_MS);
+    close_all(daemon);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct daemon *daemon = handle->data;
+    if (daemon->stopping) {
+        return;
+    }
+    if (number == SIGHUP) {
+        daemon->reload_wanted = true;
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(now_ns() / 1000));
+        after_input(daemon);
+        sd_notify(0, "READY=1");
+        return;
+    }
+    sd_notify(0, "STOPPING=1");
+    daemon->stopping = true;
+    core_stop(daemon->core, now_ns());
+    uv_timer_start(&daemon->stop, on_stop_timeout, STOP_WITHIN_MS, 0);
+    after_input(daemon);
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void)timer;
+    sd_notify(0, "WATCHDOG=1");
+}
+
+static void close_all(struct daemon *daemon)
+{
+    if (daemon->closing) {
+        return;
+    }
+    daemon->closing = true;
+    if (daemon->api != NULL) {
+        api_close(daemon->api, NULL, NULL);
+    }
+    if (daemon->scheduler != NULL) {
+        scheduler_close(daemon->scheduler, NULL, NULL);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        if (daemon->links[i] != NULL) {
+            bird_session_close(daemon->links[i], NULL, NULL);
+            daemon->links[i] = NULL;
+        }
+    }
+    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->retry, &daemon->check,
+                            &daemon->stop};
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
+        uv_close((uv_handle_t *)timers[i], NULL);
+    }
+    uv_close((uv_handle_t *)&daemon->runtime_changed, NULL);
+    for (size_t i = 0; i < sizeof daemon->signals / sizeof daemon->signals[0]; i++) {
+        uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+    }
+}
+
+static void init_handles(struct daemon *daemon)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->retry, &daemon->check,
+                            &daemon->stop};
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
+        uv_timer_init(daemon->loop, timers[i]);
+        timers[i]->data = daemon;
+    }
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        uv_signal_init(daemon->loop, &daemon->signals[i]);
+        daemon->signals[i].data = daemon;
+        uv_signal_start(&daemon->signals[i], on_signal, numbers[i]);
+    }
+    uv_fs_event_init(daemon->loop, &daemon->runtime_changed);
+    daemon->runtime_changed.data = daemon;
+    int status = uv_fs_event_start(&daemon->runtime_changed, on_runtime_changed,
+                                   daemon->config->pop.runtime_dir, 0);
+    if (status != 0) {
+        log_line(
+            LOG_LEVEL_WARNING,
+            "can't watch %s for changes by others: %s; drift is found within a second all the same",
+            daemon->config->pop.runtime_dir, uv_strerror(status));
+    }
+    uint64_t watchdog_us;
+    if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
+        uv_timer_start(&daemon->watchdog, on_watchdog, 0, watchdog_us / 2000);
+    }
+}
+
+static bool begin_core(struct daemon *daemon, struct past *past)
+{
+    static const struct changes_shell shell = {shell_core, shell_ask, shell_save, shell_applied,
+                                               shell_now_ns};
+    struct core_start start = {.config = daemon->config,
+                               .events = &daemon->events,
+                               .former = past->former,
+                               .same_boot = past->same_boot,
+                               .intents = past->intents,
+                               .recent = past->recent,
+                               .now_ns = now_ns()};
+    daemon->remembered = calloc(daemon->config->service_count + 1, sizeof *daemon->remembered);
+    daemon->core = core_new(&start);
+    daemon->changes = changes_new(&past->ledger, &shell, daemon);
+    return daemon->remembered != NULL && daemon->core != NULL && daemon->changes != NULL;
+}
+
+// With what systemd hands over (sd_listen_fds(3)), if it does. Answers are there before the first
+// query can be.
+static bool begin_responder(struct daemon *daemon, char error[KEY_ERROR_MAX])
+{
+    int found = sd_listen_fds(1);
+    size_t count = found > 0 ? (size_t)found : 0;
+    int *inherited = calloc(count + 1, sizeof *inherited);
+    for (size_t i = 0; inherited != NULL && i < count; i++) {
+        inherited[i] = SD_LISTEN_FDS_START + (int)i;
+    }
+    daemon->responder = inherited != NULL ? responder_new(inherited, count) : NULL;
+    free(inherited);
+    if (daemon->responder == NULL) {
+        snprintf(error, KEY_ERROR_MAX, "out of memory");
+        return false;
+    }
+    daemon->identity = identity_new(daemon->config, NULL, wall_now_ms(), error);
+    if (daemon->identity == NULL) {
+        return false;
+    }
+    publish_identity(daemon);
+    return listen_to(daemon, daemon->config, error);
+}
+
+// Last of a start: one that fails leaves what it found.
+static void replace_ledger(struct daemon *daemon, const char *text)
+{
+    char message[KEY_ERROR_MAX];
+    ledger_set_aside(daemon->config->pop.state_dir, text, message);
+    if (message[0] != '\0') {
+        events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(), "%s", message)->warning = true;
+    }
+    changes_sync(daemon->changes);
+}
+
+static bool begin(struct daemon *daemon, struct link_arg links[2], char error[KEY_ERROR_MAX])
+{
+    static const struct api_shell shell = {api_core,    api_on_change, api_on_reload,
+                                           api_trouble, &prober,       api_totals};
+    const struct config *config = daemon->config;
+    struct past past;
+    // First: its socket tells whether another popgated runs already, which must be left alone.
+    daemon->api = api_new(daemon->loop, config, &shell, daemon, error);
+    if (daemon->api == NULL) {
+        return false;
+    }
+    snprintf(error, KEY_ERROR_MAX, "out of memory");
+    bool ok = past_read(&past, config, &daemon->events, daemon->boot_id, now_ns());
+    char *drained = past.ledger_damaged ? ledger_text(&past.ledger) : NULL;
+    ok = ok && (drained != NULL || !past.ledger_damaged) && begin_core(daemon, &past);
+    past_clear(&past);
+    daemon->include_saver =
+        saver_new(daemon->loop, config->pop.runtime_dir, birdconf_save, on_include_saved, daemon);
+    daemon->ledger_saver =
+        saver_new(daemon->loop, config->pop.state_dir, write_ledger, on_ledger_saved, daemon);
+    daemon->memory_saver =
+        saver_new(daemon->loop, config->pop.runtime_dir, write_memory, on_memory_saved, daemon);
+    daemon->scheduler = scheduler_new(daemon->loop, on_verdict, daemon);
+    ok = ok && daemon->include_saver != NULL && daemon->ledger_saver != NULL &&
+         daemon->memory_saver != NULL && daemon->scheduler != NULL && connect_bird(daemon, links);
+    // Before the probes, which may ask it.
+    ok = ok && begin_responder(daemon, error);
+    if (ok && !run_probes(daemon, config)) {
+        snprintf(error, KEY_ERROR_MAX, "out of memory");
+        ok = false;
+    }
+    if (ok) {
+        set_all_fast(daemon);
+        uv_timer_start(&daemon->check, on_check, CHECK_FILE_MS, CHECK_FILE_MS);
+    }
+    if (ok && drained != NULL) {
+        replace_ledger(daemon, drained);
+    }
+    free(drained);
+    return ok;
+}
+
+static void end(struct daemon *daemon)
+{
+    responder_free(daemon->responder);
+    identity_free(daemon->identity);
+    changes_free(daemon->changes);
+    core_free(daemon->core);
+    saver_free(daemon->include_saver);
+    saver_free(daemon->ledger_saver);
+    saver_free(daemon->memory_saver);
+    config_free(daemon->config);
+    free(daemon->remembered);
+}
+
+static bool make_directory(const char *path)
+{
+    if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+        log_line(LOG_LEVEL_ERROR,
+                 "can't make directory %s: %s (tmpfiles.d and the unit make it; is it writable?)",
+                 path, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+// The usual 1024 are those of select(); a thousand probes with a held connection each want more.
+// Not without bound: exec's commands inherit it, and some close all that they might have.
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS) {
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); // no worse than before
+    }
+}
+
+int daemon_run(const char *config_path)
+{
+    static struct daemon
+        daemon; // its events alone are hundreds of kilobytes: too much for the stack
+    struct link_arg links[2];
+    struct report report = {.first_error = ""};
+    char error[KEY_ERROR_MAX] = "";
+    log_init();
+    // CAP_NET_BIND_SERVICE, if we have it, is not for the commands of exec probes.
+    (void)prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); // ignored, as we may have inherited it, it would reap exec's commands
+    raise_descriptors();
+    daemon = (struct daemon){.loop = uv_default_loop(), .config_path = config_path};
+    daemon.config = config_load(config_path, report_line, &report);
+    if (daemon.config == NULL || !make_directory(daemon.config->pop.runtime_dir)) {
+        config_free(daemon.config);
+        return 1;
+    }
+    init_handles(&daemon);
+    bool ok = begin(&daemon, links, error);
+    if (ok) {
+        after_input(&daemon);
+        log_responder(daemon.config);
+        sd_notify(0, "READY=1");
+    } else {
+        log_line(LOG_LEVEL_ERROR, "can't start: %s", error);
+        close_all(&daemon);
+    }
+    uv_run(daemon.loop, UV_RUN_DEFAULT);
+    end(&daemon);
+    uv_loop_close(daemon.loop);
+    return ok ? 0 : 1;
+}

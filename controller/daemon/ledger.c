@@ -1,0 +1,518 @@
+#include "controller/daemon/ledger.h"
+
+#include "base/file.h"
+#include "base/json_writer.h"
+#include "controller/config/values.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define VERSION        1
+#define TEXT_MAX       ((size_t)4 << 20)
+#define TIME_MS_MAX    1000000000000000 // far enough ahead, and no sum of two overflows
+#define ASIDE_MAX      1000
+#define ASIDE_PATH_MAX (PATH_MAX + 16)
+#define BOOT_ID_FILE   "/proc/sys/kernel/random/boot_id"
+
+// Long paths may cut it.
+__attribute__((format(printf, 2, 3))) static void say(char message[KEY_ERROR_MAX],
+                                                      const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, KEY_ERROR_MAX, format, args);
+    va_end(args);
+}
+
+// ---- entries ----
+
+static int entry_compare(const void *a, const void *b)
+{
+    const struct ledger_entry *one = a;
+    const struct ledger_entry *other = b;
+    return strcmp(one->service, other->service);
+}
+
+// Where service is, or is to be put.
+static size_t place_of(const struct ledger *ledger, const char *service, bool *found)
+{
+    size_t low = 0;
+    size_t high = ledger->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(ledger->entries[middle].service, service);
+        if (order == 0) {
+            *found = true;
+            return middle;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *found = false;
+    return low;
+}
+
+const struct ledger_entry *ledger_find(const struct ledger *ledger, const char *service)
+{
+    bool found;
+    size_t place = place_of(ledger, service, &found);
+    return found ? &ledger->entries[place] : NULL;
+}
+
+static bool make_room(struct ledger *ledger)
+{
+    if (ledger->count < ledger->room) {
+        return true;
+    }
+    size_t room = ledger->room == 0 ? 16 : ledger->room * 2;
+    struct ledger_entry *entries = reallocarray(ledger->entries, room, sizeof *entries);
+    if (entries == NULL) {
+        return false;
+    }
+    ledger->entries = entries;
+    ledger->room = room;
+    return true;
+}
+
+bool ledger_put(struct ledger *ledger, const char *service, const struct intent *intent)
+{
+    bool found;
+    assert(strlen(service) < SERVICE_NAME_MAX);
+    size_t place = place_of(ledger, service, &found);
+    if (intent->kind == INTENT_AUTO) {
+        if (found) {
+            ledger->count--;
+            memmove(&ledger->entries[place], &ledger->entries[place + 1],
+                    (ledger->count - place) * sizeof *ledger->entries);
+        }
+        return true;
+    }
+    if (!found) {
+        if (!make_room(ledger)) {
+            return false;
+        }
+        memmove(&ledger->entries[place + 1], &ledger->entries[place],
+                (ledger->count - place) * sizeof *ledger->entries);
+        ledger->count++;
+        ledger->entries[place] = (struct ledger_entry){.intent = {.kind = INTENT_AUTO}};
+        snprintf(ledger->entries[place].service, SERVICE_NAME_MAX, "%s", service);
+    }
+    ledger->entries[place].intent = *intent;
+    return true;
+}
+
+void ledger_clear(struct ledger *ledger)
+{
+    free(ledger->entries);
+    *ledger = (struct ledger){0};
+}
+
+// ---- text ----
+
+char *ledger_text(const struct ledger *ledger)
+{
+    struct json_writer writer = {.pretty = true};
+    jw_open(&writer, NULL, '{');
+    jw_uint(&writer, "version", VERSION);
+    jw_open(&writer, "services", '{');
+    for (size_t i = 0; i < ledger->count; i++) {
+        const struct intent *intent = &ledger->entries[i].intent;
+        jw_open(&writer, ledger->entries[i].service, '{');
+        jw_string(&writer, "intent", intent_name(intent->kind));
+        jw_uint(&writer, "since_ms", intent->since_wall_ms);
+        jw_uint(&writer, "until_ms", intent->until_wall_ms);
+        jw_uint(&writer, "grace_ms", intent->grace_ms);
+        jw_string(&writer, "reason", intent->reason);
+        jw_string(&writer, "by", intent->by);
+        jw_close(&writer, '}');
+    }
+    jw_close(&writer, '}');
+    jw_close(&writer, '}');
+    return jw_finish(&writer, NULL);
+}
+
+static bool kind_of(const char *name, enum intent_kind *kind)
+{
+    static const enum intent_kind kinds[] = {INTENT_DRAIN, INTENT_ISOLATE, INTENT_PIN};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(name, intent_name(kinds[i])) == 0) {
+            *kind = kinds[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_time(json_int_t value)
+{
+    return value >= 0 && value <= TIME_MS_MAX;
+}
+
+static bool entry_parse(const char *service, json_t *value, struct ledger_entry *entry,
+                        char message[KEY_ERROR_MAX])
+{
+    json_error_t error;
+    const char *kind;
+    const char *reason;
+    const char *by;
+    json_int_t since;
+    json_int_t until;
+    json_int_t grace;
+    *entry = (struct ledger_entry){.intent = {.kind = INTENT_AUTO}};
+    if (name_check(service, SERVICE_NAME_MAX, message) != 0) {
+        return false;
+    }
+    snprintf(entry->service, sizeof entry->service, "%s", service);
+    if (json_unpack_ex(value, &error, JSON_STRICT, "{s:s, s:I, s:I, s:I, s:s, s:s}", "intent",
+                       &kind, "since_ms", &since, "until_ms", &until, "grace_ms", &grace, "reason",
+                       &reason, "by", &by) != 0) {
+        say(message, "service %s: %s", service, error.text);
+        return false;
+    }
+    struct intent *intent = &entry->intent;
+    if (!kind_of(kind, &intent->kind)) {
+        say(message, "service %s: no such intent: %.32s", service, kind);
+        return false;
+    }
+    bool ends_rightly = intent->kind == INTENT_PIN       ? until > 0
+                        : intent->kind == INTENT_ISOLATE ? until == 0
+                                                         : true;
+    if (!is_time(since) || !is_time(until) || !is_time(grace) || !ends_rightly) {
+        say(message, "service %s: its times make no sense", service);
+        return false;
+    }
+    intent->since_wall_ms = (uint64_t)since;
+    intent->until_wall_ms = (uint64_t)until;
+    intent->grace_ms = (uint64_t)grace;
+    snprintf(intent->reason, sizeof intent->reason, "%s", reason);
+    snprintf(intent->by, sizeof intent->by, "%s", by);
+    return true;
+}
+
+static bool services_parse(json_t *services, struct ledger *out, char message[KEY_ERROR_MAX])
+{
+    const char *service;
+    json_t *value;
+    if (!json_is_object(services)) {
+        say(message, "`services` is not an object");
+        return false;
+    }
+    json_object_foreach(services, service, value)
+    {
+        if (!make_room(out)) {
+            say(message, "out of memory");
+            return false;
+        }
+        if (!entry_parse(service, value, &out->entries[out->count], message)) {
+            return false;
+        }
+        out->count++;
+    }
+    if (out->count > 0) {
+        qsort(out->entries, out->count, sizeof *out->entries, entry_compare);
+    }
+    return true;
+}
+
+// The document when it is of our kind and version, else NULL with a message. *services is borrowed
+// from it.
+static json_t *document_of(const char *text, size_t length, json_t **services,
+                           char message[KEY_ERROR_MAX])
+{
+    json_error_t error;
+    json_int_t version;
+    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (root == NULL) {
+        say(message, "line %d: %s", error.line, error.text);
+        return NULL;
+    }
+    if (json_unpack_ex(root, &error, 0, "{s:I}", "version", &version) != 0 || version != VERSION) {
+        say(message, "not of version %d, the one that this popgated knows", VERSION);
+        json_decref(root);
+        return NULL;
+    }
+    *services = json_object_get(root, "services");
+    return root;
+}
+
+bool ledger_parse(const char *text, size_t length, struct ledger *out, char message[KEY_ERROR_MAX])
+{
+    json_t *services = NULL;
+    json_t *root = document_of(text, length, &services, message);
+    bool sound = root != NULL;
+    if (sound && json_object_size(root) != 2) {
+        say(message, "more in it than `version` and `services`");
+        sound = false;
+    }
+    sound = sound && services_parse(services, out, message);
+    json_decref(root);
+    if (!sound) {
+        ledger_clear(out);
+    }
+    return sound;
+}
+
+// ---- the file ----
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat one;
+    struct stat other;
+    return lstat(a, &one) == 0 && lstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+// For what link() does not take: text under the other name, then both change places.
+static bool exchange(const char *state_dir, const char *path, const char *aside, const char *text)
+{
+    char ignored[KEY_ERROR_MAX];
+    int result =
+        file_replace(state_dir, strrchr(aside, '/') + 1, text, strlen(text), 0640, ignored);
+    if (result != 0) {
+        errno = -result;
+        return false;
+    }
+    if (renameat2(AT_FDCWD, path, AT_FDCWD, aside, RENAME_EXCHANGE) == 0) {
+        return true;
+    }
+    int number = errno;
+    unlink(aside);
+    errno = number;
+    return false;
+}
+
+// False with errno.
+static bool keep(const char *state_dir, const char *path, const char *text,
+                 char aside[ASIDE_PATH_MAX])
+{
+    struct stat ignored;
+    for (unsigned i = 1; i <= ASIDE_MAX; i++) {
+        snprintf(aside, ASIDE_PATH_MAX, "%s.damaged-%u", path, i);
+        if (same_file(path, aside)) {
+            return true;
+        }
+        if (lstat(aside, &ignored) != 0) {
+            return link(path, aside) == 0 || exchange(state_dir, path, aside, text);
+        }
+    }
+    errno = EEXIST;
+    return false;
+}
+
+void ledger_set_aside(const char *state_dir, const char *text, char message[KEY_ERROR_MAX])
+{
+    char path[PATH_MAX];
+    char aside[ASIDE_PATH_MAX];
+    char ignored[KEY_ERROR_MAX];
+    snprintf(path, sizeof path, "%s/" LEDGER_FILE, state_dir);
+    message[0] = '\0';
+    struct stat unused;
+    if (lstat(path, &unused) != 0) {
+        return;
+    }
+    if (keep(state_dir, path, text, aside)) {
+        file_sync_directory(state_dir, ignored);
+        say(message, "what was in the place of the ledger is kept as %s", aside);
+    } else {
+        say(message, "what is in the place of the ledger, %s, can't be kept under another name: %s",
+            path, strerror(errno));
+    }
+}
+
+static enum ledger_found unusable(enum ledger_found found, const char *path, const char *why,
+                                  char message[KEY_ERROR_MAX])
+{
+    say(message, "the ledger %s is %s: %s", path,
+        found == LEDGER_DAMAGED ? "damaged" : "unreadable", why);
+    return found;
+}
+
+// No file is one thing, no directory for it another: maybe its file system isn't mounted.
+static enum ledger_found missing(const char *state_dir, char message[KEY_ERROR_MAX])
+{
+    struct stat stat_of_directory;
+    if (stat(state_dir, &stat_of_directory) == 0) {
+        message[0] = '\0';
+        return LEDGER_NONE;
+    }
+    say(message, "can't look for the ledger in %s: %s; create or mount it, then restart popgated",
+        state_dir, strerror(errno));
+    return LEDGER_UNREADABLE;
+}
+
+enum ledger_found ledger_read(const char *state_dir, struct ledger *out,
+                              char message[KEY_ERROR_MAX])
+{
+    char path[PATH_MAX];
+    char why[KEY_ERROR_MAX];
+    char *text;
+    size_t length;
+    *out = (struct ledger){0};
+    message[0] = '\0';
+    snprintf(path, sizeof path, "%s/" LEDGER_FILE, state_dir);
+    int result = file_read(path, TEXT_MAX, &text, &length, why);
+    struct stat ignored;
+    if (result == -ENOENT && lstat(path, &ignored) != 0) { // a symbolic link to nowhere is a ledger
+        return missing(state_dir, message);
+    }
+    if (result != 0) {
+        return unusable(result == -EFBIG ? LEDGER_DAMAGED : LEDGER_UNREADABLE, path, why, message);
+    }
+    bool sound = ledger_parse(text, length, out, why);
+    free(text);
+    return sound ? LEDGER_OK : unusable(LEDGER_DAMAGED, path, why, message);
+}
+
+int ledger_save(const char *state_dir, const char *text, char message[KEY_ERROR_MAX])
+{
+    return file_replace(state_dir, LEDGER_FILE, text, strlen(text), 0640, message);
+}
+
+// ---- clocks ----
+
+uint64_t wall_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
+{
+    uint64_t since_wall_ms =
+        intent->since_wall_ms < now_wall_ms ? intent->since_wall_ms : now_wall_ms;
+    uint64_t age_ms = now_wall_ms - since_wall_ms;
+    if (age_ms <= now_ms) {
+        intent->since_ms = now_ms - age_ms;
+    } else {
+        uint64_t before_ms = age_ms - now_ms;
+        intent->since_ms = 0;
+        intent->grace_ms = intent->grace_ms > before_ms ? intent->grace_ms - before_ms : 0;
+    }
+    intent->until_ms = 0;
+    if (intent->until_wall_ms != 0) {
+        uint64_t from_wall_ms =
+            intent->since_wall_ms > now_wall_ms ? intent->since_wall_ms : now_wall_ms;
+        uint64_t left_ms =
+            intent->until_wall_ms > from_wall_ms ? intent->until_wall_ms - from_wall_ms : 0;
+        // Zero means no end, so an end at zero is one at 1.
+        intent->until_ms = now_ms + left_ms > 0 ? now_ms + left_ms : 1;
+    }
+}
+
+static uint64_t wall_of(uint64_t at_ms, uint64_t now_ms, uint64_t now_wall_ms)
+{
+    if (at_ms >= now_ms) {
+        return now_wall_ms + (at_ms - now_ms);
+    }
+    uint64_t ago_ms = now_ms - at_ms;
+    return now_wall_ms > ago_ms ? now_wall_ms - ago_ms : 0;
+}
+
+void intent_to_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
+{
+    intent->since_wall_ms = wall_of(intent->since_ms, now_ms, now_wall_ms);
+    intent->until_wall_ms =
+        intent->until_ms == 0 ? 0 : wall_of(intent->until_ms, now_ms, now_wall_ms);
+}
+
+// ---- boot memory ----
+
+char *boot_memory_text(const struct boot_memory *memory, const char *boot_id)
+{
+    struct json_writer writer = {.pretty = true};
+    jw_open(&writer, NULL, '{');
+    jw_uint(&writer, "version", VERSION);
+    jw_string(&writer, "boot", boot_id);
+    jw_open(&writer, "services", '{');
+    for (size_t i = 0; i < memory->count; i++) {
+        jw_uint(&writer, memory->entries[i].service, memory->entries[i].recent);
+    }
+    jw_close(&writer, '}');
+    jw_close(&writer, '}');
+    return jw_finish(&writer, NULL);
+}
+
+static bool memory_fill(json_t *services, struct boot_memory *out)
+{
+    const char *service;
+    json_t *value;
+    size_t room = json_object_size(services);
+    out->entries = calloc(room + 1, sizeof *out->entries);
+    if (out->entries == NULL) {
+        return false;
+    }
+    json_object_foreach(services, service, value)
+    {
+        if (strlen(service) >= SERVICE_NAME_MAX || !json_is_integer(value) ||
+            json_integer_value(value) < 0) {
+            return false;
+        }
+        struct boot_entry *entry = &out->entries[out->count++];
+        snprintf(entry->service, sizeof entry->service, "%s", service);
+        entry->recent = (uint64_t)json_integer_value(value);
+    }
+    return true;
+}
+
+bool boot_memory_read(const char *runtime_dir, const char *boot_id, struct boot_memory *out)
+{
+    char path[PATH_MAX];
+    char why[KEY_ERROR_MAX];
+    char *text;
+    size_t length;
+    json_t *services = NULL;
+    *out = (struct boot_memory){0};
+    snprintf(path, sizeof path, "%s/" BOOT_MEMORY_FILE, runtime_dir);
+    if (file_read(path, TEXT_MAX, &text, &length, why) != 0) {
+        return false;
+    }
+    json_t *root = document_of(text, length, &services, why);
+    const char *boot = json_string_value(json_object_get(root, "boot"));
+    bool ours = boot != NULL && strcmp(boot, boot_id) == 0 && json_is_object(services) &&
+                memory_fill(services, out);
+    json_decref(root);
+    free(text);
+    if (!ours) {
+        boot_memory_clear(out);
+    }
+    return ours;
+}
+
+int boot_memory_save(const char *runtime_dir, const char *text, char message[KEY_ERROR_MAX])
+{
+    return file_replace(runtime_dir, BOOT_MEMORY_FILE, text, strlen(text), 0640, message);
+}
+
+void boot_memory_clear(struct boot_memory *memory)
+{
+    free(memory->entries);
+    *memory = (struct boot_memory){0};
+}
+
+bool boot_id_read(char out[64])
+{
+    FILE *file = fopen(BOOT_ID_FILE, "re");
+    if (file == NULL) {
+        return false;
+    }
+    bool read = fgets(out, 64, file) != NULL;
+    fclose(file);
+    if (read) {
+        out[strcspn(out, "\n")] = '\0';
+    }
+    return read && out[0] != '\0';
+}

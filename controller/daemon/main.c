@@ -1,0 +1,132 @@
+// popgated: the options, and what each of them runs.
+#include "controller/config/config.h"
+#include "controller/core/birdconf.h"
+#include "controller/daemon/daemon.h"
+#include "controller/daemon/failsafe.h"
+#include "controller/daemon/identity.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_CONFIG "/etc/popgate/popgate.conf"
+
+static const char usage[] =
+    "usage: popgated [--config FILE]             run\n"
+    "       popgated --check-config [FILE]       say everything that is wrong with FILE\n"
+    "       popgated --print-bird-config [FILE]  print the file that BIRD includes\n"
+    "       popgated --withdraw-all [FILE]       the fail-safe: withdraw everything and exit\n"
+    "       popgated --version | --help\n"
+    "FILE is " DEFAULT_CONFIG " if not given.\n";
+
+struct tally {
+    unsigned errors, warnings;
+};
+
+static void print_line(void *arg, bool error, const char *line)
+{
+    struct tally *tally = arg;
+    *(error ? &tally->errors : &tally->warnings) += 1;
+    fprintf(stderr, "%s\n", line);
+}
+
+// What is not in the file but beside it. That it can't be read is only a warning: whoever checks
+// may see less than popgated.
+static bool check_secrets(const struct config *config, const char *path)
+{
+    char error[KEY_ERROR_MAX];
+    enum secrets_found found = identity_check_secrets(config, error);
+    if (found != SECRETS_SOUND) {
+        fprintf(stderr, "%s: %s%s\n", path, error,
+                found == SECRETS_UNREADABLE ? "; if that is so for popgated too, it will not start"
+                                            : "");
+    }
+    return found != SECRETS_WRONG;
+}
+
+static int check_config(const char *path)
+{
+    struct tally tally = {0};
+    struct config *config = config_load(path, print_line, &tally);
+    if (config == NULL) {
+        fprintf(stderr, "%s: %u error%s, %u warning%s\n", path, tally.errors,
+                tally.errors == 1 ? "" : "s", tally.warnings, tally.warnings == 1 ? "" : "s");
+        return 1;
+    }
+    if (!check_secrets(config, path)) {
+        config_free(config);
+        return 1;
+    }
+    printf("%s: good; %zu service%s, %zu probe%s\n", path, config->service_count,
+           config->service_count == 1 ? "" : "s", config->probe_count,
+           config->probe_count == 1 ? "" : "s");
+    config_free(config);
+    return 0;
+}
+
+static int print_bird_config(const char *path)
+{
+    struct tally tally = {0};
+    struct config *config = config_load(path, print_line, &tally);
+    if (config == NULL) {
+        return 1;
+    }
+    struct birdconf *conf = birdconf_render(config);
+    bool printed = conf != NULL && fwrite(conf->text, 1, conf->length, stdout) == conf->length &&
+                   fflush(stdout) == 0;
+    if (!printed) {
+        perror("popgated: can't print BIRD's include file");
+    }
+    birdconf_free(conf);
+    config_free(config);
+    return printed ? 0 : 1;
+}
+
+struct mode {
+    const char *option;
+    int (*run)(const char *path);
+};
+
+static const struct mode modes[] = {{"config", daemon_run},
+                                    {"check-config", check_config},
+                                    {"print-bird-config", print_bird_config},
+                                    {"withdraw-all", failsafe_withdraw_all}};
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 0},
+                                            {"check-config", optional_argument, NULL, 1},
+                                            {"print-bird-config", optional_argument, NULL, 2},
+                                            {"withdraw-all", optional_argument, NULL, 3},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    const char *path = DEFAULT_CONFIG;
+    int mode = 0;
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (option == 'V') {
+            puts("popgated " POPGATE_VERSION);
+            return 0;
+        }
+        if (option == 'h') {
+            fputs(usage, stdout);
+            return 0;
+        }
+        if (option == '?') {
+            fputs(usage, stderr);
+            return 2;
+        }
+        mode = option;
+        path = optarg != NULL ? optarg : path;
+    }
+    // --check-config FILE as well as --check-config=FILE
+    if (optind < argc && mode != 0) {
+        path = argv[optind++];
+    }
+    if (optind < argc) {
+        fprintf(stderr, "popgated: unexpected argument %s\n%s", argv[optind], usage);
+        return 2;
+    }
+    return modes[mode].run(path);
+}

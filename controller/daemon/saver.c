@@ -1,0 +1,121 @@
+#include "controller/daemon/saver.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct job {
+    char *text;
+    size_t length;
+    uint64_t version;
+    bool remove;
+    bool failed; // out of memory: there is nothing to write
+};
+
+struct saver {
+    uv_loop_t *loop;
+    uv_work_t work;
+    char *directory;
+    saver_write_fn write;
+    saver_done_cb done;
+    void *arg;
+    struct job running, waiting;
+    bool is_running, is_waiting;
+    int status;
+    char error[KEY_ERROR_MAX];
+};
+
+struct saver *saver_new(uv_loop_t *loop, const char *directory, saver_write_fn write,
+                        saver_done_cb done, void *arg)
+{
+    struct saver *saver = calloc(1, sizeof *saver);
+    if (saver != NULL) {
+        *saver = (struct saver){
+            .loop = loop, .directory = strdup(directory), .write = write, .done = done, .arg = arg};
+        saver->work.data = saver;
+        if (saver->directory == NULL) {
+            free(saver);
+            return NULL;
+        }
+    }
+    return saver;
+}
+
+static void in_worker(uv_work_t *work)
+{
+    struct saver *saver = work->data;
+    if (saver->running.failed) {
+        snprintf(saver->error, sizeof saver->error, "can't save a file in %.200s: out of memory",
+                 saver->directory);
+        saver->status = UV_ENOMEM;
+        return;
+    }
+    saver->status =
+        saver->write(saver->directory, saver->running.remove ? NULL : saver->running.text,
+                     saver->running.length, saver->error);
+}
+
+static void begin(struct saver *saver, struct job job);
+
+static void on_loop(uv_work_t *work, int status)
+{
+    struct saver *saver = work->data;
+    struct job ended = saver->running;
+    bool failed = saver->status != 0 || status != 0;
+    char error[KEY_ERROR_MAX]; // a copy: the next job's worker may be writing its own already
+    snprintf(error, sizeof error, "%s", failed ? saver->error : "");
+    free(ended.text);
+    saver->is_running = false;
+    if (saver->is_waiting) {
+        saver->is_waiting = false;
+        begin(saver, saver->waiting);
+    }
+    saver->done(saver->arg, ended.version, failed ? error : NULL);
+}
+
+static void begin(struct saver *saver, struct job job)
+{
+    saver->running = job;
+    saver->is_running = true;
+    int status = uv_queue_work(saver->loop, &saver->work, in_worker, on_loop);
+    assert(status == 0); // fails only without a work function
+    (void)status;
+}
+
+void saver_submit(struct saver *saver, const char *text, size_t length, uint64_t version)
+{
+    struct job job = {.length = length, .version = version, .remove = text == NULL};
+    if (text != NULL) {
+        job.text = malloc(length + 1);
+        job.failed = job.text == NULL;
+    }
+    if (job.text != NULL) {
+        memcpy(job.text, text, length);
+        job.text[length] = '\0';
+    }
+    if (!saver->is_running) {
+        begin(saver, job);
+        return;
+    }
+    if (saver->is_waiting) {
+        free(saver->waiting.text);
+    }
+    saver->waiting = job;
+    saver->is_waiting = true;
+}
+
+bool saver_idle(const struct saver *saver)
+{
+    return !saver->is_running;
+}
+
+void saver_free(struct saver *saver)
+{
+    if (saver == NULL) {
+        return;
+    }
+    assert(saver_idle(saver));
+    free(saver->directory);
+    free(saver);
+}
