@@ -1,5 +1,7 @@
 #include "base/file.h"
 
+#include "base/error.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,20 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// Long paths may cut it.
-__attribute__((format(printf, 2, 3))) static void say(char error[KEY_ERROR_MAX], const char *format,
-                                                      ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error, KEY_ERROR_MAX, format, args);
-    va_end(args);
-}
-
-static int failed_to(char error[KEY_ERROR_MAX], const char *what, const char *path)
+static int failed_to(char error[ERROR_MAX], const char *what, const char *path)
 {
     int number = errno;
-    say(error, "can't %s %s: %s", what, path, strerror(number));
+    error_say(error, "can't %s %s: %s", what, path, strerror(number));
     return -number;
 }
 
@@ -43,7 +35,7 @@ static int write_all(int fd, const char *text, size_t length)
 }
 
 static int write_new(const char *path, const char *text, size_t length, mode_t mode,
-                     char error[KEY_ERROR_MAX])
+                     char error[ERROR_MAX])
 {
     int result = 0;
     unlink(path); // what a crash left, maybe another user's; a FIFO would block
@@ -64,7 +56,7 @@ static int write_new(const char *path, const char *text, size_t length, mode_t m
     return result;
 }
 
-int file_sync_directory(const char *directory, char error[KEY_ERROR_MAX])
+int file_sync_directory(const char *directory, char error[ERROR_MAX])
 {
     int result = 0;
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -79,7 +71,7 @@ int file_sync_directory(const char *directory, char error[KEY_ERROR_MAX])
 }
 
 int file_replace(const char *directory, const char *name, const char *text, size_t length,
-                 mode_t mode, char error[KEY_ERROR_MAX])
+                 mode_t mode, char error[ERROR_MAX])
 {
     char path[PATH_MAX];
     char temp[PATH_MAX];
@@ -113,7 +105,7 @@ static int read_all(int fd, char *text, size_t room, size_t *length)
     return 0;
 }
 
-int file_read(const char *path, size_t max, char **text, size_t *length, char error[KEY_ERROR_MAX])
+int file_read(const char *path, size_t max, char **text, size_t *length, char error[ERROR_MAX])
 {
     struct stat stat;
     int result = 0;
@@ -130,12 +122,12 @@ int file_read(const char *path, size_t max, char **text, size_t *length, char er
         goto end;
     }
     if (!S_ISREG(stat.st_mode)) {
-        say(error, "can't read %s: it is not a regular file", path);
+        error_say(error, "can't read %s: it is not a regular file", path);
         result = -EINVAL;
         goto end;
     }
     if (stat.st_size > (off_t)max) {
-        say(error, "can't read %s: longer than %zu bytes", path, max);
+        error_say(error, "can't read %s: longer than %zu bytes", path, max);
         result = -EFBIG;
         goto end;
     }

@@ -11,11 +11,11 @@
 // was and the temporary one is gone (after a failed sync of the directory alone, the new file may
 // be in place).
 int file_replace(const char *directory, const char *name, const char *text, size_t length,
-                 mode_t mode, char error[KEY_ERROR_MAX]);
+                 mode_t mode, char error[ERROR_MAX]);
 
 // Reads a regular file of at most max bytes into *text (malloc'd, NUL-terminated, the caller's). 0,
 // or -errno with a message; -EFBIG when it is longer.
-int file_read(const char *path, size_t max, char **text, size_t *length, char error[KEY_ERROR_MAX]);
+int file_read(const char *path, size_t max, char **text, size_t *length, char error[ERROR_MAX]);
 
 // Makes names created, linked or removed in a directory last. 0, or -errno with a message.
-int file_sync_directory(const char *directory, char error[KEY_ERROR_MAX]);
+int file_sync_directory(const char *directory, char error[ERROR_MAX]);

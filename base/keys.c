@@ -2,6 +2,8 @@
 // allocation, no globals. A value that does not parse leaves its field as it was.
 #include "base/keys.h"
 
+#include "base/text.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
@@ -37,28 +39,11 @@ const struct key *key_find(const struct key *table, const char *name)
     return NULL;
 }
 
-// The digits that text starts with; returns what follows them, or NULL if there is no number or
-// it is too large.
-static const char *parse_digits(const char *text, uint64_t *out)
-{
-    const char *at = text;
-    uint64_t number = 0;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        uint64_t digit = (uint64_t)(*at - '0');
-        if (number > (UINT64_MAX - digit) / 10) {
-            return NULL;
-        }
-        number = number * 10 + digit;
-    }
-    *out = number;
-    return at == text ? NULL : at;
-}
-
 bool duration_parse(const char *text, uint64_t *out_ms)
 {
     const uint64_t max_ms = UINT64_MAX / 1000000;
     uint64_t count;
-    const char *unit = parse_digits(text, &count);
+    const char *unit = text_digits(text, &count);
     for (size_t i = 0; unit && i < UNITS; i++) {
         if (strcmp(unit, duration_units[i].name) == 0) {
             if (count > max_ms / duration_units[i].ms) {
@@ -92,12 +77,11 @@ static int set_text(const struct key *key, const char *value, void *field, char 
     size_t length = strlen(value);
     assert(key->size > 1);
     if (key->kind == KEY_WORD && strpbrk(value, " \t")) {
-        snprintf(error, KEY_ERROR_MAX, "\"%.80s\" has white space in it; one word is wanted",
-                 value);
+        snprintf(error, ERROR_MAX, "\"%.80s\" has white space in it; one word is wanted", value);
         return -1;
     }
     if (length >= key->size) {
-        snprintf(error, KEY_ERROR_MAX, "\"%.80s\" has %zu bytes, at most %zu are allowed", value,
+        snprintf(error, ERROR_MAX, "\"%.80s\" has %zu bytes, at most %zu are allowed", value,
                  length, key->size - 1);
         return -1;
     }
@@ -114,24 +98,24 @@ static int set_bool(const char *value, void *field, char *error)
             return 0;
         }
     }
-    snprintf(error, KEY_ERROR_MAX, "\"%.80s\" is neither on nor off", value);
+    snprintf(error, ERROR_MAX, "\"%.80s\" is neither on nor off", value);
     return -1;
 }
 
 static int set_uint(const struct key *key, const char *value, void *field, char *error)
 {
     uint64_t number;
-    const char *rest = parse_digits(value, &number);
+    const char *rest = text_digits(value, &number);
     if (!rest || *rest) {
-        snprintf(error, KEY_ERROR_MAX, "\"%.80s\" is not a whole number", value);
+        snprintf(error, ERROR_MAX, "\"%.80s\" is not a whole number", value);
         return -1;
     }
     if (!in_range(key, number)) {
         if (key->max) {
-            snprintf(error, KEY_ERROR_MAX, "%" PRIu64 " is not within %" PRIu64 " to %" PRIu64,
-                     number, key->min, key->max);
+            snprintf(error, ERROR_MAX, "%" PRIu64 " is not within %" PRIu64 " to %" PRIu64, number,
+                     key->min, key->max);
         } else {
-            snprintf(error, KEY_ERROR_MAX, "%" PRIu64 " is less than %" PRIu64, number, key->min);
+            snprintf(error, ERROR_MAX, "%" PRIu64 " is less than %" PRIu64, number, key->min);
         }
         return -1;
     }
@@ -145,17 +129,17 @@ static int set_duration(const struct key *key, const char *value, void *field, c
     char min[DURATION_TEXT_MAX];
     char max[DURATION_TEXT_MAX];
     if (!duration_parse(value, &ms)) {
-        snprintf(error, KEY_ERROR_MAX,
+        snprintf(error, ERROR_MAX,
                  "\"%.80s\" is not a duration; write a whole number and its unit: ms, s, m, h or d",
                  value);
         return -1;
     }
     if (!in_range(key, ms)) {
         if (key->max) {
-            snprintf(error, KEY_ERROR_MAX, "%.80s is not within %s to %s", value,
+            snprintf(error, ERROR_MAX, "%.80s is not within %s to %s", value,
                      duration_text(key->min, min), duration_text(key->max, max));
         } else {
-            snprintf(error, KEY_ERROR_MAX, "%.80s is less than %s", value,
+            snprintf(error, ERROR_MAX, "%.80s is less than %s", value,
                      duration_text(key->min, min));
         }
         return -1;
@@ -174,23 +158,23 @@ static int set_choice(const struct key *key, const char *value, void *field, cha
         }
         nearest_offer(&nearest, key->choices[i]);
     }
-    int used = snprintf(error, KEY_ERROR_MAX, "\"%.80s\" is not one of", value);
-    for (size_t i = 0; key->choices[i] && used < KEY_ERROR_MAX; i++) {
-        used += snprintf(error + used, KEY_ERROR_MAX - (size_t)used, "%s %s", i ? "," : "",
+    int used = snprintf(error, ERROR_MAX, "\"%.80s\" is not one of", value);
+    for (size_t i = 0; key->choices[i] && used < ERROR_MAX; i++) {
+        used += snprintf(error + used, ERROR_MAX - (size_t)used, "%s %s", i ? "," : "",
                          key->choices[i]);
     }
-    if (nearest.best && used < KEY_ERROR_MAX) {
-        snprintf(error + used, KEY_ERROR_MAX - (size_t)used, "; did you mean %s?", nearest.best);
+    if (nearest.best && used < ERROR_MAX) {
+        snprintf(error + used, ERROR_MAX - (size_t)used, "; did you mean %s?", nearest.best);
     }
     return -1;
 }
 
-int key_set(const struct key *key, const char *value, void *section, char error[KEY_ERROR_MAX])
+int key_set(const struct key *key, const char *value, void *section, char error[ERROR_MAX])
 {
     void *field = (char *)section + key->offset;
     error[0] = '\0';
     if (value[0] == '\0') {
-        snprintf(error, KEY_ERROR_MAX, "has no value");
+        snprintf(error, ERROR_MAX, "has no value");
         return -1;
     }
     switch (key->kind) {
@@ -218,7 +202,7 @@ int key_set(const struct key *key, const char *value, void *section, char error[
 
 void key_set_fallbacks(const struct key *table, void *section)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     for (const struct key *key = table; key->name; key++) {
         if (key->fallback) {
             int result = key_set(key, key->fallback, section, error);
@@ -282,96 +266,4 @@ const char *key_nearest(const struct key *table, const char *name)
         nearest_offer(&nearest, key->name);
     }
     return nearest.best;
-}
-
-static int not_an_endpoint(const char *text, bool with_port, char *error)
-{
-    const char *wanted = with_port ? "address:port, e.g. 192.0.2.1:53 or [2001:db8::1]:53"
-                                   : "an address, e.g. 192.0.2.1 or 2001:db8::1";
-    snprintf(error, KEY_ERROR_MAX, "\"%.80s\" is not %s", text, wanted);
-    return -1;
-}
-
-// Splits "address:port" at its end: copies the address, without brackets, and parses the port.
-static bool split_port(const char *text, char address[INET6_ADDRSTRLEN], bool *v6, uint64_t *port)
-{
-    *v6 = text[0] == '[';
-    const char *begin = *v6 ? text + 1 : text;
-    const char *end = strchr(begin, *v6 ? ']' : ':');
-    if (!end || (size_t)(end - begin) >= INET6_ADDRSTRLEN) {
-        return false;
-    }
-    memcpy(address, begin, (size_t)(end - begin));
-    address[end - begin] = '\0';
-    const char *colon = *v6 ? end + 1 : end;
-    if (*colon != ':') {
-        return false;
-    }
-    const char *rest = parse_digits(colon + 1, port);
-    return rest && *rest == '\0' && *port >= 1 && *port <= 65535;
-}
-
-static bool parse_address(const char *text, bool v6, uint16_t port, struct endpoint *out)
-{
-    struct endpoint parsed = {.length =
-                                  v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in)};
-    if (v6) {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&parsed.address;
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons(port);
-        if (inet_pton(AF_INET6, text, &in6->sin6_addr) != 1) {
-            return false;
-        }
-    } else {
-        struct sockaddr_in *in = (struct sockaddr_in *)&parsed.address;
-        in->sin_family = AF_INET;
-        in->sin_port = htons(port);
-        if (inet_pton(AF_INET, text, &in->sin_addr) != 1) {
-            return false;
-        }
-    }
-    *out = parsed;
-    return true;
-}
-
-int endpoint_parse(const char *text, bool with_port, struct endpoint *out,
-                   char error[KEY_ERROR_MAX])
-{
-    char address[INET6_ADDRSTRLEN];
-    uint64_t port = 0;
-    bool v6;
-    bool parsed;
-    if (with_port) {
-        parsed = split_port(text, address, &v6, &port) &&
-                 parse_address(address, v6, (uint16_t)port, out);
-    } else {
-        parsed = parse_address(text, strchr(text, ':') != NULL, 0, out);
-    }
-    return parsed ? 0 : not_an_endpoint(text, with_port, error);
-}
-
-const char *endpoint_text(const struct endpoint *endpoint, char out[ENDPOINT_TEXT_MAX])
-{
-    char address[INET6_ADDRSTRLEN] = "";
-    bool v6 = endpoint->address.ss_family == AF_INET6;
-    uint16_t port;
-    out[0] = '\0';
-    if (endpoint->length == 0) {
-        return out;
-    }
-    if (v6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&endpoint->address;
-        inet_ntop(AF_INET6, &in6->sin6_addr, address, sizeof address);
-        port = ntohs(in6->sin6_port);
-    } else {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)&endpoint->address;
-        inet_ntop(AF_INET, &in->sin_addr, address, sizeof address);
-        port = ntohs(in->sin_port);
-    }
-    if (port == 0) {
-        snprintf(out, ENDPOINT_TEXT_MAX, "%s", address);
-    } else {
-        snprintf(out, ENDPOINT_TEXT_MAX, v6 ? "[%s]:%u" : "%s:%u", address, (unsigned)port);
-    }
-    return out;
 }

@@ -5,12 +5,11 @@
 // units, ranges and error messages are the same everywhere.
 #pragma once
 
+#include "base/endpoint.h"
+#include "base/error.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
-
-#define KEY_ERROR_MAX 256
 
 enum key_kind {
     KEY_STRING,   // char[size], the whole value
@@ -24,12 +23,6 @@ enum key_kind {
     KEY_CUSTOM,   // parse() does it
 };
 
-// A numeric address and port; length 0 when not set.
-struct endpoint {
-    struct sockaddr_storage address;
-    socklen_t length;
-};
-
 struct key {
     const char *name;
     size_t offset;              // of the field in the section's struct
@@ -37,7 +30,7 @@ struct key {
     uint64_t min, max;          // for KEY_UINT and KEY_DURATION; max 0 = no bound
     const char *const *choices; // for KEY_CHOICE, NULL-terminated
     // For KEY_CUSTOM: parses value into field (at offset); -1 and a message in error when it can't.
-    int (*parse)(const char *value, void *field, char error[KEY_ERROR_MAX]);
+    int (*parse)(const char *value, void *field, char error[ERROR_MAX]);
     const char *fallback; // the default as one would write it; NULL leaves the field zero
     enum key_kind kind;
     bool required;
@@ -57,7 +50,7 @@ const struct key *key_find(const struct key *table, const char *name);
 
 // Parses value into the field of section that key describes. 0, or -1 with an operator's message
 // about the value; naming the key and the place is left to the caller. An empty value is an error.
-int key_set(const struct key *key, const char *value, void *section, char error[KEY_ERROR_MAX]);
+int key_set(const struct key *key, const char *value, void *section, char error[ERROR_MAX]);
 
 // Sets every field of section that has a fallback. Fallbacks are known to parse (tested).
 void key_set_fallbacks(const struct key *table, void *section);
@@ -72,15 +65,6 @@ struct nearest {
     size_t distance; // of best
 };
 void nearest_offer(struct nearest *nearest, const char *candidate);
-
-// Parses "192.0.2.1:53", "[2001:db8::1]:53"; with_port false: a bare address. 0 or -1 with a
-// message. Numeric only, so that no check ever waits for a resolver.
-int endpoint_parse(const char *text, bool with_port, struct endpoint *out,
-                   char error[KEY_ERROR_MAX]);
-
-// Writes the address as endpoint_parse reads it (the port only if there is one); returns out.
-#define ENDPOINT_TEXT_MAX 64
-const char *endpoint_text(const struct endpoint *endpoint, char out[ENDPOINT_TEXT_MAX]);
 
 // Parses "10s" and the like into milliseconds; false if it is not a duration, or if it is so long
 // that it could not be told in nanoseconds.

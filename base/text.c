@@ -92,3 +92,27 @@ size_t text_printable(char *out, size_t size, const char *text, bool quotes)
     out[used] = '\0';
     return used;
 }
+
+bool text_next_word(const char **at, char *word, size_t size)
+{
+    const char *begin = *at + strspn(*at, " \t");
+    size_t length = strcspn(begin, " \t");
+    snprintf(word, size, "%.*s", (int)length, begin);
+    *at = begin + length;
+    return length > 0;
+}
+
+const char *text_digits(const char *text, uint64_t *out)
+{
+    const char *at = text;
+    uint64_t number = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (number > (UINT64_MAX - digit) / 10) {
+            return NULL;
+        }
+        number = number * 10 + digit;
+    }
+    *out = number;
+    return at == text ? NULL : at;
+}

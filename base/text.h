@@ -19,3 +19,11 @@ bool text_steers(const char *text, uint32_t *point);
 // \" and \\, so that the result can stand between double quotes. Cuts at a whole character; returns
 // the result's length.
 size_t text_printable(char *out, size_t size, const char *text, bool quotes);
+
+// Copies the next word, set off by blanks, and moves *at past it; one that is longer than size is
+// cut. False: there is none.
+bool text_next_word(const char **at, char *word, size_t size);
+
+// The number that text starts with, in decimal digits. Returns what follows it, or NULL if there is
+// none or it is too large.
+const char *text_digits(const char *text, uint64_t *out);

@@ -2,6 +2,8 @@
 // and copying all walk it, so that they can't disagree.
 #include "dns/wire.h"
 
+#include "base/bytes.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdarg.h>
@@ -796,12 +798,6 @@ void dns_write_begin(struct dns_writer *writer, uint8_t *buffer, size_t size, ui
     for (size_t i = 0; i < DNS_SECTIONS; i++) {
         dns_write_u16(writer, 0);
     }
-}
-
-static void put_u16(uint8_t *at, uint16_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
 }
 
 size_t dns_write_end(struct dns_writer *writer)

@@ -342,11 +342,11 @@ static void listener_leave(struct state *state)
 
 // ---- The probe type
 
-static int parse_address(const char *value, void *field, char error[KEY_ERROR_MAX])
+static int parse_address(const char *value, void *field, char error[ERROR_MAX])
 {
     struct endpoint_list *addresses = field;
     if (addresses->count == ADDRESSES_MAX) {
-        snprintf(error, KEY_ERROR_MAX, "more than %d addresses", ADDRESSES_MAX);
+        snprintf(error, ERROR_MAX, "more than %d addresses", ADDRESSES_MAX);
         return -1;
     }
     if (endpoint_parse(value, false, &addresses->items[addresses->count], error) < 0) {

@@ -1,6 +1,8 @@
 // Queries and judgements of `dns` probes, see probes/dns_query.h.
 #include "probes/dns_query.h"
 
+#include "base/text.h"
+
 #include "base/random.h"
 
 #include <arpa/inet.h>
@@ -24,10 +26,10 @@ static const char *const flag_names[] = {"any", "yes", "no", NULL};
 
 // ---- Keys
 
-static int parse_qtype(const char *value, void *field, char error[KEY_ERROR_MAX])
+static int parse_qtype(const char *value, void *field, char error[ERROR_MAX])
 {
     if (!dns_type_parse(value, field)) {
-        snprintf(error, KEY_ERROR_MAX,
+        snprintf(error, ERROR_MAX,
                  "\"%.40s\" is not a record type; write A, AAAA, NS, SOA, TXT ... or TYPE with a "
                  "number",
                  value);
@@ -36,27 +38,17 @@ static int parse_qtype(const char *value, void *field, char error[KEY_ERROR_MAX]
     return 0;
 }
 
-// Copies the next word and returns what follows it; NULL when there is none. One that is longer
-// than size is cut.
-static const char *next_word(const char *text, char *out, size_t size)
-{
-    text += strspn(text, " \t");
-    size_t length = strcspn(text, " \t");
-    snprintf(out, size, "%.*s", (int)length, text);
-    return length ? text + length : NULL;
-}
-
-static int parse_rcodes(const char *value, void *field, char error[KEY_ERROR_MAX])
+static int parse_rcodes(const char *value, void *field, char error[ERROR_MAX])
 {
     struct dns_rcodes rcodes = *(struct dns_rcodes *)field;
     char word[64];
-    for (const char *rest = value; (rest = next_word(rest, word, sizeof word));) {
+    for (const char *rest = value; text_next_word(&rest, word, sizeof word);) {
         if (rcodes.count == DNS_RCODES_MAX) {
-            snprintf(error, KEY_ERROR_MAX, "more than %d response codes", DNS_RCODES_MAX);
+            snprintf(error, ERROR_MAX, "more than %d response codes", DNS_RCODES_MAX);
             return -1;
         }
         if (!dns_rcode_parse(word, &rcodes.codes[rcodes.count++])) {
-            snprintf(error, KEY_ERROR_MAX,
+            snprintf(error, ERROR_MAX,
                      "\"%s\" is not a response code; write NOERROR, NXDOMAIN, REFUSED ... or RCODE "
                      "with a number",
                      word);
@@ -67,13 +59,13 @@ static int parse_rcodes(const char *value, void *field, char error[KEY_ERROR_MAX
     return 0;
 }
 
-static int parse_words(const char *value, void *field, char error[KEY_ERROR_MAX])
+static int parse_words(const char *value, void *field, char error[ERROR_MAX])
 {
     char *words = field;
     const size_t size = sizeof((struct dns_options *)0)->answer_one_of;
     size_t length = strlen(words);
     if (length + 1 + strlen(value) >= size) {
-        snprintf(error, KEY_ERROR_MAX, "all words together are longer than %zu bytes", size - 2);
+        snprintf(error, ERROR_MAX, "all words together are longer than %zu bytes", size - 2);
         return -1;
     }
     snprintf(words + length, size - length, "%s%s", length ? " " : "", value);
@@ -154,7 +146,7 @@ static void check_answers(const struct dns_options *options, const struct probe_
     if (options->answer[0]) {
         check_address(options->answer, options->qtype, problems);
     }
-    for (const char *rest = options->answer_one_of; (rest = next_word(rest, word, sizeof word));) {
+    for (const char *rest = options->answer_one_of; text_next_word(&rest, word, sizeof word);) {
         check_address(word, options->qtype, problems);
     }
     if ((options->answer[0] || options->answer_one_of[0]) && !expects_noerror(options)) {
@@ -309,7 +301,7 @@ static bool same_answer(const struct answer *answer, const char *wanted)
 static bool same_as_one(const struct answer *answer, const char *words)
 {
     char word[sizeof((struct dns_options *)0)->answer_one_of];
-    for (const char *rest = words; (rest = next_word(rest, word, sizeof word));) {
+    for (const char *rest = words; text_next_word(&rest, word, sizeof word);) {
         if (same_answer(answer, word)) {
             return true;
         }

@@ -53,12 +53,12 @@ struct state {
 
 // ---- Keys
 
-static int parse_word(const char *value, void *field, char error[KEY_ERROR_MAX])
+static int parse_word(const char *value, void *field, char error[ERROR_MAX])
 {
     struct exec_command *command = field;
     size_t size = strlen(value) + 1;
     if (command->count == WORDS_MAX || size > COMMAND_MAX - command->length) {
-        snprintf(error, KEY_ERROR_MAX, "more than %d words, or %d bytes", WORDS_MAX, COMMAND_MAX);
+        snprintf(error, ERROR_MAX, "more than %d words, or %d bytes", WORDS_MAX, COMMAND_MAX);
         return -1;
     }
     memcpy(command->text + command->length, value, size);

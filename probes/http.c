@@ -67,7 +67,7 @@ static const struct key http_keys[] = {
 static void http_check(const struct probe_conf *conf, const struct probe_problems *problems)
 {
     const struct http_options *options = conf->options;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     regex_t regex;
     if (transfer_check(options->url, &conf->target, error) < 0) {
         probe_problem(problems, true, "%s", error);
@@ -171,7 +171,7 @@ static int http_open(struct probe *probe)
     struct state *state = probe_state(probe);
     const struct probe_conf *conf = probe_conf(probe);
     const struct http_options *options = &state->options;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     int result = UV_ENOMEM;
     state->probe = probe;
     state->options = *(const struct http_options *)conf->options;

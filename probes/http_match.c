@@ -18,13 +18,13 @@ static bool parse_code(const char *text, char **end, unsigned *out)
     return isdigit((unsigned char)text[0]) && *end == text + 3 && code >= 100 && code <= 599;
 }
 
-int http_parse_status(const char *value, void *field, char error[KEY_ERROR_MAX])
+int http_parse_status(const char *value, void *field, char error[ERROR_MAX])
 {
     struct http_statuses *statuses = field;
     struct http_status_range range;
     char *end;
     if (statuses->count == HTTP_STATUS_RANGES_MAX) {
-        snprintf(error, KEY_ERROR_MAX, "more than %d statuses", HTTP_STATUS_RANGES_MAX);
+        snprintf(error, ERROR_MAX, "more than %d statuses", HTTP_STATUS_RANGES_MAX);
         return -1;
     }
     bool good = parse_code(value, &end, &range.first);
@@ -33,7 +33,7 @@ int http_parse_status(const char *value, void *field, char error[KEY_ERROR_MAX])
         good = parse_code(end + 1, &end, &range.last) && range.first <= range.last;
     }
     if (!good || *end) {
-        snprintf(error, KEY_ERROR_MAX,
+        snprintf(error, ERROR_MAX,
                  "\"%.80s\" is neither a status such as 204 nor a range such as 200-299", value);
         return -1;
     }
@@ -52,24 +52,24 @@ static bool is_name(const char *text, size_t length)
     return length > 0;
 }
 
-int http_parse_header(const char *value, void *field, char error[KEY_ERROR_MAX])
+int http_parse_header(const char *value, void *field, char error[ERROR_MAX])
 {
     struct http_headers *headers = field;
     size_t length = strlen(value);
     for (size_t i = 0; i < length; i++) {
         if (iscntrl((unsigned char)value[i])) {
-            snprintf(error, KEY_ERROR_MAX, "a header has a control character in it");
+            snprintf(error, ERROR_MAX, "a header has a control character in it");
             return -1;
         }
     }
     bool begins = length > 1 && value[length - 1] == ':' && is_name(value, length - 1);
     if (!begins && headers->count == 0) {
-        snprintf(error, KEY_ERROR_MAX, "\"%.80s\" is no header's name and a colon", value);
+        snprintf(error, ERROR_MAX, "\"%.80s\" is no header's name and a colon", value);
         return -1;
     }
     if ((begins && headers->count == HTTP_HEADERS_MAX) ||
         headers->length + 1 + length + 1 > sizeof headers->text) {
-        snprintf(error, KEY_ERROR_MAX, "more than %d headers or %zu bytes", HTTP_HEADERS_MAX,
+        snprintf(error, ERROR_MAX, "more than %d headers or %zu bytes", HTTP_HEADERS_MAX,
                  sizeof headers->text);
         return -1;
     }
@@ -102,14 +102,13 @@ static int compile(const char *before, const struct http_expected *expected, con
     return regcomp(out, whole, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
 }
 
-int http_regex_compile(const struct http_expected *expected, regex_t *out,
-                       char error[KEY_ERROR_MAX])
+int http_regex_compile(const struct http_expected *expected, regex_t *out, char error[ERROR_MAX])
 {
     char why[128];
     // Going back costs time without a bound, and would hold up the loop.
     for (const char *at = expected->body_regex; (at = strchr(at, '\\')) != NULL && at[1]; at += 2) {
         if (isdigit((unsigned char)at[1])) {
-            snprintf(error, KEY_ERROR_MAX, "body_regex \"%.80s\": back-references are not allowed",
+            snprintf(error, ERROR_MAX, "body_regex \"%.80s\": back-references are not allowed",
                      expected->body_regex);
             return -1;
         }
@@ -117,15 +116,14 @@ int http_regex_compile(const struct http_expected *expected, regex_t *out,
     int code = compile("", expected, "", out);
     if (code != 0) {
         regerror(code, out, why, sizeof why);
-        snprintf(error, KEY_ERROR_MAX, "body_regex \"%.80s\": %s", expected->body_regex, why);
+        snprintf(error, ERROR_MAX, "body_regex \"%.80s\": %s", expected->body_regex, why);
         return -1;
     }
     regfree(out);
     // A lone ")" would stand for itself, but not once there is a "(" before it.
     if (compile("(", expected, "", out) == 0) {
         regfree(out);
-        snprintf(error, KEY_ERROR_MAX,
-                 "body_regex \"%.80s\": ) without (; write \\) for the character",
+        snprintf(error, ERROR_MAX, "body_regex \"%.80s\": ) without (; write \\) for the character",
                  expected->body_regex);
         return -1;
     }
@@ -133,7 +131,7 @@ int http_regex_compile(const struct http_expected *expected, regex_t *out,
     // each byte, and a hostile body would take time with the square of its length.
     code = compile("^.*(", expected, ")", out);
     if (code != 0) {
-        snprintf(error, KEY_ERROR_MAX, "body_regex: out of memory");
+        snprintf(error, ERROR_MAX, "body_regex: out of memory");
         return -1;
     }
     return 0;

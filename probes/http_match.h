@@ -31,16 +31,15 @@ struct http_expected {
 
 // Key parsers, one word at a time: "200-299", "301"; the words of headers, where a word that ends
 // with a colon begins the next one.
-int http_parse_status(const char *value, void *field, char error[KEY_ERROR_MAX]);
-int http_parse_header(const char *value, void *field, char error[KEY_ERROR_MAX]);
+int http_parse_status(const char *value, void *field, char error[ERROR_MAX]);
+int http_parse_header(const char *value, void *field, char error[ERROR_MAX]);
 
 // The i-th header, "Name: value".
 const char *http_header(const struct http_headers *headers, size_t i);
 
 // Compiles body_regex, which must not be empty; the caller frees it with regfree(). 0, or -1 with a
 // message.
-int http_regex_compile(const struct http_expected *expected, regex_t *out,
-                       char error[KEY_ERROR_MAX]);
+int http_regex_compile(const struct http_expected *expected, regex_t *out, char error[ERROR_MAX]);
 
 struct http_answer {
     long status;

@@ -59,11 +59,11 @@ static const struct algorithm *find_algorithm(const char *name)
     return NULL;
 }
 
-int jwt_algorithm_parse(const char *word, void *field, char error[KEY_ERROR_MAX])
+int jwt_algorithm_parse(const char *word, void *field, char error[ERROR_MAX])
 {
     const struct algorithm *algorithm = find_algorithm(word);
     if (!algorithm) {
-        snprintf(error, KEY_ERROR_MAX,
+        snprintf(error, ERROR_MAX,
                  "\"%.32s\" can't be allowed; RS256, RS384, RS512, PS256, PS384, PS512, ES256, "
                  "ES384, ES512 and EdDSA can",
                  word);
@@ -73,27 +73,27 @@ int jwt_algorithm_parse(const char *word, void *field, char error[KEY_ERROR_MAX]
     return 0;
 }
 
-int jwt_word_parse(const char *word, void *field, char error[KEY_ERROR_MAX])
+int jwt_word_parse(const char *word, void *field, char error[ERROR_MAX])
 {
     struct jwt_words *words = field;
     if (words->count == JWT_WORDS_MAX) {
-        snprintf(error, KEY_ERROR_MAX, "more than %d", JWT_WORDS_MAX);
+        snprintf(error, ERROR_MAX, "more than %d", JWT_WORDS_MAX);
         return -1;
     }
     int length = snprintf(words->items[words->count], JWT_WORD_MAX, "%s", word);
     if (length >= JWT_WORD_MAX) {
-        snprintf(error, KEY_ERROR_MAX, "longer than %d bytes", JWT_WORD_MAX - 1);
+        snprintf(error, ERROR_MAX, "longer than %d bytes", JWT_WORD_MAX - 1);
         return -1;
     }
     words->count++;
     return 0;
 }
 
-int jwt_claim_parse(const char *word, void *field, char error[KEY_ERROR_MAX])
+int jwt_claim_parse(const char *word, void *field, char error[ERROR_MAX])
 {
     const char *equals = strchr(word, '=');
     if (!equals || equals == word || !equals[1]) {
-        snprintf(error, KEY_ERROR_MAX, "\"%.64s\" is not NAME=VALUE, such as region={pop.region}",
+        snprintf(error, ERROR_MAX, "\"%.64s\" is not NAME=VALUE, such as region={pop.region}",
                  word);
         return -1;
     }
@@ -102,22 +102,22 @@ int jwt_claim_parse(const char *word, void *field, char error[KEY_ERROR_MAX])
 
 // ---- Reading
 
-json_t *jwt_keys_parse(const char *text, size_t length, char error[KEY_ERROR_MAX])
+json_t *jwt_keys_parse(const char *text, size_t length, char error[ERROR_MAX])
 {
     json_error_t problem;
     json_t *set = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
     if (!set) {
-        snprintf(error, KEY_ERROR_MAX, "not JSON: %.100s", problem.text);
+        snprintf(error, ERROR_MAX, "not JSON: %.100s", problem.text);
         return NULL;
     }
     const json_t *keys = json_object_get(set, "keys");
     size_t count = json_array_size(keys);
     if (!json_is_array(keys)) {
-        snprintf(error, KEY_ERROR_MAX, "not a key set: it has no array \"keys\"");
+        snprintf(error, ERROR_MAX, "not a key set: it has no array \"keys\"");
     } else if (count == 0) {
-        snprintf(error, KEY_ERROR_MAX, "the key set is empty");
+        snprintf(error, ERROR_MAX, "the key set is empty");
     } else if (count > JWT_KEYS_MAX) {
-        snprintf(error, KEY_ERROR_MAX, "%zu keys, more than %d", count, JWT_KEYS_MAX);
+        snprintf(error, ERROR_MAX, "%zu keys, more than %d", count, JWT_KEYS_MAX);
     } else {
         return set;
     }

@@ -44,7 +44,7 @@ struct jwt_judgement {
 
 // Reads a key set (JWKS, RFC 7517 section 5). The caller owns it (json_decref()). NULL, and error
 // says what is wrong with it.
-json_t *jwt_keys_parse(const char *text, size_t length, char error[KEY_ERROR_MAX]);
+json_t *jwt_keys_parse(const char *text, size_t length, char error[ERROR_MAX]);
 
 // Judges length bytes of token at now_s (seconds since 1970). keys are of jwt_keys_parse(), or
 // NULL: then nothing is signed by a known key.
@@ -53,6 +53,6 @@ void jwt_judge(const struct jwt_rules *rules, const char *token, size_t length, 
 
 // parse() of struct key, for lists: into `unsigned`, a set of algorithms by their JOSE names (RFC
 // 7518 section 3.1, RFC 8037); and into struct jwt_words, of any words or of NAME=VALUE only.
-int jwt_algorithm_parse(const char *word, void *field, char error[KEY_ERROR_MAX]);
-int jwt_word_parse(const char *word, void *field, char error[KEY_ERROR_MAX]);
-int jwt_claim_parse(const char *word, void *field, char error[KEY_ERROR_MAX]);
+int jwt_algorithm_parse(const char *word, void *field, char error[ERROR_MAX]);
+int jwt_word_parse(const char *word, void *field, char error[ERROR_MAX]);
+int jwt_claim_parse(const char *word, void *field, char error[ERROR_MAX]);

@@ -63,20 +63,20 @@ bool oauth_basic(const char *client_id, const char *secret, char *out, size_t si
 // ---- Answers
 
 // The answer as a JSON object; NULL, and error says what is wrong.
-static json_t *read_object(const char *text, size_t length, char error[KEY_ERROR_MAX])
+static json_t *read_object(const char *text, size_t length, char error[ERROR_MAX])
 {
     json_t *read = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(read)) {
         return read;
     }
     json_decref(read);
-    snprintf(error, KEY_ERROR_MAX,
+    snprintf(error, ERROR_MAX,
              length == 0 ? "the answer is empty" : "the answer is not a JSON object");
     return NULL;
 }
 
 size_t oauth_read_token(const char *text, size_t length, char out[JWT_MAX + 1],
-                        char error[KEY_ERROR_MAX])
+                        char error[ERROR_MAX])
 {
     json_t *answer = read_object(text, length, error);
     const json_t *token = json_object_get(answer, "access_token");
@@ -86,13 +86,13 @@ size_t oauth_read_token(const char *text, size_t length, char out[JWT_MAX + 1],
         return 0;
     }
     if (token_length == 0) {
-        snprintf(error, KEY_ERROR_MAX, "the answer has no access_token");
+        snprintf(error, ERROR_MAX, "the answer has no access_token");
     } else if (token_length > JWT_MAX) {
-        snprintf(error, KEY_ERROR_MAX, "the access_token has %zu bytes, more than %d", token_length,
+        snprintf(error, ERROR_MAX, "the access_token has %zu bytes, more than %d", token_length,
                  JWT_MAX);
         token_length = 0;
     } else if (!type || strcasecmp(type, "bearer") != 0) {
-        snprintf(error, KEY_ERROR_MAX, "token_type is %.32s, not Bearer", type ? type : "missing");
+        snprintf(error, ERROR_MAX, "token_type is %.32s, not Bearer", type ? type : "missing");
         token_length = 0;
     } else {
         memcpy(out, json_string_value(token), token_length + 1);
@@ -114,12 +114,12 @@ const char *oauth_read_error(const char *text, size_t length, char out[OAUTH_ERR
     return out;
 }
 
-bool oauth_read_active(const char *text, size_t length, char error[KEY_ERROR_MAX])
+bool oauth_read_active(const char *text, size_t length, char error[ERROR_MAX])
 {
     json_t *answer = read_object(text, length, error);
     const json_t *active = json_object_get(answer, "active");
     if (answer && !json_is_true(active)) {
-        snprintf(error, KEY_ERROR_MAX,
+        snprintf(error, ERROR_MAX,
                  json_is_false(active) ? "the token is not active"
                                        : "the answer has no boolean \"active\"");
     }

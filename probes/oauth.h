@@ -14,7 +14,7 @@ bool oauth_basic(const char *client_id, const char *secret, char *out, size_t si
 // The access token of a successful answer (RFC 6749 section 5.1) in out; its length, or 0 with what
 // is wrong.
 size_t oauth_read_token(const char *text, size_t length, char out[JWT_MAX + 1],
-                        char error[KEY_ERROR_MAX]);
+                        char error[ERROR_MAX]);
 
 // The error code of an error answer (RFC 6749 section 5.2), e.g. ": invalid_client"; or an empty
 // text, if there is none, or one that is more than a word. Its error_description is not looked at.
@@ -23,4 +23,4 @@ const char *oauth_read_error(const char *text, size_t length, char out[OAUTH_ERR
 
 // Does an introspection's answer call the token active (RFC 7662 section 2.2)? If not, error says
 // so, or what is wrong with the answer.
-bool oauth_read_active(const char *text, size_t length, char error[KEY_ERROR_MAX]);
+bool oauth_read_active(const char *text, size_t length, char error[ERROR_MAX]);

@@ -17,6 +17,8 @@
 // reads through probe_conf() each time: a reload may have moved it.
 #include "probes/scheduler.h"
 
+#include "base/clock.h"
+
 #include "base/random.h"
 #include "probes/selfcheck.h"
 #include "probes/watch.h"
@@ -31,8 +33,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_MS   1000000u
-#define NS_PER_S    UINT64_C(1000000000)
 #define SPREAD_UNIT 65536u
 
 #define ALERT_CHECKS 6
@@ -489,12 +489,6 @@ static void on_udp_free(void *owner)
     scheduler_free_if_done(scheduler);
 }
 
-static uint16_t port_of(const struct endpoint *endpoint)
-{
-    // The port lies at the same place in both families.
-    return ntohs(((const struct sockaddr_in *)&endpoint->address)->sin_port);
-}
-
 // The ports of all that is to be watched, each once; as many as fit.
 static size_t udp_ports(const struct scheduler *scheduler, uint16_t *ports, size_t size)
 {
@@ -503,10 +497,10 @@ static size_t udp_ports(const struct scheduler *scheduler, uint16_t *ports, size
         const struct probe_conf *conf = scheduler->probes[i]->conf;
         bool had = !(watch_wanted(conf) & PROBE_WATCH_UDP);
         for (size_t j = 0; j < count && !had; j++) {
-            had = ports[j] == port_of(&conf->target);
+            had = ports[j] == endpoint_port(&conf->target);
         }
         if (!had) {
-            ports[count++] = port_of(&conf->target);
+            ports[count++] = endpoint_port(&conf->target);
         }
     }
     return count;

@@ -94,7 +94,7 @@ static bool unchanged(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static int load(struct secret *secret, const char *path, bool lines, char error[KEY_ERROR_MAX])
+static int load(struct secret *secret, const char *path, bool lines, char error[ERROR_MAX])
 {
     const char *problem = NULL;
     struct stat now;
@@ -128,7 +128,7 @@ static int load(struct secret *secret, const char *path, bool lines, char error[
     return 0;
 
 err:
-    snprintf(error, KEY_ERROR_MAX, "%.150s: %s", path, problem);
+    snprintf(error, ERROR_MAX, "%.150s: %s", path, problem);
     if (fd >= 0) {
         close(fd);
     }
@@ -136,22 +136,22 @@ err:
     return -1;
 }
 
-int secret_load(struct secret *secret, const char *path, char error[KEY_ERROR_MAX])
+int secret_load(struct secret *secret, const char *path, char error[ERROR_MAX])
 {
     return load(secret, path, false, error);
 }
 
-int secret_load_lines(struct secret *secret, const char *path, char error[KEY_ERROR_MAX])
+int secret_load_lines(struct secret *secret, const char *path, char error[ERROR_MAX])
 {
     return load(secret, path, true, error);
 }
 
 int secret_path(const char *file, const char *credential, char out[SECRET_PATH_MAX],
-                char error[KEY_ERROR_MAX])
+                char error[ERROR_MAX])
 {
     const char *directory = file[0] ? "" : getenv("CREDENTIALS_DIRECTORY");
     if (!directory) {
-        snprintf(error, KEY_ERROR_MAX,
+        snprintf(error, ERROR_MAX,
                  "there is no $CREDENTIALS_DIRECTORY: has the unit LoadCredential=%.64s:...?",
                  credential);
         return -1;
@@ -159,7 +159,7 @@ int secret_path(const char *file, const char *credential, char out[SECRET_PATH_M
     int length = snprintf(out, SECRET_PATH_MAX, "%s%s%s", directory, file[0] ? "" : "/",
                           file[0] ? file : credential);
     if (length >= SECRET_PATH_MAX) {
-        snprintf(error, KEY_ERROR_MAX, "%.150s: the path is too long", out);
+        snprintf(error, ERROR_MAX, "%.150s: the path is too long", out);
         return -1;
     }
     return 0;

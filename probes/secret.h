@@ -24,14 +24,14 @@ struct secret {
 
 // Makes text the content of the file at path, which is one line. 0, or -1 with why not, and nothing
 // is held then.
-int secret_load(struct secret *secret, const char *path, char error[KEY_ERROR_MAX]);
+int secret_load(struct secret *secret, const char *path, char error[ERROR_MAX]);
 
 // The same for a file of any number of lines.
-int secret_load_lines(struct secret *secret, const char *path, char error[KEY_ERROR_MAX]);
+int secret_load_lines(struct secret *secret, const char *path, char error[ERROR_MAX]);
 
 // Where the secret is that is configured as a file or, where file is empty, as the name of a
 // systemd credential (systemd.exec(5)). 0, or -1 with why that can't be told.
 int secret_path(const char *file, const char *credential, char out[SECRET_PATH_MAX],
-                char error[KEY_ERROR_MAX]);
+                char error[ERROR_MAX]);
 
 void secret_drop(struct secret *secret);

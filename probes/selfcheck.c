@@ -1,5 +1,7 @@
 #include "probes/selfcheck.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -7,8 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NS_PER_MS UINT64_C(1000000)
-#define FLAGS     (SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static bool trouble(struct selfcheck *selfcheck, const char *attempted, const char *why)
 {

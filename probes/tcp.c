@@ -59,17 +59,17 @@ static const char *parse_byte(const char *at, uint8_t *out)
     return at + 3;
 }
 
-static int parse_pattern(const char *value, void *field, char error[KEY_ERROR_MAX])
+static int parse_pattern(const char *value, void *field, char error[ERROR_MAX])
 {
     struct tcp_pattern pattern = {.length = 0};
     for (const char *at = value; *at;) {
         if (pattern.length == sizeof pattern.bytes) {
-            snprintf(error, KEY_ERROR_MAX, "more than %d bytes", PATTERN_MAX);
+            snprintf(error, ERROR_MAX, "more than %d bytes", PATTERN_MAX);
             return -1;
         }
         at = parse_byte(at, &pattern.bytes[pattern.length++]);
         if (!at) {
-            snprintf(error, KEY_ERROR_MAX,
+            snprintf(error, ERROR_MAX,
                      "\"%.80s\": after a backslash there is r, n, t, 0, a quote, a backslash, or x "
                      "with two hex digits",
                      value);

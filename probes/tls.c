@@ -64,7 +64,7 @@ static void tls_check(const struct probe_conf *conf, const struct probe_problems
 {
     const struct tls_probe_options *options = conf->options;
     const char *name = options->server_name;
-    char ignored[KEY_ERROR_MAX];
+    char ignored[ERROR_MAX];
     struct endpoint address;
     if (name[0] && endpoint_parse(name, false, &address, ignored) == 0) {
         probe_problem(

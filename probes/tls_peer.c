@@ -34,15 +34,15 @@ static const char *version_name(int wire)
 
 // ---- Keys
 
-int tls_parse_pin(const char *value, void *field, char error[KEY_ERROR_MAX])
+int tls_parse_pin(const char *value, void *field, char error[ERROR_MAX])
 {
     struct tls_pins *pins = field;
     if (pins->count == TLS_PINS_MAX) {
-        snprintf(error, KEY_ERROR_MAX, "more than %d pins", TLS_PINS_MAX);
+        snprintf(error, ERROR_MAX, "more than %d pins", TLS_PINS_MAX);
         return -1;
     }
     if (!pin_parse(value, pins->digest[pins->count])) {
-        snprintf(error, KEY_ERROR_MAX,
+        snprintf(error, ERROR_MAX,
                  "\"%.80s\" is not sha256// and the base64 of a public key's SHA-256", value);
         return -1;
     }
@@ -50,17 +50,16 @@ int tls_parse_pin(const char *value, void *field, char error[KEY_ERROR_MAX])
     return 0;
 }
 
-int tls_parse_alpn(const char *value, void *field, char error[KEY_ERROR_MAX])
+int tls_parse_alpn(const char *value, void *field, char error[ERROR_MAX])
 {
     struct tls_alpn *alpn = field;
     size_t length = strlen(value);
     if (strchr(value, ',')) {
-        snprintf(error, KEY_ERROR_MAX, "\"%.40s\": white space, not commas, between protocols",
-                 value);
+        snprintf(error, ERROR_MAX, "\"%.40s\": white space, not commas, between protocols", value);
         return -1;
     }
     if (length > 255 || alpn->length + 1 + length > sizeof alpn->wire) {
-        snprintf(error, KEY_ERROR_MAX, "\"%.40s\" is more than fits: %d bytes in all", value,
+        snprintf(error, ERROR_MAX, "\"%.40s\" is more than fits: %d bytes in all", value,
                  TLS_ALPN_MAX);
         return -1;
     }

@@ -34,8 +34,8 @@ struct tls_alpn {
 
 extern const char *const tls_version_words[];
 extern const char *const tls_ocsp_words[];
-int tls_parse_pin(const char *value, void *field, char error[KEY_ERROR_MAX]);
-int tls_parse_alpn(const char *value, void *field, char error[KEY_ERROR_MAX]);
+int tls_parse_pin(const char *value, void *field, char error[ERROR_MAX]);
+int tls_parse_alpn(const char *value, void *field, char error[ERROR_MAX]);
 
 #define TLS_FIELD(type, member, field)                                                             \
     (offsetof(type, member) + offsetof(struct tls_options, field))

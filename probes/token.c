@@ -194,7 +194,7 @@ static void token_check(const struct probe_conf *conf, const struct probe_proble
         {options->introspection_url, &conf->target},
         {options->protected_url, or_target(&options->protected_target, &conf->target)},
     };
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     bool encrypted = false;
     check_options(options, problems);
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
@@ -432,7 +432,7 @@ static void on_introspection(struct state *state)
 {
     const struct transfer *transfer = &state->transfer;
     struct finding found;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     char what[TRANSFER_WHAT_MAX];
     if (!answered_200(state, &found)) {
         end(state, found.kind, found.kind == VERDICT_FAIL ? "introspection" : found.code,
@@ -522,7 +522,7 @@ static void on_keys(struct state *state)
 {
     const struct transfer *transfer = &state->transfer;
     struct finding found;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     char what[TRANSFER_WHAT_MAX];
     uv_timer_stop(&state->patience);
     if (!answered_200(state, &found)) {
@@ -584,7 +584,7 @@ static void on_grant(struct state *state)
 {
     const struct transfer *transfer = &state->transfer;
     struct finding found;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     char what[TRANSFER_WHAT_MAX];
     if (!answered_200(state, &found)) {
         end(state, found.kind, found.code, found.cause);
@@ -618,7 +618,7 @@ static bool load_secrets(struct state *state)
 {
     const struct token_options *options = options_of(state);
     char path[SECRET_PATH_MAX];
-    char problem[KEY_ERROR_MAX];
+    char problem[ERROR_MAX];
     if (options->client_id[0] &&
         (secret_path(options->secret_file, options->secret_credential, path, problem) != 0 ||
          secret_load(&state->secret, path, problem) != 0)) {

@@ -80,7 +80,7 @@ static bool is_ascii(const char *text)
 static const char *url_problem(CURLU *parsed, const char *text, struct url *out)
 {
     char scheme[16];
-    char ignored[KEY_ERROR_MAX];
+    char ignored[ERROR_MAX];
     char address[TRANSFER_HOST_MAX + 8];
     if (curl_url_set(parsed, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
         !url_part(parsed, CURLUPART_HOST, 0, out->host, sizeof out->host) ||
@@ -117,20 +117,20 @@ static const char *url_parse(const char *text, struct url *out)
     return problem;
 }
 
-int transfer_check(const char *text, const struct endpoint *target, char error[KEY_ERROR_MAX])
+int transfer_check(const char *text, const struct endpoint *target, char error[ERROR_MAX])
 {
     struct url url;
     if (strlen(text) >= TRANSFER_URL_MAX) {
-        snprintf(error, KEY_ERROR_MAX, "the URL has more than %d bytes", TRANSFER_URL_MAX - 1);
+        snprintf(error, ERROR_MAX, "the URL has more than %d bytes", TRANSFER_URL_MAX - 1);
         return -1;
     }
     const char *problem = url_parse(text, &url);
     if (problem) {
-        snprintf(error, KEY_ERROR_MAX, "\"%.100s\" %s", text, problem);
+        snprintf(error, ERROR_MAX, "\"%.100s\" %s", text, problem);
         return -1;
     }
     if (url.address.length == 0 && (!target || target->length == 0)) {
-        snprintf(error, KEY_ERROR_MAX,
+        snprintf(error, ERROR_MAX,
                  "\"%.80s\" names a host, and a probe asks no resolver: say where it is with "
                  "`target`, or write its address in the URL",
                  text);

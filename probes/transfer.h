@@ -26,7 +26,7 @@ void transfer_hub_release(struct transfer_hub *hub);
 // Can a request go to url, connecting to target (length 0: to the address that the URL names)? 0,
 // or -1 with an operator's message. http and https only, no user or password in it; a host that is
 // a name needs a target.
-int transfer_check(const char *url, const struct endpoint *target, char error[KEY_ERROR_MAX]);
+int transfer_check(const char *url, const struct endpoint *target, char error[ERROR_MAX]);
 
 // Is it an https: URL?
 bool transfer_encrypted(const char *url);

@@ -75,7 +75,7 @@ const struct probe_type *probe_type_find(const char *name)
 
 void probe_problem(const struct probe_problems *problems, bool error, const char *format, ...)
 {
-    char text[KEY_ERROR_MAX];
+    char text[ERROR_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);

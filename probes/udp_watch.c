@@ -37,12 +37,6 @@ bool udp_watch_parse(const struct nlmsghdr *message, struct endpoint *out)
     return out->length > 0;
 }
 
-static uint16_t port_of(const struct endpoint *endpoint)
-{
-    // The port lies at the same place in both.
-    return ntohs(((const struct sockaddr_in *)&endpoint->address)->sin_port);
-}
-
 static bool concerns_v4(const struct in_addr *gone, const struct endpoint *target)
 {
     const struct sockaddr_in *in = (const struct sockaddr_in *)&target->address;
@@ -52,7 +46,7 @@ static bool concerns_v4(const struct in_addr *gone, const struct endpoint *targe
 
 bool udp_watch_concerns(const struct endpoint *gone, const struct endpoint *target)
 {
-    if (port_of(gone) != port_of(target)) {
+    if (endpoint_port(gone) != endpoint_port(target)) {
         return false;
     }
     if (gone->address.ss_family == AF_INET) {
@@ -84,7 +78,7 @@ static int bind_canary(uint16_t *port)
         if (fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 &&
             getsockname(fd, (struct sockaddr *)&address, &length) == 0) {
             const struct endpoint bound = {.address = address, .length = length};
-            *port = port_of(&bound);
+            *port = endpoint_port(&bound);
             return fd;
         }
         if (fd >= 0) {

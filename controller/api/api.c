@@ -1,5 +1,11 @@
 #include "controller/api/api.h"
 
+#include "base/endpoint.h"
+
+#include "base/clock.h"
+
+#include "base/error.h"
+
 #include "base/json_writer.h"
 #include "controller/api/request.h"
 #include "controller/api/status.h"
@@ -28,7 +34,6 @@
 #define CONNECTION_MEMORY ((size_t)16 << 10)
 #define STOPPING          "popgated is stopping"
 #define RENDER_SHARE      4 // pauses last so many times as long as the rendering before
-#define NS_PER_MS         UINT64_C(1000000)
 
 // Who is at the other end. Each kind has connections of its own, so that none starves another.
 enum peer_kind { PEER_OPERATOR, PEER_LOCAL, PEER_TCP, PEER_KINDS };
@@ -106,15 +111,6 @@ struct api {
     void *closed_arg;
 };
 
-__attribute__((format(printf, 2, 3))) static void say(char error[KEY_ERROR_MAX], const char *format,
-                                                      ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error, KEY_ERROR_MAX, format, args);
-    va_end(args);
-}
-
 static uint64_t clock_ms(void)
 {
     return uv_hrtime() / NS_PER_MS;
@@ -185,7 +181,7 @@ static struct status_view view_of(const struct api *api)
                                 .ledger_trouble = api->shell->ledger_trouble(api->arg),
                                 .started_ns = api->started_ns,
                                 .now_ns = uv_hrtime(),
-                                .now_wall_ms = wall_now_ms(),
+                                .now_wall_ms = clock_wall_ms(),
                                 .prober = api->shell->prober,
                                 .totals = api->shell->totals,
                                 .arg = api->arg};
@@ -216,10 +212,11 @@ static size_t service_named(struct api_ticket *ticket, const char *name)
         }
         nearest_offer(&nearest, config->services[i].name);
     }
-    char message[KEY_ERROR_MAX];
-    say(message,
-        nearest.best != NULL ? "no service `%.64s`; did you mean `%s`?" : "no service `%.64s`",
-        name, nearest.best);
+    char message[ERROR_MAX];
+    error_say(message,
+              nearest.best != NULL ? "no service `%.64s`; did you mean `%s`?"
+                                   : "no service `%.64s`",
+              name, nearest.best);
     api_answer(ticket, 404, message);
     return SIZE_MAX;
 }
@@ -285,7 +282,7 @@ static void change(struct api_ticket *ticket, enum api_verb verb)
 {
     struct api *api = ticket->api;
     struct request request;
-    char message[KEY_ERROR_MAX];
+    char message[ERROR_MAX];
     unsigned status =
         request_parse(api->shell->core(api->arg), verb, ticket->body != NULL ? ticket->body : "",
                       ticket->length, &request, message);
@@ -294,7 +291,7 @@ static void change(struct api_ticket *ticket, enum api_verb verb)
         return;
     }
     if (request.change.service_count == 0) {
-        say(message, "there is no service to %s", verb_name(verb));
+        error_say(message, "there is no service to %s", verb_name(verb));
         api_answer(ticket, 200, message);
     } else {
         name_user(ticket->peer->uid, request.change.by);
@@ -395,9 +392,9 @@ static void enqueue(struct api_ticket *ticket)
 
 static void refuse_route(struct api_ticket *ticket)
 {
-    char message[KEY_ERROR_MAX];
-    say(message, ticket->status == 405 ? "%.64s: wrong method" : "there is nothing at %.64s",
-        ticket->path);
+    char message[ERROR_MAX];
+    error_say(message, ticket->status == 405 ? "%.64s: wrong method" : "there is nothing at %.64s",
+              ticket->path);
     api_answer(ticket, ticket->status, message);
 }
 
@@ -653,26 +650,13 @@ static void on_http(uv_poll_t *poll, int status, int events)
     run_http(poll->data);
 }
 
-static bool is_loopback(const struct sockaddr_storage *address)
-{
-    if (address->ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-        return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-    }
-    if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-        return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
-               (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127);
-    }
-    return address->ss_family == AF_UNIX;
-}
-
 static void take_connection(struct api *api, int fd, const struct sockaddr_storage *address,
                             socklen_t length)
 {
     uid_t uid;
     enum peer_kind kind = peer_of(api, fd, &uid);
-    if (!is_loopback(address) || api->peer_counts[kind] >= peers_max[kind]) {
+    if ((address->ss_family != AF_UNIX && !address_is_loopback(address)) ||
+        api->peer_counts[kind] >= peers_max[kind]) {
         close(fd);
         return;
     }
@@ -718,18 +702,18 @@ static bool is_live(const struct sockaddr_un *address)
 }
 
 // A listening descriptor, or -1 with an error said.
-static int listen_unix(struct api *api, const char *runtime_dir, char error[KEY_ERROR_MAX])
+static int listen_unix(struct api *api, const char *runtime_dir, char error[ERROR_MAX])
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int length = snprintf(address.sun_path, sizeof address.sun_path, "%s/" API_SOCKET, runtime_dir);
     if ((size_t)length >= sizeof address.sun_path) {
-        say(error, "can't listen on %s/" API_SOCKET ": longer than %zu bytes", runtime_dir,
-            sizeof address.sun_path - 1);
+        error_say(error, "can't listen on %s/" API_SOCKET ": longer than %zu bytes", runtime_dir,
+                  sizeof address.sun_path - 1);
         return -1;
     }
     memcpy(api->path, address.sun_path, sizeof api->path);
     if (is_live(&address)) {
-        say(error, "can't listen on %s: another popgated answers there", api->path);
+        error_say(error, "can't listen on %s: another popgated answers there", api->path);
         return -1;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -743,14 +727,14 @@ static int listen_unix(struct api *api, const char *runtime_dir, char error[KEY_
     }
     return fd;
 failed:
-    say(error, "can't listen on %s: %s", api->path, strerror(errno));
+    error_say(error, "can't listen on %s: %s", api->path, strerror(errno));
     if (fd >= 0) {
         close(fd);
     }
     return -1;
 }
 
-static int listen_tcp(const struct endpoint *endpoint, char error[KEY_ERROR_MAX])
+static int listen_tcp(const struct endpoint *endpoint, char error[ERROR_MAX])
 {
     char text[ENDPOINT_TEXT_MAX];
     int yes = 1;
@@ -758,8 +742,8 @@ static int listen_tcp(const struct endpoint *endpoint, char error[KEY_ERROR_MAX]
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
         bind(fd, (const struct sockaddr *)&endpoint->address, endpoint->length) != 0 ||
         listen(fd, SOMAXCONN) != 0) {
-        say(error, "can't listen on %s ([control] http): %s", endpoint_text(endpoint, text),
-            strerror(errno));
+        error_say(error, "can't listen on %s ([control] http): %s", endpoint_text(endpoint, text),
+                  strerror(errno));
         if (fd >= 0) {
             close(fd);
         }
@@ -768,7 +752,7 @@ static int listen_tcp(const struct endpoint *endpoint, char error[KEY_ERROR_MAX]
     return fd;
 }
 
-static bool add_listener(struct api *api, int fd, char error[KEY_ERROR_MAX])
+static bool add_listener(struct api *api, int fd, char error[ERROR_MAX])
 {
     if (fd < 0) {
         return false;
@@ -777,7 +761,7 @@ static bool add_listener(struct api *api, int fd, char error[KEY_ERROR_MAX])
     *listener = (struct listener){.fd = fd, .api = api};
     int result = uv_poll_init(api->loop, &listener->poll, fd);
     if (result != 0) {
-        say(error, "can't watch a listening socket: %s", uv_strerror(result));
+        error_say(error, "can't watch a listening socket: %s", uv_strerror(result));
         close(fd);
         return false;
     }
@@ -788,7 +772,7 @@ static bool add_listener(struct api *api, int fd, char error[KEY_ERROR_MAX])
     return true;
 }
 
-static bool start_http(struct api *api, char error[KEY_ERROR_MAX])
+static bool start_http(struct api *api, char error[ERROR_MAX])
 {
     unsigned connections = 0;
     for (unsigned kind = 0; kind < PEER_KINDS; kind++) {
@@ -803,8 +787,8 @@ static bool start_http(struct api *api, char error[KEY_ERROR_MAX])
         api->http != NULL ? MHD_get_daemon_info(api->http, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     int result = info != NULL ? uv_poll_init(api->loop, &api->http_poll, info->epoll_fd) : UV_EIO;
     if (result != 0) {
-        say(error, "can't start the HTTP server: %s",
-            info != NULL ? uv_strerror(result) : strerror(errno));
+        error_say(error, "can't start the HTTP server: %s",
+                  info != NULL ? uv_strerror(result) : strerror(errno));
         return false;
     }
     api->http_poll.data = api;
@@ -828,11 +812,11 @@ static void start_timer(struct api *api, uv_timer_t *timer)
 }
 
 struct api *api_new(uv_loop_t *loop, const struct config *config, const struct api_shell *shell,
-                    void *arg, char error[KEY_ERROR_MAX])
+                    void *arg, char error[ERROR_MAX])
 {
     struct api *api = calloc(1, sizeof *api);
     if (api == NULL) {
-        say(error, "can't start the API: out of memory");
+        error_say(error, "can't start the API: out of memory");
         return NULL;
     }
     api->loop = loop;

@@ -57,7 +57,7 @@ void api_answer(struct api_ticket *ticket, unsigned http_status, const char *mes
 // daemon's own uid and members of control.group may change. A stale socket is replaced, a live one
 // is an error. config is used only now, shell must outlive it; uptime counts from now.
 struct api *api_new(uv_loop_t *loop, const struct config *config, const struct api_shell *shell,
-                    void *arg, char error[KEY_ERROR_MAX]);
+                    void *arg, char error[ERROR_MAX]);
 
 // Tickets that are unanswered are answered 503 and gone: no api_answer() for them may follow.
 // on_closed (may be NULL) when its handles are gone.

@@ -29,12 +29,12 @@ const char *verb_name(enum api_verb verb)
     return names[verb];
 }
 
-__attribute__((format(printf, 3, 4))) static unsigned
-refuse(char error[KEY_ERROR_MAX], unsigned status, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static unsigned refuse(char error[ERROR_MAX], unsigned status,
+                                                             const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(error, KEY_ERROR_MAX, format, args);
+    vsnprintf(error, ERROR_MAX, format, args);
     va_end(args);
     return status;
 }
@@ -54,7 +54,7 @@ static const char *type_name(const struct field *field)
 }
 
 static unsigned check_field(enum api_verb verb, const char *name, const json_t *value,
-                            char error[KEY_ERROR_MAX])
+                            char error[ERROR_MAX])
 {
     struct nearest nearest = {.wanted = name};
     for (size_t i = 0; i < FIELDS; i++) {
@@ -75,7 +75,7 @@ static unsigned check_field(enum api_verb verb, const char *name, const json_t *
                : refuse(error, 400, "unknown field `%.64s`", name);
 }
 
-static unsigned check_fields(enum api_verb verb, json_t *root, char error[KEY_ERROR_MAX])
+static unsigned check_fields(enum api_verb verb, json_t *root, char error[ERROR_MAX])
 {
     const char *name;
     json_t *value;
@@ -98,7 +98,7 @@ static bool is_set(const json_t *root, const char *name)
 }
 
 static unsigned read_duration(const json_t *root, const char *name, uint64_t *out_ms,
-                              char error[KEY_ERROR_MAX])
+                              char error[ERROR_MAX])
 {
     const char *text = json_string_value(json_object_get(root, name));
     if (text != NULL && !duration_parse(text, out_ms)) {
@@ -108,7 +108,7 @@ static unsigned read_duration(const json_t *root, const char *name, uint64_t *ou
     return 200;
 }
 
-static unsigned read_times(const json_t *root, struct api_change *change, char error[KEY_ERROR_MAX])
+static unsigned read_times(const json_t *root, struct api_change *change, char error[ERROR_MAX])
 {
     bool now = is_set(root, "now");
     bool has_for = json_object_get(root, "for") != NULL;
@@ -136,8 +136,7 @@ static unsigned read_times(const json_t *root, struct api_change *change, char e
     return 200;
 }
 
-static unsigned read_reason(const json_t *root, struct api_change *change,
-                            char error[KEY_ERROR_MAX])
+static unsigned read_reason(const json_t *root, struct api_change *change, char error[ERROR_MAX])
 {
     const char *reason = json_string_value(json_object_get(root, "reason"));
     reason = reason != NULL ? reason : "";
@@ -179,7 +178,7 @@ static size_t find_service(const struct config *config, const char *name)
 }
 
 static unsigned unknown_service(const struct config *config, const char *name,
-                                char error[KEY_ERROR_MAX])
+                                char error[ERROR_MAX])
 {
     struct nearest nearest = {.wanted = name};
     for (size_t i = 0; i < config->service_count; i++) {
@@ -201,7 +200,7 @@ static bool listed(const struct request *request, size_t service)
 }
 
 static unsigned named_services(const struct core *core, const json_t *array,
-                               struct request *request, char error[KEY_ERROR_MAX])
+                               struct request *request, char error[ERROR_MAX])
 {
     size_t i;
     json_t *item;
@@ -236,7 +235,7 @@ static void all_services(const struct core *core, struct request *request)
 }
 
 static unsigned read_services(const struct core *core, const json_t *root, struct request *request,
-                              char error[KEY_ERROR_MAX])
+                              char error[ERROR_MAX])
 {
     const json_t *array = json_object_get(root, "services");
     bool all = is_set(root, "all");
@@ -256,7 +255,7 @@ static unsigned read_services(const struct core *core, const json_t *root, struc
 }
 
 unsigned request_parse(const struct core *core, enum api_verb verb, const char *body, size_t length,
-                       struct request *out, char error[KEY_ERROR_MAX])
+                       struct request *out, char error[ERROR_MAX])
 {
     json_error_t fault;
     *out = (struct request){.change = {.verb = verb}};

@@ -18,7 +18,7 @@ struct request {
 // Returns 200, or the HTTP status of a refusal (400, 404, 409, 500) with a message. With "all",
 // services that the verb does not fit are left out; there may be none left.
 unsigned request_parse(const struct core *core, enum api_verb verb, const char *body, size_t length,
-                       struct request *out, char error[KEY_ERROR_MAX]);
+                       struct request *out, char error[ERROR_MAX]);
 void request_clear(struct request *request);
 
 // Why the verb can't be done to a service with that intent ("isolated; only release ends that");

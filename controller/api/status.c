@@ -1,5 +1,7 @@
 #include "controller/api/status.h"
 
+#include "base/clock.h"
+
 #include "base/json_writer.h"
 #include "controller/core/explain.h"
 #include "controller/daemon/identity.h"
@@ -7,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NS_PER_MS      UINT64_C(1000000)
 #define EVENTS_EXPLAIN 20 // of one service
 
 #ifndef POPGATE_VERSION

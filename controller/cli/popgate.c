@@ -2,6 +2,7 @@
 //
 // Exit status: 0 done, 1 failed, 2 usage, 3 daemon out of reach, 4 refused by a guard, 5 timed out;
 // `check` has its own (0 to 3, as Nagios plugins).
+#include "base/clock.h"
 #include "controller/cli/check.h"
 #include "controller/cli/show.h"
 
@@ -405,9 +406,7 @@ static bool all_seen(const struct options *options, const json_t *status, bool s
 
 static uint64_t now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return clock_monotonic_ns() / NS_PER_MS;
 }
 
 // Waits until BIRD is seen to do what the services' targets say.

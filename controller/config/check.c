@@ -1,5 +1,6 @@
 // What only the whole configuration can tell: which names there are, what belongs together, what
 // goes round in circles.
+#include "base/text.h"
 #include "controller/config/build.h"
 
 #include "base/array.h"
@@ -67,7 +68,7 @@ static void link_service(const struct builder *builder, const struct section *se
                 continue;
             }
             struct index_list *list = list_of(service, reference);
-            for (const char *at = entry->value; next_word(&at, word);) {
+            for (const char *at = entry->value; text_next_word(&at, word, sizeof word);) {
                 link_word(builder, section, entry, reference, word, list);
             }
         }
@@ -143,7 +144,7 @@ static struct place *collect_places(const struct builder *builder, size_t *count
 {
     struct place *places = NULL;
     char word[WORD_MAX];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     *count = 0;
     for (size_t i = 0; i < builder->config->service_count; i++) {
         const struct section *section = builder->service_sections[i];
@@ -152,7 +153,7 @@ static struct place *collect_places(const struct builder *builder, size_t *count
             if (strcmp(entry->key, "prefixes") != 0) {
                 continue;
             }
-            for (const char *at = entry->value; next_word(&at, word);) {
+            for (const char *at = entry->value; text_next_word(&at, word, sizeof word);) {
                 struct place place = {.service = i, .line = entry->line};
                 if (prefix_parse(word, &place.prefix, error) != 0) {
                     continue; // reported when it was read

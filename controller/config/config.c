@@ -4,6 +4,10 @@
 // pass finds them all.
 #include "controller/config/config.h"
 
+#include "base/text.h"
+
+#include "base/hash.h"
+
 #include "base/array.h"
 #include "base/file.h"
 #include "controller/config/build.h"
@@ -22,23 +26,18 @@
 
 // --- keys ----------------------------------------------------------------------------------------
 
+// The ending NUL too, so that "ab" "c" is not "a" "bc".
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-    // FNV-1a; the ending NUL too, so that "ab" "c" is not "a" "bc".
-    do {
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3U;
-    } while (*text++);
-    return hash;
+    return hash_bytes(hash, text, strlen(text) + 1);
 }
-
-#define HASH_START 0xcbf29ce484222325U
 
 // Sets a key's field from one value; each word on its own if it is a list. Returns the words set
 // or refused.
 static size_t set_value(const struct key *key, const char *value, unsigned line, void *fields,
                         struct problems *problems)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     char word[WORD_MAX];
     size_t words = 0;
     if (!key->list) {
@@ -47,7 +46,7 @@ static size_t set_value(const struct key *key, const char *value, unsigned line,
         }
         return 1;
     }
-    for (const char *at = value; next_word(&at, word); words++) {
+    for (const char *at = value; text_next_word(&at, word, sizeof word); words++) {
         if (key_set(key, word, fields, error) != 0) {
             problem_error(problems, line, "`%s`: %s", key->name, error);
         }
@@ -70,7 +69,7 @@ static const char *entry_value(const struct builder *builder, const struct secti
                                const struct entry *entry, char expanded[WORD_MAX],
                                struct problems *problems)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     if (!kind_of(section)->expanded) {
         return entry->value;
     }
@@ -288,7 +287,7 @@ static void sort_section(struct builder *builder, const struct document *documen
 static void set_name(const struct builder *builder, const struct section *section, char *name,
                      size_t size)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     if (name_check(section->name, size, error) != 0) {
         problem_error(builder->problems, section->line, "%s", error);
     } else {
@@ -297,16 +296,6 @@ static void set_name(const struct builder *builder, const struct section *sectio
 }
 
 // --- [pop], [bird], [control] --------------------------------------------------------------------
-
-static bool is_loopback(const struct endpoint *endpoint)
-{
-    if (endpoint->address.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&endpoint->address;
-        return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-    }
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&endpoint->address;
-    return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-}
 
 static void check_pop(const struct builder *builder, const struct section *pop)
 {
@@ -347,7 +336,7 @@ static void check_control(const struct builder *builder, const struct section *c
 {
     const struct endpoint *http = &builder->config->control.http;
     char text[ENDPOINT_TEXT_MAX];
-    if (http->length > 0 && !is_loopback(http)) {
+    if (http->length > 0 && !address_is_loopback(&http->address)) {
         problem_error(builder->problems, section_line(control, "http"),
                       "`http`: %s is not a loopback address (127.0.0.0/8, ::1); put a proxy that "
                       "checks who asks before it",
@@ -681,7 +670,7 @@ struct config *config_parse(const char *name, const char *text, config_report_cb
 // The whole file, NUL-terminated; NULL after adding why not.
 static char *read_text(const char *path, struct problems *problems)
 {
-    char why[KEY_ERROR_MAX];
+    char why[ERROR_MAX];
     char *text;
     size_t length;
     if (file_read(path, FILE_MAX, &text, &length, why) != 0) {

@@ -87,7 +87,7 @@ struct config {
         struct endpoint http; // length 0: no TCP listener
     } control;
     struct {
-        struct responder_address *listen; // none: no responder
+        struct endpoint *listen; // none: no responder
         size_t listen_count;
         struct dns_name zone; // length 0: none
         struct dns_name *ns;

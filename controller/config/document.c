@@ -4,6 +4,8 @@
 // as something else.
 #include "controller/config/document.h"
 
+#include "base/text.h"
+
 #include "base/array.h"
 
 #include <assert.h>
@@ -23,36 +25,6 @@ struct reader {
     bool pending;  // the last line must lead to a call of on_entry()
 };
 
-// Bytes of the well-formed UTF-8 character at text, 0 if there is none (RFC 3629, section 4).
-static size_t utf8_length(const unsigned char *text)
-{
-    static const struct {
-        unsigned char lead_min, lead_max, next_min, next_max;
-        size_t length;
-    } forms[] = {{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                 {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-                 {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-                 {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-    if (text[0] < 0x80) {
-        return 1;
-    }
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (text[0] < forms[i].lead_min || text[0] > forms[i].lead_max) {
-            continue;
-        }
-        if (text[1] < forms[i].next_min || text[1] > forms[i].next_max) {
-            return 0;
-        }
-        for (size_t j = 2; j < forms[i].length; j++) {
-            if ((text[j] & 0xc0) != 0x80) {
-                return 0;
-            }
-        }
-        return forms[i].length;
-    }
-    return 0;
-}
-
 // What keeps a line from being text, or NULL. The byte after line's length ends any character.
 static const char *bad_bytes(const char *line, size_t length)
 {
@@ -61,7 +33,7 @@ static const char *bad_bytes(const char *line, size_t length)
         if ((byte < 0x20 && byte != '\t') || byte == 0x7f) {
             return "a control character in this line";
         }
-        size_t bytes = utf8_length((const unsigned char *)line + i);
+        size_t bytes = utf8_length(line + i);
         if (bytes == 0) {
             return "this line is not UTF-8 text";
         }
@@ -333,15 +305,4 @@ unsigned section_line(const struct section *section, const char *key)
 {
     const struct entry *entry = section_find(section, key);
     return entry ? entry->line : section->line;
-}
-
-bool next_word(const char **at, char word[WORD_MAX])
-{
-    const char *begin = *at + strspn(*at, " \t");
-    size_t length = strcspn(begin, " \t");
-    assert(length < WORD_MAX);
-    memcpy(word, begin, length);
-    word[length] = '\0';
-    *at = begin + length;
-    return length > 0;
 }

@@ -38,6 +38,5 @@ const struct entry *section_find(const struct section *section, const char *key)
 // Where to look for what is wrong with key: its own line, or the section's.
 unsigned section_line(const struct section *section, const char *key);
 
-// Copies the next word of a list and moves *at past it; false at the end.
-#define WORD_MAX 256 // no line is longer
-bool next_word(const char **at, char word[WORD_MAX]);
+// For one word of a value (text_next_word()): no line is longer.
+#define WORD_MAX 256

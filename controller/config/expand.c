@@ -9,7 +9,7 @@
 
 // What the name, up to its '}', stands for; NULL after saying why there is nothing.
 static const char *find_replacement(const struct config *config, const char *name, size_t length,
-                                    char error[KEY_ERROR_MAX])
+                                    char error[ERROR_MAX])
 {
     const struct {
         const char *name, *text;
@@ -21,17 +21,16 @@ static const char *find_replacement(const struct config *config, const char *nam
         if (known[i].text[0]) {
             return known[i].text;
         }
-        snprintf(error, KEY_ERROR_MAX, "%s stands for nothing: [pop] does not say it",
-                 known[i].name);
+        snprintf(error, ERROR_MAX, "%s stands for nothing: [pop] does not say it", known[i].name);
         return NULL;
     }
-    snprintf(error, KEY_ERROR_MAX, "there is {pop.id} and {pop.region}, but no %.*s", (int)length,
+    snprintf(error, ERROR_MAX, "there is {pop.id} and {pop.region}, but no %.*s", (int)length,
              name);
     return NULL;
 }
 
 int expand(const struct config *config, const char *value, char out[WORD_MAX],
-           char error[KEY_ERROR_MAX])
+           char error[ERROR_MAX])
 {
     size_t written = 0;
     assert(config && value);
@@ -49,7 +48,7 @@ int expand(const struct config *config, const char *value, char out[WORD_MAX],
             piece_length = strlen(piece);
         }
         if (written + piece_length >= WORD_MAX) {
-            snprintf(error, KEY_ERROR_MAX, "longer than %d bytes once {pop...} is replaced",
+            snprintf(error, ERROR_MAX, "longer than %d bytes once {pop...} is replaced",
                      WORD_MAX - 1);
             return -1;
         }

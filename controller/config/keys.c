@@ -16,7 +16,7 @@
 
 // Names of probes and services, and records: read by config_check() and config_read_answer(), when
 // what they depend on is known.
-static int value_later(const char *word, void *field, char error[KEY_ERROR_MAX])
+static int value_later(const char *word, void *field, char error[ERROR_MAX])
 {
     (void)word;
     (void)field;

@@ -1,6 +1,8 @@
 // See values.h. Pure but for the allocation of the lists, which config_free() frees.
 #include "controller/config/values.h"
 
+#include "base/error.h"
+
 #include "base/array.h"
 
 #include <arpa/inet.h>
@@ -22,15 +24,6 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS  "0123456789"
 #define ATEXT   "!#$%&'*+-/=?^_`{|}~." // with those, what a mailbox may have (RFC 5322, 3.2.3)
-
-__attribute__((format(printf, 2, 3))) static int refuse(char *error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error, KEY_ERROR_MAX, format, args);
-    va_end(args);
-    return -1;
-}
 
 static const uint8_t address_bits[FAMILIES] = {[FAMILY_V4] = 32, [FAMILY_V6] = 128};
 static const int address_family[FAMILIES] = {[FAMILY_V4] = AF_INET, [FAMILY_V6] = AF_INET6};
@@ -76,7 +69,7 @@ static bool parse_number(const char *text, size_t length, uint64_t max, uint64_t
     return length > 0;
 }
 
-int prefix_parse(const char *text, struct prefix *out, char error[KEY_ERROR_MAX])
+int prefix_parse(const char *text, struct prefix *out, char error[ERROR_MAX])
 {
     char address[INET6_ADDRSTRLEN];
     char meant[PREFIX_TEXT_MAX];
@@ -84,28 +77,30 @@ int prefix_parse(const char *text, struct prefix *out, char error[KEY_ERROR_MAX]
     uint64_t length;
     size_t address_length = strcspn(text, "/");
     if (address_length >= sizeof address) {
-        return refuse(error, "\"%.80s\" is not a prefix, e.g. 192.0.2.0/24", text);
+        return error_say(error, "\"%.80s\" is not a prefix, e.g. 192.0.2.0/24", text);
     }
     memcpy(address, text, address_length);
     address[address_length] = '\0';
     if (inet_pton(address_family[prefix.family], address, prefix.address) != 1) {
-        return refuse(error, "\"%.80s\" is not a prefix, e.g. 192.0.2.0/24 or 2001:db8::/48", text);
+        return error_say(error, "\"%.80s\" is not a prefix, e.g. 192.0.2.0/24 or 2001:db8::/48",
+                         text);
     }
     unsigned bits = address_bits[prefix.family];
     if (text[address_length] == '\0') {
-        return refuse(error, "\"%.80s\" has no length; did you mean %s/%u?", text, address, bits);
+        return error_say(error, "\"%.80s\" has no length; did you mean %s/%u?", text, address,
+                         bits);
     }
     const char *slash = text + address_length;
     if (!parse_number(slash + 1, strlen(slash + 1), bits, &length)) {
-        return refuse(error, "\"%.80s\": the length is not a number from 1 to %u", text, bits);
+        return error_say(error, "\"%.80s\": the length is not a number from 1 to %u", text, bits);
     }
     if (length == 0) {
-        return refuse(error, "%.80s is a default route, which popgate doesn't announce", text);
+        return error_say(error, "%.80s is a default route, which popgate doesn't announce", text);
     }
     prefix.length = (uint8_t)length;
     if (clear_host_bits(&prefix)) {
-        return refuse(error, "%.80s has host bits set; did you mean %s?", text,
-                      prefix_text(&prefix, meant));
+        return error_say(error, "%.80s has host bits set; did you mean %s?", text,
+                         prefix_text(&prefix, meant));
     }
     *out = prefix;
     return 0;
@@ -143,7 +138,7 @@ static int append(void *items, size_t *count, const void *item, size_t size, cha
     memcpy(&array, items, sizeof array);
     array = array_room(array, *count, size);
     if (!array) {
-        return refuse(error, "out of memory");
+        return error_say(error, "out of memory");
     }
     memcpy((char *)array + *count * size, item, size);
     memcpy(items, &array, sizeof array);
@@ -151,7 +146,7 @@ static int append(void *items, size_t *count, const void *item, size_t size, cha
     return 0;
 }
 
-int value_prefix(const char *word, void *field, char error[KEY_ERROR_MAX])
+int value_prefix(const char *word, void *field, char error[ERROR_MAX])
 {
     struct service_conf *service = OWNER(field, struct service_conf, prefixes);
     struct prefix prefix = {.length = 0};
@@ -208,12 +203,12 @@ static bool parse_parts(const char *word, size_t count, uint64_t max, uint32_t *
 static int check_room(size_t count, char *error)
 {
     if (count >= COMMUNITIES_MAX) {
-        return refuse(error, "more than %d communities of one kind", COMMUNITIES_MAX);
+        return error_say(error, "more than %d communities of one kind", COMMUNITIES_MAX);
     }
     return 0;
 }
 
-int value_community(const char *word, void *field, char error[KEY_ERROR_MAX])
+int value_community(const char *word, void *field, char error[ERROR_MAX])
 {
     struct attributes *attributes = OWNER(field, struct attributes, communities);
     struct community community = {{0}};
@@ -226,17 +221,18 @@ int value_community(const char *word, void *field, char error[KEY_ERROR_MAX])
             nearest_offer(&nearest, well_known[i].name);
         }
         if (nearest.best) {
-            return refuse(error, "\"%.80s\" is not a community; did you mean %s?", word,
-                          nearest.best);
+            return error_say(error, "\"%.80s\" is not a community; did you mean %s?", word,
+                             nearest.best);
         }
-        return refuse(error,
-                      "\"%.80s\" is not a community: two numbers up to 65535, e.g. 64512:100, or a "
-                      "well-known name, e.g. no-export",
-                      word);
+        return error_say(
+            error,
+            "\"%.80s\" is not a community: two numbers up to 65535, e.g. 64512:100, or a "
+            "well-known name, e.g. no-export",
+            word);
     }
     if (array_holds(attributes->communities, attributes->communities_count, &community,
                     sizeof community)) {
-        return refuse(error, "%.80s is here twice", word);
+        return error_say(error, "%.80s is here twice", word);
     }
     if (check_room(attributes->communities_count, error) != 0) {
         return -1;
@@ -245,19 +241,19 @@ int value_community(const char *word, void *field, char error[KEY_ERROR_MAX])
                   sizeof community, error);
 }
 
-int value_large_community(const char *word, void *field, char error[KEY_ERROR_MAX])
+int value_large_community(const char *word, void *field, char error[ERROR_MAX])
 {
     struct attributes *attributes = OWNER(field, struct attributes, large_communities);
     struct community community;
     if (!parse_parts(word, 3, UINT32_MAX, community.part)) {
-        return refuse(error,
-                      "\"%.80s\" is not a large community (RFC 8092): three numbers up to "
-                      "4294967295, e.g. 64512:1:100",
-                      word);
+        return error_say(error,
+                         "\"%.80s\" is not a large community (RFC 8092): three numbers up to "
+                         "4294967295, e.g. 64512:1:100",
+                         word);
     }
     if (array_holds(attributes->large_communities, attributes->large_communities_count, &community,
                     sizeof community)) {
-        return refuse(error, "%.80s is here twice", word);
+        return error_say(error, "%.80s is here twice", word);
     }
     if (check_room(attributes->large_communities_count, error) != 0) {
         return -1;
@@ -288,19 +284,19 @@ static bool parse_ext_community(const char *word, struct ext_community *out)
            (out->part[0] <= 65535 || out->part[1] <= 65535);
 }
 
-int value_ext_community(const char *word, void *field, char error[KEY_ERROR_MAX])
+int value_ext_community(const char *word, void *field, char error[ERROR_MAX])
 {
     struct attributes *attributes = OWNER(field, struct attributes, ext_communities);
     struct ext_community community;
     if (!parse_ext_community(word, &community)) {
-        return refuse(error,
-                      "\"%.80s\" is not an extended community: rt:64512:100, ro:64512:100 (one "
-                      "number above 65535 at most) or generic:0x43000000:0x1",
-                      word);
+        return error_say(error,
+                         "\"%.80s\" is not an extended community: rt:64512:100, ro:64512:100 (one "
+                         "number above 65535 at most) or generic:0x43000000:0x1",
+                         word);
     }
     for (size_t i = 0; i < attributes->ext_communities_count; i++) {
         if (strcmp(attributes->ext_communities[i].text, community.text) == 0) {
-            return refuse(error, "%.80s is here twice", word);
+            return error_say(error, "%.80s is here twice", word);
         }
     }
     if (check_room(attributes->ext_communities_count, error) != 0) {
@@ -314,20 +310,20 @@ static int parse_uint32(const char *value, uint32_t *out, bool *has, char *error
 {
     uint64_t number;
     if (!parse_number(value, strlen(value), UINT32_MAX, &number)) {
-        return refuse(error, "\"%.80s\" is not a number up to 4294967295", value);
+        return error_say(error, "\"%.80s\" is not a number up to 4294967295", value);
     }
     *out = (uint32_t)number;
     *has = true;
     return 0;
 }
 
-int value_med(const char *value, void *field, char error[KEY_ERROR_MAX])
+int value_med(const char *value, void *field, char error[ERROR_MAX])
 {
     struct attributes *attributes = OWNER(field, struct attributes, med);
     return parse_uint32(value, &attributes->med, &attributes->has_med, error);
 }
 
-int value_local_pref(const char *value, void *field, char error[KEY_ERROR_MAX])
+int value_local_pref(const char *value, void *field, char error[ERROR_MAX])
 {
     struct attributes *attributes = OWNER(field, struct attributes, local_pref);
     return parse_uint32(value, &attributes->local_pref, &attributes->has_local_pref, error);
@@ -340,11 +336,11 @@ static int copy_charset(const char *value, const char *allowed, const char *word
     size_t length = strlen(value);
     size_t good = strspn(value, allowed);
     if (good < length) {
-        return refuse(error, "\"%.80s\" may have only %s in it", value, words);
+        return error_say(error, "\"%.80s\" may have only %s in it", value, words);
     }
     if (length >= size) {
-        return refuse(error, "\"%.80s\" has %zu bytes, at most %zu are allowed", value, length,
-                      size - 1);
+        return error_say(error, "\"%.80s\" has %zu bytes, at most %zu are allowed", value, length,
+                         size - 1);
     }
     memset(out, 0, size);
     memcpy(out, value, length + 1);
@@ -358,7 +354,7 @@ static int copy_symbol(const char *value, char *out, size_t size, char *error)
                         error);
 }
 
-int value_session(const char *word, void *field, char error[KEY_ERROR_MAX])
+int value_session(const char *word, void *field, char error[ERROR_MAX])
 {
     struct config *config = OWNER(field, struct config, bird.sessions);
     char session[SESSION_NAME_MAX];
@@ -367,42 +363,42 @@ int value_session(const char *word, void *field, char error[KEY_ERROR_MAX])
     }
     for (size_t i = 0; i < config->bird.session_count; i++) {
         if (strcmp(config->bird.sessions[i], session) == 0) {
-            return refuse(error, "%s is here twice", session);
+            return error_say(error, "%s is here twice", session);
         }
     }
     return append(&config->bird.sessions, &config->bird.session_count, session, sizeof session,
                   error);
 }
 
-int value_label(const char *value, void *field, char error[KEY_ERROR_MAX])
+int value_label(const char *value, void *field, char error[ERROR_MAX])
 {
     return copy_charset(value, LETTERS DIGITS "_-.", "letters, digits and _ - .", field, 64, error);
 }
 
-int value_symbol(const char *value, void *field, char error[KEY_ERROR_MAX])
+int value_symbol(const char *value, void *field, char error[ERROR_MAX])
 {
     return copy_symbol(value, field, 64, error);
 }
 
-int value_path(const char *value, void *field, char error[KEY_ERROR_MAX])
+int value_path(const char *value, void *field, char error[ERROR_MAX])
 {
     size_t length = strlen(value);
     if (value[0] != '/') {
-        return refuse(error, "\"%.80s\" does not begin with /", value);
+        return error_say(error, "\"%.80s\" does not begin with /", value);
     }
     if (strpbrk(value, " \t\"'\\")) {
-        return refuse(error, "\"%.80s\" has white space, a quote or a backslash in it", value);
+        return error_say(error, "\"%.80s\" has white space, a quote or a backslash in it", value);
     }
     if (length >= PATH_LEN_MAX) {
-        return refuse(error, "\"%.80s...\" has %zu bytes, at most %d are allowed", value, length,
-                      PATH_LEN_MAX - 1);
+        return error_say(error, "\"%.80s...\" has %zu bytes, at most %d are allowed", value, length,
+                         PATH_LEN_MAX - 1);
     }
     memset(field, 0, PATH_LEN_MAX);
     memcpy(field, value, length + 1);
     return 0;
 }
 
-enum reach listen_reach(const struct responder_address *address)
+enum reach listen_reach(const struct endpoint *address)
 {
     if (address->address.ss_family == AF_INET6) {
         const struct in6_addr *in6 = &((const struct sockaddr_in6 *)&address->address)->sin6_addr;
@@ -414,21 +410,14 @@ enum reach listen_reach(const struct responder_address *address)
     return in == INADDR_ANY ? REACH_WILDCARD : in >> 24 == 127 ? REACH_HOST : REACH_ANY;
 }
 
-static in_port_t port_of(const struct responder_address *address)
+bool listen_overlaps(const struct endpoint *a, const struct endpoint *b)
 {
-    return address->address.ss_family == AF_INET6
-               ? ((const struct sockaddr_in6 *)&address->address)->sin6_port
-               : ((const struct sockaddr_in *)&address->address)->sin_port;
-}
-
-bool listen_overlaps(const struct responder_address *a, const struct responder_address *b)
-{
-    return a->address.ss_family == b->address.ss_family && port_of(a) == port_of(b) &&
+    return a->address.ss_family == b->address.ss_family && endpoint_port(a) == endpoint_port(b) &&
            (listen_reach(a) == REACH_WILDCARD) != (listen_reach(b) == REACH_WILDCARD);
 }
 
 // Why nobody could listen there, or ask there; NULL: they could.
-static const char *unfit(const struct responder_address *address)
+static const char *unfit(const struct endpoint *address)
 {
     if (address->address.ss_family == AF_INET6) {
         const struct in6_addr *in6 = &((const struct sockaddr_in6 *)&address->address)->sin6_addr;
@@ -441,32 +430,32 @@ static const char *unfit(const struct responder_address *address)
     return IN_MULTICAST(in) ? "multicast" : in == INADDR_BROADCAST ? "broadcast" : NULL;
 }
 
-int value_listen(const char *word, void *field, char error[KEY_ERROR_MAX])
+int value_listen(const char *word, void *field, char error[ERROR_MAX])
 {
     struct config *config = OWNER(field, struct config, responder.listen);
     struct endpoint endpoint;
     if (endpoint_parse(word, true, &endpoint, error) != 0) {
         return -1;
     }
-    struct responder_address address = {.address = endpoint.address, .length = endpoint.length};
+    struct endpoint address = {.address = endpoint.address, .length = endpoint.length};
     if (unfit(&address)) {
-        return refuse(error, "%.80s can't be listened on: it is %s", word, unfit(&address));
+        return error_say(error, "%.80s can't be listened on: it is %s", word, unfit(&address));
     }
     for (size_t i = 0; i < config->responder.listen_count; i++) {
-        const struct responder_address *other = &config->responder.listen[i];
+        const struct endpoint *other = &config->responder.listen[i];
         if (other->length == address.length &&
             memcmp(&other->address, &address.address, address.length) == 0) {
-            return refuse(error, "%.80s is here twice", word);
+            return error_say(error, "%.80s is here twice", word);
         }
         if (listen_overlaps(other, &address)) {
-            return refuse(error,
-                          "%.80s and the wildcard (0.0.0.0 or [::]) of its port exclude each "
-                          "other: name the wildcard alone, or each address",
-                          listen_reach(&address) == REACH_WILDCARD ? "an address" : word);
+            return error_say(error,
+                             "%.80s and the wildcard (0.0.0.0 or [::]) of its port exclude each "
+                             "other: name the wildcard alone, or each address",
+                             listen_reach(&address) == REACH_WILDCARD ? "an address" : word);
         }
     }
     if (config->responder.listen_count == LISTEN_MAX) {
-        return refuse(error, "more than %d addresses", LISTEN_MAX);
+        return error_say(error, "more than %d addresses", LISTEN_MAX);
     }
     return append(&config->responder.listen, &config->responder.listen_count, &address,
                   sizeof address, error);
@@ -518,13 +507,13 @@ static int parse_name(const char *text, struct dns_name *out, char *error)
     const char *problem = domain_mistake(text, false);
     problem = problem ? problem : dns_name_parse(text, out);
     if (problem) {
-        refuse(error, "\"%.80s\" is not a domain name: %s", text, problem);
+        error_say(error, "\"%.80s\" is not a domain name: %s", text, problem);
         return -1;
     }
     return 0;
 }
 
-int value_server(const char *word, void *field, char error[KEY_ERROR_MAX])
+int value_server(const char *word, void *field, char error[ERROR_MAX])
 {
     struct config *config = OWNER(field, struct config, responder.ns);
     struct dns_name name;
@@ -533,34 +522,34 @@ int value_server(const char *word, void *field, char error[KEY_ERROR_MAX])
     }
     for (size_t i = 0; i < config->responder.ns_count; i++) {
         if (dns_name_equal(&config->responder.ns[i], &name)) {
-            return refuse(error, "%.80s is here twice", word);
+            return error_say(error, "%.80s is here twice", word);
         }
     }
     if (config->responder.ns_count == SERVERS_MAX) {
-        return refuse(error, "more than %d servers", SERVERS_MAX);
+        return error_say(error, "more than %d servers", SERVERS_MAX);
     }
     return append(&config->responder.ns, &config->responder.ns_count, &name, sizeof name, error);
 }
 
-int value_zone(const char *value, void *field, char error[KEY_ERROR_MAX])
+int value_zone(const char *value, void *field, char error[ERROR_MAX])
 {
     struct dns_name name;
     if (parse_name(value, &name, error) != 0) {
         return -1;
     }
     if (name.length == 1) {
-        return refuse(error, "a PoP does not answer for the root");
+        return error_say(error, "a PoP does not answer for the root");
     }
     if (name.length + 1 + DNS_LABEL_MAX > DNS_NAME_MAX) {
-        return refuse(error, "\"%.80s\" is so long that there is no room for names below it",
-                      value);
+        return error_say(error, "\"%.80s\" is so long that there is no room for names below it",
+                         value);
     }
     memcpy(field, &name, sizeof name);
     return 0;
 }
 
 // "dns.team@example.net" or "dns\.team.example.net" (RFC 1035 section 8).
-int value_mailbox(const char *value, void *field, char error[KEY_ERROR_MAX])
+int value_mailbox(const char *value, void *field, char error[ERROR_MAX])
 {
     char text[DNS_NAME_TEXT_MAX];
     size_t used = 0;
@@ -574,7 +563,7 @@ int value_mailbox(const char *value, void *field, char error[KEY_ERROR_MAX])
         text[used++] = *from;
     }
     if (!sound || at == value || strlen(value) + used + 2 > sizeof text) {
-        return refuse(error, "\"%.80s\" is not a mailbox, e.g. dns@example.net", value);
+        return error_say(error, "\"%.80s\" is not a mailbox, e.g. dns@example.net", value);
     }
     snprintf(text + used, sizeof text - used, "%s%s", at ? "." : "", at ? at + 1 : value);
     struct dns_name name;
@@ -585,16 +574,17 @@ int value_mailbox(const char *value, void *field, char error[KEY_ERROR_MAX])
     return 0;
 }
 
-int value_ttl(const char *value, void *field, char error[KEY_ERROR_MAX])
+int value_ttl(const char *value, void *field, char error[ERROR_MAX])
 {
     uint64_t seconds;
     uint64_t ms;
     if (!parse_number(value, strlen(value), TTL_MAX, &seconds)) {
         if (!duration_parse(value, &ms) || ms % 1000 != 0 || ms / 1000 > TTL_MAX) {
-            return refuse(error,
-                          "\"%.80s\" is neither seconds nor a duration in whole seconds, of up to "
-                          "%d s (RFC 2181)",
-                          value, TTL_MAX);
+            return error_say(
+                error,
+                "\"%.80s\" is neither seconds nor a duration in whole seconds, of up to "
+                "%d s (RFC 2181)",
+                value, TTL_MAX);
         }
         seconds = ms / 1000;
     }
@@ -603,16 +593,16 @@ int value_ttl(const char *value, void *field, char error[KEY_ERROR_MAX])
     return 0;
 }
 
-int name_check(const char *name, size_t size, char error[KEY_ERROR_MAX])
+int name_check(const char *name, size_t size, char error[ERROR_MAX])
 {
     size_t length = strlen(name);
     if (length == 0 || !strchr(LETTERS, name[0]) || strspn(name, LETTERS DIGITS "_-") < length) {
-        return refuse(error, "\"%.80s\" is not a name: letters, digits, _ and -, a letter first",
-                      name);
+        return error_say(error, "\"%.80s\" is not a name: letters, digits, _ and -, a letter first",
+                         name);
     }
     if (length >= size) {
-        return refuse(error, "the name \"%.80s\" has %zu bytes, at most %zu are allowed", name,
-                      length, size - 1);
+        return error_say(error, "the name \"%.80s\" has %zu bytes, at most %zu are allowed", name,
+                         length, size - 1);
     }
     return 0;
 }

@@ -1,4 +1,5 @@
 // [responder] and [answer NAME]: the records that they say, and the zone that these make.
+#include "base/text.h"
 #include "controller/config/build.h"
 
 #include "base/array.h"
@@ -81,7 +82,7 @@ static const char *target_mistake(uint16_t type, const char *text)
         return NULL;
     }
     for (size_t i = 0; i <= before; i++) {
-        if (!next_word(&text, word)) {
+        if (!text_next_word(&text, word, sizeof word)) {
             return NULL;
         }
     }
@@ -115,11 +116,11 @@ static void add_words(const struct builder *builder, const struct entry *entry,
 {
     char expanded[WORD_MAX];
     char word[WORD_MAX];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     if (expand(builder->config, entry->value, expanded, error) != 0) {
         return; // reported when the keys were read
     }
-    for (const char *at = expanded; next_word(&at, word);) {
+    for (const char *at = expanded; text_next_word(&at, word, sizeof word);) {
         add_record(builder, entry, record, word, answer);
     }
 }
@@ -130,7 +131,7 @@ static void add_lines(const struct builder *builder, const struct entry *entries
 {
     char text[RECORD_TEXT_MAX];
     char expanded[WORD_MAX];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     size_t used = 0;
     bool sound = true;
     for (size_t i = 0; i < count && (i == 0 || entries[i].continued); i++) {
@@ -451,7 +452,7 @@ static void check_silent(const struct builder *builder, size_t number)
 static void check_zone(const struct builder *builder)
 {
     const struct config *config = builder->config;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     for (size_t i = 0; i < config->service_count; i++) {
         if (!config->services[i].name[0]) {
             return; // reported; it would be found wrong here once more

@@ -3,6 +3,10 @@
 // rendered here, so its form needs no further proof.
 #include "controller/core/birdconf.h"
 
+#include "base/hash.h"
+
+#include "base/error.h"
+
 #include "base/file.h"
 
 #include "base/array.h"
@@ -196,17 +200,6 @@ static const char *slot_in(const char *line, size_t length)
                : NULL;
 }
 
-// FNV-1a.
-#define HASH_START 0xcbf29ce484222325U
-
-static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3U;
-    }
-    return hash;
-}
-
 // Hashes the line as if its slot were on and its revision not yet known.
 static uint64_t hash_line(uint64_t hash, const char *line, size_t length)
 {
@@ -321,15 +314,6 @@ err:
     return NULL;
 }
 
-__attribute__((format(printf, 2, 3))) static void say(char error[KEY_ERROR_MAX], const char *format,
-                                                      ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error, KEY_ERROR_MAX, format, args);
-    va_end(args);
-}
-
 // The revision that all places in the text agree on; false if there is none.
 static bool find_revision(const struct birdconf *conf, char out[REVISION_TEXT_MAX])
 {
@@ -350,36 +334,36 @@ static bool find_revision(const struct birdconf *conf, char out[REVISION_TEXT_MA
     return strspn(out, "0123456789abcdef") == REVISION_LENGTH;
 }
 
-struct birdconf *birdconf_parse(const char *text, size_t length, char error[KEY_ERROR_MAX])
+struct birdconf *birdconf_parse(const char *text, size_t length, char error[ERROR_MAX])
 {
     uint64_t hash;
     char found[REVISION_TEXT_MAX];
     error[0] = '\0';
     struct birdconf *conf = calloc(1, sizeof *conf);
     if (!conf || !(conf->text = malloc(length + 1))) {
-        say(error, "out of memory");
+        error_say(error, "out of memory");
         goto err;
     }
     memcpy(conf->text, text, length);
     conf->text[length] = '\0';
     conf->length = length;
     if (memchr(text, '\0', length) || !find_revision(conf, found)) {
-        say(error, "not a file that popgated wrote: it has no revision, or several");
+        error_say(error, "not a file that popgated wrote: it has no revision, or several");
         goto err;
     }
     if (!scan(conf, &hash)) {
-        say(error, "out of memory");
+        error_say(error, "out of memory");
         goto err;
     }
     revision_text(hash, conf->revision);
     if (strcmp(conf->revision, found) != 0) {
-        say(error, "edited by hand or cut off: revision %s, but its text makes %s", found,
-            conf->revision);
+        error_say(error, "edited by hand or cut off: revision %s, but its text makes %s", found,
+                  conf->revision);
         goto err;
     }
     for (size_t i = 0; i < conf->slot_count; i++) {
         if (conf->slots[i].offset == 0) {
-            say(error, "protocol %s has no `disabled`", conf->slots[i].protocol);
+            error_say(error, "protocol %s has no `disabled`", conf->slots[i].protocol);
             goto err;
         }
     }
@@ -428,8 +412,7 @@ void birdconf_free(struct birdconf *conf)
 // --- the file ------------------------------------------------------------------------------------
 
 // Says what failed, with errno; returns -errno.
-int birdconf_save(const char *runtime_dir, const char *text, size_t length,
-                  char error[KEY_ERROR_MAX])
+int birdconf_save(const char *runtime_dir, const char *text, size_t length, char error[ERROR_MAX])
 {
     if (length > 0) {
         return file_replace(runtime_dir, BIRDCONF_FILE, text, length, 0644, error);
@@ -438,7 +421,7 @@ int birdconf_save(const char *runtime_dir, const char *text, size_t length,
     snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
     if (unlink(path) != 0 && errno != ENOENT) {
         int number = errno;
-        say(error, "can't remove %s: %s", path, strerror(number));
+        error_say(error, "can't remove %s: %s", path, strerror(number));
         return -number;
     }
     return file_sync_directory(runtime_dir, error);
@@ -488,7 +471,7 @@ bool birdconf_exists(const char *runtime_dir)
 bool birdconf_is_saved(const struct birdconf *conf, const char *runtime_dir)
 {
     char path[PATH_SIZE];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     char *text = NULL;
     size_t length;
     snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
@@ -500,10 +483,10 @@ bool birdconf_is_saved(const struct birdconf *conf, const char *runtime_dir)
     return saved;
 }
 
-struct birdconf *birdconf_read(const char *runtime_dir, char error[KEY_ERROR_MAX])
+struct birdconf *birdconf_read(const char *runtime_dir, char error[ERROR_MAX])
 {
     char path[PATH_SIZE];
-    char why[KEY_ERROR_MAX];
+    char why[ERROR_MAX];
     char *text = NULL;
     size_t length;
     snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
@@ -516,7 +499,7 @@ struct birdconf *birdconf_read(const char *runtime_dir, char error[KEY_ERROR_MAX
     }
     struct birdconf *conf = birdconf_parse(text, length, why);
     if (!conf) {
-        say(error, "%.120s: %.120s", path, why);
+        error_say(error, "%.120s: %.120s", path, why);
     }
     free(text);
     return conf;

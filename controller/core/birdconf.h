@@ -35,7 +35,7 @@ void birdconf_protocol_name(const struct service_conf *service, enum family fami
 struct birdconf *birdconf_render(const struct config *config);
 
 // A file of ours, read back; NULL (error says why) if it is not one, was edited by hand or cut off.
-struct birdconf *birdconf_parse(const char *text, size_t length, char error[KEY_ERROR_MAX]);
+struct birdconf *birdconf_parse(const char *text, size_t length, char error[ERROR_MAX]);
 
 // Switches one protocol. Returns whether the text changed; false too if there is no such protocol.
 bool birdconf_set(struct birdconf *conf, const char *protocol, bool enabled);
@@ -57,8 +57,7 @@ void birdconf_free(struct birdconf *conf);
 // <runtime_dir>/bird.conf. Save: write, fsync, rename, fsync of the directory; blocking, safe in a
 // worker thread, one at a time. 0 or -errno, with error saying what was attempted and why it
 // failed. length 0 removes the file.
-int birdconf_save(const char *runtime_dir, const char *text, size_t length,
-                  char error[KEY_ERROR_MAX]);
+int birdconf_save(const char *runtime_dir, const char *text, size_t length, char error[ERROR_MAX]);
 
 // What is on disk is just this text (conf NULL: no file).
 bool birdconf_is_saved(const struct birdconf *conf, const char *runtime_dir);
@@ -66,4 +65,4 @@ bool birdconf_is_saved(const struct birdconf *conf, const char *runtime_dir);
 bool birdconf_exists(const char *runtime_dir);
 
 // NULL with an empty error: there is no file.
-struct birdconf *birdconf_read(const char *runtime_dir, char error[KEY_ERROR_MAX]);
+struct birdconf *birdconf_read(const char *runtime_dir, char error[ERROR_MAX]);

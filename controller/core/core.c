@@ -1,5 +1,7 @@
 #include "controller/core/core.h"
 
+#include "base/clock.h"
+
 #include "controller/core/explain.h"
 
 #include <assert.h>
@@ -8,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_MS        UINT64_C(1000000)
 #define SNAPSHOT_MS      1000
 #define LOOK_AGAIN_MS    20
 #define LOOK_AGAIN_MAX   1000
@@ -152,7 +153,7 @@ static bool allocate(struct core *core)
 
 static struct birdconf *copy_of(const struct birdconf *conf)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     return birdconf_parse(conf->text, conf->length, error);
 }
 

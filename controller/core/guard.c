@@ -117,10 +117,10 @@ bool guard_done(const struct guard *guard)
     return guard->answered > guard->prefix_count;
 }
 
-bool guard_passes(const struct guard *guard, char message[KEY_ERROR_MAX])
+bool guard_passes(const struct guard *guard, char message[ERROR_MAX])
 {
     if (guard->lost) {
-        snprintf(message, KEY_ERROR_MAX,
+        snprintf(message, ERROR_MAX,
                  "can't see whether another PoP announces the prefixes: BIRD did not answer; "
                  "--force drains all the same");
         return false;
@@ -128,7 +128,7 @@ bool guard_passes(const struct guard *guard, char message[KEY_ERROR_MAX])
     for (size_t i = 0; i < guard->prefix_count; i++) {
         char text[PREFIX_TEXT_MAX];
         if (!guard->elsewhere[i]) {
-            snprintf(message, KEY_ERROR_MAX,
+            snprintf(message, ERROR_MAX,
                      "no other path to %s is visible in BIRD: this may be the last PoP that "
                      "announces it; --force drains "
                      "all the same (last_pop_guard = off for a service that has one PoP)",

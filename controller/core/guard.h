@@ -27,4 +27,4 @@ bool guard_done(const struct guard *guard); // every command is answered
 
 // The verdict: true if every prefix has another path. Else message names the first that has none,
 // or why it could not be seen.
-bool guard_passes(const struct guard *guard, char message[KEY_ERROR_MAX]);
+bool guard_passes(const struct guard *guard, char message[ERROR_MAX]);

@@ -42,7 +42,7 @@ struct loader {
     uint64_t retry_at_ms;
     char loaded[REVISION_TEXT_MAX]; // that BIRD has; empty: none
     bool revision_known;
-    char message[KEY_ERROR_MAX];
+    char message[ERROR_MAX];
 };
 
 // Takes both files; former may be NULL. BIRD is told by `configure` if automatic.

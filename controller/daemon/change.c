@@ -1,5 +1,7 @@
 #include "controller/daemon/change.h"
 
+#include "base/clock.h"
+
 #include "controller/api/request.h"
 #include "controller/core/guard.h"
 
@@ -11,7 +13,6 @@
 #include <time.h>
 
 #define CHANGES_MAX 64
-#define NS_PER_MS   UINT64_C(1000000)
 
 struct change {
     struct api_change what; // services points to the copy below
@@ -31,7 +32,7 @@ struct changes {
     bool saving;         // the first change
     bool sync_wanted, syncing;
     uint64_t version;
-    char trouble[KEY_ERROR_MAX];
+    char trouble[ERROR_MAX];
 };
 
 static void work(struct changes *changes);
@@ -97,7 +98,7 @@ static struct intent intent_of(const struct changes *changes, const struct api_c
     intent.until_ms = what->for_ms != 0 ? now_ms + what->for_ms : 0;
     snprintf(intent.reason, sizeof intent.reason, "%s", what->reason);
     snprintf(intent.by, sizeof intent.by, "%s", what->by);
-    intent_to_wall(&intent, now_ms, wall_now_ms());
+    intent_to_wall(&intent, now_ms, clock_wall_ms());
     return intent;
 }
 
@@ -203,7 +204,7 @@ static bool save_first(struct changes *changes)
 }
 
 // Only a planned withdrawal of what is announced now needs another PoP.
-static bool start_guard(struct changes *changes, char error[KEY_ERROR_MAX])
+static bool start_guard(struct changes *changes, char error[ERROR_MAX])
 {
     const struct core *core = changes->shell->core(changes->arg);
     struct change *change = changes->first;
@@ -222,7 +223,7 @@ static bool start_guard(struct changes *changes, char error[KEY_ERROR_MAX])
     bool failed = guarded == NULL || (count > 0 && changes->guard == NULL);
     free(guarded);
     if (failed) {
-        snprintf(error, KEY_ERROR_MAX, "can't look for other PoPs: out of memory");
+        snprintf(error, ERROR_MAX, "can't look for other PoPs: out of memory");
     }
     return !failed;
 }
@@ -244,7 +245,7 @@ static void ask_guard(struct changes *changes)
 // with a refusal.
 static bool pass_guard(struct changes *changes)
 {
-    char message[KEY_ERROR_MAX];
+    char message[ERROR_MAX];
     if (changes->first->what.verb != VERB_DRAIN || changes->first->what.force) {
         return true;
     }
@@ -351,7 +352,7 @@ static const char *ends_nothing(struct changes *changes, const struct change *ch
 
 static void change_saved(struct changes *changes, const char *error)
 {
-    char message[KEY_ERROR_MAX + 96];
+    char message[ERROR_MAX + 96];
     const struct change *change = changes->first;
     bool isolate = change->what.verb == VERB_ISOLATE;
     const char *nothing = ends_nothing(changes, change);

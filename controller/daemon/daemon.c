@@ -1,5 +1,7 @@
 #include "controller/daemon/daemon.h"
 
+#include "base/clock.h"
+
 #include "controller/api/api.h"
 #include "controller/api/status.h"
 #include "controller/config/config.h"
@@ -28,7 +30,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_MS        UINT64_C(1000000)
 #define BIRD_DEADLINE_MS 1000
 #define BIRD_GIVE_UP_MS  30000
 #define BIRD_BACKOFF_MIN 20
@@ -126,7 +127,7 @@ static void patch_include(struct daemon *daemon)
 static void publish_identity(struct daemon *daemon)
 {
     struct dns_snapshot *snapshot =
-        identity_snapshot(daemon->identity, daemon->core, now_ns() / NS_PER_MS, wall_now_ms());
+        identity_snapshot(daemon->identity, daemon->core, now_ns() / NS_PER_MS, clock_wall_ms());
     if (snapshot != NULL) {
         responder_publish(daemon->responder, snapshot);
     }
@@ -417,14 +418,14 @@ static void on_runtime_changed(uv_fs_event_t *handle, const char *name, int even
 }
 
 static int write_ledger(const char *directory, const char *text, size_t length,
-                        char error[KEY_ERROR_MAX])
+                        char error[ERROR_MAX])
 {
     (void)length;
     return ledger_save(directory, text, error);
 }
 
 static int write_memory(const char *directory, const char *text, size_t length,
-                        char error[KEY_ERROR_MAX])
+                        char error[ERROR_MAX])
 {
     (void)length;
     return boot_memory_save(directory, text, error);
@@ -596,14 +597,14 @@ static void intents_from_ledger(struct daemon *daemon, const struct core *old)
         const struct intent *kept = known ? NULL : changes_kept(daemon->changes, name);
         if (kept != NULL && kept->kind != INTENT_AUTO) {
             struct intent intent = *kept;
-            intent_from_wall(&intent, now_ns() / NS_PER_MS, wall_now_ms());
+            intent_from_wall(&intent, now_ns() / NS_PER_MS, clock_wall_ms());
             core_intent(daemon->core, i, &intent, "as the ledger kept it", now_ns());
         }
     }
 }
 
 // False and why not; else what it remarks is in the log.
-static bool listen_to(struct daemon *daemon, const struct config *config, char error[KEY_ERROR_MAX])
+static bool listen_to(struct daemon *daemon, const struct config *config, char error[ERROR_MAX])
 {
     const struct responder_conf conf = identity_listen(config);
     if (responder_listen(daemon->responder, &conf, error) != 0) {
@@ -633,13 +634,13 @@ struct next {
 
 // All that a reload may fail at, what fails most easily first. NULL, or why it does; then nothing
 // has changed.
-static const char *prepare(struct daemon *daemon, struct next *next, char error[KEY_ERROR_MAX])
+static const char *prepare(struct daemon *daemon, struct next *next, char error[ERROR_MAX])
 {
     const char *why = needs_restart(daemon->config, next->config);
     if (why != NULL) {
         return why;
     }
-    next->identity = identity_new(next->config, daemon->identity, wall_now_ms(), error);
+    next->identity = identity_new(next->config, daemon->identity, clock_wall_ms(), error);
     if (next->identity == NULL || !listen_to(daemon, next->config, error)) {
         return error;
     }
@@ -656,7 +657,7 @@ static const char *prepare(struct daemon *daemon, struct next *next, char error[
 static void reload(struct daemon *daemon)
 {
     struct report report = {.first_error = ""};
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     daemon->reload_wanted = false;
     struct next next = {.config = config_load(daemon->config_path, report_line, &report)};
     mention_more(&report, daemon->config_path);
@@ -808,7 +809,7 @@ static bool begin_core(struct daemon *daemon, struct past *past)
 
 // With what systemd hands over (sd_listen_fds(3)), if it does. Answers are there before the first
 // query can be.
-static bool begin_responder(struct daemon *daemon, char error[KEY_ERROR_MAX])
+static bool begin_responder(struct daemon *daemon, char error[ERROR_MAX])
 {
     int found = sd_listen_fds(1);
     size_t count = found > 0 ? (size_t)found : 0;
@@ -819,10 +820,10 @@ static bool begin_responder(struct daemon *daemon, char error[KEY_ERROR_MAX])
     daemon->responder = inherited != NULL ? responder_new(inherited, count) : NULL;
     free(inherited);
     if (daemon->responder == NULL) {
-        snprintf(error, KEY_ERROR_MAX, "out of memory");
+        snprintf(error, ERROR_MAX, "out of memory");
         return false;
     }
-    daemon->identity = identity_new(daemon->config, NULL, wall_now_ms(), error);
+    daemon->identity = identity_new(daemon->config, NULL, clock_wall_ms(), error);
     if (daemon->identity == NULL) {
         return false;
     }
@@ -833,7 +834,7 @@ static bool begin_responder(struct daemon *daemon, char error[KEY_ERROR_MAX])
 // Last of a start: one that fails leaves what it found.
 static void replace_ledger(struct daemon *daemon, const char *text)
 {
-    char message[KEY_ERROR_MAX];
+    char message[ERROR_MAX];
     ledger_set_aside(daemon->config->pop.state_dir, text, message);
     if (message[0] != '\0') {
         events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(), "%s", message)->warning = true;
@@ -841,7 +842,7 @@ static void replace_ledger(struct daemon *daemon, const char *text)
     changes_sync(daemon->changes);
 }
 
-static bool begin(struct daemon *daemon, struct link_arg links[2], char error[KEY_ERROR_MAX])
+static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ERROR_MAX])
 {
     static const struct api_shell shell = {api_core,    api_on_change, api_on_reload,
                                            api_trouble, &prober,       api_totals};
@@ -852,7 +853,7 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[KE
     if (daemon->api == NULL) {
         return false;
     }
-    snprintf(error, KEY_ERROR_MAX, "out of memory");
+    snprintf(error, ERROR_MAX, "out of memory");
     bool ok = past_read(&past, config, &daemon->events, daemon->boot_id, now_ns());
     char *drained = past.ledger_damaged ? ledger_text(&past.ledger) : NULL;
     ok = ok && (drained != NULL || !past.ledger_damaged) && begin_core(daemon, &past);
@@ -869,7 +870,7 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[KE
     // Before the probes, which may ask it.
     ok = ok && begin_responder(daemon, error);
     if (ok && !run_probes(daemon, config)) {
-        snprintf(error, KEY_ERROR_MAX, "out of memory");
+        snprintf(error, ERROR_MAX, "out of memory");
         ok = false;
     }
     if (ok) {
@@ -924,7 +925,7 @@ int daemon_run(const char *config_path)
         daemon; // its events alone are hundreds of kilobytes: too much for the stack
     struct link_arg links[2];
     struct report report = {.first_error = ""};
-    char error[KEY_ERROR_MAX] = "";
+    char error[ERROR_MAX] = "";
     log_init();
     // CAP_NET_BIND_SERVICE, if we have it, is not for the commands of exec probes.
     (void)prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);

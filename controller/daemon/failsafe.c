@@ -107,7 +107,7 @@ static bool withdraw(const struct config *config)
 
 static bool switch_file_off(const struct config *config)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     struct birdconf *file = birdconf_read(config->pop.runtime_dir, error);
     if (file == NULL && error[0] == '\0') {
         return true; // no file, nothing that BIRD could bring up

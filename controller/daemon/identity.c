@@ -22,20 +22,20 @@ struct identity {
 // ---- cookie secrets ----
 
 static enum secrets_found read_secrets(const struct config *config, struct cookie_secrets *out,
-                                       char error[KEY_ERROR_MAX])
+                                       char error[ERROR_MAX])
 {
     char path[SECRET_PATH_MAX];
-    char why[KEY_ERROR_MAX];
+    char why[ERROR_MAX];
     char problem[128];
     struct secret secret = {.text = NULL};
     enum secrets_found found = SECRETS_SOUND;
     if (secret_path(config->responder.cookie_secret_file,
                     config->responder.cookie_secret_credential, path, why) != 0 ||
         secret_load_lines(&secret, path, why) != 0) {
-        snprintf(error, KEY_ERROR_MAX, "[responder] cookie secrets: %.200s", why);
+        snprintf(error, ERROR_MAX, "[responder] cookie secrets: %.200s", why);
         found = SECRETS_UNREADABLE;
     } else if (cookie_secrets_parse(secret.text, secret.length, out, problem) != NULL) {
-        snprintf(error, KEY_ERROR_MAX, "[responder] cookie secrets: %.90s: %s", path, problem);
+        snprintf(error, ERROR_MAX, "[responder] cookie secrets: %.90s: %s", path, problem);
         found = SECRETS_WRONG;
     }
     secret_drop(&secret);
@@ -48,7 +48,7 @@ static bool has_file(const struct config *config)
            config->responder.cookie_secret_credential[0] != '\0';
 }
 
-enum secrets_found identity_check_secrets(const struct config *config, char error[KEY_ERROR_MAX])
+enum secrets_found identity_check_secrets(const struct config *config, char error[ERROR_MAX])
 {
     struct cookie_secrets secrets;
     if (!config->responder.cookies || !has_file(config)) {
@@ -74,18 +74,18 @@ const char *identity_cookie_source(const struct config *config, char out[COOKIE_
     return out;
 }
 
-static int make_up_secret(struct cookie_secrets *out, char error[KEY_ERROR_MAX])
+static int make_up_secret(struct cookie_secrets *out, char error[ERROR_MAX])
 {
     out->count = 1;
     if (getrandom(out->bytes[0], sizeof out->bytes[0], 0) != (ssize_t)sizeof out->bytes[0]) {
-        snprintf(error, KEY_ERROR_MAX, "[responder] cookie secret: the kernel has no random bytes");
+        snprintf(error, ERROR_MAX, "[responder] cookie secret: the kernel has no random bytes");
         return -1;
     }
     return 0;
 }
 
 static int take_secrets(struct identity *identity, const struct identity *former,
-                        char error[KEY_ERROR_MAX])
+                        char error[ERROR_MAX])
 {
     const struct config *config = identity->config;
     if (!config->responder.cookies) {
@@ -105,11 +105,11 @@ static int take_secrets(struct identity *identity, const struct identity *former
 // ---- life ----
 
 struct identity *identity_new(const struct config *config, const struct identity *former,
-                              uint64_t wall_ms, char error[KEY_ERROR_MAX])
+                              uint64_t wall_ms, char error[ERROR_MAX])
 {
     struct zone_conf zone = config->zone;
     struct identity *identity = calloc(1, sizeof *identity);
-    snprintf(error, KEY_ERROR_MAX, "out of memory");
+    snprintf(error, ERROR_MAX, "out of memory");
     if (identity == NULL) {
         return NULL;
     }

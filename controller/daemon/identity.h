@@ -16,7 +16,7 @@ struct identity;
 // the secret that it made up, so that a reload leaves clients their cookies. wall_ms (of the Unix
 // epoch) becomes the zone's serial. NULL and what could not be had.
 struct identity *identity_new(const struct config *config, const struct identity *former,
-                              uint64_t wall_ms, char error[KEY_ERROR_MAX]);
+                              uint64_t wall_ms, char error[ERROR_MAX]);
 void identity_free(struct identity *identity);
 
 // What is to be published, if it is not what the last one said: the caller's. NULL: it is, there is
@@ -27,7 +27,7 @@ struct dns_snapshot *identity_snapshot(struct identity *identity, const struct c
 // Whether the file of cookie secrets, if config has one, can be read and understood. An error says
 // why not; whoever is not popgated may be the only one who can't read it.
 enum secrets_found { SECRETS_SOUND, SECRETS_UNREADABLE, SECRETS_WRONG };
-enum secrets_found identity_check_secrets(const struct config *config, char error[KEY_ERROR_MAX]);
+enum secrets_found identity_check_secrets(const struct config *config, char error[ERROR_MAX]);
 
 // The file or credential that the cookie secrets are of, or "made up at start"; NULL: cookies are
 // off.

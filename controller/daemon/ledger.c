@@ -1,5 +1,9 @@
 #include "controller/daemon/ledger.h"
 
+#include "base/clock.h"
+
+#include "base/error.h"
+
 #include "base/file.h"
 #include "base/json_writer.h"
 #include "controller/config/values.h"
@@ -23,16 +27,6 @@
 #define ASIDE_MAX      1000
 #define ASIDE_PATH_MAX (PATH_MAX + 16)
 #define BOOT_ID_FILE   "/proc/sys/kernel/random/boot_id"
-
-// Long paths may cut it.
-__attribute__((format(printf, 2, 3))) static void say(char message[KEY_ERROR_MAX],
-                                                      const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, KEY_ERROR_MAX, format, args);
-    va_end(args);
-}
 
 // ---- entries ----
 
@@ -162,7 +156,7 @@ static bool is_time(json_int_t value)
 }
 
 static bool entry_parse(const char *service, json_t *value, struct ledger_entry *entry,
-                        char message[KEY_ERROR_MAX])
+                        char message[ERROR_MAX])
 {
     json_error_t error;
     const char *kind;
@@ -179,19 +173,19 @@ static bool entry_parse(const char *service, json_t *value, struct ledger_entry 
     if (json_unpack_ex(value, &error, JSON_STRICT, "{s:s, s:I, s:I, s:I, s:s, s:s}", "intent",
                        &kind, "since_ms", &since, "until_ms", &until, "grace_ms", &grace, "reason",
                        &reason, "by", &by) != 0) {
-        say(message, "service %s: %s", service, error.text);
+        error_say(message, "service %s: %s", service, error.text);
         return false;
     }
     struct intent *intent = &entry->intent;
     if (!kind_of(kind, &intent->kind)) {
-        say(message, "service %s: no such intent: %.32s", service, kind);
+        error_say(message, "service %s: no such intent: %.32s", service, kind);
         return false;
     }
     bool ends_rightly = intent->kind == INTENT_PIN       ? until > 0
                         : intent->kind == INTENT_ISOLATE ? until == 0
                                                          : true;
     if (!is_time(since) || !is_time(until) || !is_time(grace) || !ends_rightly) {
-        say(message, "service %s: its times make no sense", service);
+        error_say(message, "service %s: its times make no sense", service);
         return false;
     }
     intent->since_wall_ms = (uint64_t)since;
@@ -202,18 +196,18 @@ static bool entry_parse(const char *service, json_t *value, struct ledger_entry 
     return true;
 }
 
-static bool services_parse(json_t *services, struct ledger *out, char message[KEY_ERROR_MAX])
+static bool services_parse(json_t *services, struct ledger *out, char message[ERROR_MAX])
 {
     const char *service;
     json_t *value;
     if (!json_is_object(services)) {
-        say(message, "`services` is not an object");
+        error_say(message, "`services` is not an object");
         return false;
     }
     json_object_foreach(services, service, value)
     {
         if (!make_room(out)) {
-            say(message, "out of memory");
+            error_say(message, "out of memory");
             return false;
         }
         if (!entry_parse(service, value, &out->entries[out->count], message)) {
@@ -230,17 +224,17 @@ static bool services_parse(json_t *services, struct ledger *out, char message[KE
 // The document when it is of our kind and version, else NULL with a message. *services is borrowed
 // from it.
 static json_t *document_of(const char *text, size_t length, json_t **services,
-                           char message[KEY_ERROR_MAX])
+                           char message[ERROR_MAX])
 {
     json_error_t error;
     json_int_t version;
     json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
-        say(message, "line %d: %s", error.line, error.text);
+        error_say(message, "line %d: %s", error.line, error.text);
         return NULL;
     }
     if (json_unpack_ex(root, &error, 0, "{s:I}", "version", &version) != 0 || version != VERSION) {
-        say(message, "not of version %d, the one that this popgated knows", VERSION);
+        error_say(message, "not of version %d, the one that this popgated knows", VERSION);
         json_decref(root);
         return NULL;
     }
@@ -248,13 +242,13 @@ static json_t *document_of(const char *text, size_t length, json_t **services,
     return root;
 }
 
-bool ledger_parse(const char *text, size_t length, struct ledger *out, char message[KEY_ERROR_MAX])
+bool ledger_parse(const char *text, size_t length, struct ledger *out, char message[ERROR_MAX])
 {
     json_t *services = NULL;
     json_t *root = document_of(text, length, &services, message);
     bool sound = root != NULL;
     if (sound && json_object_size(root) != 2) {
-        say(message, "more in it than `version` and `services`");
+        error_say(message, "more in it than `version` and `services`");
         sound = false;
     }
     sound = sound && services_parse(services, out, message);
@@ -278,7 +272,7 @@ static bool same_file(const char *a, const char *b)
 // For what link() does not take: text under the other name, then both change places.
 static bool exchange(const char *state_dir, const char *path, const char *aside, const char *text)
 {
-    char ignored[KEY_ERROR_MAX];
+    char ignored[ERROR_MAX];
     int result =
         file_replace(state_dir, strrchr(aside, '/') + 1, text, strlen(text), 0640, ignored);
     if (result != 0) {
@@ -312,11 +306,11 @@ static bool keep(const char *state_dir, const char *path, const char *text,
     return false;
 }
 
-void ledger_set_aside(const char *state_dir, const char *text, char message[KEY_ERROR_MAX])
+void ledger_set_aside(const char *state_dir, const char *text, char message[ERROR_MAX])
 {
     char path[PATH_MAX];
     char aside[ASIDE_PATH_MAX];
-    char ignored[KEY_ERROR_MAX];
+    char ignored[ERROR_MAX];
     snprintf(path, sizeof path, "%s/" LEDGER_FILE, state_dir);
     message[0] = '\0';
     struct stat unused;
@@ -325,39 +319,40 @@ void ledger_set_aside(const char *state_dir, const char *text, char message[KEY_
     }
     if (keep(state_dir, path, text, aside)) {
         file_sync_directory(state_dir, ignored);
-        say(message, "what was in the place of the ledger is kept as %s", aside);
+        error_say(message, "what was in the place of the ledger is kept as %s", aside);
     } else {
-        say(message, "what is in the place of the ledger, %s, can't be kept under another name: %s",
-            path, strerror(errno));
+        error_say(message,
+                  "what is in the place of the ledger, %s, can't be kept under another name: %s",
+                  path, strerror(errno));
     }
 }
 
 static enum ledger_found unusable(enum ledger_found found, const char *path, const char *why,
-                                  char message[KEY_ERROR_MAX])
+                                  char message[ERROR_MAX])
 {
-    say(message, "the ledger %s is %s: %s", path,
-        found == LEDGER_DAMAGED ? "damaged" : "unreadable", why);
+    error_say(message, "the ledger %s is %s: %s", path,
+              found == LEDGER_DAMAGED ? "damaged" : "unreadable", why);
     return found;
 }
 
 // No file is one thing, no directory for it another: maybe its file system isn't mounted.
-static enum ledger_found missing(const char *state_dir, char message[KEY_ERROR_MAX])
+static enum ledger_found missing(const char *state_dir, char message[ERROR_MAX])
 {
     struct stat stat_of_directory;
     if (stat(state_dir, &stat_of_directory) == 0) {
         message[0] = '\0';
         return LEDGER_NONE;
     }
-    say(message, "can't look for the ledger in %s: %s; create or mount it, then restart popgated",
-        state_dir, strerror(errno));
+    error_say(message,
+              "can't look for the ledger in %s: %s; create or mount it, then restart popgated",
+              state_dir, strerror(errno));
     return LEDGER_UNREADABLE;
 }
 
-enum ledger_found ledger_read(const char *state_dir, struct ledger *out,
-                              char message[KEY_ERROR_MAX])
+enum ledger_found ledger_read(const char *state_dir, struct ledger *out, char message[ERROR_MAX])
 {
     char path[PATH_MAX];
-    char why[KEY_ERROR_MAX];
+    char why[ERROR_MAX];
     char *text;
     size_t length;
     *out = (struct ledger){0};
@@ -376,19 +371,12 @@ enum ledger_found ledger_read(const char *state_dir, struct ledger *out,
     return sound ? LEDGER_OK : unusable(LEDGER_DAMAGED, path, why, message);
 }
 
-int ledger_save(const char *state_dir, const char *text, char message[KEY_ERROR_MAX])
+int ledger_save(const char *state_dir, const char *text, char message[ERROR_MAX])
 {
     return file_replace(state_dir, LEDGER_FILE, text, strlen(text), 0640, message);
 }
 
 // ---- clocks ----
-
-uint64_t wall_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
 {
@@ -471,7 +459,7 @@ static bool memory_fill(json_t *services, struct boot_memory *out)
 bool boot_memory_read(const char *runtime_dir, const char *boot_id, struct boot_memory *out)
 {
     char path[PATH_MAX];
-    char why[KEY_ERROR_MAX];
+    char why[ERROR_MAX];
     char *text;
     size_t length;
     json_t *services = NULL;
@@ -492,7 +480,7 @@ bool boot_memory_read(const char *runtime_dir, const char *boot_id, struct boot_
     return ours;
 }
 
-int boot_memory_save(const char *runtime_dir, const char *text, char message[KEY_ERROR_MAX])
+int boot_memory_save(const char *runtime_dir, const char *text, char message[ERROR_MAX])
 {
     return file_replace(runtime_dir, BOOT_MEMORY_FILE, text, strlen(text), 0640, message);
 }

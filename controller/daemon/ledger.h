@@ -37,32 +37,29 @@ enum ledger_found {
 // Reads <state_dir>/ledger.json; out is empty unless LEDGER_OK. message says what was wrong, and
 // what to do, in an operator's words. Out of memory is LEDGER_UNREADABLE. The file is not touched,
 // so that a start that fails leaves to the next one what it found.
-enum ledger_found ledger_read(const char *state_dir, struct ledger *out,
-                              char message[KEY_ERROR_MAX]);
+enum ledger_found ledger_read(const char *state_dir, struct ledger *out, char message[ERROR_MAX]);
 
 // Keeps a ledger that can't be used under another name before ledger_save() replaces it by text.
 // Until then the old one is still in place, or text already is where it can't have two names (a
 // directory, another user's file): whenever the daemon ends, the next one finds a ledger. message
 // says where it is, or why it can't be kept; empty: there is none.
-void ledger_set_aside(const char *state_dir, const char *text, char message[KEY_ERROR_MAX]);
+void ledger_set_aside(const char *state_dir, const char *text, char message[ERROR_MAX]);
 
 // The reading itself: text of length bytes into out (cleared by the caller). False with a message
 // when it is damaged; then out is empty. Pure.
-bool ledger_parse(const char *text, size_t length, struct ledger *out, char message[KEY_ERROR_MAX]);
+bool ledger_parse(const char *text, size_t length, struct ledger *out, char message[ERROR_MAX]);
 
 // The file's text for these entries; malloc'd, NULL when out of memory. Pure.
 char *ledger_text(const struct ledger *ledger);
 
 // Writes text: temporary file, fsync, rename, fsync of the directory; blocking, safe in a worker
 // thread, one at a time. 0 or -errno with a message.
-int ledger_save(const char *state_dir, const char *text, char message[KEY_ERROR_MAX]);
+int ledger_save(const char *state_dir, const char *text, char message[ERROR_MAX]);
 
 const struct ledger_entry *ledger_find(const struct ledger *ledger, const char *service);
 // Adds or replaces; an auto intent removes the entry. False when out of memory (nothing changed).
 bool ledger_put(struct ledger *ledger, const char *service, const struct intent *intent);
 void ledger_clear(struct ledger *ledger);
-
-uint64_t wall_now_ms(void); // milliseconds since the Unix epoch
 
 // Sets an intent's monotonic times from its wall-clock ones, given both clocks' now. A since in the
 // future (the clock was stepped back) counts as now, and what was to last so long lasts no longer.
@@ -83,6 +80,6 @@ struct boot_memory {
 };
 char *boot_memory_text(const struct boot_memory *memory, const char *boot_id);
 bool boot_memory_read(const char *runtime_dir, const char *boot_id, struct boot_memory *out);
-int boot_memory_save(const char *runtime_dir, const char *text, char message[KEY_ERROR_MAX]);
+int boot_memory_save(const char *runtime_dir, const char *text, char message[ERROR_MAX]);
 void boot_memory_clear(struct boot_memory *memory);
 bool boot_id_read(char out[64]); // /proc/sys/kernel/random/boot_id

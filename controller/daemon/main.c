@@ -34,7 +34,7 @@ static void print_line(void *arg, bool error, const char *line)
 // may see less than popgated.
 static bool check_secrets(const struct config *config, const char *path)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     enum secrets_found found = identity_check_secrets(config, error);
     if (found != SECRETS_SOUND) {
         fprintf(stderr, "%s: %s%s\n", path, error,

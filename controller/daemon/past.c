@@ -1,17 +1,17 @@
 #include "controller/daemon/past.h"
 
+#include "base/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NS_PER_MS UINT64_C(1000000)
 
 // Everything that a damaged ledger may have held is drained: better too little traffic than too
 // much.
 static bool drain_all(struct ledger *ledger, const struct config *config, const char *why)
 {
     for (size_t i = 0; i < config->service_count; i++) {
-        struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = wall_now_ms()};
+        struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = clock_wall_ms()};
         snprintf(intent.reason, sizeof intent.reason, "%.*s", (int)sizeof intent.reason - 1, why);
         snprintf(intent.by, sizeof intent.by, "popgated");
         if (!ledger_put(ledger, config->services[i].name, &intent)) {
@@ -24,7 +24,7 @@ static bool drain_all(struct ledger *ledger, const struct config *config, const 
 static bool read_ledger(struct past *past, const struct config *config, struct events *events,
                         uint64_t now_ns)
 {
-    char message[KEY_ERROR_MAX];
+    char message[ERROR_MAX];
     enum ledger_found found = ledger_read(config->pop.state_dir, &past->ledger, message);
     if (found == LEDGER_OK || found == LEDGER_NONE) {
         return true;
@@ -39,7 +39,7 @@ static bool read_ledger(struct past *past, const struct config *config, struct e
 static void read_former(struct past *past, const struct config *config, struct events *events,
                         uint64_t now_ns)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     past->former = birdconf_read(config->pop.runtime_dir, error);
     if (past->former == NULL && error[0] != '\0') {
         events_add(events, EVENT_TROUBLE, NULL, now_ns,
@@ -54,7 +54,7 @@ static void find_intent(struct past *past, const char *service, struct intent *i
     const struct ledger_entry *entry = ledger_find(&past->ledger, service);
     if (entry != NULL) {
         *intent = entry->intent;
-        intent_from_wall(intent, now_ns / NS_PER_MS, wall_now_ms());
+        intent_from_wall(intent, now_ns / NS_PER_MS, clock_wall_ms());
     }
 }
 

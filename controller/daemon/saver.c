@@ -23,7 +23,7 @@ struct saver {
     struct job running, waiting;
     bool is_running, is_waiting;
     int status;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
 };
 
 struct saver *saver_new(uv_loop_t *loop, const char *directory, saver_write_fn write,
@@ -63,7 +63,7 @@ static void on_loop(uv_work_t *work, int status)
     struct saver *saver = work->data;
     struct job ended = saver->running;
     bool failed = saver->status != 0 || status != 0;
-    char error[KEY_ERROR_MAX]; // a copy: the next job's worker may be writing its own already
+    char error[ERROR_MAX]; // a copy: the next job's worker may be writing its own already
     snprintf(error, sizeof error, "%s", failed ? saver->error : "");
     free(ended.text);
     saver->is_running = false;

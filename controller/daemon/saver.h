@@ -10,7 +10,7 @@ struct saver;
 
 // Does the saving, in the worker: 0, or -errno with a message. text NULL: remove the file.
 typedef int (*saver_write_fn)(const char *directory, const char *text, size_t length,
-                              char error[KEY_ERROR_MAX]);
+                              char error[ERROR_MAX]);
 
 // On the loop: everything up to version is saved, or (error not NULL) could not be.
 typedef void (*saver_done_cb)(void *arg, uint64_t version, const char *error);

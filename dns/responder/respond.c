@@ -5,6 +5,8 @@
 // question. So nothing is searched for while writing, and the space is checked once a record.
 #include "dns/responder/respond.h"
 
+#include "base/bytes.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdarg.h>
@@ -220,18 +222,6 @@ struct owner {
     size_t prefix_length;
     size_t rest;
 };
-
-static void put_u16(uint8_t *at, size_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static void put_u32(uint8_t *at, uint32_t value)
-{
-    put_u16(at, value >> 16);
-    put_u16(at + 2, value);
-}
 
 // False: there is no room for it. The owner's next record points to this one's.
 static bool put_record(struct response *response, struct owner *owner,

@@ -27,7 +27,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ERROR_MAX        256
 #define ADDRESS_TEXT_MAX (INET6_ADDRSTRLEN + 10)
 #define TCP_BACKLOG      1024
 // Of a connection: enough for what DNS says, and all that a client who does not read can take from
@@ -43,7 +42,7 @@ struct worker {
 };
 
 struct station { // one address
-    struct responder_address address;
+    struct endpoint address;
     int tcp; // the TCP server's socket
     struct worker *workers;
     unsigned count;  // of them
@@ -65,7 +64,7 @@ struct responder {
 
 // ---- Addresses
 
-static bool is_wildcard(const struct responder_address *address)
+static bool is_wildcard(const struct endpoint *address)
 {
     if (address->address.ss_family == AF_INET6) {
         return IN6_IS_ADDR_UNSPECIFIED(
@@ -95,7 +94,7 @@ static bool same_address(const struct sockaddr *a, const struct sockaddr *b)
                : same_v4((const struct sockaddr_in *)a, (const struct sockaddr_in *)b);
 }
 
-static const char *address_text(const struct responder_address *address, char out[ADDRESS_TEXT_MAX])
+static const char *address_text(const struct endpoint *address, char out[ADDRESS_TEXT_MAX])
 {
     const bool v6 = address->address.ss_family == AF_INET6;
     const struct sockaddr_in *in = (const struct sockaddr_in *)&address->address;
@@ -133,8 +132,8 @@ static const char *advice_for(int error)
 }
 
 // Describes errno; returns -1.
-static int fail(char error[ERROR_MAX], const char *attempted,
-                const struct responder_address *address, const char *transport)
+static int fail(char error[ERROR_MAX], const char *attempted, const struct endpoint *address,
+                const char *transport)
 {
     const int number = errno;
     char text[ADDRESS_TEXT_MAX];
@@ -151,7 +150,7 @@ static bool set(int socket, int level, int option, int value)
 }
 
 // Bound, or -1 and errno. shared: joins the group of those that are there.
-static int open_socket(const struct responder_address *address, int type, bool shared)
+static int open_socket(const struct endpoint *address, int type, bool shared)
 {
     const bool v6 = address->address.ss_family == AF_INET6;
     const int opened = socket(address->address.ss_family, type | SOCK_CLOEXEC, 0);
@@ -172,7 +171,7 @@ static int open_socket(const struct responder_address *address, int type, bool s
     return opened;
 }
 
-static bool is_bound_to(int socket, const struct responder_address *address, int type)
+static bool is_bound_to(int socket, const struct endpoint *address, int type)
 {
     union {
         struct sockaddr any;
@@ -187,7 +186,7 @@ static bool is_bound_to(int socket, const struct responder_address *address, int
 }
 
 // [::] that takes IPv4 too would show us IPv4 clients in disguise.
-static bool is_dual(int socket, const struct responder_address *address)
+static bool is_dual(int socket, const struct endpoint *address)
 {
     int only_v6 = 1;
     socklen_t length = sizeof only_v6;
@@ -196,7 +195,7 @@ static bool is_dual(int socket, const struct responder_address *address)
 }
 
 // A descriptor of our own for an inherited socket; -1 and why not.
-static int borrow(int inherited, const struct responder_address *address, const char *transport,
+static int borrow(int inherited, const struct endpoint *address, const char *transport,
                   char error[ERROR_MAX])
 {
     char text[ADDRESS_TEXT_MAX];
@@ -355,7 +354,7 @@ static int add_workers(struct responder *responder, struct station *station, uns
 // ---- Stations
 
 // Bound: the inherited one if there is any; -1 and why not.
-static int tcp_socket(const struct responder *responder, const struct responder_address *address,
+static int tcp_socket(const struct responder *responder, const struct endpoint *address,
                       char error[ERROR_MAX])
 {
     for (size_t i = 0; i < responder->inherited_count; i++) {
@@ -403,7 +402,7 @@ static void close_station(struct responder *responder, struct station *station)
 }
 
 static struct station *find_station(const struct responder *responder,
-                                    const struct responder_address *address)
+                                    const struct endpoint *address)
 {
     struct station *station = responder->stations;
     while (station && !same_address((const struct sockaddr *)&station->address.address,
@@ -413,7 +412,7 @@ static struct station *find_station(const struct responder *responder,
     return station;
 }
 
-static int open_station(struct responder *responder, const struct responder_address *address,
+static int open_station(struct responder *responder, const struct endpoint *address,
                         unsigned threads, char error[ERROR_MAX])
 {
     struct station *station = malloc(sizeof *station);
@@ -431,8 +430,8 @@ static int open_station(struct responder *responder, const struct responder_addr
     return 0;
 }
 
-static int want(struct responder *responder, const struct responder_address *address,
-                unsigned threads, char error[ERROR_MAX])
+static int want(struct responder *responder, const struct endpoint *address, unsigned threads,
+                char error[ERROR_MAX])
 {
     struct station *station = find_station(responder, address);
     if (!station) {
@@ -519,7 +518,7 @@ static int start_tcp(struct responder *responder, const struct tcp_limits *limit
 }
 
 int responder_listen(struct responder *responder, const struct responder_conf *conf,
-                     char error[256])
+                     char error[ERROR_MAX])
 {
     assert(conf->listen_count == 0 || conf->threads > 0);
     assert(conf->threads <= RESPONDER_THREADS_MAX);

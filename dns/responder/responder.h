@@ -3,18 +3,14 @@
 // thread that might, but for responder_free().
 #pragma once
 
+#include "base/endpoint.h"
 #include "dns/responder/counters.h"
 #include "dns/responder/tcp.h"
 
 #define RESPONDER_THREADS_MAX 64
 
-struct responder_address {
-    struct sockaddr_storage address;
-    socklen_t length;
-};
-
 struct responder_conf {
-    const struct responder_address *listen; // each: UDP on `threads` threads, and TCP
+    const struct endpoint *listen; // each: UDP on `threads` threads, and TCP
     size_t listen_count;
     unsigned threads;
     struct tcp_limits tcp;
@@ -43,7 +39,7 @@ struct responder *responder_new(const int *inherited, size_t inherited_count);
 // they had received. It can be had again meanwhile too; until these have ended, some of the new
 // queries reach them, and the last of those may be lost.
 int responder_listen(struct responder *responder, const struct responder_conf *conf,
-                     char error[256]);
+                     char error[ERROR_MAX]);
 
 // Answers come from it from now on (NULL: there are none); takes it over. Best before
 // responder_listen(): until the first one, queries get no answer.

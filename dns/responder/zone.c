@@ -3,6 +3,8 @@
 // chunks, which go as one.
 #include "dns/responder/zone.h"
 
+#include "base/bytes.h"
+
 #include "dns/rdata.h"
 
 #include <arpa/inet.h>
@@ -292,18 +294,6 @@ struct zone_place zone_find(const struct zone *zone, const struct dns_name *name
 }
 
 // ---- Records
-
-static void put_u16(uint8_t *at, uint16_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static void put_u32(uint8_t *at, uint32_t value)
-{
-    put_u16(at, (uint16_t)(value >> 16));
-    put_u16(at + 2, (uint16_t)value);
-}
 
 // The uncompressed name that wire begins with.
 static struct dns_name name_at(const uint8_t *wire)

@@ -3,6 +3,7 @@
 // it; what changes with the services is in the snapshot (dns/responder/respond.h).
 #pragma once
 
+#include "base/error.h"
 #include "dns/wire.h"
 
 #include <sys/socket.h>
@@ -80,7 +81,7 @@ void zone_free(struct zone *zone);
 // as a whole leftmost label, CNAME beside others in one state or at the apex or round in a circle,
 // more records than one answer can hold. For SIZE_MAX: what is wrong with the rest (a service
 // called like one of the responder's own names, or like another but for case). NULL: nothing.
-const char *zone_check(const struct zone_conf *conf, size_t answer, char error[256]);
+const char *zone_check(const struct zone_conf *conf, size_t answer, char error[ERROR_MAX]);
 
 // The state whose records of this type (or of those that go with it) the answer gives in state;
 // DNS_STATES: none has any.

@@ -1,4 +1,5 @@
 // What dns/responder/zone.h refuses to compile, told in an operator's words. Pure.
+#include "base/error.h"
 #include "dns/responder/zone.h"
 
 #include <arpa/inet.h>
@@ -8,9 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define ERROR_MAX 256
-#define ID_MAX    (UINT8_MAX - 4) // "pop=" goes before it in one of TXT's strings
-#define TTL_MAX   0x7fffffffu     // RFC 2181 section 8
+#define ID_MAX  (UINT8_MAX - 4) // "pop=" goes before it in one of TXT's strings
+#define TTL_MAX 0x7fffffffu     // RFC 2181 section 8
 
 // Of a message, for one RRset: less the header, the longest question, and OPT with all options.
 #define RRSET_MAX (DNS_MESSAGE_MAX - DNS_UDP_MAX)

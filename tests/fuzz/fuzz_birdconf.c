@@ -17,7 +17,7 @@ static void must(bool promise)
 // A mutation hardly ever has the right hash: give the text the revision that it asks for.
 static struct birdconf *parse_with_right_revision(char *text, size_t length)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     struct birdconf *conf = birdconf_parse(text, length, error);
     const char *makes = strstr(error, "its text makes ");
     if (conf || !makes) {
@@ -38,7 +38,7 @@ static struct birdconf *parse_with_right_revision(char *text, size_t length)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     char *text = malloc(size + 1);
     must(text != NULL);
     memcpy(text, data, size);

@@ -51,7 +51,7 @@ static void check_order(const struct config *config)
 
 static void check_rendered(const struct config *config)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     struct birdconf *conf = birdconf_render(config);
     must(conf != NULL);
     for (size_t i = 0; i < conf->slot_count; i += 2) {
@@ -65,7 +65,7 @@ static void check_rendered(const struct config *config)
 
 static void check_zone(const struct config *config)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     must(config->responder.threads > 0 && config->responder.tcp_clients > 0);
     must(config->answer_count == 0 || config->zone.apex);
     for (size_t i = 0; i < config->answer_count; i++) {

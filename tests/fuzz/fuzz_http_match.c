@@ -21,7 +21,7 @@ static void require(bool what)
 static const char *expect(struct http_expected *expected, const char *at)
 {
     char word[64];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     for (int line = 0; line < 2; line++) {
         while (*at && *at != '\n') {
             size_t length = strcspn(at, " \n");
@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const expressions[] = {"^ok$", "[0-9]+ zones?", "(a|b)*c{2,3}"};
     struct http_expected expected = {.statuses.count = 0};
     struct finding finding;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     regex_t regex;
     char *text = malloc(size + 1);
     char *body = malloc(size + 1);

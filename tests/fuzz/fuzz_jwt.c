@@ -32,7 +32,7 @@ static void judge(const struct jwt_rules *rules, const char *token, size_t lengt
 static void read_answer(const char *text, size_t length)
 {
     static char token[JWT_MAX + 1];
-    char error[KEY_ERROR_MAX] = "";
+    char error[ERROR_MAX] = "";
     char told[OAUTH_ERROR_MAX];
     size_t token_length = oauth_read_token(text, length, token, error);
     require(token_length > 0 ? strlen(token) == token_length : error[0] != '\0');
@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct jwt_rules lax = {.leeway_ms = 1000};
     struct jwt_rules strict = {.min_lifetime_ms = 1000, .issuer = "i", .audience = "a"};
     struct jwt_judgement judgement;
-    char error[KEY_ERROR_MAX] = "";
+    char error[ERROR_MAX] = "";
     if (size == 0) {
         return 0;
     }

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct ledger ledger = {0};
     struct ledger again = {0};
-    char message[KEY_ERROR_MAX] = "";
+    char message[ERROR_MAX] = "";
     if (!ledger_parse((const char *)data, size, &ledger, message)) {
         assert(ledger.count == 0 && ledger.entries == NULL);
         assert(message[0] != '\0');

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     struct endpoint wanted[2], gone;
     if (size < sizeof(struct nlmsghdr)) {
         return 0;

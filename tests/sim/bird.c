@@ -67,7 +67,7 @@ void model_see(struct model *model)
 // them only if the file says the same (bird-facts 4).
 static void load(struct model *model)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     model->protocol_count = 0;
     model->pipes = false;
     model->revision[0] = '\0';
@@ -89,11 +89,11 @@ static void load(struct model *model)
     birdconf_free(conf);
 }
 
-void model_configure(struct model *model, bool *ok, char message[KEY_ERROR_MAX])
+void model_configure(struct model *model, bool *ok, char message[ERROR_MAX])
 {
     *ok = !model->broken;
     if (model->broken) {
-        snprintf(message, KEY_ERROR_MAX, "/etc/bird/bird.conf:12:1 syntax error");
+        snprintf(message, ERROR_MAX, "/etc/bird/bird.conf:12:1 syntax error");
         return;
     }
     load(model);
@@ -269,7 +269,7 @@ static void answer_route(const struct model *model, const struct answer *answer,
 
 static void answer_configure(struct model *model, const struct answer *answer, bool check)
 {
-    char message[KEY_ERROR_MAX];
+    char message[ERROR_MAX];
     bool ok = !model->broken;
     say(answer, 2, "Reading configuration from /etc/bird/bird.conf");
     if (!check) {

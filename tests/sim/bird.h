@@ -61,7 +61,7 @@ struct model {
 void model_init(struct model *model, const struct config *config);
 void model_start(struct model *model);
 void model_stop(struct model *model); // both connections are lost
-void model_configure(struct model *model, bool *ok, char message[KEY_ERROR_MAX]);
+void model_configure(struct model *model, bool *ok, char message[ERROR_MAX]);
 bool model_switch(struct model *model, const char *pattern,
                   bool enable);      // false: no protocols match
 void model_see(struct model *model); // recomputes what neighbours see

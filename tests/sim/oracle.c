@@ -360,7 +360,7 @@ static void check_observed(struct oracle *oracle, const struct core *core,
 // Promise 4: the file on disk says of each protocol what BIRD does.
 static void check_file(struct oracle *oracle, const struct model *model)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     struct birdconf *conf = birdconf_parse(model->disk, model->disk_length, error);
     for (size_t i = 0; conf != NULL && i < model->protocol_count; i++) {
         if (birdconf_get(conf, model->protocols[i].name) != model->protocols[i].enabled) {

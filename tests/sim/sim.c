@@ -313,7 +313,7 @@ static void after_input(struct world *world)
 
 static void start_daemon(struct world *world)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     struct birdconf *former = NULL;
     if (world->model.disk_exists) {
         former = birdconf_parse(world->model.disk, world->model.disk_length, error);
@@ -441,7 +441,7 @@ static void operator_configures(struct world *world)
         return;
     }
     bool ok;
-    char message[KEY_ERROR_MAX];
+    char message[ERROR_MAX];
     bool harmless = in_step(world) && world->now_ns - world->oracle.disturbed_at_ns > 4 * NS_PER_S;
     if (!harmless && chance(world, 30) && world->stale.exists && world->model.disk_exists) {
         tell(world, "somebody puts a stale file back");
@@ -807,7 +807,7 @@ static void calm_down(struct world *world)
     world->slow_ask_until_ns = 0;
     memset(world->blind, 0, sizeof world->blind);
     bool ok;
-    char message[KEY_ERROR_MAX];
+    char message[ERROR_MAX];
     if (world->model.running) {
         model_configure(&world->model, &ok, message); // the operator mends bird.conf
     }

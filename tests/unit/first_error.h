@@ -9,12 +9,12 @@ static inline void first_error_say(void *arg, bool error, const char *text)
 {
     char *first = arg;
     if (error && first[0] == '\0') {
-        snprintf(first, KEY_ERROR_MAX, "%s", text);
+        snprintf(first, ERROR_MAX, "%s", text);
     }
 }
 
 // 0, or -1 and the error as probe_check() says it.
-static inline int first_error(const struct probe_conf *conf, char error[KEY_ERROR_MAX])
+static inline int first_error(const struct probe_conf *conf, char error[ERROR_MAX])
 {
     const struct probe_problems problems = {first_error_say, error};
     error[0] = '\0';

@@ -27,7 +27,7 @@ struct fixture {
 
 static inline void fixture_set(struct fixture *fixture, const char *name, const char *value)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     const struct key *key = key_find(probe_common_keys, name);
     void *section = &fixture->conf;
     if (!key) {
@@ -80,7 +80,7 @@ static inline void fixture_on_verdict(void *arg, size_t index, const struct verd
 static inline const struct verdict *fixture_run(struct fixture *fixture, size_t verdicts)
 {
     const struct probe_conf *conf = &fixture->conf;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     fixture->conf.interval_ms = verdicts > 1 ? 10 : 3600000; // no check more than wanted
     if (first_error(conf, error) < 0) {
         fail_msg("%s", error);

@@ -71,7 +71,7 @@ static int set_up(void **state)
 {
     (void)state;
     char more[512];
-    char error[KEY_ERROR_MAX] = "";
+    char error[ERROR_MAX] = "";
     strcpy(directory, "/tmp/test_api.XXXXXX");
     if (mkdtemp(directory) == NULL || chmod(directory, 0755) != 0) {
         return -1;
@@ -492,7 +492,7 @@ static void silent_clients_do_not_keep_operators_out(void **state)
 static void a_second_daemon_is_refused_and_leaves_the_first_its_socket(void **state)
 {
     (void)state;
-    char error[KEY_ERROR_MAX] = "";
+    char error[ERROR_MAX] = "";
     assert_null(api_new(&loop, fixture->config, &shell, NULL, error));
     assert_non_null(strstr(error, "another popgated"));
     local("GET", "/v1/status", "", 200, NULL);
@@ -502,7 +502,7 @@ static void a_stale_socket_is_replaced(void **state)
 {
     (void)state;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char error[KEY_ERROR_MAX] = "";
+    char error[ERROR_MAX] = "";
     stop();
     snprintf(address.sun_path, sizeof address.sun_path, "%s/" API_SOCKET, directory);
     int stale = socket(AF_UNIX, SOCK_STREAM, 0);

@@ -24,7 +24,7 @@
          "med = 4294967295\nlocal_pref = 50\nprepend = 16\ndrain_med = 0\ndrain_local_pref = 0\n"  \
          "[service b]\nprefixes = 203.0.113.0/24\nrequire = p\n"
 
-static char error[KEY_ERROR_MAX];
+static char error[ERROR_MAX];
 
 static void ignore(void *arg, bool is_error, const char *line)
 {

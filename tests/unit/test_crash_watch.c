@@ -14,7 +14,7 @@
 static struct endpoint endpoint_of(const char *text)
 {
     struct endpoint endpoint;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     assert_int_equal(endpoint_parse(text, true, &endpoint, error), 0);
     return endpoint;
 }
@@ -138,7 +138,7 @@ static void add_attribute(struct address_message *message, uint16_t type, const 
 static enum address_state state_of(const struct address_message *message, const char *text)
 {
     struct endpoint address;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     assert_int_equal(endpoint_parse(text, false, &address, error), 0);
     return address_in_message(&message->header, &address);
 }
@@ -194,7 +194,7 @@ static struct world world;
 static int bound_socket(int type, const char *address)
 {
     struct endpoint any = endpoint_of(strchr(address, ':') ? "[::1]:1" : "127.0.0.1:1");
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     int fd = socket(any.address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     assert_true(fd >= 0);
     assert_int_equal(endpoint_parse(address, false, &any, error), 0);

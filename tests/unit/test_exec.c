@@ -161,7 +161,7 @@ static void a_name_is_found_in_path(void **state)
 static void a_relative_path_is_refused(void **state)
 {
     (void)state;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     command("plugins/check_x -a");
     assert_int_equal(first_error(&fixture.conf, error), -1);
     assert_non_null(strstr(error, "must be an absolute path"));
@@ -170,7 +170,7 @@ static void a_relative_path_is_refused(void **state)
 static void words_beyond_the_bounds_are_refused(void **state)
 {
     (void)state;
-    char error[KEY_ERROR_MAX], longer[3000];
+    char error[ERROR_MAX], longer[3000];
     const struct key *key = key_find(fixture.conf.type->keys, "command");
     memset(longer, 'x', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';

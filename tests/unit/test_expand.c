@@ -15,7 +15,7 @@ static const struct config fra1 = {.pop = {.id = "fra1", .region = "eu-central"}
 static void assert_expands(const char *value, const char *expected)
 {
     char out[WORD_MAX];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     assert_int_equal(expand(&fra1, value, out, error), 0);
     assert_string_equal(out, expected);
 }
@@ -23,7 +23,7 @@ static void assert_expands(const char *value, const char *expected)
 static void assert_refused(const struct config *config, const char *value, const char *why)
 {
     char out[WORD_MAX];
-    char error[KEY_ERROR_MAX] = "";
+    char error[ERROR_MAX] = "";
     assert_int_equal(expand(config, value, out, error), -1);
     if (!strstr(error, why)) {
         fail_msg("%s: %s", value, error);

@@ -5,7 +5,7 @@
 
 static struct config *config;
 static struct guard *guard;
-static char message[KEY_ERROR_MAX];
+static char message[ERROR_MAX];
 
 static int start(void **state)
 {

@@ -12,7 +12,7 @@
 static void set_statuses(struct http_expected *expected, const char *words)
 {
     char copy[256];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     char *rest = copy;
     char *word;
     snprintf(copy, sizeof copy, "%s", words);
@@ -25,7 +25,7 @@ static void set_statuses(struct http_expected *expected, const char *words)
 static void set_headers(struct http_headers *headers, const char *words)
 {
     char copy[256];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     char *rest = copy;
     char *word;
     snprintf(copy, sizeof copy, "%s", words);
@@ -48,7 +48,7 @@ static struct finding match(const struct http_expected *expected, long status, c
 {
     // Of just that size, so that a sanitizer sees who reads on.
     char *own = malloc(body_length + 1);
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     struct finding finding;
     regex_t regex;
     assert_non_null(own);
@@ -103,7 +103,7 @@ static void a_status_that_is_none_is_refused(void **state)
                                         "2xx",      "200-", "-200",     "299-200", "+200",
                                         "200-299-", " 200", "200-2990", "200,201", "200--299"};
     struct http_statuses statuses = {0};
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(http_parse_status(wrong[i], &statuses, error), -1);
         assert_non_null(strstr(error, "neither a status"));
@@ -129,7 +129,7 @@ static void headers_have_a_name_and_a_bound(void **state)
 {
     (void)state;
     struct http_headers headers = {0};
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     assert_int_equal(http_parse_header("value", &headers, error), -1);
     assert_int_equal(http_parse_header(":", &headers, error), -1);
     assert_int_equal(http_parse_header("a(b:", &headers, error), -1);
@@ -231,7 +231,7 @@ static void a_wrong_expression_is_refused(void **state)
 {
     (void)state;
     struct http_expected expected = any_success();
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     regex_t regex;
     snprintf(expected.body_regex, sizeof expected.body_regex, "(open");
     assert_int_equal(http_regex_compile(&expected, &regex, error), -1);

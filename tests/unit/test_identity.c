@@ -17,7 +17,7 @@
 
 static struct identity *identity_of(const struct fixture *fixture, const struct identity *former)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     struct identity *identity = identity_new(fixture->config, former, FIXTURE_WALL_MS, error);
     if (identity == NULL) {
         print_message("%s\n", error);
@@ -282,7 +282,7 @@ static void write_secrets(const char *path, const char *text, mode_t mode)
 static void assert_refused(const struct fixture *fixture, const struct identity *former,
                            const char *why)
 {
-    char error[KEY_ERROR_MAX] = "";
+    char error[ERROR_MAX] = "";
     assert_null(identity_new(fixture->config, former, FIXTURE_WALL_MS, error));
     if (strstr(error, why) == NULL) {
         print_message("wanted: %s\ntold: %s\n", why, error);
@@ -322,7 +322,7 @@ static void secrets_come_from_their_file_at_each_reload(void **state)
 
     write_secrets(path, "00112233445566778899aabbccddeeff\n", 0604);
     assert_refused(fixture, next, "others may read it");
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     assert_int_equal(identity_check_secrets(fixture->config, error), SECRETS_UNREADABLE);
     write_secrets(path, "\n0011223344556677\n", 0600);
     assert_refused(fixture, next, "line 2");

@@ -40,7 +40,7 @@ static int drop_keys(void **state)
 static struct jwt_rules strict(void)
 {
     struct jwt_rules rules = {.leeway_ms = 30000, .min_lifetime_ms = 60000};
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     snprintf(rules.issuer, sizeof rules.issuer, "https://id.example.net");
     snprintf(rules.audience, sizeof rules.audience, "eu-central");
     assert_int_equal(jwt_word_parse("probe", &rules.scopes, error), 0);
@@ -54,7 +54,7 @@ static struct jwt_judgement judge_text(const struct jwt_rules *rules, const char
                                        const char *key_set)
 {
     struct jwt_judgement judgement;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     json_t *keys = key_set ? jwt_keys_parse(key_set, strlen(key_set), error) : NULL;
     if (key_set && !keys) {
         fail_msg("%s: %s", key_set, error);
@@ -149,7 +149,7 @@ static void an_hmac_with_the_public_key_is_refused(void **state)
 static void only_allowed_algorithms_are_believed(void **state)
 {
     struct jwt_rules rules = strict();
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     (void)state;
     char *key_set = mint_key_set(rsa, ec);
     char *by_rsa = mint_token(rsa, CLAIMS);
@@ -167,7 +167,7 @@ static void none_and_hmac_cant_be_allowed(void **state)
 {
     static const char *const never[] = {"none", "HS256", "HS384", "HS512", "rs256", ""};
     unsigned set = 0;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     (void)state;
     for (size_t i = 0; i < sizeof never / sizeof *never; i++) {
         assert_int_equal(jwt_algorithm_parse(never[i], &set, error), -1);
@@ -476,7 +476,7 @@ static void what_is_no_key_set_is_refused(void **state)
         {"{\"keys\":[]}", "the key set is empty"},
         {"{\"keys\":[{}],\"keys\":[{}]}", "duplicate"},
     };
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     char many[1024] = "{\"keys\":[";
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -508,7 +508,7 @@ static void keys_that_are_none_do_no_harm(void **state)
 static void words_and_claims_are_bounded(void **state)
 {
     struct jwt_words words = {.count = 0};
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     (void)state;
     for (size_t i = 0; i < JWT_WORDS_MAX; i++) {
         assert_int_equal(jwt_claim_parse("a=b", &words, error), 0);

@@ -44,7 +44,7 @@ static const struct key sample_keys[] = {
     KEY_END,
 };
 
-static char error[KEY_ERROR_MAX];
+static char error[ERROR_MAX];
 
 static bool accepts(struct sample *sample, const char *name, const char *value)
 {

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 static char directory[64];
-static char message[KEY_ERROR_MAX];
+static char message[ERROR_MAX];
 
 static int make_directory(void **state)
 {

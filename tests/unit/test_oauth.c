@@ -47,7 +47,7 @@ static void a_client_is_named_as_in_the_rfc(void **state)
     assert_false(oauth_basic("a", "much longer than there is room for", header, 40));
 }
 
-static size_t read_token(const char *text, char token[JWT_MAX + 1], char error[KEY_ERROR_MAX])
+static size_t read_token(const char *text, char token[JWT_MAX + 1], char error[ERROR_MAX])
 {
     error[0] = '\0';
     return oauth_read_token(text, strlen(text), token, error);
@@ -56,7 +56,7 @@ static size_t read_token(const char *text, char token[JWT_MAX + 1], char error[K
 static void a_bearer_token_is_read(void **state)
 {
     char token[JWT_MAX + 1];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     (void)state;
     assert_int_equal(
         read_token("{\"access_token\":\"a.b.c\",\"token_type\":\"bearer\",\"expires_in\":3600}",
@@ -82,7 +82,7 @@ static void an_answer_without_a_bearer_token_says_why(void **state)
          "not a JSON object"},
     };
     char token[JWT_MAX + 1];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(read_token(cases[i].text, token, error), 0);
@@ -96,7 +96,7 @@ static void a_token_longer_than_its_room_is_refused(void **state)
 {
     static char answer[JWT_MAX + 64];
     char token[JWT_MAX + 1];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     (void)state;
     snprintf(answer, sizeof answer, "{\"token_type\":\"Bearer\",\"access_token\":\"%0*d\"}",
              JWT_MAX, 0);
@@ -141,7 +141,7 @@ static void only_true_is_active(void **state)
         {"true", "not a JSON object"},
         {"{\"active\":false,\"active\":true}", "not a JSON object"},
     };
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool active = oauth_read_active(cases[i].text, strlen(cases[i].text), error);

@@ -1,4 +1,5 @@
 // What a start finds of before, and that a damaged ledger drains everything.
+#include "base/clock.h"
 #include "controller/daemon/past.h"
 
 #include "tests/unit/small_config.h"
@@ -10,7 +11,7 @@
 enum { DNS, WEB };
 
 static char directory[64];
-static char message[KEY_ERROR_MAX];
+static char message[ERROR_MAX];
 static struct config *config;
 static struct events *events;
 static struct past past;
@@ -95,7 +96,7 @@ static void an_intent_comes_back_with_monotonic_times(void **state)
 {
     (void)state;
     struct ledger ledger = {0};
-    struct intent intent = {.kind = INTENT_ISOLATE, .since_wall_ms = wall_now_ms() - 60000};
+    struct intent intent = {.kind = INTENT_ISOLATE, .since_wall_ms = clock_wall_ms() - 60000};
     assert_true(ledger_put(&ledger, "web", &intent));
     char *text = ledger_text(&ledger);
     assert_int_equal(ledger_save(directory, text, message), 0);

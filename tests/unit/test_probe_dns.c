@@ -402,7 +402,7 @@ static void assert_fails(struct world *world, const char *code, const char *caus
 
 static void assert_refused(const struct world *world, const char *error_part)
 {
-    char error[KEY_ERROR_MAX] = "";
+    char error[ERROR_MAX] = "";
     assert_int_equal(first_error(&world->fixture.conf, error), -1);
     assert_non_null(strstr(error, error_part));
 }
@@ -800,7 +800,7 @@ static void letter_case_is_random(void **state)
 static void wrong_options_are_refused(void **state)
 {
     struct world *world = *state;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     const struct key *keys = world->fixture.conf.type->keys;
     assert_int_equal(key_set(key_find(keys, "qtype"), "AAAAA", world->fixture.conf.options, error),
                      -1);

@@ -113,7 +113,7 @@ static void an_address_in_the_url_is_where_it_connects(void **state)
 static void the_body_of_an_answer_to_head_cannot_be_asked_for(void **state)
 {
     static const char *const keys[] = {"body_contains", "body_regex"};
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         fixture_open(&fixture, "http");

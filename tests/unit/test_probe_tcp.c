@@ -254,7 +254,7 @@ static void wrong_escapes_are_refused(void **state)
     struct world *world = *state;
     static const char *const wrong[] = {"\\", "\\q", "\\x", "\\x1", "\\x1g"};
     const struct key *key = key_find(world->fixture.conf.type->keys, "send");
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(key_set(key, wrong[i], world->fixture.conf.options, error), -1);
         assert_non_null(strstr(error, "after a backslash"));

@@ -5,7 +5,7 @@
 
 static struct fixture *fixture;
 static struct request request;
-static char error[KEY_ERROR_MAX];
+static char error[ERROR_MAX];
 
 static int set_up(void **state)
 {

@@ -16,8 +16,7 @@ static uv_sem_t may_write;
 static char written[256]; // by the worker: the texts, one after another
 static char told[256];    // on the loop: versions and errors
 
-static int write_it(const char *directory, const char *text, size_t length,
-                    char error[KEY_ERROR_MAX])
+static int write_it(const char *directory, const char *text, size_t length, char error[ERROR_MAX])
 {
     uv_sem_wait(&may_write);
     size_t used = strlen(written);
@@ -26,7 +25,7 @@ static int write_it(const char *directory, const char *text, size_t length,
     if (text == NULL || strncmp(text, "bad", 3) != 0) {
         return 0;
     }
-    snprintf(error, KEY_ERROR_MAX, "can't save %s", text);
+    snprintf(error, ERROR_MAX, "can't save %s", text);
     return -5;
 }
 

@@ -669,7 +669,7 @@ static void keys_that_contradict_each_other_are_refused(void **state)
 {
     struct world *world = *state;
     struct probe_conf *conf = &world->confs[0];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     assert_int_equal(first_error(conf, error), 0);
     conf->max_latency_ms = conf->timeout_ms;
     assert_int_equal(first_error(conf, error), -1);

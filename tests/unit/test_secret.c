@@ -16,7 +16,7 @@
 struct world {
     struct secret secret;
     char directory[32], path[64];
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
 };
 
 static void write_file(const struct world *world, const void *bytes, size_t length)

@@ -214,7 +214,7 @@ static void thresholds_are_met_to_the_second(void **state)
 static void fail_days_above_min_days_are_refused(void **state)
 {
     (void)state;
-    char error[KEY_ERROR_MAX] = "";
+    char error[ERROR_MAX] = "";
     const struct probe_problems problems = {first_error_say, error};
     struct tls_options options = {.min_days = 7, .fail_days = 7};
     tls_options_check(&options, true, &problems);
@@ -244,7 +244,7 @@ static void no_protocol_fails_if_one_is_wanted(void **state)
 {
     (void)state;
     struct handshake handshake;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     finished(&handshake);
     assert_int_equal(tls_parse_alpn("h2", &handshake.alpn, error), 0);
     assert_int_equal(tls_parse_alpn("http/1.1", &handshake.alpn, error), 0);
@@ -305,7 +305,7 @@ static void an_alert_is_told_in_words(void **state)
 {
     (void)state;
     struct handshake handshake;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     finished(&handshake);
     handshake.peer.alert = SSL_AD_PROTOCOL_VERSION;
     assert_explained(&handshake, X509_V_OK, "version", "does not speak TLS 1.2 or later");

@@ -20,7 +20,7 @@ struct setting {
 // The problem that probe_check() sees, or "".
 static const char *problem_of(const struct setting settings[SETTINGS_MAX])
 {
-    static char error[KEY_ERROR_MAX];
+    static char error[ERROR_MAX];
     struct fixture fixture;
     fixture_open(&fixture, "token");
     for (size_t i = 0; i < SETTINGS_MAX && settings[i].name; i++) {

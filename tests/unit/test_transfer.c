@@ -4,10 +4,10 @@
 
 #include "probes/transfer.h"
 
-static int check(const char *url, const char *target, char error[KEY_ERROR_MAX])
+static int check(const char *url, const char *target, char error[ERROR_MAX])
 {
     struct endpoint endpoint = {.length = 0};
-    char ignored[KEY_ERROR_MAX];
+    char ignored[ERROR_MAX];
     error[0] = '\0';
     if (target) {
         assert_int_equal(endpoint_parse(target, true, &endpoint, ignored), 0);
@@ -17,7 +17,7 @@ static int check(const char *url, const char *target, char error[KEY_ERROR_MAX])
 
 static void assert_refused(const char *url, const char *target, const char *error_part)
 {
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     assert_int_equal(check(url, target, error), -1);
     if (!strstr(error, error_part)) {
         fail_msg("%s", error);
@@ -27,7 +27,7 @@ static void assert_refused(const char *url, const char *target, const char *erro
 static void a_transfer_goes_to_an_address(void **state)
 {
     (void)state;
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     assert_int_equal(check("http://192.0.2.1/", NULL, error), 0);
     assert_int_equal(check("https://192.0.2.1:8443/x?y=z", NULL, error), 0);
     assert_int_equal(check("https://[2001:db8::1]:8443/", NULL, error), 0);
@@ -40,7 +40,7 @@ static void what_is_no_url_for_a_probe_is_refused(void **state)
 {
     (void)state;
     char longest[TRANSFER_URL_MAX + 32] = "http://192.0.2.1/";
-    char error[KEY_ERROR_MAX];
+    char error[ERROR_MAX];
     assert_refused("", NULL, "is no URL");
     assert_refused("192.0.2.1/health", NULL, "is no URL");
     assert_refused("https://", NULL, "is no URL");

@@ -39,7 +39,7 @@
 
 struct world {
     struct responder *responder;
-    struct responder_address listen[LISTEN_MAX];
+    struct endpoint listen[LISTEN_MAX];
     struct responder_conf conf;
     char error[256];
     uint16_t port;
@@ -54,9 +54,9 @@ static uint64_t now_ms(void)
 
 // ---- Addresses
 
-static struct responder_address address_of(const char *host, uint16_t port)
+static struct endpoint address_of(const char *host, uint16_t port)
 {
-    struct responder_address out = {0};
+    struct endpoint out = {0};
     struct sockaddr_in *v4 = (struct sockaddr_in *)&out.address;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&out.address;
     if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
@@ -74,7 +74,7 @@ static struct responder_address address_of(const char *host, uint16_t port)
 
 static int bound_socket(const char *host, uint16_t port, int type)
 {
-    const struct responder_address address = address_of(host, port);
+    const struct endpoint address = address_of(host, port);
     const int opened = socket(address.address.ss_family, type, 0);
     assert_true(opened >= 0);
     if (bind(opened, (const struct sockaddr *)&address.address, address.length) != 0) {
@@ -271,7 +271,7 @@ static void set_receive_guard(int socket)
 // Connected, so that only what comes from just that address is received.
 static int client_of(struct world *world, const char *host, int type)
 {
-    const struct responder_address address = address_of(host, world->port);
+    const struct endpoint address = address_of(host, world->port);
     const int client = socket(address.address.ss_family, type, 0);
     assert_true(client >= 0);
     set_receive_guard(client);
@@ -430,7 +430,7 @@ static void send_forged(struct world *world, const char *from, uint16_t from_por
     }
     uint8_t packet[128];
     const size_t length = write_packet(packet, from, from_port, "127.0.0.1", world->port);
-    const struct responder_address to = address_of("127.0.0.1", 0);
+    const struct endpoint to = address_of("127.0.0.1", 0);
     assert_int_equal(
         sendto(raw, packet, length, 0, (const struct sockaddr *)&to.address, to.length), length);
     close(raw);
@@ -477,7 +477,7 @@ static void what_was_sent_to_everybody_is_ignored(void **state)
 {
     struct world *world = *state;
     listen_on(world, "0.0.0.0");
-    const struct responder_address everybody = address_of("127.255.255.255", world->port);
+    const struct endpoint everybody = address_of("127.255.255.255", world->port);
     const int client = bound_socket("127.0.0.1", 0, SOCK_DGRAM);
     const int on = 1;
     uint8_t query[QUERY_MAX];
@@ -711,7 +711,7 @@ static size_t stuff(int client)
 static int narrow_client_of(struct world *world)
 {
     const int small = 4096;
-    const struct responder_address address = address_of("127.0.0.1", world->port);
+    const struct endpoint address = address_of("127.0.0.1", world->port);
     const int client = socket(AF_INET, SOCK_STREAM, 0);
     set_receive_guard(client);
     setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
@@ -864,7 +864,7 @@ static void out_of_descriptors_it_waits_and_goes_on(void **state)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const struct responder_address address = address_of("127.0.0.1", world->port);
+    const struct endpoint address = address_of("127.0.0.1", world->port);
     const int client = socket(AF_INET, SOCK_STREAM, 0);
     set_receive_guard(client);
     struct rlimit former, none;
