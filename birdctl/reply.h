@@ -43,6 +43,19 @@ typedef void (*bird_line_cb)(void *arg, const struct bird_line *line);
 void bird_reader_feed(struct bird_reader *reader, const char *bytes, size_t length,
                       bird_line_cb on_line, void *arg);
 
+// The connection that replies come over (birdctl/session.h keeps it up).
+enum bird_link {
+    BIRD_LINK_DOWN,   // not connected: reason says why, reconnecting
+    BIRD_LINK_UP,     // greeted
+    BIRD_LINK_SILENT, // connected, but a command's or the greeting's deadline has passed
+};
+
+// How a command ended.
+enum bird_end {
+    BIRD_END_REPLY, // the last line came; code is set
+    BIRD_END_LOST,  // the connection went before it: BIRD may or may not have done it
+};
+
 // What a reply code asks of us, by number only (the texts differ between versions).
 enum bird_outcome {
     BIRD_OK,            // any below 8000: done

@@ -15,19 +15,7 @@
 #define BIRD_COMMAND_MAX 256
 #define BIRD_REASON_MAX  512
 
-enum bird_link {
-    BIRD_LINK_DOWN,   // not connected: reason says why, reconnecting
-    BIRD_LINK_UP,     // greeted
-    BIRD_LINK_SILENT, // connected, but a command's or the greeting's deadline has passed
-};
-
 struct bird_session;
-
-// How a command ended.
-enum bird_end {
-    BIRD_END_REPLY, // the last line came; code is set
-    BIRD_END_LOST,  // the connection went before it: BIRD may or may not have done it
-};
 
 // Every event may call bird_session_send() and bird_session_close(). None may be NULL.
 struct bird_session_events {

@@ -13,7 +13,7 @@
 #include "controller/core/loader.h"
 #include "controller/core/observed.h"
 
-#include "birdctl/session.h"
+#include "birdctl/reply.h"
 
 struct core_probe {
     struct verdict last;
