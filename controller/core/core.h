@@ -1,6 +1,7 @@
 // The controller without the world: verdicts, intents, BIRD's answers and time go in; orders for
 // BIRD, a file to save and events come out. No clock, no I/O, no globals, nothing allocated after
-// core_new(). main.c is the shell around it; tests/sim drives the same code through simulated time.
+// core_new(). daemon.c is the shell around it; tests/sim drives the same code through simulated
+// time.
 //
 //     verdict ─▶ health ─▶ gate ─▶ decision ─▶ announcer ─▶ orders
 //                                    ▲  │           ▲

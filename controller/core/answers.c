@@ -1,0 +1,297 @@
+// What comes from BIRD: the links to it, its answers to our orders, its log.
+#include "controller/core/inside.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOOK_AGAIN_MAX 1000
+#define DRIFTS_LOGGED  20 // within a second
+#define DRIFT_ROUNDS   10 // repaired without pause, within a second
+
+static void link_event(struct core *core, enum order_link link, uint64_t now_ns)
+{
+    const struct core_link *it = &core->links[link];
+    if (link != ORDER_LINK_ACT) {
+        return; // both go to the same BIRD: one line is enough
+    }
+    if (it->state == BIRD_LINK_UP) {
+        events_add(core->events, EVENT_BIRD, NULL, now_ns, "BIRD %u.%u.%u answers",
+                   it->version.major, it->version.minor, it->version.patch);
+    } else {
+        events_add(core->events, EVENT_BIRD, NULL, now_ns, "%s", it->reason)->warning = true;
+    }
+}
+
+void core_link(struct core *core, enum order_link link, enum bird_link state, const char *reason,
+               const struct bird_version *version, uint64_t now_ns)
+{
+    struct core_link *it = &core->links[link];
+    bool was_down = it->state == BIRD_LINK_DOWN;
+    bool is_down = state == BIRD_LINK_DOWN;
+    bool news = it->state != state || strcmp(it->reason, reason) != 0;
+    it->state = state;
+    it->since_ns = now_ns;
+    snprintf(it->reason, sizeof it->reason, "%s", reason);
+    if (version != NULL) {
+        it->version = *version;
+    }
+    if (news) {
+        link_event(core, link, now_ns);
+    }
+    if (link == ORDER_LINK_ACT && was_down != is_down) {
+        announcer_link(core->announcer, !is_down);
+        core->denied = false;
+    } else if (link == ORDER_LINK_ASK && was_down != is_down) {
+        observed_forget(core->observed);
+        loader_link(&core->loader);
+        core->snapshot_under_way = false;
+    }
+    core_want_snapshot(core);
+    core_lower(&core->next_ms, core->snapshot_at_ms);
+    core_flush(core, now_ns);
+}
+
+static void drift(struct core *core, const char *protocol, bool up, uint64_t now_ns)
+{
+    if (!core->announcer->snapshot_taken) {
+        return; // how BIRD came up, not what somebody did
+    }
+    core->drifts++;
+    loader_write_again(&core->loader); // it may have come from a file put in place of ours
+    if (ms_of(now_ns) - core->drift_began_ms >= SNAPSHOT_MS) {
+        core->drift_began_ms = ms_of(now_ns);
+        core->drift_logged = core->drift_rounds = 0;
+    }
+    if (core->drift_logged++ < DRIFTS_LOGGED) {
+        events_add(core->events, EVENT_DRIFT, NULL, now_ns,
+                   "%s was switched %s, not by popgate; switching it back%s", protocol,
+                   up ? "on" : "off",
+                   core->drift_logged == DRIFTS_LOGGED
+                       ? "; more of it within this second is repaired and counted, but not listed"
+                       : "")
+            ->warning = true;
+    }
+}
+
+static void protocol_row(struct core *core, const struct bird_line *line, uint64_t now_ns)
+{
+    struct bird_protocol row;
+    if (!bird_parse_protocol(line, &row)) {
+        return;
+    }
+    observed_row(core->observed, &row);
+    if (announcer_row(core->announcer, row.name, row.up)) {
+        drift(core, row.name, row.up, now_ns);
+    }
+}
+
+static void revision_line(struct core *core, const struct bird_line *line)
+{
+    char text[64];
+    static const char ours[] = "popgate ";
+    if (bird_parse_description(line, text, sizeof text) &&
+        strncmp(text, ours, sizeof ours - 1) == 0) {
+        snprintf(core->revision, sizeof core->revision, "%.*s", (int)sizeof core->revision - 1,
+                 text + sizeof ours - 1);
+    }
+}
+
+static bool is_ours(const struct core *core, uint64_t token)
+{
+    return token >> GENERATION_SHIFT == (core->generation & 0xf);
+}
+
+void core_line(struct core *core, uint64_t token, const struct bird_line *line, uint64_t now_ns)
+{
+    if (!is_ours(core, token)) {
+        return; // the answer to an order from before a reload
+    }
+    switch (order_kind(token)) {
+    case ORDER_ENABLE:
+    case ORDER_DISABLE:
+        announcer_reply_line(core->announcer, line->code, line->text);
+        break;
+    case ORDER_PROTOCOLS:
+        protocol_row(core, line, now_ns);
+        break;
+    case ORDER_REVISION:
+        revision_line(core, line);
+        break;
+    case ORDER_ROUTE:
+        observed_line(core->observed, line);
+        break;
+    case ORDER_CHECK:
+    case ORDER_CONFIGURE:
+        loader_reply_line(&core->loader, line);
+        break;
+    case ORDER_KINDS:
+        break;
+    }
+}
+
+// BIRD has said yes to everything that this transition asked for.
+static void note_acknowledged(struct core *core, size_t index, uint64_t now_ns)
+{
+    struct event *event = events_get(core->events, core->services[index].transition);
+    if (event != NULL && event->acknowledged_ns == 0 && announcer_settled(core->announcer, index)) {
+        event->acknowledged_ns = now_ns;
+        observed_look(core->observed, index);
+    }
+}
+
+static void switch_end(struct core *core, uint64_t token, unsigned code, const char *text,
+                       bool complete, uint64_t now_ns)
+{
+    enum bird_outcome outcome = bird_outcome(code);
+    if (!complete) {
+        return; // the link went, which the announcer is told as well
+    }
+    announcer_reply_end(core->announcer, token, outcome);
+    if (outcome != BIRD_OK && outcome != BIRD_NO_PROTOCOL) {
+        if (!core->denied) {
+            core->denied = true;
+            events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
+                       "BIRD refuses to switch protocols, trying again every second: %04u %s", code,
+                       text)
+                ->warning = true;
+        }
+        return; // the snapshot in its turn sees what is still to be done
+    }
+    size_t first = order_a(token);
+    size_t end = first + 1;
+    if (first >= core->config->service_count) {
+        first = 0;
+        end = core->config->service_count;
+    }
+    for (size_t i = first; i < end; i++) {
+        note_acknowledged(core, i, now_ns);
+    }
+    // Where repairing leads to nothing but more drift, it goes on with the snapshot in its turn.
+    if (core->drift_rounds < DRIFT_ROUNDS || ms_of(now_ns) - core->drift_began_ms >= SNAPSHOT_MS) {
+        core_want_snapshot(core);
+    }
+}
+
+static void snapshot_end(struct core *core, bool complete, uint64_t now_ns)
+{
+    core->snapshot_under_way = false;
+    core->snapshot_at_ms = ms_of(now_ns) + SNAPSHOT_MS;
+    if (!complete) {
+        return;
+    }
+    core->drift_rounds += core->drifts != core->drifts_before;
+    if (!observed_snapshot_end(core->observed)) {
+        events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
+                   "out of memory for BIRD's sessions: new ones are not watched")
+            ->warning = true;
+    }
+    if (announcer_snapshot_end(core->announcer)) {
+        core_confirm_adoption(core, now_ns);
+    }
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        note_acknowledged(core, i, now_ns);
+    }
+    core_lower(&core->next_ms, core->snapshot_at_ms);
+}
+
+static void condition_event(struct core *core, size_t prefix, uint64_t now_ns)
+{
+    const struct seen_prefix *it = &core->observed->prefixes[prefix];
+    enum target target = core->services[it->service].decision.target;
+    struct prefix_view view = observed_view(core->observed, prefix, target);
+    char text[PREFIX_TEXT_MAX];
+    struct event *event = events_add(
+        core->events, EVENT_OBSERVED, conf_of(core, it->service)->name, now_ns,
+        "%s: %s (target %s, exported by popgate on %zu session%s%s%s%s%s)",
+        prefix_text(it->prefix, text), condition_name(it->condition), target_name(target),
+        view.announced, view.announced == 1 ? "" : "s", view.other_name != NULL ? ", from " : "",
+        view.other_name != NULL ? view.other_name : "", view.other_name != NULL ? " on " : "",
+        view.other_session != NULL ? view.other_session : "");
+    event->warning = it->condition != CONDITION_AS_MEANT;
+}
+
+static void look_up_end(struct core *core, uint64_t token, bool complete, uint64_t now_ns)
+{
+    size_t index = observed_service(core->observed, token);
+    struct core_service *service = &core->services[index];
+    uint64_t acted = announcer_acted(core->announcer, index);
+    size_t prefix = observed_end(core->observed, token, complete, acted);
+    if (!complete) {
+        return;
+    }
+    enum target target = service->decision.target;
+    bool settled = announcer_settled(core->announcer, index);
+    if (settled && observed_step(core->observed, prefix, target, ms_of(now_ns))) {
+        condition_event(core, prefix, now_ns);
+    }
+    if (observed_view(core->observed, prefix, target).condition != CONDITION_AS_MEANT) {
+        service->seen = false;
+        if (service->look_again_ms == 0) {
+            uint64_t pause_ms =
+                service->look_pause_ms < LOOK_AGAIN_MS ? LOOK_AGAIN_MS : service->look_pause_ms;
+            service->look_again_ms = ms_of(now_ns) + pause_ms;
+            service->look_pause_ms = 2 * pause_ms < LOOK_AGAIN_MAX ? 2 * pause_ms : LOOK_AGAIN_MAX;
+            core_lower(&core->next_ms, service->look_again_ms);
+        }
+    } else if (!service->seen && settled && observed_as_meant(core->observed, index, target)) {
+        service->seen = true;
+        service->seen_through = true;
+        service->look_again_ms = 0;
+        struct event *event = events_get(core->events, service->transition);
+        if (event != NULL && event->observed_ns == 0) {
+            event->observed_ns = now_ns;
+        }
+    }
+}
+
+void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned code, const char *text,
+              uint64_t now_ns)
+{
+    if (!is_ours(core, token)) {
+        return;
+    }
+    bool complete = end == BIRD_END_REPLY;
+    switch (order_kind(token)) {
+    case ORDER_ENABLE:
+    case ORDER_DISABLE:
+        switch_end(core, token, code, text, complete, now_ns);
+        break;
+    case ORDER_PROTOCOLS:
+        snapshot_end(core, complete && bird_outcome(code) == BIRD_OK, now_ns);
+        break;
+    case ORDER_REVISION:
+        if (complete && (bird_outcome(code) == BIRD_OK || bird_outcome(code) == BIRD_NO_PROTOCOL)) {
+            loader_revision(&core->loader, core->revision, ms_of(now_ns));
+        }
+        core->revision[0] = '\0';
+        break;
+    case ORDER_ROUTE:
+        look_up_end(core, token, complete, now_ns);
+        break;
+    case ORDER_CHECK:
+    case ORDER_CONFIGURE:
+        loader_reply_end(&core->loader, order_kind(token), complete, code, ms_of(now_ns));
+        core_want_snapshot(core);
+        break;
+    case ORDER_KINDS:
+        break;
+    }
+    core_flush(core, now_ns);
+}
+
+void core_echo(struct core *core, const char *text, uint64_t now_ns)
+{
+    static const char command[] = "CLI"; // `debug commands`: somebody's, or our own question
+    if (strncmp(text, command, sizeof command - 1) == 0) {
+        return;
+    }
+    bool about_us = strstr(text, "popgate") != NULL || strstr(text, "econfigur") != NULL;
+    if (about_us) {
+        core_want_snapshot(core);
+    } else if (core->snapshot_at_ms > ms_of(now_ns) + LOOK_AGAIN_MS) {
+        core->snapshot_at_ms = ms_of(now_ns) + LOOK_AGAIN_MS; // a session, perhaps
+        core_lower(&core->next_ms, core->snapshot_at_ms);
+    }
+    core_flush(core, now_ns);
+}

@@ -1,0 +1,221 @@
+// How a core comes to be: at a start, with what the machine remembers of before; at a reload, with
+// what the core before knows; and how what was adopted is given up when BIRD has it not.
+#include "controller/core/inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ORDERS_SPARE 128
+
+static bool allocate(struct core *core)
+{
+    const struct config *config = core->config;
+    core->healths = calloc(config->probe_count + 1, sizeof *core->healths);
+    core->probes = calloc(config->probe_count + 1, sizeof *core->probes);
+    core->gates = calloc(config->service_count + 1, sizeof *core->gates);
+    core->services = calloc(config->service_count + 1, sizeof *core->services);
+    core->announcer = announcer_new(config);
+    core->observed = observed_new(config);
+    return core->healths != NULL && core->probes != NULL && core->gates != NULL &&
+           core->services != NULL && core->announcer != NULL && core->observed != NULL &&
+           orders_init(&core->orders, 2 * config->service_count + ORDERS_SPARE);
+}
+
+static struct birdconf *copy_of(const struct birdconf *conf)
+{
+    char error[ERROR_MAX];
+    return birdconf_parse(conf->text, conf->length, error);
+}
+
+static bool init_loader(struct core *core, const struct core_start *start)
+{
+    struct birdconf *next = birdconf_render(start->config);
+    struct birdconf *former = start->former != NULL ? copy_of(start->former) : NULL;
+    if (next == NULL || (start->former != NULL && former == NULL)) {
+        birdconf_free(next);
+        birdconf_free(former);
+        return false;
+    }
+    // Of what the former file has on, only what is adopted stays; services that are gone are off.
+    for (size_t i = 0; former != NULL && i < former->slot_count; i++) {
+        birdconf_set(former, former->slots[i].protocol, false);
+    }
+    loader_init(&core->loader, former, next, start->config->bird.configure == CONFIGURE_AUTO);
+    core->loader.version += start->version;
+    return true;
+}
+
+static enum target adoptable(const struct core_start *start, size_t service)
+{
+    if (!start->same_boot || start->former == NULL) {
+        return TARGET_WITHDRAW;
+    }
+    enum target target = TARGET_WITHDRAW;
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        char name[BIRD_PROTOCOL_MAX];
+        birdconf_protocol_name(&start->config->services[service], family, false, name);
+        if (birdconf_get(start->former, name)) {
+            return TARGET_ANNOUNCE;
+        }
+        birdconf_protocol_name(&start->config->services[service], family, true, name);
+        if (birdconf_get(start->former, name)) {
+            target = TARGET_DEPREFERENCE;
+        }
+    }
+    return target;
+}
+
+static void init_service(struct core *core, const struct core_start *start, size_t index)
+{
+    struct core_service *service = &core->services[index];
+    uint64_t now_ms = ms_of(start->now_ns);
+    decision_init(&service->decision, start->recent != NULL ? start->recent[index] : 0, now_ms);
+    service->intent =
+        start->intents != NULL ? start->intents[index] : (struct intent){.kind = INTENT_AUTO};
+    service->tentative = adoptable(start, index);
+    if (service->tentative > TARGET_WITHDRAW) {
+        decision_adopt(&service->decision, conf_of(core, index), service->tentative, now_ms);
+    }
+    core_tell_announcer(core, index);
+}
+
+static struct core *core_make(const struct core_start *start)
+{
+    struct core *core = calloc(1, sizeof *core);
+    if (core == NULL) {
+        return NULL;
+    }
+    core->config = start->config;
+    core->events = start->events;
+    core->generation = start->generation;
+    if (!allocate(core) || !init_loader(core, start)) {
+        core_free(core);
+        return NULL;
+    }
+    for (size_t i = 0; i < core->config->probe_count; i++) {
+        health_init(&core->healths[i], ms_of(start->now_ns));
+    }
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        init_service(core, start, i);
+    }
+    return core;
+}
+
+struct core *core_new(const struct core_start *start)
+{
+    struct core *core = core_make(start);
+    if (core == NULL) {
+        return NULL;
+    }
+    events_add(core->events, EVENT_START, NULL, start->now_ns,
+               "popgated %s starts: pop %s, %zu service%s, %zu probe%s%s", POPGATE_VERSION,
+               core->config->pop.id, core->config->service_count,
+               core->config->service_count == 1 ? "" : "s", core->config->probe_count,
+               core->config->probe_count == 1 ? "" : "s",
+               start->same_boot ? ", taking over what BIRD announces" : "");
+    core_decide(core, start->now_ns);
+    core_flush(core, start->now_ns);
+    return core;
+}
+
+void core_free(struct core *core)
+{
+    if (core == NULL) {
+        return;
+    }
+    loader_clear(&core->loader);
+    orders_free(&core->orders);
+    observed_free(core->observed);
+    announcer_free(core->announcer);
+    free(core->services);
+    free(core->probes);
+    free(core->healths);
+    free(core->gates);
+    free(core);
+}
+
+// What a kept service rests on may be new and unknown: it stays as it is for adopt_grace, as after
+// a restart.
+static void take_over_service(struct core *core, size_t index, const struct core_service *before,
+                              uint64_t now_ns)
+{
+    struct core_service *service = &core->services[index];
+    *service = *before;
+    if (service->decision.allowed > TARGET_WITHDRAW) {
+        service->decision.adopted = true;
+        service->decision.adopt_until_ms = ms_of(now_ns) + conf_of(core, index)->adopt_grace_ms;
+    }
+    core_tell_announcer(core, index);
+}
+
+static void take_over(struct core *core, const struct core *old, uint64_t now_ns)
+{
+    for (size_t i = 0; i < core->config->probe_count; i++) {
+        const struct probe_conf *probe = &core->config->probes[i];
+        for (size_t j = 0; j < old->config->probe_count; j++) {
+            const struct probe_conf *before = &old->config->probes[j];
+            if (strcmp(probe->name, before->name) == 0 &&
+                probe->fingerprint == before->fingerprint) {
+                core->healths[i] = old->healths[j];
+                core->probes[i] = old->probes[j];
+            }
+        }
+    }
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        for (size_t j = 0; j < old->config->service_count; j++) {
+            if (strcmp(conf_of(core, i)->name, conf_of(old, j)->name) == 0) {
+                take_over_service(core, i, &old->services[j], now_ns);
+                announcer_take_over(core->announcer, i, old->announcer, j);
+            }
+        }
+    }
+    core->drifts = old->drifts;
+    core->denied = old->denied;
+    announcer_file_saved(core->announcer, old->loader.saved);
+    loader_saved(&core->loader, old->loader.saved);
+}
+
+struct core *core_reload(const struct core *old, const struct config *config, uint64_t now_ns)
+{
+    struct core_start start = {.config = config,
+                               .events = old->events,
+                               .former = loader_file(&old->loader),
+                               .version = old->loader.version,
+                               .generation = old->generation + 1,
+                               .now_ns = now_ns};
+    struct core *core = core_make(&start);
+    if (core == NULL) {
+        return NULL;
+    }
+    memcpy(core->links, old->links, sizeof core->links);
+    announcer_link(core->announcer, core->links[ORDER_LINK_ACT].state != BIRD_LINK_DOWN);
+    take_over(core, old, now_ns);
+    core_want_snapshot(core);
+    events_add(core->events, EVENT_START, NULL, now_ns,
+               "configuration reloaded: %zu service%s, %zu probe%s", config->service_count,
+               config->service_count == 1 ? "" : "s", config->probe_count,
+               config->probe_count == 1 ? "" : "s");
+    core_decide(core, now_ns);
+    core_flush(core, now_ns);
+    return core;
+}
+
+void core_confirm_adoption(struct core *core, uint64_t now_ns)
+{
+    bool disowned = false;
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        struct core_service *service = &core->services[i];
+        enum target adopted = service->tentative;
+        service->tentative = TARGET_WITHDRAW;
+        bool on = announcer_is_on(core->announcer, i, LEG_PRIMARY) ||
+                  announcer_is_on(core->announcer, i, LEG_DRAIN);
+        if (adopted > TARGET_WITHDRAW && service->decision.allowed > TARGET_WITHDRAW && !on) {
+            decision_disown(&service->decision, ms_of(now_ns));
+            disowned = true;
+        }
+    }
+    if (disowned) {
+        core_decide(core, now_ns);
+    }
+}

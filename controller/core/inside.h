@@ -1,0 +1,50 @@
+// What core's own files share; nobody else includes it: birth.c (start and reload), core.c (inputs
+// from probes, operators, disk and clock; outputs), answers.c (inputs from BIRD), targets.c (what
+// is made of them all).
+#pragma once
+
+#include "controller/core/core.h"
+
+#include "base/clock.h"
+
+#define SNAPSHOT_MS      1000
+#define LOOK_AGAIN_MS    20
+#define GENERATION_SHIFT 60
+
+static inline uint64_t ms_of(uint64_t ns)
+{
+    return ns / NS_PER_MS;
+}
+
+static inline const struct service_conf *conf_of(const struct core *core, size_t service)
+{
+    return &core->config->services[service];
+}
+
+static inline void core_lower(uint64_t *next_ms, uint64_t at_ms)
+{
+    if (at_ms < *next_ms) {
+        *next_ms = at_ms;
+    }
+}
+
+// The target is new: the include file and the announcer are told. The file first: the announcer
+// switches nothing on before the file on disk says so.
+void core_tell_announcer(struct core *core, size_t service);
+
+// The service's target went from `from` to what its decision says now: an event, and all that
+// follows.
+void core_transition(struct core *core, size_t service, enum target from, uint64_t now_ns);
+
+// Decides every service anew; core_flush() makes orders of it.
+void core_decide(struct core *core, uint64_t now_ns);
+void core_find_next_ms(struct core *core, uint64_t now_ms);
+
+// What was adopted from the file stands only if BIRD has it too (a crash may have come between the
+// two).
+void core_confirm_adoption(struct core *core, uint64_t now_ns);
+
+void core_want_snapshot(struct core *core);
+
+// Makes orders of all that is to be done now. Ends every input.
+void core_flush(struct core *core, uint64_t now_ns);

@@ -1,0 +1,99 @@
+// What every service's prefixes should be: health to gate to decision, and what a new target leads
+// to.
+#include "controller/core/inside.h"
+
+#include "controller/core/explain.h"
+
+void core_tell_announcer(struct core *core, size_t service)
+{
+    const struct service_conf *conf = conf_of(core, service);
+    enum target target = core->services[service].decision.target;
+    size_t off_before = core->loader.off_count;
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        char name[BIRD_PROTOCOL_MAX];
+        birdconf_protocol_name(conf, family, false, name);
+        loader_set(&core->loader, name, target == TARGET_ANNOUNCE);
+        birdconf_protocol_name(conf, family, true, name);
+        loader_set(&core->loader, name, target == TARGET_DEPREFERENCE);
+    }
+    if (target != TARGET_WITHDRAW) {
+        // The other leg takes over: the file is changed in whole, so that never both are off in it.
+        core->loader.off_count = off_before;
+    }
+    announcer_set_target(core->announcer, service, target, core->loader.version);
+}
+
+void core_transition(struct core *core, size_t index, enum target from, uint64_t now_ns)
+{
+    struct core_service *service = &core->services[index];
+    char why[EVENT_TEXT_MAX];
+    explain_service(core, index, ms_of(now_ns), why, sizeof why);
+    struct event *event =
+        events_add(core->events, EVENT_TRANSITION, conf_of(core, index)->name, now_ns, "%s", why);
+    event->from = from;
+    event->to = service->decision.target;
+    event->cause = service->decision.cause;
+    event->evidence_ns = core->evidence_ns;
+    event->warning = event->to < from;
+    service->transition = event->seq;
+    service->seen = false;
+    service->seen_through = false;
+    service->look_pause_ms = LOOK_AGAIN_MS;
+    service->look_again_ms = ms_of(now_ns) + LOOK_AGAIN_MS;
+    core_tell_announcer(core, index);
+}
+
+static void end_expired(struct core *core, size_t index, uint64_t now_ns)
+{
+    struct core_service *service = &core->services[index];
+    if (!intent_expired(&service->intent, ms_of(now_ns))) {
+        return;
+    }
+    events_add(core->events, EVENT_INTENT, conf_of(core, index)->name, now_ns,
+               "%s ended: its time (--for) is over", intent_name(service->intent.kind));
+    service->intent = (struct intent){.kind = INTENT_AUTO};
+    core->ledger_dirty = true;
+}
+
+static void decide_one(struct core *core, size_t index, uint64_t now_ns)
+{
+    struct core_service *service = &core->services[index];
+    const struct service_conf *conf = conf_of(core, index);
+    struct decision *decision = &service->decision;
+    end_expired(core, index, now_ns);
+    enum target from = decision->target;
+    if (decision_step(decision, conf, &core->gates[index], &service->intent, ms_of(now_ns))) {
+        core_transition(core, index, from, now_ns);
+    }
+}
+
+void core_find_next_ms(struct core *core, uint64_t now_ms)
+{
+    core->next_ms =
+        core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN ? UINT64_MAX : core->snapshot_at_ms;
+    core_lower(&core->next_ms, loader_next_ms(&core->loader));
+    for (size_t i = 0; i < core->config->probe_count; i++) {
+        core_lower(&core->next_ms, health_next_ms(&core->healths[i], &core->config->probes[i]));
+    }
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        const struct core_service *service = &core->services[i];
+        core_lower(&core->next_ms, decision_next_ms(&service->decision, conf_of(core, i),
+                                                    &service->intent, now_ms));
+        if (service->look_again_ms != 0) {
+            core_lower(&core->next_ms, service->look_again_ms);
+        }
+    }
+}
+
+void core_decide(struct core *core, uint64_t now_ns)
+{
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        size_t index = core->config->service_order[i];
+        core->gates[index] = gate_of(conf_of(core, index), core->healths, core->gates);
+        if (!core->stopping || conf_of(core, index)->on_exit == ON_EXIT_KEEP) {
+            decide_one(core, index, now_ns);
+        }
+    }
+    core->evidence_ns = 0;
+    core->decided_ns = now_ns;
+}
