@@ -1,6 +1,6 @@
 // The kernel's messages about sockets and addresses: whatever is in them, nothing beyond them is
 // read. (They come from the kernel; this guards against our own mistakes of length.)
-#include "probes/address.h"
+#include "probes/address_message.h"
 #include "probes/udp_watch.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 // The crash watch: what the kernel says of a server's end, and what comes of it.
-#include "probes/address.h"
+#include "probes/address_message.h"
 #include "probes/selfcheck.h"
 #include "probes/udp_watch.h"
 #include "tests/unit/http_server.h"

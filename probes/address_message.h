@@ -1,7 +1,7 @@
 // The kernel's list of addresses, read as the `address` probe needs it. Pure.
 #pragma once
 
-#include "base/keys.h"
+#include "base/endpoint.h"
 
 #include <linux/netlink.h>
 
