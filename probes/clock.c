@@ -1,6 +1,7 @@
 // The `clock` probe: the kernel says that its clock is synchronised, and within `max_offset`.
 // Tokens and certificates are only as good as the clock that judges them.
 #include "probes/clock.h"
+#include "probes/probe.h"
 #include "probes/types.h"
 
 #include <errno.h>

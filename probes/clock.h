@@ -1,7 +1,7 @@
 // What the `clock` probe makes of the kernel's word on its clock.
 #pragma once
 
-#include "probes/probe.h"
+#include "probes/verdict.h"
 
 #include <sys/timex.h>
 

@@ -3,6 +3,7 @@
 // asked for again over TCP. Each check has a fresh socket, so a fresh source port.
 #include "probes/channel.h"
 #include "probes/dns_query.h"
+#include "probes/probe.h"
 #include "probes/types.h"
 
 #include <assert.h>

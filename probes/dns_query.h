@@ -3,7 +3,8 @@
 #pragma once
 
 #include "dns/wire.h"
-#include "probes/probe.h"
+#include "probes/conf.h"
+#include "probes/verdict.h"
 
 #define DNS_RCODES_MAX     8
 #define DNS_QUERY_MAX      512 // bytes; a name, a type, a class and an OPT record always fit

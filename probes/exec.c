@@ -5,6 +5,7 @@
 // with it: when it has exited, or with SIGKILL at the timeout. A pidfd tells of its end, and it is
 // reaped only after its group is killed, so that the group's number can be nobody else's by then.
 // What holds on to its output keeps nobody waiting. Nothing of ours is open in it.
+#include "probes/probe.h"
 #include "probes/types.h"
 
 #include <ctype.h>

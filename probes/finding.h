@@ -1,7 +1,7 @@
 // What a pure judgement says about one thing that was seen, before it becomes a probe's verdict.
 #pragma once
 
-#include "probes/probe.h"
+#include "probes/verdict.h"
 
 struct finding {
     enum verdict_kind kind;
@@ -12,6 +12,3 @@ struct finding {
 // Fills out; format as printf's. Text that does not fit is cut.
 __attribute__((format(printf, 4, 5))) void finding_set(struct finding *out, enum verdict_kind kind,
                                                        const char *code, const char *format, ...);
-
-// A system error as probe_error() words and sorts it.
-void finding_error(struct finding *out, int error, const char *attempted);

@@ -1,6 +1,7 @@
 // The `http` probe: one request, judged by its status, its headers and its body; over TLS also by
 // what a `tls` probe would ask of the certificate.
 #include "probes/http_match.h"
+#include "probes/probe.h"
 #include "probes/transfer.h"
 #include "probes/types.h"
 

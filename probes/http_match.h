@@ -1,6 +1,7 @@
 // What an `http` probe expects of an answer, and whether an answer is so. Pure.
 #pragma once
 
+#include "base/error.h"
 #include "probes/finding.h"
 
 #include <regex.h>

@@ -2,6 +2,7 @@
 // only then what the token says.
 #include "probes/jwt.h"
 
+#include "base/keys.h"
 #include "probes/certificate.h"
 
 #include <assert.h>

@@ -12,6 +12,7 @@
 // the token in it.
 #pragma once
 
+#include "base/error.h"
 #include "probes/finding.h"
 
 #include <jansson.h>

@@ -21,6 +21,7 @@
 
 #include "base/random.h"
 #include "probes/selfcheck.h"
+#include "probes/system_error.h"
 #include "probes/watch.h"
 
 #include <assert.h>
@@ -248,6 +249,13 @@ void probe_verdict(struct probe *probe, enum verdict_kind kind, const char *code
     vsnprintf(verdict.cause, sizeof verdict.cause, cause, arguments);
     va_end(arguments);
     finish(probe, &verdict);
+}
+
+void probe_error(struct probe *probe, int error, const char *attempted)
+{
+    struct finding finding;
+    finding_error(&finding, error, attempted);
+    probe_verdict(probe, finding.kind, finding.code, "%s", finding.cause);
 }
 
 // How long a loop was kept from looking around by turns that were long. Many short ones, as in a

@@ -1,5 +1,6 @@
 // The `tcp` probe: connects to its target, and when told so sends some bytes and waits for others.
 #include "probes/channel.h"
+#include "probes/probe.h"
 #include "probes/types.h"
 
 #include <ctype.h>

@@ -1,5 +1,6 @@
 // The `tls` probe: a handshake with its target, judged as a strict client would, and by what the
 // operator asks of the certificate besides.
+#include "probes/probe.h"
 #include "probes/transfer.h"
 #include "probes/types.h"
 

@@ -1,6 +1,9 @@
 // See tls_peer.h.
 #include "probes/tls_peer.h"
 
+#include "probes/system_error.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -351,7 +354,7 @@ static void explain_verification(const struct tls_peer *peer, time_t now, struct
         explain_issuer(peer, out);
         return;
     case X509_V_ERR_OUT_OF_MEM:
-        finding_error(out, UV_ENOMEM, "verify the certificate");
+        finding_error(out, -ENOMEM, "verify the certificate");
         return;
     default:
         finding_set(out, VERDICT_FAIL, "certificate", "%s: %s (%.60s, issuer %.60s)", which(peer),

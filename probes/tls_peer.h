@@ -6,6 +6,7 @@
 #pragma once
 
 #include "probes/certificate.h"
+#include "probes/conf.h"
 #include "probes/finding.h"
 
 #define TLS_PINS_MAX 4

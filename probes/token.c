@@ -13,6 +13,7 @@
 // is wiped when a check ends.
 #include "probes/jwt.h"
 #include "probes/oauth.h"
+#include "probes/probe.h"
 #include "probes/secret.h"
 #include "probes/transfer.h"
 #include "probes/types.h"

@@ -6,6 +6,7 @@
 #include "probes/transfer.h"
 
 #include "probes/received.h"
+#include "probes/system_error.h"
 
 #include <assert.h>
 #include <curl/curl.h>

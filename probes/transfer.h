@@ -10,6 +10,8 @@
 #include "probes/tls_peer.h"
 #include "probes/trust.h"
 
+#include <uv.h>
+
 #define TRANSFER_URL_MAX       512
 #define TRANSFER_HOST_MAX      256
 #define TRANSFER_WHAT_MAX      160

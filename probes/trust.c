@@ -1,6 +1,8 @@
 // See trust.h. A file counts as changed when its time, its size or its inode has.
 #include "probes/trust.h"
 
+#include "probes/system_error.h"
+
 #include <curl/curl.h>
 #include <errno.h>
 #include <openssl/err.h>
@@ -72,7 +74,7 @@ struct x509_store_st *trust_store(struct trust *trust, const char *path, struct 
     const char *name = path[0] ? path : system_anchors();
     struct trust_file *file = find(trust, name);
     if (!file) {
-        finding_error(out, UV_ENOMEM, "read the CA file");
+        finding_error(out, -ENOMEM, "read the CA file");
         return NULL;
     }
     if (stat(name, &now) < 0 || access(name, R_OK) < 0) {

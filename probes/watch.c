@@ -1,17 +1,13 @@
 #include "probes/watch.h"
 
+#include "probes/system_error.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define READS_MAX    16    // in one turn of the loop
 #define RECEIVED_MAX 65536 // from a server that should be silent
-
-unsigned probe_watch_tcp(const struct probe_conf *conf)
-{
-    (void)conf;
-    return PROBE_WATCH_TCP;
-}
 
 unsigned watch_wanted(const struct probe_conf *conf)
 {

@@ -11,6 +11,9 @@
 #pragma once
 
 #include "controller/core/core.h"
+#include "dns/responder/counters.h"
+
+#include <uv.h>
 
 #define API_SOCKET "popgate.sock"
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "controller/core/core.h"
+#include "dns/responder/counters.h"
 
 #include <time.h>
 

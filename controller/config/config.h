@@ -4,8 +4,8 @@
 // configuration that comes out of it needs no further checking by anyone.
 #pragma once
 
-#include "dns/responder/responder.h"
-#include "probes/probe.h"
+#include "dns/responder/zone.h"
+#include "probes/conf.h"
 
 #define SERVICE_NAME_MAX 32
 #define PATH_LEN_MAX     108 // of sun_path

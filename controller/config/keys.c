@@ -1,6 +1,7 @@
 // What each section of popgate.conf may say: its keys, their kinds, ranges and defaults.
 #include "controller/config/build.h"
 #include "controller/config/values.h"
+#include "dns/responder/responder.h"
 
 #include <string.h>
 

@@ -5,7 +5,8 @@
 // called blind, not the service down.
 #pragma once
 
-#include "probes/probe.h"
+#include "probes/conf.h"
+#include "probes/verdict.h"
 
 // Ordered from worst to best; unknown: never settled.
 enum health_state { HEALTH_UNKNOWN, HEALTH_DOWN, HEALTH_DEGRADED, HEALTH_UP };

@@ -9,6 +9,7 @@
 #include "controller/core/core.h"
 
 #include "dns/responder/publish.h"
+#include "dns/responder/responder.h"
 
 struct identity;
 

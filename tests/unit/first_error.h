@@ -1,7 +1,7 @@
 // The first error in a probe's configuration, for tests that are about one.
 #pragma once
 
-#include "probes/probe.h"
+#include "probes/conf.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,6 @@
 // The scheduler: when checks start and end, seen through a probe type that does what a test says.
 #include "probes/scheduler.h"
+#include "probes/system_error.h"
 
 #include "tests/unit/first_error.h"
 
