@@ -8,12 +8,8 @@
 // A coded line has four digits and a mark before its text.
 #define PREFIX_LENGTH 5
 
-enum {
-    CODE_GREETING = 1,
-    CODE_PROTOCOL = 1002,
-    CODE_PROTOCOL_DETAIL = 1006,
-    CODE_ROUTE = 1007,
-};
+// The first failure, and the first that is no command.
+enum { CODES_FAILURE = 8000, CODES_SYNTAX = 9000 };
 
 static bool is_digit(char c)
 {
@@ -121,16 +117,16 @@ void bird_reader_feed(struct bird_reader *reader, const char *bytes, size_t leng
 enum bird_outcome bird_outcome(unsigned code)
 {
     switch (code) {
-    case 8001:
+    case BIRD_CODE_NO_ROUTE:
         return BIRD_NO_ROUTE;
-    case 8002:
+    case BIRD_CODE_CONFIG_ERROR:
         return BIRD_CONFIG_ERROR;
-    case 8003:
+    case BIRD_CODE_NO_PROTOCOL:
         return BIRD_NO_PROTOCOL;
-    case 8007:
+    case BIRD_CODE_ACCESS_DENIED:
         return BIRD_ACCESS_DENIED;
     default:
-        return code < 8000 ? BIRD_OK : code < 9000 ? BIRD_RUNTIME : BIRD_SYNTAX;
+        return code < CODES_FAILURE ? BIRD_OK : code < CODES_SYNTAX ? BIRD_RUNTIME : BIRD_SYNTAX;
     }
 }
 
@@ -198,7 +194,7 @@ static size_t trimmed_length(const char *text)
 bool bird_parse_protocol(const struct bird_line *line, struct bird_protocol *out)
 {
     assert(line && out);
-    if (!is_of_reply(line, CODE_PROTOCOL)) {
+    if (!is_of_reply(line, BIRD_CODE_PROTOCOL)) {
         return false;
     }
     struct bird_protocol row = {0};
@@ -222,7 +218,7 @@ bool bird_parse_protocol(const struct bird_line *line, struct bird_protocol *out
 // The value of "  Label:   value", or NULL if the row has another label.
 static const char *labelled(const struct bird_line *line, const char *label)
 {
-    if (!is_of_reply(line, CODE_PROTOCOL_DETAIL)) {
+    if (!is_of_reply(line, BIRD_CODE_PROTOCOL_DETAIL)) {
         return NULL;
     }
     const char *text = skip_spaces(line->text);
@@ -263,7 +259,7 @@ static const char *take_number(const char *text, uint64_t max, uint64_t *out)
 bool bird_parse_route(const struct bird_line *line, struct bird_route *out)
 {
     assert(line && out);
-    if (!is_of_reply(line, CODE_ROUTE) || line->text[0] == '\t') {
+    if (!is_of_reply(line, BIRD_CODE_ROUTE) || line->text[0] == '\t') {
         return false;
     }
     const char *open = strstr(line->text, " [");
@@ -285,7 +281,7 @@ bool bird_parse_route(const struct bird_line *line, struct bird_route *out)
 bool bird_parse_greeting(const struct bird_line *line, struct bird_version *out)
 {
     assert(line && out);
-    if (line->kind != BIRD_LAST || line->code != CODE_GREETING ||
+    if (line->kind != BIRD_LAST || line->code != BIRD_CODE_GREETING ||
         !starts_with(line->text, "BIRD ")) {
         return false;
     }

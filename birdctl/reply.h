@@ -56,21 +56,44 @@ enum bird_end {
     BIRD_END_LOST,  // the connection went before it: BIRD may or may not have done it
 };
 
+// The reply codes that mean something to us (BIRD's doc/reply_codes). Below 1000 are reports of
+// success, 1xxx are rows, 2xxx headings, 8xxx failures and 9xxx commands that are no commands.
+enum bird_code {
+    BIRD_CODE_OK = 0,
+    BIRD_CODE_GREETING = 1,
+    BIRD_CODE_READING = 2, // the configuration
+    BIRD_CODE_RECONFIGURED = 3,
+    BIRD_CODE_ALREADY_DISABLED = 8,
+    BIRD_CODE_DISABLED = 9,
+    BIRD_CODE_ALREADY_ENABLED = 10,
+    BIRD_CODE_ENABLED = 11,
+    BIRD_CODE_CONFIG_OK = 20, // of a check
+    BIRD_CODE_PROTOCOL = 1002,
+    BIRD_CODE_PROTOCOL_DETAIL = 1006,
+    BIRD_CODE_ROUTE = 1007,
+    BIRD_CODE_PROTOCOL_HEADING = 2002,
+    BIRD_CODE_NO_ROUTE = 8001, // the network is not in the table
+    BIRD_CODE_CONFIG_ERROR = 8002,
+    BIRD_CODE_NO_PROTOCOL = 8003, // none matches
+    BIRD_CODE_ACCESS_DENIED = 8007,
+    BIRD_CODE_SYNTAX = 9001,
+};
+
 // What a reply code asks of us, by number only (the texts differ between versions).
 enum bird_outcome {
-    BIRD_OK,            // any below 8000: done
-    BIRD_NO_PROTOCOL,   // 8003
-    BIRD_NO_ROUTE,      // 8001: the network is not in the table
-    BIRD_CONFIG_ERROR,  // 8002
-    BIRD_ACCESS_DENIED, // 8007
-    BIRD_SYNTAX,        // 9xxx
-    BIRD_RUNTIME,       // any other 8xxx
+    BIRD_OK, // any below 8000: done
+    BIRD_NO_PROTOCOL,
+    BIRD_NO_ROUTE,
+    BIRD_CONFIG_ERROR,
+    BIRD_ACCESS_DENIED,
+    BIRD_SYNTAX,  // any from 9000
+    BIRD_RUNTIME, // any other from 8000
 };
 enum bird_outcome bird_outcome(unsigned code);
 
 // The bird_parse_ functions return whether the line is such a row, and fill out only then.
 
-// A row of `show protocols` (1002), e.g. "up1  BGP  ---  up  00:22:45.151  Established". The time
+// A row of `show protocols`, e.g. "up1  BGP  ---  up  00:22:45.151  Established". The time
 // may be of several words (`timeformat protocol`), info may be empty, and is cut to its array.
 struct bird_protocol {
     char name[BIRD_NAME_MAX], type[24], table[BIRD_NAME_MAX], info[64];
@@ -79,10 +102,10 @@ struct bird_protocol {
 };
 bool bird_parse_protocol(const struct bird_line *line, struct bird_protocol *out);
 
-// Of `show protocols all` (1006): "Description:    popgate 0123abcd" (cut to size).
+// Of `show protocols all`: "Description:    popgate 0123abcd" (cut to size).
 bool bird_parse_description(const struct bird_line *line, char *out, size_t size);
 
-// Of `show route` (1007): the name in brackets of one route's line, and whether it is the best:
+// Of `show route`: the name in brackets of one route's line, and whether it is the best:
 // "*", or "!" when it is but the kernel refused it. Lines without a route (table headings,
 // nexthops, counts) return false.
 struct bird_route {

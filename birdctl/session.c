@@ -27,8 +27,8 @@
 #define INPUT_MAX  16384
 #define QUOTED_MAX 65 // of BIRD's words in a reason
 
-#define ECHO_COMMAND "echo all 4096"
-#define ECHO_MAJOR   2 // 3.x has no such command (bird-facts 8)
+#define ECHO_BYTES 4096
+#define ECHO_MAJOR 2 // 3.x has no such command (bird-facts 8)
 
 enum state { RESTING, CONNECTING, GREETING, READY, CLOSED };
 
@@ -409,9 +409,10 @@ static void pump(struct bird_session *session)
 
 static void ask_for_echo(struct bird_session *session)
 {
-    static const char command[] = ECHO_COMMAND "\n";
-    const size_t length = sizeof command - 1;
-    memcpy(session->output, command, length);
+    const struct bird_command command = bird_echo(ECHO_BYTES);
+    const size_t length = strlen(command.text) + 1;
+    memcpy(session->output, command.text, length - 1);
+    session->output[length - 1] = '\n';
     sent_add(&session->sent, (struct sent){0, now_ms(session), length, true});
     watch(session);
     write_output(session, length);

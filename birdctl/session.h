@@ -8,12 +8,12 @@
 // The program must ignore SIGPIPE. Everything happens on the loop's thread.
 #pragma once
 
+#include "birdctl/command.h"
 #include "birdctl/reply.h"
 
 #include <uv.h>
 
-#define BIRD_COMMAND_MAX 256
-#define BIRD_REASON_MAX  512
+#define BIRD_REASON_MAX 512
 
 struct bird_session;
 

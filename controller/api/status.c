@@ -294,7 +294,7 @@ static void protocols(struct json_writer *writer, const struct core *core, size_
         for (unsigned family = 0; family < FAMILIES; family++) {
             if (conf->has_family[family]) {
                 char name[BIRD_PROTOCOL_MAX];
-                birdconf_protocol_name(conf, family, leg == LEG_DRAIN, name);
+                names_protocol(conf, family, leg, name);
                 jw_string(writer, name,
                           states[core->announcer->services[index].legs[leg].state[family]]);
             }

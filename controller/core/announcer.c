@@ -21,8 +21,7 @@ static void list_protocols(struct announcer *announcer)
                 struct announcer_protocol *protocol =
                     &announcer->protocols[announcer->protocol_count++];
                 *protocol = (struct announcer_protocol){.service = i, .family = family, .leg = leg};
-                birdconf_protocol_name(&config->services[i], family, leg == LEG_DRAIN,
-                                       protocol->name);
+                names_protocol(&config->services[i], family, leg, protocol->name);
             }
         }
     }
@@ -173,12 +172,11 @@ static bool is_current(const struct announcer *announcer, const struct leg *leg)
 
 static bool row_of_no_service(struct announcer *announcer, const char *name, bool up)
 {
-    static const char ours[] = "popgate_";
-    if (strcmp(name, "popgate4_pipe") == 0 || strcmp(name, "popgate6_pipe") == 0) {
+    if (names_is_pipe(name)) {
         announcer->pipes_off = announcer->pipes_off || !up;
         return !up;
     }
-    if (up && strncmp(name, ours, sizeof ours - 1) == 0) {
+    if (up && names_is_ours(name)) {
         snprintf(announcer->stray, sizeof announcer->stray, "%s", name);
         return true;
     }
@@ -227,8 +225,8 @@ bool announcer_snapshot_end(struct announcer *announcer)
 
 void announcer_reply_line(struct announcer *announcer, unsigned code, const char *text)
 {
-    enum { ALREADY_DISABLED = 8, DISABLED = 9, ALREADY_ENABLED = 10, ENABLED = 11 };
-    if (code < ALREADY_DISABLED || code > ENABLED) {
+    bool off = code == BIRD_CODE_ALREADY_DISABLED || code == BIRD_CODE_DISABLED;
+    if (!off && code != BIRD_CODE_ALREADY_ENABLED && code != BIRD_CODE_ENABLED) {
         return;
     }
     char name[BIRD_PROTOCOL_MAX];
@@ -244,9 +242,9 @@ void announcer_reply_line(struct announcer *announcer, unsigned code, const char
     }
     enum leg_state *state =
         &announcer->services[found->service].legs[found->leg].state[found->family];
-    if (code == ALREADY_DISABLED || code == DISABLED) {
+    if (off) {
         *state = LEG_OFF;
-    } else if (code == ENABLED || *state != LEG_ON) {
+    } else if (code == BIRD_CODE_ENABLED || *state != LEG_ON) {
         *state = LEG_STARTING;
     }
 }
@@ -369,10 +367,11 @@ static void order_leg(struct announcer *announcer, struct orders *orders, size_t
     // What is seen to be on goes before what is off in all likelihood.
     bool urgent = !enable && (leg->unanswered > 0 || has_state(announcer, service, leg, LEG_ON) ||
                               has_state(announcer, service, leg, LEG_STARTING));
+    char pattern[BIRD_PROTOCOL_MAX];
+    names_pattern(&announcer->config->services[service], name, pattern);
     orders_put(orders, ORDER_LINK_ACT, urgent,
                order_token(enable ? ORDER_ENABLE : ORDER_DISABLE, service, name),
-               "%s \"popgate_%s_v?%s\"", enable ? "enable" : "disable",
-               announcer->config->services[service].symbol, name == LEG_DRAIN ? "_drain" : "");
+               enable ? bird_enable(pattern) : bird_disable(pattern));
     announcer->unanswered++;
     sent(announcer, &announcer->services[service].legs[name], enable);
 }
@@ -420,11 +419,11 @@ static void plan_mass(struct announcer *announcer, struct orders *orders)
     size_t all = announcer->config->service_count;
     if (twins > 0) {
         orders_put(orders, ORDER_LINK_ACT, true, order_token(ORDER_DISABLE, all, ANNOUNCER_PART),
-                   "disable \"popgate_*_drain\"");
+                   bird_disable(NAMES_TWINS));
         announcer->unanswered++;
     }
     orders_put(orders, ORDER_LINK_ACT, true, order_token(ORDER_DISABLE, all, ANNOUNCER_MASS),
-               "disable \"popgate_*\"");
+               bird_disable(NAMES_ALL));
     announcer->unanswered++;
     announcer->mass_unanswered = true;
     for (size_t i = 0; i < announcer->queue_length; i++) {
@@ -442,15 +441,15 @@ static void plan_others(struct announcer *announcer, struct orders *orders)
     if (announcer->pipes_off) {
         orders_put(orders, ORDER_LINK_ACT, false,
                    order_token(ORDER_ENABLE, announcer->config->service_count, ANNOUNCER_PART),
-                   "enable \"popgate?_pipe\"");
+                   bird_enable(NAMES_PIPES));
         announcer->unanswered++;
         announcer->pipes_off = false;
     }
     if (announcer->stray[0] != '\0') {
-        orders_put(orders, ORDER_LINK_ACT, true,
-                   order_token(ORDER_DISABLE, announcer->config->service_count, ANNOUNCER_PART),
-                   "disable \"%s\"", announcer->stray);
-        announcer->unanswered++;
+        announcer->unanswered +=
+            orders_put(orders, ORDER_LINK_ACT, true,
+                       order_token(ORDER_DISABLE, announcer->config->service_count, ANNOUNCER_PART),
+                       bird_disable(announcer->stray));
         announcer->stray[0] = '\0';
     }
 }

@@ -22,8 +22,6 @@ enum leg_state {
     LEG_ON,
 };
 
-enum leg_name { LEG_PRIMARY, LEG_DRAIN, LEGS };
-
 struct leg {
     enum leg_state state[FAMILIES];                      // of families that the service has
     enum { LEG_IDLE, LEG_ENABLING, LEG_DISABLING } sent; // the last command not yet answered

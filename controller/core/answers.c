@@ -89,7 +89,7 @@ static void protocol_row(struct core *core, const struct bird_line *line, uint64
 static void revision_line(struct core *core, const struct bird_line *line)
 {
     char text[64];
-    static const char ours[] = "popgate ";
+    static const char ours[] = NAMES_DESCRIPTION;
     if (bird_parse_description(line, text, sizeof text) &&
         strncmp(text, ours, sizeof ours - 1) == 0) {
         snprintf(core->revision, sizeof core->revision, "%.*s", (int)sizeof core->revision - 1,

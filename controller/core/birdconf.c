@@ -42,22 +42,12 @@
 
 // The lines by which a file's variable parts are found again.
 #define REVISION_LINE    "# Revision "
-#define DESCRIPTION_LINE "    description \"popgate "
+#define DESCRIPTION_LINE "    description \"" NAMES_DESCRIPTION
 #define DISABLED_LINE    "    disabled "
 #define STATIC_LINE      "protocol static "
 #define ROUTE_LINE       "    route "
 
-static const char *const family_name[FAMILIES] = {[FAMILY_V4] = "v4", [FAMILY_V6] = "v6"};
-static const char *const family_table[FAMILIES] = {
-    [FAMILY_V4] = "popgate4", [FAMILY_V6] = "popgate6"};
 static const char *const family_channel[FAMILIES] = {[FAMILY_V4] = "ipv4", [FAMILY_V6] = "ipv6"};
-
-void birdconf_protocol_name(const struct service_conf *service, enum family family, bool drain,
-                            char out[BIRD_PROTOCOL_MAX])
-{
-    snprintf(out, BIRD_PROTOCOL_MAX, "popgate_%s_%s%s", service->symbol, family_name[family],
-             drain ? "_drain" : "");
-}
 
 // --- rendering -----------------------------------------------------------------------------------
 
@@ -90,11 +80,12 @@ static void print_attributes(FILE *out, const struct attributes *attributes, uin
 }
 
 static void print_protocol(FILE *out, const struct config *config,
-                           const struct service_conf *service, enum family family, bool drain)
+                           const struct service_conf *service, enum family family,
+                           enum leg_name leg)
 {
     char protocol[BIRD_PROTOCOL_MAX];
     char text[PREFIX_TEXT_MAX];
-    birdconf_protocol_name(service, family, drain, protocol);
+    names_protocol(service, family, leg, protocol);
     fprintf(out,
             "\n" STATIC_LINE "%s {\n" DESCRIPTION_LINE NO_REVISION "\";\n" DISABLED_LINE SLOT_ON
             ";\n"
@@ -102,9 +93,10 @@ static void print_protocol(FILE *out, const struct config *config,
             "        table %s;\n"
             "        preference %d;\n"
             "        import filter {\n",
-            protocol, family_channel[family], family_table[family],
-            drain ? PREFERENCE_DRAIN : PREFERENCE);
-    print_attributes(out, drain ? &service->drain : &service->primary, config->bird.local_as);
+            protocol, family_channel[family], names_table(family),
+            leg == LEG_DRAIN ? PREFERENCE_DRAIN : PREFERENCE);
+    print_attributes(out, leg == LEG_DRAIN ? &service->drain : &service->primary,
+                     config->bird.local_as);
     fprintf(out, "            accept;\n        };\n    };\n");
     for (size_t i = 0; i < service->prefix_count; i++) {
         if (service->prefixes[i].family == family) {
@@ -119,14 +111,14 @@ static void print_table(FILE *out, enum family family, const char *main_table)
     // The main table's name between apostrophes: a name that is a keyword of BIRD works too.
     fprintf(out,
             "\n%s table %s;\n\n"
-            "protocol pipe %s_pipe {\n" DESCRIPTION_LINE NO_REVISION "\";\n"
+            "protocol pipe %s {\n" DESCRIPTION_LINE NO_REVISION "\";\n"
             "    table '%s';\n"
             "    peer table %s;\n"
             "    import all;\n"
             "    export none;\n"
             "}\n",
-            family_channel[family], family_table[family], family_table[family], main_table,
-            family_table[family]);
+            family_channel[family], names_table(family), names_pipe(family), main_table,
+            names_table(family));
 }
 
 static bool uses_family(const struct config *config, enum family family)
@@ -152,8 +144,8 @@ static void print_all(FILE *out, const struct config *config)
         const struct service_conf *service = &config->services[i];
         for (enum family family = FAMILY_V4; family < FAMILIES; family++) {
             if (service->has_family[family]) {
-                print_protocol(out, config, service, family, false);
-                print_protocol(out, config, service, family, true);
+                print_protocol(out, config, service, family, LEG_PRIMARY);
+                print_protocol(out, config, service, family, LEG_DRAIN);
             }
         }
     }

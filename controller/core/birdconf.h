@@ -7,12 +7,11 @@
 // birdconf_save() and birdconf_read().
 #pragma once
 
-#include "controller/config/config.h"
+#include "controller/core/names.h"
 
 // In runtime_dir. Its temporary name must not match the operator's include "bird*.conf".
 #define BIRDCONF_FILE "bird.conf"
 
-#define BIRD_PROTOCOL_MAX 64 // "popgate_" + symbol + "_v4_drain"
 #define REVISION_TEXT_MAX 20 // 16 hex digits
 
 struct birdconf {
@@ -26,10 +25,6 @@ struct birdconf {
     } * slots;         // sorted by protocol
     size_t slot_count;
 };
-
-// "popgate_<symbol>_v4", "popgate_<symbol>_v6_drain".
-void birdconf_protocol_name(const struct service_conf *service, enum family family, bool drain,
-                            char out[BIRD_PROTOCOL_MAX]);
 
 // Everything off. NULL only when out of memory.
 struct birdconf *birdconf_render(const struct config *config);

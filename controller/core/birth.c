@@ -54,11 +54,11 @@ static enum target adoptable(const struct core_start *start, size_t service)
     enum target target = TARGET_WITHDRAW;
     for (unsigned family = 0; family < FAMILIES; family++) {
         char name[BIRD_PROTOCOL_MAX];
-        birdconf_protocol_name(&start->config->services[service], family, false, name);
+        names_protocol(&start->config->services[service], family, LEG_PRIMARY, name);
         if (birdconf_get(start->former, name)) {
             return TARGET_ANNOUNCE;
         }
-        birdconf_protocol_name(&start->config->services[service], family, true, name);
+        names_protocol(&start->config->services[service], family, LEG_DRAIN, name);
         if (birdconf_get(start->former, name)) {
             target = TARGET_DEPREFERENCE;
         }

@@ -182,9 +182,9 @@ static void ask_snapshot(struct core *core)
     core->snapshot_in_turn = false;
     observed_snapshot_begin(core->observed);
     orders_put(&core->orders, ORDER_LINK_ASK, false, order_token(ORDER_PROTOCOLS, 0, 0),
-               "show protocols");
+               bird_show_protocols());
     orders_put(&core->orders, ORDER_LINK_ASK, false, order_token(ORDER_REVISION, 0, 0),
-               "show protocols all \"popgate?_pipe\"");
+               bird_show_protocols_all(NAMES_PIPES));
 }
 
 static void report_loading(struct core *core, uint64_t now_ns)

@@ -53,18 +53,15 @@ void guard_free(struct guard *guard)
     free(guard);
 }
 
-bool guard_command(struct guard *guard, char out[GUARD_COMMAND_MAX])
+bool guard_command(struct guard *guard, struct bird_command *out)
 {
     if (guard->asked > guard->prefix_count) {
         return false;
     }
     char text[PREFIX_TEXT_MAX];
-    if (guard->asked == 0) {
-        snprintf(out, GUARD_COMMAND_MAX, "show protocols");
-    } else {
-        snprintf(out, GUARD_COMMAND_MAX, "show route %s all",
-                 prefix_text(guard->prefixes[guard->asked - 1], text));
-    }
+    *out = guard->asked == 0
+               ? bird_show_protocols()
+               : bird_show_route(prefix_text(guard->prefixes[guard->asked - 1], text));
     guard->asked++;
     return true;
 }

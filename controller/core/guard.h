@@ -8,6 +8,7 @@
 
 #include "controller/config/config.h"
 
+#include "birdctl/command.h"
 #include "birdctl/reply.h"
 
 struct guard;
@@ -17,8 +18,7 @@ struct guard *guard_new(const struct config *config, const size_t *services, siz
 void guard_free(struct guard *guard);
 
 // The next command to send; replies must come in that order. false: all are out.
-#define GUARD_COMMAND_MAX 256
-bool guard_command(struct guard *guard, char out[GUARD_COMMAND_MAX]);
+bool guard_command(struct guard *guard, struct bird_command *out);
 
 void guard_line(struct guard *guard, const struct bird_line *line);
 void guard_end(struct guard *guard, bool complete);

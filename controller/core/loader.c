@@ -122,7 +122,8 @@ void loader_revision(struct loader *loader, const char *revision, uint64_t now_m
 
 void loader_reply_line(struct loader *loader, const struct bird_line *line)
 {
-    if (line->code == 8002 || line->code >= 9000) {
+    enum bird_outcome outcome = bird_outcome(line->code);
+    if (outcome == BIRD_CONFIG_ERROR || outcome == BIRD_SYNTAX) {
         snprintf(loader->message, sizeof loader->message, "%.*s", (int)sizeof loader->message - 1,
                  line->text);
     }
@@ -194,7 +195,7 @@ static void step(struct loader *loader, struct orders *orders, uint64_t now_ms)
     case LOAD_SAVING:
         if (loader->saved >= loader->version && loader->revision_known && orders_room(orders) > 0) {
             orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_CHECK, 0, 0),
-                       "configure check");
+                       bird_configure_check());
             loader->state = LOAD_CHECKING;
             loader->retry_at_ms = UINT64_MAX;
         }
@@ -211,7 +212,7 @@ static void step(struct loader *loader, struct orders *orders, uint64_t now_ms)
         if (loader->retry_at_ms == 0 && loader->saved >= loader->version &&
             orders_room(orders) > 0) {
             orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_CONFIGURE, 0, 0),
-                       "configure");
+                       bird_configure());
             loader->retry_at_ms = UINT64_MAX;
         }
         break;

@@ -1,5 +1,7 @@
 #include "controller/core/observed.h"
 
+#include "controller/core/names.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,11 +239,10 @@ void observed_plan(struct observed *observed, struct orders *orders, uint64_t ac
         }
         char text[PREFIX_TEXT_MAX];
         entry->asked = (uint32_t)actions;
-        orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_ROUTE, prefix, session),
-                   "show route %s export '%s'",
-                   prefix_text(observed->prefixes[prefix].prefix, text),
-                   observed->sessions[session].name);
-        observed->in_flight++;
+        observed->in_flight +=
+            orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_ROUTE, prefix, session),
+                       bird_show_export(prefix_text(observed->prefixes[prefix].prefix, text),
+                                        observed->sessions[session].name));
     }
 }
 
@@ -272,11 +273,10 @@ static void set_seen(struct observed *observed, struct seen_entry *entry, size_t
 {
     const struct seen_prefix *about = &observed->prefixes[prefix];
     const struct service_conf *service = &observed->config->services[about->service];
-    char primary[64];
-    char drain[64];
-    char family = about->prefix->family == FAMILY_V4 ? '4' : '6';
-    snprintf(primary, sizeof primary, "popgate_%s_v%c", service->symbol, family);
-    snprintf(drain, sizeof drain, "popgate_%s_v%c_drain", service->symbol, family);
+    char primary[BIRD_PROTOCOL_MAX];
+    char drain[BIRD_PROTOCOL_MAX];
+    names_protocol(service, about->prefix->family, LEG_PRIMARY, primary);
+    names_protocol(service, about->prefix->family, LEG_DRAIN, drain);
     if (observed->answer[0] == '\0') {
         entry->seen = SEEN_NONE;
     } else if (strcmp(observed->answer, primary) == 0) {

@@ -1,9 +1,8 @@
 #include "controller/core/order.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define INDEX_BITS 28
 #define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
@@ -46,19 +45,18 @@ size_t orders_room(const struct orders *orders)
     return orders->capacity - orders->count;
 }
 
-void orders_put(struct orders *orders, enum order_link link, bool urgent, uint64_t token,
-                const char *command, ...)
+bool orders_put(struct orders *orders, enum order_link link, bool urgent, uint64_t token,
+                struct bird_command command)
 {
     assert(orders_room(orders) > 0);
+    if (command.text[0] == '\0') {
+        return false;
+    }
     struct order *order = &orders->ring[(orders->first + orders->count) % orders->capacity];
     *order = (struct order){.link = link, .urgent = urgent, .token = token};
-    va_list args;
-    va_start(args, command);
-    int length = vsnprintf(order->command, sizeof order->command, command, args);
-    va_end(args);
-    assert(length >= 0 && (size_t)length < sizeof order->command);
-    (void)length;
+    memcpy(order->command, command.text, sizeof order->command);
     orders->count++;
+    return true;
 }
 
 bool orders_take(struct orders *orders, struct order *out)

@@ -1,11 +1,11 @@
 // What the pure parts want BIRD to be told: a queue of orders that the shell takes and sends. Pure.
 #pragma once
 
+#include "birdctl/command.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define ORDER_COMMAND_MAX 256
 
 enum order_kind {
     ORDER_ENABLE,
@@ -32,7 +32,7 @@ struct order {
     enum order_link link;
     bool urgent;
     uint64_t token;
-    char command[ORDER_COMMAND_MAX];
+    char command[BIRD_COMMAND_MAX];
 };
 
 struct orders {
@@ -44,8 +44,7 @@ bool orders_init(struct orders *orders, size_t capacity); // false: out of memor
 void orders_free(struct orders *orders);
 size_t orders_room(const struct orders *orders);
 
-// There must be room.
-__attribute__((format(printf, 5, 6))) void orders_put(struct orders *orders, enum order_link link,
-                                                      bool urgent, uint64_t token,
-                                                      const char *command, ...);
+// There must be room. A command that can't be said (it is empty) is not put: false.
+bool orders_put(struct orders *orders, enum order_link link, bool urgent, uint64_t token,
+                struct bird_command command);
 bool orders_take(struct orders *orders, struct order *out); // false: none

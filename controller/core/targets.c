@@ -11,9 +11,9 @@ void core_tell_announcer(struct core *core, size_t service)
     size_t off_before = core->loader.off_count;
     for (unsigned family = 0; family < FAMILIES; family++) {
         char name[BIRD_PROTOCOL_MAX];
-        birdconf_protocol_name(conf, family, false, name);
+        names_protocol(conf, family, LEG_PRIMARY, name);
         loader_set(&core->loader, name, target == TARGET_ANNOUNCE);
-        birdconf_protocol_name(conf, family, true, name);
+        names_protocol(conf, family, LEG_DRAIN, name);
         loader_set(&core->loader, name, target == TARGET_DEPREFERENCE);
     }
     if (target != TARGET_WITHDRAW) {

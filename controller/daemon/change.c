@@ -231,10 +231,10 @@ static bool start_guard(struct changes *changes, char error[ERROR_MAX])
 static void ask_guard(struct changes *changes)
 {
     enum { AT_ONCE = 8 };
-    char command[GUARD_COMMAND_MAX];
-    while (changes->unanswered < AT_ONCE && guard_command(changes->guard, command)) {
+    struct bird_command command;
+    while (changes->unanswered < AT_ONCE && guard_command(changes->guard, &command)) {
         changes->unanswered++;
-        if (changes->shell->ask(changes->arg, command) != 0) {
+        if (changes->shell->ask(changes->arg, command.text) != 0) {
             changes->unanswered--;
             guard_end(changes->guard, false);
         }

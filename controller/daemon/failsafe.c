@@ -39,7 +39,7 @@ static void on_link(void *arg, enum bird_link link, const char *reason,
     (void)version;
     snprintf(failsafe->reason, sizeof failsafe->reason, "%s", reason);
     if (link == BIRD_LINK_UP) {
-        bird_session_send(failsafe->session, "disable \"popgate_*\"", 0, true);
+        bird_session_send(failsafe->session, bird_disable(NAMES_ALL).text, 0, true);
     }
 }
 
@@ -158,7 +158,8 @@ int failsafe_withdraw_all(const char *config_path)
     signal(SIGPIPE, SIG_IGN);
     struct config *config = config_salvage(config_path, report, NULL);
     if (config == NULL) {
-        log_line(LOG_LEVEL_ERROR, "fail-safe: out of memory; run: birdc disable '\"popgate_*\"'");
+        log_line(LOG_LEVEL_ERROR, "fail-safe: out of memory; run: birdc '%s'",
+                 bird_disable(NAMES_ALL).text);
         return 1;
     }
     bool withdrawn = withdraw(config);

@@ -15,8 +15,8 @@ void model_init(struct model *model, const struct config *config)
         for (size_t j = 0; j < service->prefix_count; j++) {
             struct model_prefix *prefix = &model->prefixes[model->prefix_count++];
             prefix_text(&service->prefixes[j], prefix->text);
-            birdconf_protocol_name(service, service->prefixes[j].family, false, prefix->primary);
-            birdconf_protocol_name(service, service->prefixes[j].family, true, prefix->drain);
+            names_protocol(service, service->prefixes[j].family, LEG_PRIMARY, prefix->primary);
+            names_protocol(service, service->prefixes[j].family, LEG_DRAIN, prefix->drain);
             prefix->service = i;
         }
     }
@@ -130,7 +130,7 @@ bool model_switch(struct model *model, const char *pattern, bool enable)
             any = true;
         }
     }
-    if (model->pipes && fnmatch(pattern, "popgate4_pipe", 0) == 0) {
+    if (model->pipes && fnmatch(pattern, names_pipe(FAMILY_V4), 0) == 0) {
         model->pipe_enabled = enable;
         any = true;
     }
@@ -187,50 +187,54 @@ static void answer_switch(struct model *model, const struct answer *answer, cons
         before[i] = model->protocols[i].enabled;
     }
     if (!model_switch(model, pattern, enable)) {
-        say_last(answer, 8003, "No protocols match");
+        say_last(answer, BIRD_CODE_NO_PROTOCOL, "No protocols match");
         return;
     }
     for (size_t i = 0; i < model->protocol_count; i++) {
         if (fnmatch(pattern, model->protocols[i].name, 0) == 0) {
-            say(answer, before[i] == enable ? (enable ? 10 : 8) : (enable ? 11 : 9), "%s: %s%s",
-                model->protocols[i].name, before[i] == enable ? "already " : "",
+            say(answer,
+                before[i] == enable
+                    ? (enable ? BIRD_CODE_ALREADY_ENABLED : BIRD_CODE_ALREADY_DISABLED)
+                    : (enable ? BIRD_CODE_ENABLED : BIRD_CODE_DISABLED),
+                "%s: %s%s", model->protocols[i].name, before[i] == enable ? "already " : "",
                 enable ? "enabled" : "disabled");
         }
     }
-    say_last(answer, 0, "%s", "");
+    say_last(answer, BIRD_CODE_OK, "%s", "");
 }
 
 static void answer_protocols(const struct model *model, const struct answer *answer)
 {
-    say(answer, 2002, "Name       Proto      Table      State  Since         Info");
-    say(answer, 1002, "device1    Device     ---        up     00:22:45.151  ");
+    say(answer, BIRD_CODE_PROTOCOL_HEADING,
+        "Name       Proto      Table      State  Since         Info");
+    say(answer, BIRD_CODE_PROTOCOL, "device1    Device     ---        up     00:22:45.151  ");
     if (model->pipes) {
-        say(answer, 1002,
+        say(answer, BIRD_CODE_PROTOCOL,
             "popgate4_pipe Pipe       ---        %-6s 00:22:45.151  master4 <=> popgate4",
             model->pipe_enabled ? "up" : "down");
     }
     for (size_t i = 0; i < model->protocol_count; i++) {
-        say(answer, 1002, "%-10s Static     popgate4   %-6s 00:22:45.151  ",
+        say(answer, BIRD_CODE_PROTOCOL, "%-10s Static     popgate4   %-6s 00:22:45.151  ",
             model->protocols[i].name, model->protocols[i].enabled ? "up" : "down");
     }
     for (size_t i = 0; i < MODEL_SESSIONS; i++) {
-        say(answer, 1002, "up%zu        BGP        ---        %-6s 00:22:45.151  %s", i,
-            model->established[i] ? "up" : "start",
+        say(answer, BIRD_CODE_PROTOCOL, "up%zu        BGP        ---        %-6s 00:22:45.151  %s",
+            i, model->established[i] ? "up" : "start",
             model->established[i] ? "Established" : "Connect");
     }
-    say_last(answer, 0, "%s", "");
+    say_last(answer, BIRD_CODE_OK, "%s", "");
 }
 
 static void answer_revision(const struct model *model, const struct answer *answer)
 {
     if (!model->pipes) {
-        say_last(answer, 8003, "No protocols match");
+        say_last(answer, BIRD_CODE_NO_PROTOCOL, "No protocols match");
         return;
     }
-    say(answer, 1002,
+    say(answer, BIRD_CODE_PROTOCOL,
         "popgate4_pipe Pipe       ---        up     00:22:45.151  master4 <=> popgate4");
-    say(answer, 1006, "  Description:    popgate %s", model->revision);
-    say_last(answer, 0, "%s", "");
+    say(answer, BIRD_CODE_PROTOCOL_DETAIL, "  Description:    popgate %s", model->revision);
+    say_last(answer, BIRD_CODE_OK, "%s", "");
 }
 
 static void answer_route(const struct model *model, const struct answer *answer,
@@ -246,7 +250,7 @@ static void answer_route(const struct model *model, const struct answer *answer,
         abort();
     }
     if (!model->established[session]) {
-        say_last(answer, 9001, "No valid tables");
+        say_last(answer, BIRD_CODE_SYNTAX, "No valid tables");
         return;
     }
     for (size_t i = 0; i < model->prefix_count; i++) {
@@ -259,28 +263,28 @@ static void answer_route(const struct model *model, const struct answer *answer,
         if (protocol == NULL) {
             break;
         }
-        say(answer, 1007, "Table master4:");
-        say(answer, 1007, "%-20s blackhole [%s 00:22:45.151] * (260)", text, protocol);
-        say_last(answer, 0, "%s", "");
+        say(answer, BIRD_CODE_ROUTE, "Table master4:");
+        say(answer, BIRD_CODE_ROUTE, "%-20s blackhole [%s 00:22:45.151] * (260)", text, protocol);
+        say_last(answer, BIRD_CODE_OK, "%s", "");
         return;
     }
-    say_last(answer, 8001, "Network not found");
+    say_last(answer, BIRD_CODE_NO_ROUTE, "Network not found");
 }
 
 static void answer_configure(struct model *model, const struct answer *answer, bool check)
 {
     char message[ERROR_MAX];
     bool ok = !model->broken;
-    say(answer, 2, "Reading configuration from /etc/bird/bird.conf");
+    say(answer, BIRD_CODE_READING, "Reading configuration from /etc/bird/bird.conf");
     if (!check) {
         model_configure(model, &ok, message);
     }
     if (!ok) {
-        say_last(answer, 8002, "/etc/bird/bird.conf:12:1 syntax error");
+        say_last(answer, BIRD_CODE_CONFIG_ERROR, "/etc/bird/bird.conf:12:1 syntax error");
     } else if (check) {
-        say_last(answer, 20, "Configuration OK");
+        say_last(answer, BIRD_CODE_CONFIG_OK, "Configuration OK");
     } else {
-        say_last(answer, 3, "Reconfigured");
+        say_last(answer, BIRD_CODE_RECONFIGURED, "Reconfigured");
     }
 }
 

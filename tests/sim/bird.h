@@ -22,7 +22,7 @@ struct model_protocol {
 struct model_command {
     uint64_t token;
     uint64_t at_ns; // when BIRD gets round to it
-    char text[ORDER_COMMAND_MAX];
+    char text[BIRD_COMMAND_MAX];
 };
 
 struct model_connection {

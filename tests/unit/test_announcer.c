@@ -248,7 +248,7 @@ static void the_pattern_waits_for_room(void **state)
     (void)state;
     running(DNS_TWIN WEB_ON, TARGET_DEPREFERENCE, TARGET_ANNOUNCE);
     while (orders_room(&orders) > 1) {
-        orders_put(&orders, ORDER_LINK_ASK, false, 0, "x");
+        orders_put(&orders, ORDER_LINK_ASK, false, 0, (struct bird_command){"x"});
     }
     announcer_set_target(announcer, DNS, WITHDRAW);
     announcer_set_target(announcer, WEB, WITHDRAW);

@@ -33,11 +33,11 @@ static struct {
     } protocols[PROTOCOLS];
     size_t count;
     char revision[REVISION_TEXT_MAX];
-    unsigned refusal;             // reply code to every switch; 0: none
-    bool lies;                    // says that it switches, and does not
-    unsigned check;               // reply code to `configure check`
-    unsigned switches;            // commands that switch
-    char last[ORDER_COMMAND_MAX]; // of those
+    unsigned refusal;            // reply code to every switch; 0: none
+    bool lies;                   // says that it switches, and does not
+    unsigned check;              // reply code to `configure check`
+    unsigned switches;           // commands that switch
+    char last[BIRD_COMMAND_MAX]; // of those
 } bird;
 
 static void bird_gets(const struct birdconf *file)
@@ -802,8 +802,8 @@ static void orders_come_out_as_they_were_put_in(void **state)
     struct orders orders;
     assert_true(orders_init(&orders, 3));
     for (unsigned i = 0; i < 10; i++) {
-        orders_put(&orders, ORDER_LINK_ASK, false, i, "first %u", i);
-        orders_put(&orders, ORDER_LINK_ASK, false, i, "second %u", i);
+        orders_put(&orders, ORDER_LINK_ASK, false, i, (struct bird_command){"first"});
+        orders_put(&orders, ORDER_LINK_ASK, false, i, (struct bird_command){"second"});
         assert_int_equal(orders_room(&orders), 1);
         struct order order;
         assert_true(orders_take(&orders, &order));

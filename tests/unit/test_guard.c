@@ -29,9 +29,9 @@ static int stop(void **state)
 
 static void expect_command(const char *expected)
 {
-    char command[GUARD_COMMAND_MAX];
-    assert_true(guard_command(guard, command));
-    assert_string_equal(command, expected);
+    struct bird_command command;
+    assert_true(guard_command(guard, &command));
+    assert_string_equal(command.text, expected);
 }
 
 static void line(unsigned code, const char *text)
@@ -63,11 +63,11 @@ static void route_from(const char *text)
 static void it_asks_for_the_protocols_and_then_for_each_prefix_of_these_services(void **state)
 {
     (void)state;
-    char command[GUARD_COMMAND_MAX];
+    struct bird_command command;
     expect_command("show protocols");
     expect_command("show route 192.0.2.1/32 all");
     expect_command("show route 2001:db8::1/128 all");
-    assert_false(guard_command(guard, command));
+    assert_false(guard_command(guard, &command));
 }
 
 static void it_passes_when_every_prefix_has_a_path_from_a_routing_protocol(void **state)

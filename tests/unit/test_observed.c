@@ -116,6 +116,20 @@ static void a_session_that_comes_up_is_looked_at_for_every_prefix(void **state)
     expect_no_order(&orders);
 }
 
+static void a_session_whose_name_can_t_be_asked_for_stays_unknown(void **state)
+{
+    (void)state;
+    observed_snapshot_begin(observed);
+    row("a'b", "BGP", true);
+    row("up1", "BGP", true);
+    assert_true(observed_snapshot_end(observed));
+    observed_look(observed, 1);
+    observed_plan(observed, &orders, 0);
+    expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    assert_int_equal(observed_view(observed, WEB, TARGET_WITHDRAW).unknown, 2);
+    assert_int_equal(observed->in_flight, 3);
+}
+
 static void only_bgp_protocols_are_sessions(void **state)
 {
     (void)state;
@@ -393,6 +407,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_session_that_comes_up_is_looked_at_for_every_prefix),
+        TEST(a_session_whose_name_can_t_be_asked_for_stays_unknown),
         TEST(only_bgp_protocols_are_sessions),
         TEST_WITH_TWO_WANTED(only_sessions_that_were_named_are_watched),
         TEST(until_looked_up_nothing_is_known),

@@ -1,0 +1,34 @@
+// BIRD's control protocol, the asking half: every command that we ever give, and the only place
+// that spells one. Pure.
+//
+// Names go between quotes, so that one that BIRD does not know is no syntax error (bird-facts 9).
+// BIRD's quotes know no escape; a name that can't stand between them (it came from elsewhere: a
+// protocol has no such name) makes no command at all, rather than another one.
+#pragma once
+
+#include <stdbool.h>
+
+#define BIRD_COMMAND_MAX 256
+
+// One line without its newline. Empty: what was asked for can't be said in a command.
+struct bird_command {
+    char text[BIRD_COMMAND_MAX];
+};
+
+// Of the protocols that match the pattern ('*' and '?'), every one; replies name each.
+struct bird_command bird_enable(const char *pattern);
+struct bird_command bird_disable(const char *pattern);
+
+struct bird_command bird_show_protocols(void);
+struct bird_command bird_show_protocols_all(const char *pattern);
+
+// Routes to exactly this prefix ("192.0.2.1/32"): all there are with their attributes; or the one
+// that is exported to a BGP session.
+struct bird_command bird_show_route(const char *prefix);
+struct bird_command bird_show_export(const char *prefix, const char *session);
+
+struct bird_command bird_configure_check(void);
+struct bird_command bird_configure(void);
+
+// BIRD's log on this connection, from a ring of so many bytes (2.x only).
+struct bird_command bird_echo(unsigned bytes);

@@ -1,0 +1,50 @@
+#include "controller/core/names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char ours[] = "popgate_";
+static const char *const leg_suffix[LEGS] = {[LEG_PRIMARY] = "", [LEG_DRAIN] = "_drain"};
+
+void names_protocol(const struct service_conf *service, enum family family, enum leg_name leg,
+                    char out[BIRD_PROTOCOL_MAX])
+{
+    snprintf(out, BIRD_PROTOCOL_MAX, "%s%s_%s%s", ours, service->symbol, names_family(family),
+             leg_suffix[leg]);
+}
+
+void names_pattern(const struct service_conf *service, enum leg_name leg,
+                   char out[BIRD_PROTOCOL_MAX])
+{
+    snprintf(out, BIRD_PROTOCOL_MAX, "%s%s_v?%s", ours, service->symbol, leg_suffix[leg]);
+}
+
+const char *names_family(enum family family)
+{
+    static const char *const names[FAMILIES] = {[FAMILY_V4] = "v4", [FAMILY_V6] = "v6"};
+    return names[family];
+}
+
+const char *names_table(enum family family)
+{
+    static const char *const names[FAMILIES] = {[FAMILY_V4] = "popgate4", [FAMILY_V6] = "popgate6"};
+    return names[family];
+}
+
+const char *names_pipe(enum family family)
+{
+    static const char *const names[FAMILIES] = {
+        [FAMILY_V4] = "popgate4_pipe", [FAMILY_V6] = "popgate6_pipe"};
+    return names[family];
+}
+
+bool names_is_pipe(const char *protocol)
+{
+    return strcmp(protocol, names_pipe(FAMILY_V4)) == 0 ||
+           strcmp(protocol, names_pipe(FAMILY_V6)) == 0;
+}
+
+bool names_is_ours(const char *protocol)
+{
+    return strncmp(protocol, ours, sizeof ours - 1) == 0;
+}
