@@ -2,29 +2,12 @@
 
 #define NEVER UINT64_MAX
 
-const char *target_name(enum target target)
-{
-    static const char *const names[] = {"withdraw", "depreference", "announce"};
-    return names[target];
-}
-
-const char *intent_name(enum intent_kind kind)
-{
-    static const char *const names[] = {"auto", "drain", "isolate", "pin"};
-    return names[kind];
-}
-
 const char *cause_name(enum cause cause)
 {
     static const char *const names[] = {"start",     "adopted", "healthy",   "degraded",
                                         "unhealthy", "unknown", "hold-down", "drain",
                                         "isolate",   "pin",     "exit"};
     return names[cause];
-}
-
-bool intent_expired(const struct intent *intent, uint64_t now_ms)
-{
-    return intent->kind != INTENT_AUTO && intent->until_ms != 0 && now_ms >= intent->until_ms;
 }
 
 void decision_init(struct decision *decision, uint64_t recent, uint64_t now_ms)

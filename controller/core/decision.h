@@ -7,30 +7,7 @@
 #pragma once
 
 #include "controller/core/gate.h"
-
-// Ordered from worst to best.
-enum target { TARGET_WITHDRAW, TARGET_DEPREFERENCE, TARGET_ANNOUNCE };
-
-const char *target_name(enum target target); // "withdraw", "depreference", "announce"
-
-enum intent_kind { INTENT_AUTO, INTENT_DRAIN, INTENT_ISOLATE, INTENT_PIN };
-
-const char *intent_name(enum intent_kind kind); // "auto", "drain", "isolate", "pin"
-
-#define INTENT_REASON_MAX 200
-#define INTENT_BY_MAX     64
-
-// What the operator wants of a service; the ledger keeps it.
-struct intent {
-    enum intent_kind kind;
-    uint64_t since_ms;      // monotonic
-    uint64_t grace_ms;      // drain: depreference for so long, then withdraw
-    uint64_t until_ms;      // monotonic; 0: until it is ended by hand
-    uint64_t since_wall_ms; // of the Unix epoch, for people
-    uint64_t until_wall_ms;
-    char reason[INTENT_REASON_MAX];
-    char by[INTENT_BY_MAX]; // who asked
-};
+#include "controller/core/intent.h"
 
 // Why the target is what it is.
 enum cause {
@@ -88,5 +65,3 @@ uint64_t decision_hold_down_ms(const struct decision *decision, const struct ser
 // What is left of it, in ms; 0 when nothing waits.
 uint64_t decision_hold_down_left_ms(const struct decision *decision,
                                     const struct service_conf *conf, uint64_t now_ms);
-
-bool intent_expired(const struct intent *intent, uint64_t now_ms);

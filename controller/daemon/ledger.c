@@ -376,47 +376,6 @@ int ledger_save(const char *state_dir, const char *text, char message[ERROR_MAX]
     return file_replace(state_dir, LEDGER_FILE, text, strlen(text), 0640, message);
 }
 
-// ---- clocks ----
-
-void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
-{
-    uint64_t since_wall_ms =
-        intent->since_wall_ms < now_wall_ms ? intent->since_wall_ms : now_wall_ms;
-    uint64_t age_ms = now_wall_ms - since_wall_ms;
-    if (age_ms <= now_ms) {
-        intent->since_ms = now_ms - age_ms;
-    } else {
-        uint64_t before_ms = age_ms - now_ms;
-        intent->since_ms = 0;
-        intent->grace_ms = intent->grace_ms > before_ms ? intent->grace_ms - before_ms : 0;
-    }
-    intent->until_ms = 0;
-    if (intent->until_wall_ms != 0) {
-        uint64_t from_wall_ms =
-            intent->since_wall_ms > now_wall_ms ? intent->since_wall_ms : now_wall_ms;
-        uint64_t left_ms =
-            intent->until_wall_ms > from_wall_ms ? intent->until_wall_ms - from_wall_ms : 0;
-        // Zero means no end, so an end at zero is one at 1.
-        intent->until_ms = now_ms + left_ms > 0 ? now_ms + left_ms : 1;
-    }
-}
-
-static uint64_t wall_of(uint64_t at_ms, uint64_t now_ms, uint64_t now_wall_ms)
-{
-    if (at_ms >= now_ms) {
-        return now_wall_ms + (at_ms - now_ms);
-    }
-    uint64_t ago_ms = now_ms - at_ms;
-    return now_wall_ms > ago_ms ? now_wall_ms - ago_ms : 0;
-}
-
-void intent_to_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
-{
-    intent->since_wall_ms = wall_of(intent->since_ms, now_ms, now_wall_ms);
-    intent->until_wall_ms =
-        intent->until_ms == 0 ? 0 : wall_of(intent->until_ms, now_ms, now_wall_ms);
-}
-
 // ---- boot memory ----
 
 char *boot_memory_text(const struct boot_memory *memory, const char *boot_id)

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "controller/config/config.h"
-#include "controller/core/decision.h"
+#include "controller/core/intent.h"
 
 #define LEDGER_FILE      "ledger.json"
 #define BOOT_MEMORY_FILE "state.json"
@@ -60,13 +60,6 @@ const struct ledger_entry *ledger_find(const struct ledger *ledger, const char *
 // Adds or replaces; an auto intent removes the entry. False when out of memory (nothing changed).
 bool ledger_put(struct ledger *ledger, const char *service, const struct intent *intent);
 void ledger_clear(struct ledger *ledger);
-
-// Sets an intent's monotonic times from its wall-clock ones, given both clocks' now. A since in the
-// future (the clock was stepped back) counts as now, and what was to last so long lasts no longer.
-// What began before the monotonic clock's zero begins at zero, with its grace shortened by as much.
-void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms);
-// The other way round, for an intent that was just made.
-void intent_to_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms);
 
 // The boot memory, <runtime_dir>/state.json: this boot's id, and each service's recent withdrawals.
 // Writing is like ledger_save(); reading returns false if there is none, it is of another boot or

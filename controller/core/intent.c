@@ -1,0 +1,57 @@
+#include "controller/core/intent.h"
+
+const char *target_name(enum target target)
+{
+    static const char *const names[] = {"withdraw", "depreference", "announce"};
+    return names[target];
+}
+
+const char *intent_name(enum intent_kind kind)
+{
+    static const char *const names[] = {"auto", "drain", "isolate", "pin"};
+    return names[kind];
+}
+
+bool intent_expired(const struct intent *intent, uint64_t now_ms)
+{
+    return intent->kind != INTENT_AUTO && intent->until_ms != 0 && now_ms >= intent->until_ms;
+}
+
+void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
+{
+    uint64_t since_wall_ms =
+        intent->since_wall_ms < now_wall_ms ? intent->since_wall_ms : now_wall_ms;
+    uint64_t age_ms = now_wall_ms - since_wall_ms;
+    if (age_ms <= now_ms) {
+        intent->since_ms = now_ms - age_ms;
+    } else {
+        uint64_t before_ms = age_ms - now_ms;
+        intent->since_ms = 0;
+        intent->grace_ms = intent->grace_ms > before_ms ? intent->grace_ms - before_ms : 0;
+    }
+    intent->until_ms = 0;
+    if (intent->until_wall_ms != 0) {
+        uint64_t from_wall_ms =
+            intent->since_wall_ms > now_wall_ms ? intent->since_wall_ms : now_wall_ms;
+        uint64_t left_ms =
+            intent->until_wall_ms > from_wall_ms ? intent->until_wall_ms - from_wall_ms : 0;
+        // Zero means no end, so an end at zero is one at 1.
+        intent->until_ms = now_ms + left_ms > 0 ? now_ms + left_ms : 1;
+    }
+}
+
+static uint64_t wall_of(uint64_t at_ms, uint64_t now_ms, uint64_t now_wall_ms)
+{
+    if (at_ms >= now_ms) {
+        return now_wall_ms + (at_ms - now_ms);
+    }
+    uint64_t ago_ms = now_ms - at_ms;
+    return now_wall_ms > ago_ms ? now_wall_ms - ago_ms : 0;
+}
+
+void intent_to_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
+{
+    intent->since_wall_ms = wall_of(intent->since_ms, now_ms, now_wall_ms);
+    intent->until_wall_ms =
+        intent->until_ms == 0 ? 0 : wall_of(intent->until_ms, now_ms, now_wall_ms);
+}

@@ -1,0 +1,40 @@
+// What an operator wants of a service, and on which clock: an intent is kept in monotonic time,
+// which no step of the clock can falsify, and written down in wall-clock time, which outlives a
+// boot. Pure.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// Ordered from worst to best.
+enum target { TARGET_WITHDRAW, TARGET_DEPREFERENCE, TARGET_ANNOUNCE };
+
+const char *target_name(enum target target); // "withdraw", "depreference", "announce"
+
+enum intent_kind { INTENT_AUTO, INTENT_DRAIN, INTENT_ISOLATE, INTENT_PIN };
+
+const char *intent_name(enum intent_kind kind); // "auto", "drain", "isolate", "pin"
+
+#define INTENT_REASON_MAX 200
+#define INTENT_BY_MAX     64
+
+// What the operator wants of a service; the ledger keeps it.
+struct intent {
+    enum intent_kind kind;
+    uint64_t since_ms;      // monotonic
+    uint64_t grace_ms;      // drain: depreference for so long, then withdraw
+    uint64_t until_ms;      // monotonic; 0: until it is ended by hand
+    uint64_t since_wall_ms; // of the Unix epoch, for people
+    uint64_t until_wall_ms;
+    char reason[INTENT_REASON_MAX];
+    char by[INTENT_BY_MAX]; // who asked
+};
+
+bool intent_expired(const struct intent *intent, uint64_t now_ms);
+
+// Sets an intent's monotonic times from its wall-clock ones, given both clocks' now. A since in the
+// future (the clock was stepped back) counts as now, and what was to last so long lasts no longer.
+// What began before the monotonic clock's zero begins at zero, with its grace shortened by as much.
+void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms);
+// The other way round, for an intent that was just made.
+void intent_to_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms);
