@@ -278,10 +278,11 @@ static void name_user(uid_t uid, char out[INTENT_BY_MAX])
     }
 }
 
-static void change(struct api_ticket *ticket, enum api_verb verb)
+static void change(struct api_ticket *ticket)
 {
     struct api *api = ticket->api;
     struct request request;
+    enum verb verb = verb_named(ticket->rest);
     char message[ERROR_MAX];
     unsigned status =
         request_parse(api->shell->core(api->arg), verb, ticket->body != NULL ? ticket->body : "",
@@ -291,7 +292,7 @@ static void change(struct api_ticket *ticket, enum api_verb verb)
         return;
     }
     if (request.change.service_count == 0) {
-        error_say(message, "there is no service to %s", verb_name(verb));
+        error_say(message, "there is no service to %s", verb_rows[verb].name);
         api_answer(ticket, 200, message);
     } else {
         name_user(ticket->peer->uid, request.change.by);
@@ -300,32 +301,34 @@ static void change(struct api_ticket *ticket, enum api_verb verb)
     request_clear(&request);
 }
 
+static void reload(struct api_ticket *ticket)
+{
+    ticket->api->shell->reload(ticket->api->arg, ticket);
+}
+
 // ---- routes ----
 
 static const struct route {
     const char *method, *path;
-    void (*render)(struct api_ticket *ticket); // of GET
-    enum api_verb verb;                        // of POST, unless reload
-    bool reload;
-    bool is_prefix;
+    enum { REST_NONE, REST_ANY, REST_VERB } rest; // what may follow path
+    void (*render)(struct api_ticket *ticket);    // of GET
+    void (*act)(struct api_ticket *ticket);       // of POST
 } routes[] = {
-    {"GET", "/healthz", .render = render_health},
-    {"GET", "/v1/status", .render = render_status},
-    {"GET", "/v1/events", .render = render_events},
-    {"GET", "/v1/services/", .is_prefix = true, .render = render_service},
-    {"POST", "/v1/drain", .verb = VERB_DRAIN},
-    {"POST", "/v1/undrain", .verb = VERB_UNDRAIN},
-    {"POST", "/v1/isolate", .verb = VERB_ISOLATE},
-    {"POST", "/v1/release", .verb = VERB_RELEASE},
-    {"POST", "/v1/pin", .verb = VERB_PIN},
-    {"POST", "/v1/unpin", .verb = VERB_UNPIN},
-    {"POST", "/v1/reload", .reload = true},
+    {"GET", "/healthz", REST_NONE, .render = render_health},
+    {"GET", "/v1/status", REST_NONE, .render = render_status},
+    {"GET", "/v1/events", REST_NONE, .render = render_events},
+    {"GET", "/v1/services/", REST_ANY, .render = render_service},
+    {"POST", "/v1/reload", REST_NONE, .act = reload},
+    {"POST", "/v1/", REST_VERB, .act = change},
 };
 
 static bool path_fits(const struct route *route, const char *path)
 {
-    return route->is_prefix ? strncmp(path, route->path, strlen(route->path)) == 0
-                            : strcmp(path, route->path) == 0;
+    size_t length = strlen(route->path);
+    const char *rest = path + length;
+    return strncmp(path, route->path, length) == 0 &&
+           (route->rest == REST_ANY || (route->rest == REST_NONE && *rest == '\0') ||
+            (route->rest == REST_VERB && verb_named(rest) != VERBS));
 }
 
 static void find_route(struct api_ticket *ticket, const char *method)
@@ -417,11 +420,7 @@ static void dispatch(struct api_ticket *ticket)
                        : "not allowed: only root and members of the group in [control] may change");
     } else {
         ticket->stage = STAGE_WAITING;
-        if (route->reload) {
-            ticket->api->shell->reload(ticket->api->arg, ticket);
-        } else {
-            change(ticket, route->verb);
-        }
+        route->act(ticket);
     }
 }
 

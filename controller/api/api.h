@@ -20,11 +20,8 @@
 struct api;
 struct status_prober; // see controller/api/status.h
 
-// The verbs that change intent.
-enum api_verb { VERB_DRAIN, VERB_UNDRAIN, VERB_ISOLATE, VERB_RELEASE, VERB_PIN, VERB_UNPIN };
-
 struct api_change {
-    enum api_verb verb;
+    enum verb verb;
     const size_t *services; // indices of the core's configuration, valid during the call
     size_t service_count;
     char reason[INTENT_REASON_MAX];

@@ -6,29 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERBS        (VERB_UNPIN + 1)
-#define BIT(verb)    (1U << (verb))
-#define EVERY        (BIT(VERBS) - 1)
-#define GRACE_MAX_MS UINT64_C(604800000) // a week
-
-static const struct field {
-    const char *name;
-    json_type type;
-    unsigned verbs; // that have it
-} fields[] = {
-    {"services", JSON_ARRAY, EVERY},         {"all", JSON_TRUE, EVERY},
-    {"reason", JSON_STRING, EVERY},          {"for", JSON_STRING, BIT(VERB_DRAIN) | BIT(VERB_PIN)},
-    {"grace", JSON_STRING, BIT(VERB_DRAIN)}, {"now", JSON_TRUE, BIT(VERB_DRAIN)},
-    {"force", JSON_TRUE, BIT(VERB_DRAIN)},
-};
-#define FIELDS (sizeof fields / sizeof *fields)
-
-const char *verb_name(enum api_verb verb)
-{
-    static const char *const names[] = {"drain", "undrain", "isolate", "release", "pin", "unpin"};
-    return names[verb];
-}
-
 __attribute__((format(printf, 3, 4))) static unsigned refuse(char error[ERROR_MAX], unsigned status,
                                                              const char *format, ...)
 {
@@ -41,41 +18,102 @@ __attribute__((format(printf, 3, 4))) static unsigned refuse(char error[ERROR_MA
 
 // ---- fields ----
 
-static bool type_fits(const struct field *field, const json_t *value)
+static bool type_fits(enum field_kind kind, const json_t *value)
 {
-    return field->type == JSON_TRUE ? json_is_boolean(value) : json_typeof(value) == field->type;
+    return kind == FIELD_FLAG    ? json_is_boolean(value)
+           : kind == FIELD_NAMES ? json_is_array(value)
+                                 : json_is_string(value);
 }
 
-static const char *type_name(const struct field *field)
+static const char *type_name(enum field_kind kind)
 {
-    return field->type == JSON_TRUE     ? "true or false"
-           : field->type == JSON_STRING ? "a string"
-                                        : "an array of names";
+    return kind == FIELD_FLAG    ? "true or false"
+           : kind == FIELD_NAMES ? "an array of names"
+                                 : "a string";
 }
 
-static unsigned check_field(enum api_verb verb, const char *name, const json_t *value,
+static unsigned check_time(const struct field_row *row, const char *text, char error[ERROR_MAX])
+{
+    uint64_t ms;
+    char most[DURATION_TEXT_MAX];
+    if (!duration_parse(text, &ms)) {
+        return refuse(error, 400, "`%s` must be a time such as 30s, 10m or 2h, not `%.32s`",
+                      row->name, text);
+    }
+    if (row->most != 0 && ms > row->most) {
+        return refuse(error, 400, "`%s` must be at most %s", row->name,
+                      duration_text(row->most, most));
+    }
+    return row->not_zero && ms == 0
+               ? refuse(error, 400, "`%s` must be longer than nothing", row->name)
+               : 200;
+}
+
+static unsigned check_value(const struct field_row *row, const json_t *value, char error[ERROR_MAX])
+{
+    if (!type_fits(row->kind, value)) {
+        return refuse(error, 400, "`%s` must be %s", row->name, type_name(row->kind));
+    }
+    if (row->kind == FIELD_TIME) {
+        return check_time(row, json_string_value(value), error);
+    }
+    if (row->kind == FIELD_TEXT && strlen(json_string_value(value)) > row->most) {
+        return refuse(error, 400, "`%s` must be shorter than %zu bytes", row->name,
+                      (size_t)row->most + 1);
+    }
+    return 200;
+}
+
+static unsigned check_field(enum verb verb, const char *name, const json_t *value,
                             char error[ERROR_MAX])
 {
     struct nearest nearest = {.wanted = name};
     for (size_t i = 0; i < FIELDS; i++) {
-        if (strcmp(fields[i].name, name) != 0) {
-            nearest_offer(&nearest, fields[i].name);
-            continue;
+        if (strcmp(field_rows[i].name, name) == 0) {
+            return (verb_rows[verb].fields & FIELD_BIT(i)) == 0
+                       ? refuse(error, 400, "`%s` means nothing for %s", name, verb_rows[verb].name)
+                       : check_value(&field_rows[i], value, error);
         }
-        if ((fields[i].verbs & BIT(verb)) == 0) {
-            return refuse(error, 400, "`%s` means nothing for %s", name, verb_name(verb));
-        }
-        if (!type_fits(&fields[i], value)) {
-            return refuse(error, 400, "`%s` must be %s", name, type_name(&fields[i]));
-        }
-        return 200;
+        nearest_offer(&nearest, field_rows[i].name);
     }
     return nearest.best != NULL
                ? refuse(error, 400, "unknown field `%.64s`; did you mean `%s`?", name, nearest.best)
                : refuse(error, 400, "unknown field `%.64s`", name);
 }
 
-static unsigned check_fields(enum api_verb verb, json_t *root, char error[ERROR_MAX])
+static const json_t *value_of(const json_t *root, enum field field)
+{
+    return json_object_get(root, field_rows[field].name);
+}
+
+// Does the request say something by it? A flag that is false, an empty text or list say nothing.
+static bool says(const json_t *root, enum field field)
+{
+    const json_t *value = value_of(root, field);
+    const char *text = json_string_value(value);
+    return json_is_true(value) || json_array_size(value) > 0 || (text != NULL && text[0] != '\0');
+}
+
+// Of all fields together: what the verb can't do without, and what excludes each other.
+static unsigned check_whole(enum verb verb, const json_t *root, char error[ERROR_MAX])
+{
+    const struct verb_row *row = &verb_rows[verb];
+    for (unsigned field = 0; field < FIELDS; field++) {
+        for (unsigned other = 0; other < field && says(root, field); other++) {
+            if ((field_rows[field].instead_of & FIELD_BIT(other)) != 0 && says(root, other)) {
+                return refuse(error, 400, "`%s` and `%s` exclude each other",
+                              field_rows[field].name, field_rows[other].name);
+            }
+        }
+        if (row->needs[field] != NULL && !says(root, field)) {
+            return refuse(error, 400, "%s needs `%s`: %s", row->name, field_rows[field].name,
+                          row->needs[field]);
+        }
+    }
+    return 200;
+}
+
+static unsigned check_fields(enum verb verb, json_t *root, char error[ERROR_MAX])
 {
     const char *name;
     json_t *value;
@@ -89,84 +127,28 @@ static unsigned check_fields(enum api_verb verb, json_t *root, char error[ERROR_
             return status;
         }
     }
-    return 200;
+    return check_whole(verb, root, error);
 }
 
-static bool is_set(const json_t *root, const char *name)
+// 0 if it is not there; checked before.
+static uint64_t time_of(const json_t *root, enum field field)
 {
-    return json_is_true(json_object_get(root, name));
+    const char *text = json_string_value(value_of(root, field));
+    uint64_t ms = 0;
+    return text != NULL && duration_parse(text, &ms) ? ms : 0;
 }
 
-static unsigned read_duration(const json_t *root, const char *name, uint64_t *out_ms,
-                              char error[ERROR_MAX])
+static void read_fields(const json_t *root, struct api_change *change)
 {
-    const char *text = json_string_value(json_object_get(root, name));
-    if (text != NULL && !duration_parse(text, out_ms)) {
-        return refuse(error, 400, "`%s` must be a time such as 30s, 10m or 2h, not `%.32s`", name,
-                      text);
-    }
-    return 200;
-}
-
-static unsigned read_times(const json_t *root, struct api_change *change, char error[ERROR_MAX])
-{
-    bool now = is_set(root, "now");
-    bool has_for = json_object_get(root, "for") != NULL;
-    change->has_grace = now || json_object_get(root, "grace") != NULL;
-    if (now && json_object_get(root, "grace") != NULL) {
-        return refuse(error, 400, "`now` and `grace` exclude each other");
-    }
-    unsigned status = read_duration(root, "for", &change->for_ms, error);
-    if (status == 200) {
-        status = read_duration(root, "grace", &change->grace_ms, error);
-    }
-    if (status != 200) {
-        return status;
-    }
-    if (change->grace_ms > GRACE_MAX_MS) {
-        return refuse(error, 400, "`grace` must be at most 7d");
-    }
-    if (has_for && change->for_ms == 0) {
-        return refuse(error, 400, "`for` must be longer than nothing");
-    }
-    if (change->verb == VERB_PIN && !has_for) {
-        return refuse(error, 400,
-                      "pin needs `for`: it overrules the probes, so it must end by itself");
-    }
-    return 200;
-}
-
-static unsigned read_reason(const json_t *root, struct api_change *change, char error[ERROR_MAX])
-{
-    const char *reason = json_string_value(json_object_get(root, "reason"));
-    reason = reason != NULL ? reason : "";
-    if (strlen(reason) >= sizeof change->reason) {
-        return refuse(error, 400, "`reason` must be shorter than %zu bytes", sizeof change->reason);
-    }
-    if (change->verb == VERB_PIN && reason[0] == '\0') {
-        return refuse(error, 400, "pin needs `reason`: it overrules the probes");
-    }
-    snprintf(change->reason, sizeof change->reason, "%s", reason);
-    return 200;
+    const char *reason = json_string_value(value_of(root, FIELD_REASON));
+    snprintf(change->reason, sizeof change->reason, "%s", reason != NULL ? reason : "");
+    change->for_ms = time_of(root, FIELD_FOR);
+    change->has_grace = says(root, FIELD_NOW) || says(root, FIELD_GRACE);
+    change->grace_ms = time_of(root, FIELD_GRACE);
+    change->force = says(root, FIELD_FORCE);
 }
 
 // ---- services ----
-
-const char *verb_hindrance(enum api_verb verb, enum intent_kind intent)
-{
-    static const char *const table[VERBS][INTENT_PIN + 1] = {
-        [VERB_DRAIN] = {[INTENT_ISOLATE] = "isolated already; only release ends that"},
-        [VERB_UNDRAIN] = {[INTENT_ISOLATE] = "isolated; only release ends that",
-                          [INTENT_PIN] = "pinned; only unpin ends that"},
-        [VERB_RELEASE] = {[INTENT_DRAIN] = "drained, not isolated; use undrain",
-                          [INTENT_PIN] = "pinned, not isolated; use unpin"},
-        [VERB_PIN] = {[INTENT_DRAIN] = "drained; undrain it before",
-                      [INTENT_ISOLATE] = "isolated; only release ends that"},
-        [VERB_UNPIN] = {[INTENT_DRAIN] = "drained, not pinned; use undrain",
-                        [INTENT_ISOLATE] = "isolated; only release ends that"},
-    };
-    return table[verb][intent];
-}
 
 static size_t find_service(const struct config *config, const char *name)
 {
@@ -214,7 +196,7 @@ static unsigned named_services(const struct core *core, const json_t *array,
         if (service == core->config->service_count) {
             return unknown_service(core->config, name, error);
         }
-        const char *why = verb_hindrance(request->change.verb, core->services[service].intent.kind);
+        const char *why = intent_hinders(&core->services[service].intent, request->change.verb);
         if (why != NULL) {
             return refuse(error, 409, "%s is %s", name, why);
         }
@@ -228,7 +210,7 @@ static unsigned named_services(const struct core *core, const json_t *array,
 static void all_services(const struct core *core, struct request *request)
 {
     for (size_t i = 0; i < core->config->service_count; i++) {
-        if (verb_hindrance(request->change.verb, core->services[i].intent.kind) == NULL) {
+        if (intent_hinders(&core->services[i].intent, request->change.verb) == NULL) {
             request->services[request->change.service_count++] = i;
         }
     }
@@ -237,9 +219,8 @@ static void all_services(const struct core *core, struct request *request)
 static unsigned read_services(const struct core *core, const json_t *root, struct request *request,
                               char error[ERROR_MAX])
 {
-    const json_t *array = json_object_get(root, "services");
-    bool all = is_set(root, "all");
-    if (all == (json_array_size(array) > 0)) {
+    bool all = says(root, FIELD_ALL);
+    if (all == says(root, FIELD_SERVICES)) {
         return refuse(error, 400, "name the services in `services`, or say `all`: one of both");
     }
     request->services = calloc(core->config->service_count + 1, sizeof *request->services);
@@ -251,10 +232,10 @@ static unsigned read_services(const struct core *core, const json_t *root, struc
         all_services(core, request);
         return 200;
     }
-    return named_services(core, array, request, error);
+    return named_services(core, value_of(root, FIELD_SERVICES), request, error);
 }
 
-unsigned request_parse(const struct core *core, enum api_verb verb, const char *body, size_t length,
+unsigned request_parse(const struct core *core, enum verb verb, const char *body, size_t length,
                        struct request *out, char error[ERROR_MAX])
 {
     json_error_t fault;
@@ -265,13 +246,7 @@ unsigned request_parse(const struct core *core, enum api_verb verb, const char *
     }
     unsigned status = check_fields(verb, root, error);
     if (status == 200) {
-        status = read_times(root, &out->change, error);
-    }
-    if (status == 200) {
-        status = read_reason(root, &out->change, error);
-    }
-    if (status == 200) {
-        out->change.force = is_set(root, "force");
+        read_fields(root, &out->change);
         status = read_services(core, root, out, error);
     }
     json_decref(root);

@@ -106,9 +106,11 @@ static void explain_hold_down(const struct core *core, size_t index, uint64_t no
              decision_hold_down_ms(decision, conf) / 1000, (left_ms + 999) / 1000);
 }
 
-static void explain_intent(const struct intent *intent, const char *verb, char *out, size_t size)
+static void explain_intent(const struct intent *intent, enum intent_kind kind, char *out,
+                           size_t size)
 {
-    snprintf(out, size, "%s by %s%s%s", verb, intent->by[0] != '\0' ? intent->by : "the ledger",
+    snprintf(out, size, "%s by %s%s%s", verb_setting(kind)->past,
+             intent->by[0] != '\0' ? intent->by : "the ledger",
              intent->reason[0] != '\0' ? ": " : "", intent->reason);
 }
 
@@ -137,13 +139,13 @@ void explain_service(const struct core *core, size_t index, uint64_t now_ms, cha
         snprintf(out, size, "%s", gate);
         break;
     case CAUSE_DRAIN:
-        explain_intent(&service->intent, "drained", out, size);
+        explain_intent(&service->intent, INTENT_DRAIN, out, size);
         break;
     case CAUSE_ISOLATE:
-        explain_intent(&service->intent, "isolated", out, size);
+        explain_intent(&service->intent, INTENT_ISOLATE, out, size);
         break;
     case CAUSE_PIN:
-        explain_intent(&service->intent, "pinned", out, size);
+        explain_intent(&service->intent, INTENT_PIN, out, size);
         break;
     case CAUSE_EXIT:
         snprintf(out, size, "popgated stops, on_exit = withdraw");

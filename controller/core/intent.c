@@ -6,10 +6,9 @@ const char *target_name(enum target target)
     return names[target];
 }
 
-const char *intent_name(enum intent_kind kind)
+const char *intent_hinders(const struct intent *intent, enum verb verb)
 {
-    static const char *const names[] = {"auto", "drain", "isolate", "pin"};
-    return names[kind];
+    return verb_rows[verb].hindered[intent->kind];
 }
 
 bool intent_expired(const struct intent *intent, uint64_t now_ms)

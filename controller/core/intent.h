@@ -3,6 +3,8 @@
 // boot. Pure.
 #pragma once
 
+#include "base/verbs.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -11,12 +13,7 @@ enum target { TARGET_WITHDRAW, TARGET_DEPREFERENCE, TARGET_ANNOUNCE };
 
 const char *target_name(enum target target); // "withdraw", "depreference", "announce"
 
-enum intent_kind { INTENT_AUTO, INTENT_DRAIN, INTENT_ISOLATE, INTENT_PIN };
-
-const char *intent_name(enum intent_kind kind); // "auto", "drain", "isolate", "pin"
-
-#define INTENT_REASON_MAX 200
-#define INTENT_BY_MAX     64
+#define INTENT_BY_MAX 64
 
 // What the operator wants of a service; the ledger keeps it.
 struct intent {
@@ -29,6 +26,10 @@ struct intent {
     char reason[INTENT_REASON_MAX];
     char by[INTENT_BY_MAX]; // who asked
 };
+
+// Why the verb can't be done to a service of that intent, after "is" ("isolated; only release ends
+// that"); NULL: it can.
+const char *intent_hinders(const struct intent *intent, enum verb verb);
 
 bool intent_expired(const struct intent *intent, uint64_t now_ms);
 

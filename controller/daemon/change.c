@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 
-#include "controller/api/request.h"
 #include "controller/core/guard.h"
 
 #include <assert.h>
@@ -79,10 +78,7 @@ void changes_free(struct changes *changes)
 static struct intent intent_of(const struct changes *changes, const struct api_change *what,
                                size_t service)
 {
-    static const enum intent_kind kinds[] = {
-        [VERB_DRAIN] = INTENT_DRAIN,  [VERB_UNDRAIN] = INTENT_AUTO, [VERB_ISOLATE] = INTENT_ISOLATE,
-        [VERB_RELEASE] = INTENT_AUTO, [VERB_PIN] = INTENT_PIN,      [VERB_UNPIN] = INTENT_AUTO};
-    struct intent intent = {.kind = kinds[what->verb]};
+    struct intent intent = {.kind = verb_rows[what->verb].sets};
     if (intent.kind == INTENT_AUTO) {
         return intent;
     }
@@ -102,20 +98,19 @@ static struct intent intent_of(const struct changes *changes, const struct api_c
     return intent;
 }
 
-static const char *past_of(enum api_verb verb)
+static const struct verb_row *row_of(const struct change *change)
 {
-    static const char *const words[] = {"drained",  "undrained", "isolated",
-                                        "released", "pinned",    "unpinned"};
-    return words[verb];
+    return &verb_rows[change->what.verb];
 }
 
-static bool isolates(const struct change *change, size_t service)
+static bool concerns(const struct change *change, size_t service)
 {
-    bool named = false;
     for (size_t i = 0; i < change->what.service_count; i++) {
-        named = named || change->services[i] == service;
+        if (change->services[i] == service) {
+            return true;
+        }
     }
-    return named && change->what.verb == VERB_ISOLATE;
+    return false;
 }
 
 // A change may have been overtaken while it waited: an isolation stands, whatever was asked for
@@ -124,11 +119,11 @@ static bool still_fits(const struct changes *changes, const struct change *chang
 {
     const struct core *core = changes->shell->core(changes->arg);
     for (const struct change *later = change->next; later != NULL; later = later->next) {
-        if (change->what.verb != VERB_ISOLATE && isolates(later, service)) {
+        if (!row_of(change)->at_once && row_of(later)->at_once && concerns(later, service)) {
             return false;
         }
     }
-    return verb_hindrance(change->what.verb, core->services[service].intent.kind) == NULL;
+    return intent_hinders(&core->services[service].intent, change->what.verb) == NULL;
 }
 
 // Returns how many services it was applied to.
@@ -137,7 +132,7 @@ static size_t apply(struct changes *changes, const struct change *change)
     size_t applied = 0;
     struct core *core = changes->shell->core(changes->arg);
     char text[EVENT_TEXT_MAX];
-    snprintf(text, sizeof text, "%s by %s%s%s", past_of(change->what.verb), change->what.by,
+    snprintf(text, sizeof text, "%s by %s%s%s", row_of(change)->past, change->what.by,
              change->what.reason[0] != '\0' ? ": " : "", change->what.reason);
     for (size_t i = 0; i < change->what.service_count; i++) {
         size_t service = change->services[i];
@@ -246,7 +241,7 @@ static void ask_guard(struct changes *changes)
 static bool pass_guard(struct changes *changes)
 {
     char message[ERROR_MAX];
-    if (changes->first->what.verb != VERB_DRAIN || changes->first->what.force) {
+    if (!row_of(changes->first)->guarded || changes->first->what.force) {
         return true;
     }
     if (changes->guard == NULL) {
@@ -311,7 +306,7 @@ void changes_submit(struct changes *changes, const struct api_change *what,
     *changes->end = change;
     changes->end = &change->next;
     changes->count++;
-    if (what->verb == VERB_ISOLATE) {
+    if (row_of(change)->at_once) {
         apply(changes, change);
     }
     work(changes);
@@ -336,42 +331,40 @@ void changes_end(struct changes *changes, bool complete)
 // What to say of a change that ends what none of its services has; NULL: it ends something.
 static const char *ends_nothing(struct changes *changes, const struct change *change)
 {
-    static const char *const words[VERB_UNPIN + 1] = {
-        [VERB_UNDRAIN] = "nothing changed: not drained",
-        [VERB_RELEASE] = "nothing changed: not isolated",
-        [VERB_UNPIN] = "nothing changed: not pinned",
-    };
     const struct core *core = changes->shell->core(changes->arg);
     for (size_t i = 0; i < change->what.service_count; i++) {
         if (core->services[change->services[i]].intent.kind != INTENT_AUTO) {
             return NULL;
         }
     }
-    return words[change->what.verb];
+    return row_of(change)->nothing;
 }
 
 static void change_saved(struct changes *changes, const char *error)
 {
     char message[ERROR_MAX + 96];
     const struct change *change = changes->first;
-    bool isolate = change->what.verb == VERB_ISOLATE;
+    bool at_once = row_of(change)->at_once;
     const char *nothing = ends_nothing(changes, change);
     // Until it is applied, a change is being saved: what applying leads to must not begin another.
-    size_t applied = error != NULL || isolate ? 0 : apply(changes, change);
+    size_t applied = error != NULL || at_once ? 0 : apply(changes, change);
     changes->saving = false;
     if (error != NULL) {
-        snprintf(message, sizeof message, "%s%s",
-                 isolate ? "isolated now, but a restart would forget it: "
-                         : "nothing was changed: ",
-                 error);
+        if (at_once) {
+            snprintf(message, sizeof message, "%s now, but a restart would forget it: %s",
+                     row_of(change)->past, error);
+        } else {
+            snprintf(message, sizeof message, "nothing was changed: %s", error);
+        }
         answer(changes, 500, message);
         return;
     }
-    if (!isolate && applied == 0 && change->what.service_count > 0) {
+    if (!at_once && applied == 0 && change->what.service_count > 0) {
         answer(changes, 409, "nothing was changed: an isolation came first; only release ends it");
         return;
     }
-    answer(changes, 200, nothing != NULL ? nothing : past_of(changes->first->what.verb));
+    snprintf(message, sizeof message, "nothing changed: %s", nothing != NULL ? nothing : "");
+    answer(changes, 200, nothing != NULL ? message : row_of(change)->past);
 }
 
 void changes_saved(struct changes *changes, uint64_t version, const char *error)

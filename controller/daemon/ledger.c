@@ -140,10 +140,9 @@ char *ledger_text(const struct ledger *ledger)
 
 static bool kind_of(const char *name, enum intent_kind *kind)
 {
-    static const enum intent_kind kinds[] = {INTENT_DRAIN, INTENT_ISOLATE, INTENT_PIN};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (strcmp(name, intent_name(kinds[i])) == 0) {
-            *kind = kinds[i];
+    for (enum intent_kind it = INTENT_AUTO + 1; it < INTENT_KINDS; it++) {
+        if (strcmp(name, intent_name(it)) == 0) {
+            *kind = it;
             return true;
         }
     }
@@ -181,10 +180,11 @@ static bool entry_parse(const char *service, json_t *value, struct ledger_entry 
         error_say(message, "service %s: no such intent: %.32s", service, kind);
         return false;
     }
-    bool ends_rightly = intent->kind == INTENT_PIN       ? until > 0
-                        : intent->kind == INTENT_ISOLATE ? until == 0
-                                                         : true;
-    if (!is_time(since) || !is_time(until) || !is_time(grace) || !ends_rightly) {
+    const struct verb_row *verb = verb_setting(intent->kind);
+    bool may_end = (verb->fields & FIELD_BIT(FIELD_FOR)) != 0;
+    bool must_end = verb->needs[FIELD_FOR] != NULL;
+    if (!is_time(since) || !is_time(until) || !is_time(grace) || (until > 0 && !may_end) ||
+        (until == 0 && must_end)) {
         error_say(message, "service %s: its times make no sense", service);
         return false;
     }

@@ -279,6 +279,7 @@ static void what_is_not_there_is_said_so(void **state)
     local("GET", "/v2/status", "", 404, "nothing at /v2/status");
     local("POST", "/v1/status", "", 405, "wrong method");
     local("GET", "/v1/drain", "", 405, "wrong method");
+    local("POST", "/v1/drai", "{}", 404, "nothing at /v1/drai");
     local("DELETE", "/v1/status", "", 405, "wrong method");
 }
 
@@ -305,7 +306,7 @@ static void every_verb_reaches_the_shell(void **state)
     (void)state;
     static const struct {
         const char *path, *body;
-        enum api_verb verb;
+        enum verb verb;
     } verbs[] = {
         {"/v1/drain", "{\"services\":[\"token\"],\"reason\":\"r\",\"now\":true}", VERB_DRAIN},
         {"/v1/undrain", "{\"services\":[\"token\"]}", VERB_UNDRAIN},

@@ -113,7 +113,7 @@ static int stop(void **state)
     return 0;
 }
 
-static void submit(struct api_ticket *ticket, enum api_verb verb, size_t service)
+static void submit(struct api_ticket *ticket, enum verb verb, size_t service)
 {
     struct api_change change = {
         .verb = verb, .services = &service, .service_count = 1, .reason = "why", .by = "alice (1)"};

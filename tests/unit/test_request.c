@@ -22,18 +22,18 @@ static int tear_down(void **state)
     return 0;
 }
 
-static unsigned parse(enum api_verb verb, const char *body)
+static unsigned parse(enum verb verb, const char *body)
 {
     request_clear(&request);
     error[0] = '\0';
     return request_parse(fixture->core, verb, body, strlen(body), &request, error);
 }
 
-static void want(unsigned status, const char *says, enum api_verb verb, const char *body)
+static void want(unsigned status, const char *says, enum verb verb, const char *body)
 {
     unsigned got = parse(verb, body);
     if (got != status || (says != NULL && strstr(error, says) == NULL)) {
-        fail_msg("%s %s: %u %s", verb_name(verb), body, got, error);
+        fail_msg("%s %s: %u %s", verb_rows[verb].name, body, got, error);
     }
 }
 
@@ -77,7 +77,7 @@ static void every_verb_is_read(void **state)
     (void)state;
     static const char *const bodies[] = {
         "{\"services\":[\"dns\"]}", "{\"services\":[\"dns\"],\"for\":\"1m\",\"reason\":\"x\"}"};
-    for (unsigned verb = VERB_DRAIN; verb <= VERB_UNPIN; verb++) {
+    for (unsigned verb = VERB_DRAIN; verb < VERBS; verb++) {
         want(200, NULL, verb, bodies[verb == VERB_PIN]);
         assert_int_equal(request.change.verb, verb);
         assert_int_equal(request.change.service_count, 1);
