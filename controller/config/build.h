@@ -33,7 +33,7 @@ extern const struct reference references[];
 // What is being made, and of what.
 struct builder {
     struct config *config;
-    struct problems *problems;
+    struct mistakes *mistakes;
     const struct section *defaults;          // NULL if there is none
     const struct section **probe_sections;   // beside config->probes
     const struct section **service_sections; // beside config->services

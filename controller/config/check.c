@@ -27,7 +27,7 @@ size_t config_find(const struct builder *builder, const struct section *section,
         }
         nearest_offer(&nearest, named[i]->name);
     }
-    problem_error(builder->problems, entry->line, "`%s` of [%s %s]: there is no %s `%.64s`%s%s%s",
+    mistake_error(builder->mistakes, entry->line, "`%s` of [%s %s]: there is no %s `%.64s`%s%s%s",
                   entry->key, section->kind, section->name, services ? "service" : "probe", word,
                   nearest.best ? "; did you mean `" : "", nearest.best ? nearest.best : "",
                   nearest.best ? "`?" : "");
@@ -43,13 +43,13 @@ static void link_word(const struct builder *builder, const struct section *secti
         return;
     }
     if (array_holds(list->items, list->count, &index, sizeof index)) {
-        problem_error(builder->problems, entry->line, "`%s`: %s `%s` is here twice", entry->key,
+        mistake_error(builder->mistakes, entry->line, "`%s`: %s `%s` is here twice", entry->key,
                       reference->names_services ? "service" : "probe", word);
         return;
     }
     size_t *items = array_room(list->items, list->count, sizeof *items);
     if (!items) {
-        problem_error(builder->problems, entry->line, "out of memory");
+        mistake_error(builder->mistakes, entry->line, "out of memory");
         return;
     }
     list->items = items;
@@ -60,7 +60,7 @@ static void link_service(const struct builder *builder, const struct section *se
                          struct service_conf *service)
 {
     char word[WORD_MAX];
-    size_t errors_before = builder->problems->errors;
+    size_t errors_before = builder->mistakes->errors;
     for (size_t i = 0; i < section->entry_count; i++) {
         const struct entry *entry = &section->entries[i];
         for (const struct reference *reference = references; reference->key; reference++) {
@@ -74,9 +74,9 @@ static void link_service(const struct builder *builder, const struct section *se
         }
     }
     bool uses_any = section_find(section, "any") || section_find(section, "any_min");
-    if (uses_any && builder->problems->errors == errors_before &&
+    if (uses_any && builder->mistakes->errors == errors_before &&
         service->any_min > service->any.count) {
-        problem_error(builder->problems, section_line(section, "any_min"),
+        mistake_error(builder->mistakes, section_line(section, "any_min"),
                       "`any_min` is %llu, but `any` has only %zu probes",
                       (unsigned long long)service->any_min, service->any.count);
     }
@@ -88,7 +88,7 @@ static void check_symbols(const struct builder *builder)
     for (size_t i = 0; i < config->service_count; i++) {
         for (size_t j = 0; j < i && config->services[i].symbol[0]; j++) {
             if (strcmp(config->services[i].symbol, config->services[j].symbol) == 0) {
-                problem_error(builder->problems, config->services[i].line,
+                mistake_error(builder->mistakes, config->services[i].line,
                               "services `%s` and `%s` (line %u) are one name to BIRD, which knows "
                               "no `-`",
                               config->services[i].name, config->services[j].name,
@@ -103,7 +103,7 @@ static void check_unused_probes(const struct builder *builder)
     const struct config *config = builder->config;
     bool *used = calloc(config->probe_count + 1, sizeof *used);
     if (!used) {
-        problem_error(builder->problems, 0, "out of memory");
+        mistake_error(builder->mistakes, 0, "out of memory");
         return;
     }
     for (size_t i = 0; i < config->service_count; i++) {
@@ -117,7 +117,7 @@ static void check_unused_probes(const struct builder *builder)
     }
     for (size_t i = 0; i < config->probe_count; i++) {
         if (!used[i]) {
-            problem_warning(builder->problems, builder->probe_sections[i]->line,
+            mistake_warning(builder->mistakes, builder->probe_sections[i]->line,
                             "no service uses probe `%s`", builder->probe_sections[i]->name);
         }
     }
@@ -160,7 +160,7 @@ static struct place *collect_places(const struct builder *builder, size_t *count
                 }
                 struct place *room = array_room(places, *count, sizeof *places);
                 if (!room) {
-                    problem_error(builder->problems, entry->line, "out of memory");
+                    mistake_error(builder->mistakes, entry->line, "out of memory");
                     return places;
                 }
                 places = room;
@@ -179,11 +179,11 @@ static void check_place(const struct builder *builder, const struct place *place
     const char *outer_name = builder->service_sections[outer->service]->name;
     prefix_text(&place->prefix, text);
     if (prefix_equal(&place->prefix, &outer->prefix)) {
-        problem_error(builder->problems, place->line,
+        mistake_error(builder->mistakes, place->line,
                       "prefix %s is in [service %s] already, line %u", text, outer_name,
                       outer->line);
     } else if (place->service != outer->service) {
-        problem_warning(builder->problems, place->line,
+        mistake_warning(builder->mistakes, place->line,
                         "prefix %s lies within %s of [service %s], line %u: while this one is "
                         "withdrawn, that one still draws its traffic",
                         text, prefix_text(&outer->prefix, outer_text), outer_name, outer->line);
@@ -238,7 +238,7 @@ static size_t unplaced_dependency(const struct service_conf *service, const bool
 static void report_cycle(const struct builder *builder, bool *placed, size_t at)
 {
     const struct config *config = builder->config;
-    char text[PROBLEM_MAX / 2];
+    char text[MISTAKE_MAX / 2];
     // After as many steps as there are services we are on the circle, not only on the way to it.
     for (size_t step = 0; step < config->service_count; step++) {
         at = unplaced_dependency(&config->services[at], placed);
@@ -256,7 +256,7 @@ static void report_cycle(const struct builder *builder, bool *placed, size_t at)
         at = next;
     } while (at != first);
     placed[first] = true;
-    problem_error(builder->problems, section_line(section, "depends"),
+    mistake_error(builder->mistakes, section_line(section, "depends"),
                   "`depends` goes round in a circle: %s%s", text, section->name);
 }
 
@@ -283,7 +283,7 @@ static void order_services(const struct builder *builder)
     bool *placed = calloc(config->service_count + 1, sizeof *placed);
     config->service_order = calloc(config->service_count + 1, sizeof *config->service_order);
     if (!placed || !config->service_order) {
-        problem_error(builder->problems, 0, "out of memory");
+        mistake_error(builder->mistakes, 0, "out of memory");
         free(placed);
         return;
     }
@@ -308,6 +308,6 @@ void config_check(const struct builder *builder)
     check_prefixes(builder);
     order_services(builder);
     if (config->service_count == 0) {
-        problem_warning(builder->problems, 0, "there is no [service]: nothing will be announced");
+        mistake_warning(builder->mistakes, 0, "there is no [service]: nothing will be announced");
     }
 }

@@ -35,20 +35,20 @@ static uint64_t hash_text(uint64_t hash, const char *text)
 // Sets a key's field from one value; each word on its own if it is a list. Returns the words set
 // or refused.
 static size_t set_value(const struct key *key, const char *value, unsigned line, void *fields,
-                        struct problems *problems)
+                        struct mistakes *mistakes)
 {
     char error[ERROR_MAX];
     char word[WORD_MAX];
     size_t words = 0;
     if (!key->list) {
         if (key_set(key, value, fields, error) != 0) {
-            problem_error(problems, line, "`%s`: %s", key->name, error);
+            mistake_error(mistakes, line, "`%s`: %s", key->name, error);
         }
         return 1;
     }
     for (const char *at = value; text_next_word(&at, word, sizeof word); words++) {
         if (key_set(key, word, fields, error) != 0) {
-            problem_error(problems, line, "`%s`: %s", key->name, error);
+            mistake_error(mistakes, line, "`%s`: %s", key->name, error);
         }
     }
     return words;
@@ -67,21 +67,21 @@ static const struct section_kind *kind_of(const struct section *section)
 // into expanded. NULL after reporting why that can't be.
 static const char *entry_value(const struct builder *builder, const struct section *section,
                                const struct entry *entry, char expanded[WORD_MAX],
-                               struct problems *problems)
+                               struct mistakes *mistakes)
 {
     char error[ERROR_MAX];
     if (!kind_of(section)->expanded) {
         return entry->value;
     }
     if (expand(builder->config, entry->value, expanded, error) != 0) {
-        problem_error(problems, entry->line, "`%s`: %s", entry->key, error);
+        mistake_error(mistakes, entry->line, "`%s`: %s", entry->key, error);
         return NULL;
     }
     return expanded;
 }
 
 static void set_from_section(const struct builder *builder, const struct key *key,
-                             const struct section *section, void *fields, struct problems *problems,
+                             const struct section *section, void *fields, struct mistakes *mistakes,
                              uint64_t *hash)
 {
     size_t words = 0;
@@ -92,18 +92,18 @@ static void set_from_section(const struct builder *builder, const struct key *ke
         if (strcmp(entry->key, key->name) != 0) {
             continue;
         }
-        const char *value = entry_value(builder, section, entry, expanded, problems);
+        const char *value = entry_value(builder, section, entry, expanded, mistakes);
         if (!value) {
             return;
         }
         *hash = hash_text(*hash, value);
-        words += set_value(key, value, entry->line, fields, problems);
+        words += set_value(key, value, entry->line, fields, mistakes);
         if (!key->list) {
             return; // what follows is a duplicate, reported as such
         }
     }
     if (words == 0) {
-        problem_error(problems, section_line(section, key->name), "`%s`: has no value", key->name);
+        mistake_error(mistakes, section_line(section, key->name), "`%s`: has no value", key->name);
     }
 }
 
@@ -114,22 +114,22 @@ static uint64_t read_keys(const struct builder *builder, const struct section *s
                           uint64_t hash)
 {
     // Mistakes in [defaults] are reported once, by check_defaults().
-    struct problems unheard = {0};
+    struct mistakes unheard = {0};
     for (const struct key *key = table; key && key->name; key++) {
         hash = hash_text(hash, key->name);
         if (section_find(section, key->name)) {
-            set_from_section(builder, key, section, fields, builder->problems, &hash);
+            set_from_section(builder, key, section, fields, builder->mistakes, &hash);
         } else if (section_find(defaults, key->name)) {
             set_from_section(builder, key, defaults, fields, &unheard, &hash);
         } else if (key->fallback) {
             hash = hash_text(hash, key->fallback);
-            set_value(key, key->fallback, section->line, fields, builder->problems);
+            set_value(key, key->fallback, section->line, fields, builder->mistakes);
         } else if (key->required) {
-            problem_error(builder->problems, section->line, "[%s%s%s] has no `%s`", section->kind,
+            mistake_error(builder->mistakes, section->line, "[%s%s%s] has no `%s`", section->kind,
                           section->name[0] ? " " : "", section->name, key->name);
         }
     }
-    problems_drop(&unheard);
+    mistakes_drop(&unheard);
     return hash;
 }
 
@@ -174,15 +174,15 @@ static void report_unknown_key(const struct builder *builder, const struct secti
         }
     }
     if (other) {
-        problem_error(builder->problems, entry->line,
+        mistake_error(builder->mistakes, entry->line,
                       "`%.64s` is a key of type %s, not of this probe's type", entry->key,
                       other->name);
     } else if (nearest.best) {
-        problem_error(builder->problems, entry->line,
+        mistake_error(builder->mistakes, entry->line,
                       "unknown key `%.64s` in [%s]; did you mean `%s`?%s", entry->key,
                       section->kind, nearest.best, states);
     } else {
-        problem_error(builder->problems, entry->line, "unknown key `%.64s` in [%s]%s", entry->key,
+        mistake_error(builder->mistakes, entry->line, "unknown key `%.64s` in [%s]%s", entry->key,
                       section->kind, states);
     }
 }
@@ -200,7 +200,7 @@ static void check_entries(const struct builder *builder, const struct section *s
                 report_unknown_key(builder, section, entry, tables, count);
             }
         } else if (first != entry && !key->list) {
-            problem_error(builder->problems, entry->line,
+            mistake_error(builder->mistakes, entry->line,
                           entry->continued ? "white space at the start of the line continues `%s` "
                                              "(line %u), which is not a list"
                                            : "`%s` is set already, in line %u",
@@ -230,10 +230,10 @@ static const struct section_kind *find_kind(const struct builder *builder,
         nearest_offer(&nearest, kind->word);
     }
     if (nearest.best) {
-        problem_error(builder->problems, section->line,
+        mistake_error(builder->mistakes, section->line,
                       "unknown section [%.64s]; did you mean [%s]?", section->kind, nearest.best);
     } else if (section->kind[0]) {
-        problem_error(builder->problems, section->line, "unknown section [%.64s]", section->kind);
+        mistake_error(builder->mistakes, section->line, "unknown section [%.64s]", section->kind);
     }
     return NULL;
 }
@@ -259,7 +259,7 @@ static void sort_section(struct builder *builder, const struct document *documen
         return;
     }
     if (kind->named != (section->name[0] != '\0')) {
-        problem_error(builder->problems, section->line,
+        mistake_error(builder->mistakes, section->line,
                       kind->named ? "[%s] needs a name: [%s NAME]"
                                   : "[%s] takes no name; write [%s]",
                       kind->word, kind->word);
@@ -267,7 +267,7 @@ static void sort_section(struct builder *builder, const struct document *documen
     }
     const struct section *first = find_section(document, section->kind, section->name);
     if (first != section) {
-        problem_error(builder->problems, section->line, "[%s%s%.64s] is here already, in line %u",
+        mistake_error(builder->mistakes, section->line, "[%s%s%.64s] is here already, in line %u",
                       section->kind, kind->named ? " " : "", section->name, first->line);
         return;
     }
@@ -289,7 +289,7 @@ static void set_name(const struct builder *builder, const struct section *sectio
 {
     char error[ERROR_MAX];
     if (name_check(section->name, size, error) != 0) {
-        problem_error(builder->problems, section->line, "%s", error);
+        mistake_error(builder->mistakes, section->line, "%s", error);
     } else {
         memcpy(name, section->name, strlen(section->name));
     }
@@ -301,7 +301,7 @@ static void check_pop(const struct builder *builder, const struct section *pop)
 {
     size_t length = strlen(builder->config->pop.runtime_dir) + strlen(SOCKET_NAME);
     if (length >= PATH_LEN_MAX) {
-        problem_error(builder->problems, section_line(pop, "runtime_dir"),
+        mistake_error(builder->mistakes, section_line(pop, "runtime_dir"),
                       "`runtime_dir`: the path is too long for the socket " SOCKET_NAME
                       " below it: %zu bytes, at most %d are allowed",
                       length, PATH_LEN_MAX - 1);
@@ -312,21 +312,21 @@ static void check_bird(const struct builder *builder, const struct section *bird
 {
     const struct config *config = builder->config;
     if (config->bird.session_count > 0 && config->bird.min_sessions > config->bird.session_count) {
-        problem_error(builder->problems, section_line(bird, "min_sessions"),
+        mistake_error(builder->mistakes, section_line(bird, "min_sessions"),
                       "`min_sessions` is %llu, but `sessions` names only %zu",
                       (unsigned long long)config->bird.min_sessions, config->bird.session_count);
     }
     const char *const tables[] = {config->bird.table4, config->bird.table6};
     for (size_t i = 0; i < 2; i++) {
         if (strcmp(tables[i], "popgate4") == 0 || strcmp(tables[i], "popgate6") == 0) {
-            problem_error(builder->problems, section_line(bird, i == 0 ? "table4" : "table6"),
+            mistake_error(builder->mistakes, section_line(bird, i == 0 ? "table4" : "table6"),
                           "%s is the table that popgate makes for itself; name the one that it is "
                           "to be piped into",
                           tables[i]);
         }
     }
     if (strcmp(config->bird.table4, config->bird.table6) == 0) {
-        problem_error(builder->problems, section_line(bird, "table6"),
+        mistake_error(builder->mistakes, section_line(bird, "table6"),
                       "`table4` and `table6` are both %s; a table has one address family",
                       config->bird.table4);
     }
@@ -337,7 +337,7 @@ static void check_control(const struct builder *builder, const struct section *c
     const struct endpoint *http = &builder->config->control.http;
     char text[ENDPOINT_TEXT_MAX];
     if (http->length > 0 && !address_is_loopback(&http->address)) {
-        problem_error(builder->problems, section_line(control, "http"),
+        mistake_error(builder->mistakes, section_line(control, "http"),
                       "`http`: %s is not a loopback address (127.0.0.0/8, ::1); put a proxy that "
                       "checks who asks before it",
                       endpoint_text(http, text));
@@ -354,10 +354,10 @@ static void build_single(const struct builder *builder, const struct document *d
     if (!section) {
         section = &none;
     }
-    size_t errors_before = builder->problems->errors;
+    size_t errors_before = builder->mistakes->errors;
     check_entries(builder, section, &table, 1);
     read_keys(builder, section, NULL, table, builder->config, HASH_START);
-    if (builder->problems->errors == errors_before) {
+    if (builder->mistakes->errors == errors_before) {
         check(builder, section);
     }
 }
@@ -369,7 +369,7 @@ static const struct probe_type *find_type(const struct builder *builder,
 {
     const struct entry *entry = section_find(section, "type");
     if (!entry) {
-        problem_error(builder->problems, section->line, "[probe %s] has no `type`", section->name);
+        mistake_error(builder->mistakes, section->line, "[probe %s] has no `type`", section->name);
         return NULL;
     }
     struct nearest nearest = {.wanted = entry->value};
@@ -379,7 +379,7 @@ static const struct probe_type *find_type(const struct builder *builder,
         }
         nearest_offer(&nearest, probe_types[i]->name);
     }
-    problem_error(builder->problems, entry->line, "`type`: there is no probe type \"%.64s\"%s%s%s",
+    mistake_error(builder->mistakes, entry->line, "`type`: there is no probe type \"%.64s\"%s%s%s",
                   entry->value, nearest.best ? "; did you mean " : "",
                   nearest.best ? nearest.best : "", nearest.best ? "?" : "");
     return NULL;
@@ -393,16 +393,16 @@ struct probe_place {
 static void on_probe_problem(void *arg, bool error, const char *text)
 {
     const struct probe_place *place = arg;
-    (error ? problem_error : problem_warning)(place->builder->problems, place->section->line,
+    (error ? mistake_error : mistake_warning)(place->builder->mistakes, place->section->line,
                                               "[probe %s]: %s", place->section->name, text);
 }
 
 static void build_probe(const struct builder *builder, const struct section *section,
                         struct probe_conf *probe)
 {
-    size_t errors_before = builder->problems->errors;
+    size_t errors_before = builder->mistakes->errors;
     struct probe_place place = {builder, section};
-    const struct probe_problems problems = {on_probe_problem, &place};
+    const struct probe_problems mistakes = {on_probe_problem, &place};
     probe->line = section->line;
     set_name(builder, section, probe->name, sizeof probe->name);
     probe->type = find_type(builder, section);
@@ -416,14 +416,14 @@ static void build_probe(const struct builder *builder, const struct section *sec
     if (probe->type->options_size > 0) {
         probe->options = calloc(1, probe->type->options_size);
         if (!probe->options) {
-            problem_error(builder->problems, section->line, "out of memory");
+            mistake_error(builder->mistakes, section->line, "out of memory");
             return;
         }
     }
     probe->fingerprint = read_keys(builder, section, NULL, probe->type->keys, probe->options,
                                    hash_text(probe->fingerprint, probe->type->name));
-    if (builder->problems->errors == errors_before) {
-        probe_check(probe, &problems);
+    if (builder->mistakes->errors == errors_before) {
+        probe_check(probe, &mistakes);
     } else if (probe->type->needs_target && !section_find(section, "target") &&
                !section_find(builder->defaults, "target")) {
         on_probe_problem(&place, true, "target is missing");
@@ -508,7 +508,7 @@ static void build_service(const struct builder *builder, const struct section *s
                           struct service_conf *service)
 {
     const struct key *const tables[] = {service_keys, service_timing_keys};
-    size_t errors_before = builder->problems->errors;
+    size_t errors_before = builder->mistakes->errors;
     service->line = section->line;
     set_name(builder, section, service->name, sizeof service->name);
     set_symbol(service);
@@ -517,15 +517,15 @@ static void build_service(const struct builder *builder, const struct section *s
     read_keys(builder, section, builder->defaults, service_timing_keys, service, HASH_START);
 
     if (!section_find(section, "require") && !section_find(section, "any")) {
-        problem_error(builder->problems, section->line,
+        mistake_error(builder->mistakes, section->line,
                       "[service %s] has no probe in `require` or `any`: nothing could take it down",
                       section->name);
     }
-    if (builder->problems->errors == errors_before &&
+    if (builder->mistakes->errors == errors_before &&
         service->max_hold_down_ms < service->hold_down_ms) {
         char least[DURATION_TEXT_MAX];
         char most[DURATION_TEXT_MAX];
-        problem_error(builder->problems,
+        mistake_error(builder->mistakes,
                       section_line(section, section_find(section, "max_hold_down") ? "max_hold_down"
                                                                                    : "hold_down"),
                       "`max_hold_down` (%s) is less than `hold_down` (%s)",
@@ -533,9 +533,9 @@ static void build_service(const struct builder *builder, const struct section *s
                       duration_text(service->hold_down_ms, least));
     }
     if (inherit_attributes(section, &service->primary, &service->drain) != 0) {
-        problem_error(builder->problems, section->line, "out of memory");
+        mistake_error(builder->mistakes, section->line, "out of memory");
     } else if (same_attributes(&service->primary, &service->drain)) {
-        problem_warning(builder->problems, section->line,
+        mistake_warning(builder->mistakes, section->line,
                         "[service %s]: draining changes no attribute of its routes, so no "
                         "neighbour prefers another path before they are withdrawn",
                         section->name);
@@ -601,7 +601,7 @@ static void build(struct builder *builder, const struct document *document)
     config->answers = calloc(answer_count + 1, sizeof *config->answers);
     if (!config->probes || !config->services || !config->answers) {
         config->probe_count = config->service_count = config->answer_count = 0;
-        problem_error(builder->problems, 0, "out of memory");
+        mistake_error(builder->mistakes, 0, "out of memory");
         return;
     }
     build_single(builder, document, "pop", pop_keys, check_pop);
@@ -622,16 +622,16 @@ static void build(struct builder *builder, const struct document *document)
     config_make_zone(builder);
 }
 
-// Text to configuration; what could be made of it, if problems has errors then. NULL only when out
+// Text to configuration; what could be made of it, if mistakes has errors then. NULL only when out
 // of memory.
-static struct config *make_config(const char *text, struct problems *problems)
+static struct config *make_config(const char *text, struct mistakes *mistakes)
 {
     struct document document;
-    document_read(&document, text, problems);
+    document_read(&document, text, mistakes);
     size_t sections = document.section_count + 1;
     struct builder builder = {
         .config = calloc(1, sizeof *builder.config),
-        .problems = problems,
+        .mistakes = mistakes,
         .probe_sections = calloc(sections, sizeof(struct section *)),
         .service_sections = calloc(sections, sizeof(struct section *)),
         .answer_sections = calloc(sections, sizeof(struct section *)),
@@ -640,7 +640,7 @@ static struct config *make_config(const char *text, struct problems *problems)
         builder.answer_sections) {
         build(&builder, &document);
     } else {
-        problem_error(problems, 0, "out of memory");
+        mistake_error(mistakes, 0, "out of memory");
     }
     free(builder.probe_sections);
     free(builder.service_sections);
@@ -649,9 +649,9 @@ static struct config *make_config(const char *text, struct problems *problems)
     return builder.config;
 }
 
-static struct config *if_sound(struct config *config, const struct problems *problems)
+static struct config *if_sound(struct config *config, const struct mistakes *mistakes)
 {
-    if (problems->errors == 0) {
+    if (mistakes->errors == 0) {
         return config;
     }
     config_free(config);
@@ -660,21 +660,21 @@ static struct config *if_sound(struct config *config, const struct problems *pro
 
 struct config *config_parse(const char *name, const char *text, config_report_cb report, void *arg)
 {
-    struct problems problems = {0};
+    struct mistakes mistakes = {0};
     assert(name && text && report);
-    struct config *config = if_sound(make_config(text, &problems), &problems);
-    problems_tell(&problems, name, report, arg);
+    struct config *config = if_sound(make_config(text, &mistakes), &mistakes);
+    mistakes_tell(&mistakes, name, report, arg);
     return config;
 }
 
 // The whole file, NUL-terminated; NULL after adding why not.
-static char *read_text(const char *path, struct problems *problems)
+static char *read_text(const char *path, struct mistakes *mistakes)
 {
     char why[ERROR_MAX];
     char *text;
     size_t length;
     if (file_read(path, FILE_MAX, &text, &length, why) != 0) {
-        problem_error(problems, 0, "%s", why);
+        mistake_error(mistakes, 0, "%s", why);
         return NULL;
     }
     if (strlen(text) < length) {
@@ -682,7 +682,7 @@ static char *read_text(const char *path, struct problems *problems)
         for (const char *at = text; *at; at++) {
             line += *at == '\n';
         }
-        problem_error(problems, line, "a NUL byte in this line: not a text file");
+        mistake_error(mistakes, line, "a NUL byte in this line: not a text file");
         free(text);
         return NULL;
     }
@@ -691,25 +691,25 @@ static char *read_text(const char *path, struct problems *problems)
 
 struct config *config_load(const char *path, config_report_cb report, void *arg)
 {
-    struct problems problems = {0};
+    struct mistakes mistakes = {0};
     struct config *config = NULL;
     assert(path && report);
-    char *text = read_text(path, &problems);
+    char *text = read_text(path, &mistakes);
     if (text) {
-        config = if_sound(make_config(text, &problems), &problems);
+        config = if_sound(make_config(text, &mistakes), &mistakes);
     }
-    problems_tell(&problems, path, report, arg);
+    mistakes_tell(&mistakes, path, report, arg);
     free(text);
     return config;
 }
 
 struct config *config_salvage(const char *path, config_report_cb report, void *arg)
 {
-    struct problems problems = {0};
+    struct mistakes mistakes = {0};
     assert(path && report);
-    char *text = read_text(path, &problems);
-    struct config *config = make_config(text ? text : "", &problems);
-    problems_tell(&problems, path, report, arg);
+    char *text = read_text(path, &mistakes);
+    struct config *config = make_config(text ? text : "", &mistakes);
+    mistakes_tell(&mistakes, path, report, arg);
     free(text);
     return config;
 }

@@ -16,7 +16,7 @@
 
 struct reader {
     struct document *document;
-    struct problems *problems;
+    struct mistakes *mistakes;
     const char *at; // the next line
     unsigned line;  // of the last one
     bool indented;
@@ -86,7 +86,7 @@ static void open_section(struct reader *reader, const char *line, size_t length)
     struct span kind = {"", 0};
     struct span name = {"", 0};
     if (!split_header(line, length, &kind, &name)) {
-        problem_error(reader->problems, reader->line,
+        mistake_error(reader->mistakes, reader->line,
                       "a section is written as [kind] or [kind name]");
         kind = name = (struct span){"", 0};
     }
@@ -99,7 +99,7 @@ static void open_section(struct reader *reader, const char *line, size_t length)
         document->sections = sections;
     }
     if (!sections || !section.kind || !section.name) {
-        problem_error(reader->problems, reader->line, "out of memory");
+        mistake_error(reader->mistakes, reader->line, "out of memory");
         free(section.kind);
         free(section.name);
         return;
@@ -112,18 +112,18 @@ static const char *const not_understood = "neither a [section] nor a `key = valu
 static void finish_line(struct reader *reader)
 {
     if (reader->pending) {
-        problem_error(reader->problems, reader->line, "%s", not_understood);
+        mistake_error(reader->mistakes, reader->line, "%s", not_understood);
         reader->pending = false;
     }
 }
 
-// The line's problem, or NULL. Comments may hold anything that is text.
+// The line's mistake, or NULL. Comments may hold anything that is text.
 static const char *refuse(const struct reader *reader, const char *line, size_t length,
                           bool comment, size_t max)
 {
-    const char *problem = bad_bytes(line, length);
-    if (problem || comment) {
-        return problem;
+    const char *mistake = bad_bytes(line, length);
+    if (mistake || comment) {
+        return mistake;
     }
     if (length > max) {
         return "this line is too long";
@@ -196,29 +196,29 @@ static char *next_line(char *buffer, int size, void *arg)
     if (indent >= length) {
         return give(buffer, "", 0);
     }
-    const char *problem = refuse(reader, line, length, comment, max);
+    const char *mistake = refuse(reader, line, length, comment, max);
     if (reader->indented && reader->skipping) {
         return give(buffer, "", 0);
     }
-    if (problem && length > max && !comment) {
-        problem_error(reader->problems, reader->line,
+    if (mistake && length > max && !comment) {
+        mistake_error(reader->mistakes, reader->line,
                       "%s: %zu bytes, at most %zu are read; a list may go on in the next line, "
                       "after white space",
-                      problem, length, max);
-    } else if (problem) {
-        problem_error(reader->problems, reader->line, "%s", problem);
+                      mistake, length, max);
+    } else if (mistake) {
+        mistake_error(reader->mistakes, reader->line, "%s", mistake);
     }
     if (comment) {
         return give(buffer, "", 0);
     }
-    reader->skipping = problem != NULL;
+    reader->skipping = mistake != NULL;
     if (line[0] == '[') {
         open_section(reader, line, length);
         reader->skipping = false;
         reader->has_key = false;
         return give(buffer, "[]", 2); // has inih forget the last key
     }
-    if (problem) {
+    if (mistake) {
         return give(buffer, "", 0);
     }
     reader->pending = true;
@@ -234,7 +234,7 @@ static int on_entry(void *arg, const char *section_name, const char *key, const 
     reader->pending = false;
     reader->has_key = true;
     if (document->section_count == 0) {
-        problem_error(reader->problems, reader->line, "`%.64s` stands before the first [section]",
+        mistake_error(reader->mistakes, reader->line, "`%.64s` stands before the first [section]",
                       key);
         return 1;
     }
@@ -253,7 +253,7 @@ static int on_entry(void *arg, const char *section_name, const char *key, const 
                           .key = strdup(whole_key),
                           .value = strdup(value)};
     if (!entries || !entry.key || !entry.value) {
-        problem_error(reader->problems, reader->line, "out of memory");
+        mistake_error(reader->mistakes, reader->line, "out of memory");
         free(entry.key);
         free(entry.value);
         return 1;
@@ -262,15 +262,15 @@ static int on_entry(void *arg, const char *section_name, const char *key, const 
     return 1;
 }
 
-void document_read(struct document *document, const char *text, struct problems *problems)
+void document_read(struct document *document, const char *text, struct mistakes *mistakes)
 {
-    struct reader reader = {.document = document, .problems = problems, .at = text};
+    struct reader reader = {.document = document, .mistakes = mistakes, .at = text};
     *document = (struct document){0};
     ini_allow_inline_comments = false;
     int result = ini_parse_stream(next_line, &reader, on_entry, &reader);
     finish_line(&reader);
-    if (result != 0 && problems->errors == 0) {
-        problem_error(problems, result > 0 ? (unsigned)result : 0, "%s",
+    if (result != 0 && mistakes->errors == 0) {
+        mistake_error(mistakes, result > 0 ? (unsigned)result : 0, "%s",
                       result > 0 ? not_understood : "out of memory");
     }
 }

@@ -5,7 +5,7 @@
 // outside of double quotes begins a comment.
 #pragma once
 
-#include "controller/config/problems.h"
+#include "controller/config/mistakes.h"
 
 struct entry {
     unsigned line;
@@ -27,9 +27,9 @@ struct document {
     size_t section_count;
 };
 
-// Reads text; every problem found is added. Whatever could be read is in the document, so that the
+// Reads text; every mistake found is added. Whatever could be read is in the document, so that the
 // rest of the file can be checked in the same pass. Sections of one kind and name are not joined.
-void document_read(struct document *document, const char *text, struct problems *problems);
+void document_read(struct document *document, const char *text, struct mistakes *mistakes);
 void document_free(struct document *document);
 
 // The first entry of key, or NULL. section may be NULL.

@@ -504,10 +504,10 @@ const char *domain_mistake(const char *text, bool wildcard)
 
 static int parse_name(const char *text, struct dns_name *out, char *error)
 {
-    const char *problem = domain_mistake(text, false);
-    problem = problem ? problem : dns_name_parse(text, out);
-    if (problem) {
-        error_say(error, "\"%.80s\" is not a domain name: %s", text, problem);
+    const char *mistake = domain_mistake(text, false);
+    mistake = mistake ? mistake : dns_name_parse(text, out);
+    if (mistake) {
+        error_say(error, "\"%.80s\" is not a domain name: %s", text, mistake);
         return -1;
     }
     return 0;

@@ -95,18 +95,18 @@ static void add_record(const struct builder *builder, const struct entry *entry,
 {
     uint8_t rdata[DNS_RDATA_MAX];
     size_t length = 0;
-    const char *problem = dns_rdata_parse(record.type, text, rdata, &length);
-    problem = problem ? problem : target_mistake(record.type, text);
+    const char *mistake = dns_rdata_parse(record.type, text, rdata, &length);
+    mistake = mistake ? mistake : target_mistake(record.type, text);
     record.rdata = rdata;
     record.length = (uint16_t)length;
-    if (problem) {
-        problem_error(builder->problems, entry->line, "`%s`: \"%.80s\": %s", entry->key, text,
-                      problem);
+    if (mistake) {
+        mistake_error(builder->mistakes, entry->line, "`%s`: \"%.80s\": %s", entry->key, text,
+                      mistake);
     } else if (holds_record(answer, &record)) {
-        problem_error(builder->problems, entry->line, "`%s`: %.80s is here twice", entry->key,
+        mistake_error(builder->mistakes, entry->line, "`%s`: %.80s is here twice", entry->key,
                       text);
     } else if (!append_record(answer, &record)) {
-        problem_error(builder->problems, entry->line, "out of memory");
+        mistake_error(builder->mistakes, entry->line, "out of memory");
     }
 }
 
@@ -138,7 +138,7 @@ static void add_lines(const struct builder *builder, const struct entry *entries
         const struct entry *line = &entries[i];
         sound = sound && expand(builder->config, line->value, expanded, error) == 0;
         if (sound && used + strlen(expanded) + 2 > sizeof text) {
-            problem_error(builder->problems, line->line, "`%s`: the record is too long", line->key);
+            mistake_error(builder->mistakes, line->line, "`%s`: the record is too long", line->key);
             sound = false;
         }
         if (sound) {
@@ -184,14 +184,14 @@ static void check_keys(const struct builder *builder, const struct section *sect
         }
         any = true;
         if (state != DNS_STATE_NORMAL && !section_find(section, "service")) {
-            problem_error(builder->problems, entry->line,
+            mistake_error(builder->mistakes, entry->line,
                           "`%s` follows a service, but [answer %s] has no `service`", entry->key,
                           section->name);
             break;
         }
     }
     if (!any) {
-        problem_error(builder->problems, section->line, "[answer %s] has no record", section->name);
+        mistake_error(builder->mistakes, section->line, "[answer %s] has no record", section->name);
     }
 }
 
@@ -217,7 +217,7 @@ static void check_families(const struct builder *builder, const struct section *
         bool a = has_record(answer, state, DNS_A);
         bool aaaa = has_record(answer, state, DNS_AAAA);
         if (a != aaaa) {
-            problem_warning(builder->problems, section->line,
+            mistake_warning(builder->mistakes, section->line,
                             "[answer %s] has `%s.%s` but no `%s.%s`: clients that want the other "
                             "get no address while %s is %s",
                             section->name, a ? "a" : "aaaa", dns_state_name(state),
@@ -230,23 +230,23 @@ static void check_families(const struct builder *builder, const struct section *
 bool config_read_answer(const struct builder *builder, const struct section *section,
                         struct dns_answer_conf *answer)
 {
-    size_t errors_before = builder->problems->errors;
+    size_t errors_before = builder->mistakes->errors;
     const struct entry *service = section_find(section, "service");
-    const char *problem = domain_mistake(section->name, true);
-    problem = problem ? problem : dns_name_parse(section->name, &answer->name);
-    if (problem) {
-        problem_error(builder->problems, section->line, "[answer %s]: %s", section->name, problem);
+    const char *mistake = domain_mistake(section->name, true);
+    mistake = mistake ? mistake : dns_name_parse(section->name, &answer->name);
+    if (mistake) {
+        mistake_error(builder->mistakes, section->line, "[answer %s]: %s", section->name, mistake);
     }
     answer->service = SIZE_MAX;
     if (service && service->value[0]) {
         answer->service = config_find(builder, section, service, true, service->value);
     }
     add_records(builder, section, answer);
-    check_keys(builder, section, builder->problems->errors == errors_before);
-    if (builder->problems->errors == errors_before) {
+    check_keys(builder, section, builder->mistakes->errors == errors_before);
+    if (builder->mistakes->errors == errors_before) {
         check_families(builder, section, answer);
     }
-    return !problem;
+    return !mistake;
 }
 
 // --- [responder] ---------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ static void check_servers(const struct builder *builder)
             answered = answered || dns_name_equal(server, &config->answers[j].name);
         }
         if (!answered) {
-            problem_warning(builder->problems,
+            mistake_warning(builder->mistakes,
                             section_line(builder->responder,
                                          section_find(builder->responder, "ns") ? "ns" : "zone"),
                             "the zone's server %.200s has no address: `listen` has only "
@@ -338,7 +338,7 @@ static void check_zone_keys(const struct builder *builder)
     for (size_t i = 0; i < sizeof of_zone / sizeof *of_zone; i++) {
         const struct entry *entry = section_find(responder, of_zone[i]);
         if (entry && !section_find(responder, "zone")) {
-            problem_error(builder->problems, entry->line,
+            mistake_error(builder->mistakes, entry->line,
                           "`%s` is of the zone, but there is no "
                           "`zone`",
                           entry->key);
@@ -346,7 +346,7 @@ static void check_zone_keys(const struct builder *builder)
     }
     for (size_t i = 0; i < builder->config->answer_count; i++) {
         if (!section_find(responder, "zone")) {
-            problem_error(builder->problems, builder->answer_sections[i]->line,
+            mistake_error(builder->mistakes, builder->answer_sections[i]->line,
                           "[answer %s] lies in no zone: %s", builder->answer_sections[i]->name,
                           responder ? "[responder] has no `zone`" : "there is no [responder]");
         }
@@ -358,18 +358,18 @@ static void check_cookies(const struct builder *builder)
     const struct entry *file = section_find(builder->responder, "cookie_secret_file");
     const struct entry *credential = section_find(builder->responder, "cookie_secret_credential");
     if (file && credential) {
-        problem_error(builder->problems, credential->line,
+        mistake_error(builder->mistakes, credential->line,
                       "one of `cookie_secret_file` (line %u) and `cookie_secret_credential` is "
                       "enough",
                       file->line);
     }
     const struct entry *secret = file ? file : credential;
     if (secret && !builder->config->responder.cookies) {
-        problem_error(builder->problems, secret->line,
+        mistake_error(builder->mistakes, secret->line,
                       "`%s` is of no use with `cookies = off`: remove one of them", secret->key);
     }
     if (credential && strchr(builder->config->responder.cookie_secret_credential, '/')) {
-        problem_error(builder->problems, credential->line,
+        mistake_error(builder->mistakes, credential->line,
                       "`cookie_secret_credential`: it is a name, not a path");
     }
 }
@@ -403,7 +403,7 @@ static void check_targets(const struct builder *builder, size_t number)
         }
         memcpy(target.wire, record->rdata + at, ++target.length);
         if (dns_name_is_within(&target, zone->apex) && !zone_has(zone, &target)) {
-            problem_warning(builder->problems, builder->answer_sections[number]->line,
+            mistake_warning(builder->mistakes, builder->answer_sections[number]->line,
                             "[answer %s]: %s leads to %.200s, which is within the zone but not "
                             "there: no [answer] has it",
                             builder->answer_sections[number]->name,
@@ -438,8 +438,8 @@ static void check_silent(const struct builder *builder, size_t number)
         char type[DNS_TYPE_TEXT_MAX];
         if (!zone_leads_to_address(record->type) &&
             !is_ever_said(answer, record->state, record->type)) {
-            problem_warning(
-                builder->problems, builder->answer_sections[number]->line,
+            mistake_warning(
+                builder->mistakes, builder->answer_sections[number]->line,
                 "[answer %s]: %s%s%s is never said: that state falls back on a CNAME, "
                 "which is alone; give it addresses of its own",
                 builder->answer_sections[number]->name, dns_type_text(record->type, type),
@@ -459,7 +459,7 @@ static void check_zone(const struct builder *builder)
         }
     }
     if (zone_check(&config->zone, SIZE_MAX, error)) {
-        problem_error(builder->problems, section_line(builder->responder, "zone"),
+        mistake_error(builder->mistakes, section_line(builder->responder, "zone"),
                       "[responder]: %s", error);
     }
     for (size_t i = 0; i < config->answer_count; i++) {
@@ -467,7 +467,7 @@ static void check_zone(const struct builder *builder)
             continue;
         }
         if (zone_check(&config->zone, i, error)) {
-            problem_error(builder->problems, builder->answer_sections[i]->line, "[answer %s]: %s",
+            mistake_error(builder->mistakes, builder->answer_sections[i]->line, "[answer %s]: %s",
                           builder->answer_sections[i]->name, error);
         } else {
             check_targets(builder, i);
@@ -517,7 +517,7 @@ void config_make_zone(const struct builder *builder)
     check_zone_keys(builder);
     check_cookies(builder);
     if ((has_zone && !set_default_names(config)) || !make_zone(config)) {
-        problem_error(builder->problems, 0, "out of memory");
+        mistake_error(builder->mistakes, 0, "out of memory");
     } else if (has_zone) {
         check_zone(builder);
         check_servers(builder);

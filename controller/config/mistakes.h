@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PROBLEM_MAX 512
+#define MISTAKE_MAX 512
 
-struct problem {
+struct mistake {
     unsigned line; // 0: of the file as a whole
     bool error;    // or a warning
     size_t number; // as found, so that order within a line is kept
@@ -15,20 +15,20 @@ struct problem {
 };
 
 // Zero it to begin.
-struct problems {
-    struct problem *items;
+struct mistakes {
+    struct mistake *items;
     size_t count;
     size_t errors;
 };
 
-__attribute__((format(printf, 3, 4))) void problem_error(struct problems *problems, unsigned line,
+__attribute__((format(printf, 3, 4))) void mistake_error(struct mistakes *mistakes, unsigned line,
                                                          const char *format, ...);
-__attribute__((format(printf, 3, 4))) void problem_warning(struct problems *problems, unsigned line,
+__attribute__((format(printf, 3, 4))) void mistake_warning(struct mistakes *mistakes, unsigned line,
                                                            const char *format, ...);
 
 // Hands each one to tell as "file:line: text", sorted by line; frees them all.
-void problems_tell(struct problems *problems, const char *file,
+void mistakes_tell(struct mistakes *mistakes, const char *file,
                    void (*tell)(void *arg, bool error, const char *line), void *arg);
 
 // Frees them untold.
-void problems_drop(struct problems *problems);
+void mistakes_drop(struct mistakes *mistakes);
