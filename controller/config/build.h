@@ -1,10 +1,10 @@
-// Between the files that make a configuration, and of no use to others: keys.c has the
-// tables, config.c fills in one section after the other, zone.c makes the zone that the
-// responder answers from, check.c says what only the whole can tell.
+// Between the files that make a configuration, and of no use to others: keys.c has the tables,
+// section.c reads by them, build.c and answer.c fill in one section after the other, zone.c makes
+// the zone that the responder answers from, check.c says what only the whole can tell.
 #pragma once
 
-#include "controller/config/config.h"
 #include "controller/config/document.h"
+#include "controller/config/load.h"
 
 // A kind of section. A NULL word ends the table.
 struct section_kind {
@@ -34,16 +34,41 @@ extern const struct reference references[];
 struct builder {
     struct config *config;
     struct mistakes *mistakes;
-    const struct section *defaults;          // NULL if there is none
-    const struct section **probe_sections;   // beside config->probes
-    const struct section **service_sections; // beside config->services
-    const struct section **answer_sections;  // beside config->answers
-    const struct section *responder;         // NULL if there is none
+    const struct section *pop, *bird, *control, *defaults, *responder; // NULL: there is none
+    const struct section **probe_sections;                             // beside config->probes
+    const struct section **service_sections;                           // beside config->services
+    const struct section **answer_sections;                            // beside config->answers
 };
+
+// Fills fields by table from the section, else from defaults (may be NULL), else from the
+// fallbacks. Returns hash with every resolved value in it.
+uint64_t section_read_keys(const struct builder *builder, const struct section *section,
+                           const struct section *defaults, const struct key *table, void *fields,
+                           uint64_t hash);
+
+// Takes a name or a value into hash.
+uint64_t section_hash(uint64_t hash, const char *text);
+
+// Every entry must be of a key in tables; only a list may be continued or written again.
+void section_check_entries(const struct builder *builder, const struct section *section,
+                           const struct key *const *tables, size_t count);
+
+void section_check_defaults(const struct builder *builder, const struct section *section);
+
+void build_head(const struct builder *builder); // [pop], [bird] and [control]
+void build_probe(const struct builder *builder, const struct section *section,
+                 struct probe_conf *probe);
+void build_service(const struct builder *builder, const struct section *section,
+                   struct service_conf *service);
+void build_responder(const struct builder *builder);
+// count sections; those whose name can be read stay, each beside its section.
+void build_answers(const struct builder *builder, size_t count);
 
 // The probe or service that entry of section names; SIZE_MAX after reporting that there is none.
 size_t config_find(const struct builder *builder, const struct section *section,
                    const struct entry *entry, bool services, const char *word);
+
+bool answer_has_record(const struct dns_answer_conf *answer, enum dns_state state, uint16_t type);
 
 // Name, service and records of [answer NAME]. False: its name can't be read.
 bool config_read_answer(const struct builder *builder, const struct section *section,

@@ -1,8 +1,8 @@
-// popgate.conf, read strictly: everything it may say, checked, with defaults filled in.
-//
-// config_load() reports every error of the file in one pass, each as "file:line: message"; a
-// configuration that comes out of it needs no further checking by anyone.
+// What popgate.conf says, with defaults filled in: the struct that all others read. It comes out of
+// config_load() (controller/config/load.h) checked, so that nobody needs to check it again.
 #pragma once
+
+#include "controller/config/prefix.h"
 
 #include "dns/responder/zone.h"
 #include "probes/conf.h"
@@ -10,16 +10,6 @@
 #define SERVICE_NAME_MAX 32
 #define PATH_LEN_MAX     108 // of sun_path
 #define SESSION_NAME_MAX 65
-
-enum family { FAMILY_V4, FAMILY_V6, FAMILIES };
-
-struct prefix {
-    enum family family;
-    uint8_t length;      // bits
-    uint8_t address[16]; // network order; 4 bytes used for v4; host bits are zero
-};
-#define PREFIX_TEXT_MAX 50
-const char *prefix_text(const struct prefix *prefix, char out[PREFIX_TEXT_MAX]);
 
 struct community {
     uint32_t part[3]; // standard: 2 used; large (RFC 8092): 3
@@ -112,25 +102,5 @@ struct config {
     size_t *service_order; // indices, every service after those it depends on
 };
 
-// Where errors and warnings go, one whole line at a time: "popgate.conf:12: unknown key
-// `intervall`; did you mean `interval`?"
-typedef void (*config_report_cb)(void *arg, bool error, const char *line);
-
-// Reads the file at path. NULL when there was any error (all were reported). The caller owns the
-// result.
-struct config *config_load(const char *path, config_report_cb report, void *arg);
-
-// For the fail-safe, which no mistake in the file may stop: the same, but with errors (all were
-// reported) what could be read of it, and the defaults for the rest of [pop] and [bird]. NULL only
-// when out of memory.
-struct config *config_salvage(const char *path, config_report_cb report, void *arg);
-
-// As config_load() for text in memory; name stands for the file in messages.
-struct config *config_parse(const char *name, const char *text, config_report_cb report, void *arg);
-
 void config_free(struct config *config);
-
-// The tables of keys of a section kind ("pop", "service"), for what is made or checked from them;
-// NULL if there is no such table. A probe has probe_common_keys and its type's keys besides.
-#define CONFIG_TABLES_MAX 2
-const struct key *config_keys(const char *kind, size_t table);
+void config_free_answer(struct dns_answer_conf *answer); // what it points to

@@ -8,16 +8,6 @@
 
 #include "controller/config/config.h"
 
-// Parses "192.0.2.0/24" or "2001:db8::/48" (RFC 4632, RFC 4291 section 2.3); 0 or -1 with a
-// message.
-int prefix_parse(const char *text, struct prefix *out, char error[ERROR_MAX]);
-
-bool prefix_equal(const struct prefix *a, const struct prefix *b);
-bool prefix_covers(const struct prefix *outer, const struct prefix *inner); // or equals
-
-// Order by family, address, length: what covers a prefix comes before it.
-int prefix_compare(const struct prefix *a, const struct prefix *b);
-
 int value_prefix(const char *word, void *field, char error[ERROR_MAX]);
 int value_community(const char *word, void *field, char error[ERROR_MAX]);
 int value_large_community(const char *word, void *field, char error[ERROR_MAX]);
@@ -50,3 +40,18 @@ int value_ttl(const char *value, void *field, char error[ERROR_MAX]);     // uin
 
 // [A-Za-z][A-Za-z0-9_-]*, shorter than size: what a probe or a service may be called.
 int name_check(const char *name, size_t size, char error[ERROR_MAX]);
+
+// For the functions above.
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS  "0123456789"
+
+// The struct of which field is the member.
+#define OWNER(field, type, member) ((type *)((char *)(field)-offsetof(type, member)))
+
+// The number that all of text is, in decimal, or in hexadecimal after 0x; false if it is none or
+// larger than max.
+bool number_parse(const char *text, size_t length, uint64_t max, uint64_t *out);
+
+// Appends item to the array at items, which has count items of size bytes. 0, or -1 with a message.
+int list_append(void *items, size_t *count, const void *item, size_t size, char error[ERROR_MAX]);

@@ -4,7 +4,7 @@
 
 #include "controller/api/api.h"
 #include "controller/api/status.h"
-#include "controller/config/config.h"
+#include "controller/config/load.h"
 #include "controller/config/values.h"
 #include "controller/core/core.h"
 #include "controller/daemon/change.h"

@@ -1,7 +1,7 @@
 #include "controller/daemon/failsafe.h"
 
 #include "controller/api/api.h"
-#include "controller/config/config.h"
+#include "controller/config/load.h"
 #include "controller/core/birdconf.h"
 #include "controller/daemon/log.h"
 

@@ -1,5 +1,5 @@
 // popgated: the options, and what each of them runs.
-#include "controller/config/config.h"
+#include "controller/config/load.h"
 #include "controller/core/birdconf.h"
 #include "controller/daemon/daemon.h"
 #include "controller/daemon/failsafe.h"

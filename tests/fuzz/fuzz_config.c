@@ -1,5 +1,6 @@
 // Any text as popgate.conf. What is accepted must render to an include file of BIRD that comes back
 // as it was, and hold what config.h promises.
+#include "controller/config/load.h"
 #include "controller/core/birdconf.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // See check.h.
 #include "tests/lab/check.h"
 
-#include "controller/config/config.h"
+#include "controller/config/load.h"
 #include "probes/scheduler.h"
 
 #include <stdio.h>

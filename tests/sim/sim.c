@@ -3,6 +3,8 @@
 // and the seed replays it alone.
 //
 //     sim [--seed N] [--events N] [--episodes N] [--forever] [--verbose]
+#include "controller/config/load.h"
+
 #include "tests/sim/bird.h"
 #include "tests/sim/oracle.h"
 

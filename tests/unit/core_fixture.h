@@ -1,6 +1,7 @@
 // A small configuration and its core, for tests of what shows or changes it.
 #pragma once
 
+#include "controller/config/load.h"
 #include "controller/core/core.h"
 
 #include <setjmp.h>

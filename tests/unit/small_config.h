@@ -2,7 +2,7 @@
 // orders that came out.
 #pragma once
 
-#include "controller/config/config.h"
+#include "controller/config/load.h"
 #include "controller/core/order.h"
 
 #include "birdctl/reply.h"

@@ -1,4 +1,5 @@
 // BIRD's include file: what it says, that only slots change, and that a file comes back as it was.
+#include "controller/config/load.h"
 #include "controller/core/birdconf.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 // popgate.conf: what is read, what is refused, and that every mistake of a file is told at once.
-#include "controller/config/config.h"
+#include "controller/config/load.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 // {pop.id} and {pop.region} in the values of probes.
 #include "controller/config/expand.h"
+#include "controller/config/load.h"
 #include "probes/probe.h"
 
 #include <setjmp.h>

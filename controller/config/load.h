@@ -1,0 +1,26 @@
+// Reads popgate.conf, strictly: every error of the file is reported in one pass, each as
+// "file:line: message".
+#pragma once
+
+#include "controller/config/config.h"
+
+// Where errors and warnings go, one whole line at a time: "popgate.conf:12: unknown key
+// `intervall`; did you mean `interval`?"
+typedef void (*config_report_cb)(void *arg, bool error, const char *line);
+
+// Reads the file at path. NULL when there was any error (all were reported). The caller owns the
+// result.
+struct config *config_load(const char *path, config_report_cb report, void *arg);
+
+// For the fail-safe, which no mistake in the file may stop: the same, but with errors (all were
+// reported) what could be read of it, and the defaults for the rest of [pop] and [bird]. NULL only
+// when out of memory.
+struct config *config_salvage(const char *path, config_report_cb report, void *arg);
+
+// As config_load() for text in memory; name stands for the file in messages.
+struct config *config_parse(const char *name, const char *text, config_report_cb report, void *arg);
+
+// The tables of keys of a section kind ("pop", "service"), for what is made or checked from them;
+// NULL if there is no such table. A probe has probe_common_keys and its type's keys besides.
+#define CONFIG_TABLES_MAX 2
+const struct key *config_keys(const char *kind, size_t table);

@@ -1,0 +1,201 @@
+// What a section says, by the tables of keys: values into fields, and which entries have no place
+// in it.
+#include "base/hash.h"
+#include "base/text.h"
+#include "controller/config/build.h"
+#include "controller/config/expand.h"
+
+#include <assert.h>
+#include <string.h>
+
+// --- keys ----------------------------------------------------------------------------------------
+
+// The ending NUL too, so that "ab" "c" is not "a" "bc".
+uint64_t section_hash(uint64_t hash, const char *text)
+{
+    return hash_bytes(hash, text, strlen(text) + 1);
+}
+
+// Sets a key's field from one value; each word on its own if it is a list. Returns the words set
+// or refused.
+static size_t set_value(const struct key *key, const char *value, unsigned line, void *fields,
+                        struct mistakes *mistakes)
+{
+    char error[ERROR_MAX];
+    char word[WORD_MAX];
+    size_t words = 0;
+    if (!key->list) {
+        if (key_set(key, value, fields, error) != 0) {
+            mistake_error(mistakes, line, "`%s`: %s", key->name, error);
+        }
+        return 1;
+    }
+    for (const char *at = value; text_next_word(&at, word, sizeof word); words++) {
+        if (key_set(key, word, fields, error) != 0) {
+            mistake_error(mistakes, line, "`%s`: %s", key->name, error);
+        }
+    }
+    return words;
+}
+
+static const struct section_kind *kind_of(const struct section *section)
+{
+    const struct section_kind *kind = section_kinds;
+    while (kind->word && strcmp(kind->word, section->kind) != 0) {
+        kind++;
+    }
+    return kind;
+}
+
+// The entry's value; where its kind of section has it so, with {pop.id} and {pop.region} replaced,
+// into expanded. NULL after reporting why that can't be.
+static const char *entry_value(const struct builder *builder, const struct section *section,
+                               const struct entry *entry, char expanded[WORD_MAX],
+                               struct mistakes *mistakes)
+{
+    char error[ERROR_MAX];
+    if (!kind_of(section)->expanded) {
+        return entry->value;
+    }
+    if (expand(builder->config, entry->value, expanded, error) != 0) {
+        mistake_error(mistakes, entry->line, "`%s`: %s", entry->key, error);
+        return NULL;
+    }
+    return expanded;
+}
+
+static void set_from_section(const struct builder *builder, const struct key *key,
+                             const struct section *section, void *fields, struct mistakes *mistakes,
+                             uint64_t *hash)
+{
+    size_t words = 0;
+    char expanded[WORD_MAX];
+    assert(section);
+    for (size_t i = 0; i < section->entry_count; i++) {
+        const struct entry *entry = &section->entries[i];
+        if (strcmp(entry->key, key->name) != 0) {
+            continue;
+        }
+        const char *value = entry_value(builder, section, entry, expanded, mistakes);
+        if (!value) {
+            return;
+        }
+        *hash = section_hash(*hash, value);
+        words += set_value(key, value, entry->line, fields, mistakes);
+        if (!key->list) {
+            return; // what follows is a duplicate, reported as such
+        }
+    }
+    if (words == 0) {
+        mistake_error(mistakes, section_line(section, key->name), "`%s`: has no value", key->name);
+    }
+}
+
+uint64_t section_read_keys(const struct builder *builder, const struct section *section,
+                           const struct section *defaults, const struct key *table, void *fields,
+                           uint64_t hash)
+{
+    // Mistakes in [defaults] are reported once, by section_check_defaults().
+    struct mistakes unheard = {0};
+    for (const struct key *key = table; key && key->name; key++) {
+        hash = section_hash(hash, key->name);
+        if (section_find(section, key->name)) {
+            set_from_section(builder, key, section, fields, builder->mistakes, &hash);
+        } else if (section_find(defaults, key->name)) {
+            set_from_section(builder, key, defaults, fields, &unheard, &hash);
+        } else if (key->fallback) {
+            hash = section_hash(hash, key->fallback);
+            set_value(key, key->fallback, section->line, fields, builder->mistakes);
+        } else if (key->required) {
+            mistake_error(builder->mistakes, section->line, "[%s%s%s] has no `%s`", section->kind,
+                          section->name[0] ? " " : "", section->name, key->name);
+        }
+    }
+    mistakes_drop(&unheard);
+    return hash;
+}
+
+// --- what a section may hold ---------------------------------------------------------------------
+
+static const struct key *find_in(const struct key *const *tables, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct key *key = tables[i] ? key_find(tables[i], name) : NULL;
+        if (key) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+// A probe type with a key of that name, or NULL.
+static const struct probe_type *type_with_key(const char *name)
+{
+    for (size_t i = 0; probe_types[i]; i++) {
+        if (probe_types[i]->keys && key_find(probe_types[i]->keys, name)) {
+            return probe_types[i];
+        }
+    }
+    return NULL;
+}
+
+static void report_unknown_key(const struct builder *builder, const struct section *section,
+                               const struct entry *entry, const struct key *const *tables,
+                               size_t count)
+{
+    struct nearest nearest = {.wanted = entry->key};
+    const struct probe_type *other =
+        strcmp(section->kind, "probe") == 0 ? type_with_key(entry->key) : NULL;
+    const char *states = strcmp(section->kind, "answer") == 0 && strchr(entry->key, '.')
+                             ? " (after the dot: degraded, drained or withdrawn; the normal state "
+                               "is without a dot)"
+                             : "";
+    for (size_t i = 0; i < count; i++) {
+        for (const struct key *key = tables[i]; key && key->name; key++) {
+            nearest_offer(&nearest, key->name);
+        }
+    }
+    if (other) {
+        mistake_error(builder->mistakes, entry->line,
+                      "`%.64s` is a key of type %s, not of this probe's type", entry->key,
+                      other->name);
+    } else if (nearest.best) {
+        mistake_error(builder->mistakes, entry->line,
+                      "unknown key `%.64s` in [%s]; did you mean `%s`?%s", entry->key,
+                      section->kind, nearest.best, states);
+    } else {
+        mistake_error(builder->mistakes, entry->line, "unknown key `%.64s` in [%s]%s", entry->key,
+                      section->kind, states);
+    }
+}
+
+void section_check_entries(const struct builder *builder, const struct section *section,
+                           const struct key *const *tables, size_t count)
+{
+    for (size_t i = 0; i < section->entry_count; i++) {
+        const struct entry *entry = &section->entries[i];
+        const struct entry *first = section_find(section, entry->key);
+        const struct key *key = find_in(tables, count, entry->key);
+        if (!key) {
+            if (!entry->continued) {
+                report_unknown_key(builder, section, entry, tables, count);
+            }
+        } else if (first != entry && !key->list) {
+            mistake_error(builder->mistakes, entry->line,
+                          entry->continued ? "white space at the start of the line continues `%s` "
+                                             "(line %u), which is not a list"
+                                           : "`%s` is set already, in line %u",
+                          key->name, first->line);
+        }
+    }
+}
+
+void section_check_defaults(const struct builder *builder, const struct section *section)
+{
+    const struct key *const tables[] = {probe_common_keys, service_timing_keys};
+    struct probe_conf probe = {0};
+    struct service_conf service = {0};
+    section_check_entries(builder, section, tables, 2);
+    section_read_keys(builder, section, NULL, probe_common_keys, &probe, HASH_START);
+    section_read_keys(builder, section, NULL, service_timing_keys, &service, HASH_START);
+}
