@@ -131,20 +131,6 @@ static void damp(struct decision *decision, const struct service_conf *conf,
     }
 }
 
-static enum target intent_cap(const struct intent *intent, uint64_t now_ms)
-{
-    switch (intent->kind) {
-    case INTENT_DRAIN:
-        return now_ms - intent->since_ms < intent->grace_ms ? TARGET_DEPREFERENCE : TARGET_WITHDRAW;
-    case INTENT_ISOLATE:
-        return TARGET_WITHDRAW;
-    case INTENT_AUTO:
-    case INTENT_PIN:
-        break;
-    }
-    return TARGET_ANNOUNCE;
-}
-
 static enum cause intent_cause(enum intent_kind kind)
 {
     static const enum cause causes[] = {CAUSE_HEALTHY, CAUSE_DRAIN, CAUSE_ISOLATE, CAUSE_PIN};
@@ -176,13 +162,8 @@ bool decision_step(struct decision *decision, const struct service_conf *conf,
                    const struct gate *gate, const struct intent *intent, uint64_t now_ms)
 {
     damp(decision, conf, gate, now_ms);
-    enum target cap = intent_cap(intent, now_ms);
-    enum target target = decision->allowed < cap ? decision->allowed : cap;
-    if (intent->kind == INTENT_PIN) {
-        target = TARGET_ANNOUNCE;
-    }
-    bool by_intent =
-        intent->kind == INTENT_PIN || (intent->kind != INTENT_AUTO && cap <= decision->allowed);
+    bool by_intent;
+    enum target target = intent_over(intent, decision->allowed, now_ms, &by_intent);
     decision->cause =
         by_intent ? intent_cause(intent->kind) : health_cause(decision, conf, gate, now_ms);
     if (target == decision->target) {
@@ -216,11 +197,6 @@ uint64_t decision_next_ms(const struct decision *decision, const struct service_
     if (decision->adopted) {
         sooner(&next_ms, decision->adopt_until_ms, now_ms);
     }
-    if (intent->kind == INTENT_DRAIN) {
-        sooner(&next_ms, intent->since_ms + intent->grace_ms, now_ms);
-    }
-    if (intent->until_ms != 0) {
-        sooner(&next_ms, intent->until_ms, now_ms);
-    }
+    sooner(&next_ms, intent_next_ms(intent, now_ms), now_ms);
     return next_ms;
 }

@@ -11,6 +11,37 @@ const char *intent_hinders(const struct intent *intent, enum verb verb)
     return verb_rows[verb].hindered[intent->kind];
 }
 
+static bool in_grace(const struct intent *intent, uint64_t now_ms)
+{
+    return intent->kind == INTENT_DRAIN && now_ms - intent->since_ms < intent->grace_ms;
+}
+
+enum target intent_over(const struct intent *intent, enum target allowed, uint64_t now_ms,
+                        bool *rules)
+{
+    enum target most = in_grace(intent, now_ms) ? TARGET_DEPREFERENCE : TARGET_WITHDRAW;
+    switch (intent->kind) {
+    case INTENT_AUTO:
+        *rules = false;
+        return allowed;
+    case INTENT_PIN:
+        *rules = true;
+        return TARGET_ANNOUNCE;
+    case INTENT_DRAIN:
+    case INTENT_ISOLATE:
+        break;
+    }
+    *rules = most <= allowed;
+    return *rules ? most : allowed;
+}
+
+uint64_t intent_next_ms(const struct intent *intent, uint64_t now_ms)
+{
+    uint64_t end_ms = intent->until_ms > now_ms ? intent->until_ms : UINT64_MAX;
+    uint64_t grace_ms = in_grace(intent, now_ms) ? intent->since_ms + intent->grace_ms : UINT64_MAX;
+    return grace_ms < end_ms ? grace_ms : end_ms;
+}
+
 bool intent_expired(const struct intent *intent, uint64_t now_ms)
 {
     return intent->kind != INTENT_AUTO && intent->until_ms != 0 && now_ms >= intent->until_ms;

@@ -31,6 +31,14 @@ struct intent {
 // that"); NULL: it can.
 const char *intent_hinders(const struct intent *intent, enum verb verb);
 
+// What the intent makes of the target that health allows: nothing worsens a pin, nothing betters a
+// drain or an isolation. *rules: the target is the intent's, also where health would have the same.
+enum target intent_over(const struct intent *intent, enum target allowed, uint64_t now_ms,
+                        bool *rules);
+
+// When that changes by itself, or the intent ends; UINT64_MAX: never.
+uint64_t intent_next_ms(const struct intent *intent, uint64_t now_ms);
+
 bool intent_expired(const struct intent *intent, uint64_t now_ms);
 
 // Sets an intent's monotonic times from its wall-clock ones, given both clocks' now. A since in the
