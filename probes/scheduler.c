@@ -20,12 +20,12 @@
 #include "base/clock.h"
 
 #include "base/random.h"
+#include "probes/judge.h"
 #include "probes/selfcheck.h"
 #include "probes/system_error.h"
 #include "probes/watch.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdalign.h>
 #include <stdarg.h>
@@ -137,125 +137,12 @@ static void arm_next(struct probe *probe)
 
 // ---- Verdicts
 
-// The kernel's word: nothing listens there, the address is gone.
-static bool is_refusal(const struct verdict *verdict)
-{
-    static const char *const codes[] = {"refused", "no-address"};
-    for (size_t i = 0; verdict->kind == VERDICT_FAIL && i < sizeof codes / sizeof *codes; i++) {
-        if (strcmp(verdict->code, codes[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // How long the loop was busy, not waiting, since the check began.
 static uint64_t busy_ns(const struct probe *probe, uint64_t now_ns)
 {
     uint64_t elapsed = now_ns - probe->base_ns;
     uint64_t idle = uv_metrics_idle_time(probe->scheduler->loop) - probe->idle_ns;
     return elapsed > idle ? elapsed - idle : 0;
-}
-
-// Is it so long after the check's time that the process must have been stopped (SIGSTOP, a
-// suspended machine)? A margin of some milliseconds, for the timer's own grain and the last look.
-static bool overslept(const struct probe *probe, uint64_t now_ns)
-{
-    uint64_t timeout_ms = probe->conf->timeout_ms;
-    return now_ns - probe->base_ns > (timeout_ms + timeout_ms / 2 + 3) * NS_PER_MS;
-}
-
-// Time that popgated itself was busy or stopped is none of the service's.
-static void judge_latency(const struct probe *probe, struct verdict *verdict)
-{
-    uint64_t max_ms = probe->conf->max_latency_ms;
-    bool slow = max_ms && !overslept(probe, verdict->at_ns) &&
-                verdict->duration_ns > max_ms * NS_PER_MS + busy_ns(probe, verdict->at_ns);
-    if (verdict->kind == VERDICT_PASS && slow) {
-        char seen[VERDICT_CAUSE_MAX];
-        snprintf(seen, sizeof seen, "%s", verdict->cause);
-        verdict->kind = VERDICT_DEGRADED;
-        snprintf(verdict->code, sizeof verdict->code, "slow");
-        snprintf(verdict->cause, sizeof verdict->cause,
-                 "took %.1fms, longer than max_latency %" PRIu64 "ms; passed: %.150s",
-                 (double)verdict->duration_ns / NS_PER_MS, max_ms, seen);
-    }
-}
-
-// A service that had to wait so long for us may well have hung up. A refusal is the kernel's word
-// of now.
-static void judge_sleeper(const struct probe *probe, struct verdict *verdict)
-{
-    if (verdict->kind != VERDICT_FAIL || is_refusal(verdict) || !overslept(probe, verdict->at_ns)) {
-        return;
-    }
-    char cause[VERDICT_CAUSE_MAX];
-    snprintf(cause, sizeof cause, "%s", verdict->cause);
-    verdict->kind = VERDICT_UNKNOWN;
-    snprintf(verdict->code, sizeof verdict->code, "stalled");
-    snprintf(verdict->cause, sizeof verdict->cause,
-             "popgated itself was stalled: the check took %" PRIu64 "ms of its %" PRIu64
-             "ms; seen: %.150s",
-             verdict->duration_ns / NS_PER_MS, probe->conf->timeout_ms, cause);
-}
-
-// While we can't even reach ourselves, nothing bad counts.
-static void judge_prober(struct probe *probe, struct verdict *verdict)
-{
-    bool bad = verdict->kind == VERDICT_FAIL || verdict->kind == VERDICT_DEGRADED;
-    const char *sick = bad && !probe->type->local
-                           ? selfcheck_run(&probe->scheduler->selfcheck, uv_hrtime())
-                           : NULL;
-    if (sick) {
-        char cause[VERDICT_CAUSE_MAX];
-        snprintf(cause, sizeof cause, "%s", verdict->cause);
-        verdict->kind = VERDICT_UNKNOWN;
-        snprintf(verdict->code, sizeof verdict->code, "prober-sick");
-        snprintf(verdict->cause, sizeof verdict->cause,
-                 "popgated itself is sick (%s); seen: %.100s", sick, cause);
-    }
-}
-
-static void finish(struct probe *probe, struct verdict *verdict)
-{
-    assert(probe->phase == PHASE_CHECKING);
-    verdict->at_ns = uv_hrtime();
-    verdict->duration_ns = verdict->at_ns - probe->base_ns;
-    judge_latency(probe, verdict);
-    judge_sleeper(probe, verdict);
-    judge_prober(probe, verdict);
-    verdict->definitive = probe->alert > 0 && is_refusal(verdict);
-    bool over = verdict->definitive || verdict->kind > VERDICT_FAIL;
-    probe->alert = probe->alert == 0 || over ? 0 : probe->alert - 1;
-    probe->restarts = 0;
-    probe->phase = PHASE_WAITING;
-    struct scheduler *scheduler = probe->scheduler;
-    scheduler->on_verdict(scheduler->arg, probe->index, verdict);
-    // The callback may have closed it or, through a trigger, armed it; once more does no harm.
-    if (probe->phase == PHASE_WAITING) {
-        watch_verdict(&probe->watch, verdict->kind, verdict->at_ns);
-        retry_udp(scheduler, verdict->at_ns);
-        arm_next(probe);
-    }
-}
-
-void probe_verdict(struct probe *probe, enum verdict_kind kind, const char *code, const char *cause,
-                   ...)
-{
-    struct verdict verdict = {.kind = kind};
-    va_list arguments;
-    va_start(arguments, cause);
-    snprintf(verdict.code, sizeof verdict.code, "%s", code);
-    vsnprintf(verdict.cause, sizeof verdict.cause, cause, arguments);
-    va_end(arguments);
-    finish(probe, &verdict);
-}
-
-void probe_error(struct probe *probe, int error, const char *attempted)
-{
-    struct finding finding;
-    finding_error(&finding, error, attempted);
-    probe_verdict(probe, finding.kind, finding.code, "%s", finding.cause);
 }
 
 // How long a loop was kept from looking around by turns that were long. Many short ones, as in a
@@ -267,6 +154,65 @@ static uint64_t held_ns(const struct scheduler *scheduler, uint64_t now_ns)
     return scheduler->held_ns + (elapsed > idle + LONG_TURN_NS ? elapsed - idle : 0);
 }
 
+static struct course course_of(const struct probe *probe, const char *awaited, uint64_t now_ns)
+{
+    return (struct course){
+        .timeout_ms = probe->conf->timeout_ms,
+        .max_latency_ms = probe->conf->max_latency_ms,
+        .took_ns = now_ns - probe->base_ns,
+        .busy_ns = busy_ns(probe, now_ns),
+        .held_ns = held_ns(probe->scheduler, now_ns) - probe->held_ns,
+        .alert = probe->alert > 0,
+        .awaited = awaited,
+    };
+}
+
+// said NULL: nothing was, and awaited says what.
+static void finish(struct probe *probe, const struct finding *said, const char *awaited)
+{
+    struct scheduler *scheduler = probe->scheduler;
+    struct verdict verdict = {.at_ns = uv_hrtime()};
+    const struct course course = course_of(probe, awaited, verdict.at_ns);
+    assert(probe->phase == PHASE_CHECKING);
+    judge(&course, said, &verdict);
+    const char *sick = verdict_is_bad(&verdict) && !probe->type->local
+                           ? selfcheck_run(&scheduler->selfcheck, verdict.at_ns)
+                           : NULL;
+    if (sick) {
+        judge_sick(sick, &verdict);
+    }
+    bool over = verdict.definitive || verdict.kind > VERDICT_FAIL;
+    probe->alert = probe->alert == 0 || over ? 0 : probe->alert - 1;
+    probe->restarts = 0;
+    probe->phase = PHASE_WAITING;
+    scheduler->on_verdict(scheduler->arg, probe->index, &verdict);
+    // The callback may have closed it or, through a trigger, armed it; once more does no harm.
+    if (probe->phase == PHASE_WAITING) {
+        watch_verdict(&probe->watch, verdict.kind, verdict.at_ns);
+        retry_udp(scheduler, verdict.at_ns);
+        arm_next(probe);
+    }
+}
+
+void probe_verdict(struct probe *probe, enum verdict_kind kind, const char *code, const char *cause,
+                   ...)
+{
+    struct finding said = {.kind = kind};
+    va_list arguments;
+    va_start(arguments, cause);
+    snprintf(said.code, sizeof said.code, "%s", code);
+    vsnprintf(said.cause, sizeof said.cause, cause, arguments);
+    va_end(arguments);
+    finish(probe, &said, NULL);
+}
+
+void probe_error(struct probe *probe, int error, const char *attempted)
+{
+    struct finding said;
+    finding_error(&said, error, attempted);
+    finish(probe, &said, NULL);
+}
+
 static void on_turn(uv_prepare_t *turn)
 {
     struct scheduler *scheduler = turn->data;
@@ -276,32 +222,9 @@ static void on_turn(uv_prepare_t *turn)
     scheduler->turn_idle_ns = uv_metrics_idle_time(scheduler->loop);
 }
 
-// How long popgated itself kept the check from going on: the loop was held by something else, or
-// the process was stopped and its timer is late.
-static uint64_t stalled_ns(const struct probe *probe, uint64_t now_ns)
-{
-    uint64_t elapsed = now_ns - probe->base_ns;
-    uint64_t timeout = probe->conf->timeout_ms * NS_PER_MS;
-    uint64_t held = held_ns(probe->scheduler, now_ns) - probe->held_ns;
-    uint64_t late = elapsed > timeout ? elapsed - timeout : 0;
-    return held > late ? held : late;
-}
-
 static void time_out(struct probe *probe)
 {
-    uint64_t timeout_ms = probe->conf->timeout_ms;
-    uint64_t stalled_ms = stalled_ns(probe, uv_hrtime()) / NS_PER_MS;
-    const char *awaited = probe->type->cancel(probe);
-    // A margin of some milliseconds, for the timer's own grain and the last look.
-    if (stalled_ms > timeout_ms / 2 + 3) {
-        probe_verdict(probe, VERDICT_UNKNOWN, "stalled",
-                      "popgated itself was stalled for %" PRIu64 "ms of the check's %" PRIu64
-                      "ms (no %s)",
-                      stalled_ms, timeout_ms, awaited);
-    } else {
-        probe_verdict(probe, VERDICT_FAIL, "timeout", "no %s within %" PRIu64 "ms", awaited,
-                      timeout_ms);
-    }
+    finish(probe, NULL, probe->type->cancel(probe));
 }
 
 // ---- Checks

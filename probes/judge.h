@@ -1,0 +1,30 @@
+// What a check's word is worth, given how the check went: time that popgated itself took is none of
+// the service's. Pure.
+#pragma once
+
+#include "probes/finding.h"
+
+// How a check went.
+struct course {
+    uint64_t timeout_ms, max_latency_ms; // as configured; max_latency_ms 0: any
+    uint64_t took_ns;                    // since it began
+    uint64_t busy_ns;                    // of that, our loop did not wait for anything
+    uint64_t held_ns;                    // of that, long turns of our loop let nobody look around
+    bool alert;                          // a crash was reported, so that a refusal is its proof
+    const char *awaited;                 // when its time ran out: what for
+};
+
+// The verdict: what the probe type said (NULL: nothing, its time ran out), unless popgated itself
+// stood in the way. All but at_ns is filled in.
+//
+//     a pass that took longer than max_latency    degraded "slow"
+//     a fail, or nothing, while we were stalled   unknown "stalled": longer than half of the time
+//     nothing                                     fail "timeout"
+//     a refusal after an alert                    definitive
+void judge(const struct course *course, const struct finding *said, struct verdict *out);
+
+// Does the verdict speak against the service?
+bool verdict_is_bad(const struct verdict *verdict);
+
+// We can't even reach ourselves, and sick says why: a bad verdict becomes `unknown` "prober-sick".
+void judge_sick(const char *sick, struct verdict *verdict);
