@@ -1,8 +1,12 @@
-// Runs probes: when each check starts, how long it may take, and that one probe never overlaps
-// itself.
+// Runs probes, across changes of the configuration: who is there, what they share, and who hears of
+// their verdicts. What one probe does is in probes/life.h.
 #pragma once
 
-#include "probes/probe.h"
+#include "probes/conf.h"
+#include "probes/verdict.h"
+
+#include <time.h>
+#include <uv.h>
 
 struct scheduler;
 

@@ -47,7 +47,7 @@ static void ended(struct watch *watch, int error)
     let_go(watch, ours ? error : 0);
     if (!ours) {
         watch->ended = true;
-        probe_trigger(watch->probe);
+        watch->on_ended(watch->owner);
     }
 }
 
@@ -79,9 +79,8 @@ static void on_event(struct channel *channel)
     }
 }
 
-static void hold(struct watch *watch, uint64_t now_ns)
+static void hold(struct watch *watch, const struct probe_conf *conf, uint64_t now_ns)
 {
-    const struct probe_conf *conf = probe_conf(watch->probe);
     struct endpoint address = conf->target;
     int error = conf->type->watch_address ? conf->type->watch_address(conf, &address) : 0;
     watch->connected = false;
@@ -89,8 +88,8 @@ static void hold(struct watch *watch, uint64_t now_ns)
     watch->since_ns = now_ns;
     watch->error = 0;
     error = error ? error
-                  : channel_open(&watch->channel, probe_loop(watch->probe), SOCK_STREAM,
-                                 &conf->source, &address, UV_WRITABLE);
+                  : channel_open(&watch->channel, watch->loop, SOCK_STREAM, &conf->source, &address,
+                                 UV_WRITABLE);
     if (error) {
         ended(watch, error);
     }
@@ -100,18 +99,20 @@ static void on_channel_free(struct channel *channel)
 {
     struct watch *watch = channel->owner;
     if (watch->closing) {
-        watch->on_free(watch->probe);
+        watch->on_free(watch->owner);
     }
 }
 
-void watch_init(struct watch *watch, struct probe *probe, void (*on_free)(struct probe *probe))
+void watch_init(struct watch *watch, uv_loop_t *loop, void *owner, void (*on_ended)(void *owner),
+                void (*on_free)(void *owner))
 {
-    *watch = (struct watch){.probe = probe, .on_free = on_free};
+    *watch = (struct watch){.loop = loop, .owner = owner, .on_ended = on_ended, .on_free = on_free};
     watch->channel =
         (struct channel){.owner = watch, .on_event = on_event, .on_free = on_channel_free};
 }
 
-void watch_verdict(struct watch *watch, enum verdict_kind kind, uint64_t now_ns)
+void watch_verdict(struct watch *watch, const struct probe_conf *conf, enum verdict_kind kind,
+                   uint64_t now_ns)
 {
     bool serves = kind == VERDICT_PASS || kind == VERDICT_DEGRADED;
     watch->last = kind == VERDICT_UNKNOWN ? watch->last : kind;
@@ -119,8 +120,8 @@ void watch_verdict(struct watch *watch, enum verdict_kind kind, uint64_t now_ns)
         decide(watch, kind, now_ns);
     }
     if (serves && watch->channel.state == CHANNEL_FREE && now_ns >= watch->again_ns &&
-        (watch_wanted(probe_conf(watch->probe)) & PROBE_WATCH_TCP)) {
-        hold(watch, now_ns);
+        (watch_wanted(conf) & PROBE_WATCH_TCP)) {
+        hold(watch, conf, now_ns);
     }
 }
 
@@ -166,11 +167,10 @@ static const char *udp_text(const struct udp_watch *udp, char out[WATCH_TEXT_MAX
     return out;
 }
 
-const char *watch_text(const struct watch *watch, const struct udp_watch *udp,
-                       char out[WATCH_TEXT_MAX])
+const char *watch_text(const struct watch *watch, const struct probe_conf *conf,
+                       const struct udp_watch *udp, char out[WATCH_TEXT_MAX])
 {
     char tcp[WATCH_TEXT_MAX];
-    const struct probe_conf *conf = probe_conf(watch->probe);
     unsigned wanted = watch_wanted(conf);
     if (wanted == (PROBE_WATCH_TCP | PROBE_WATCH_UDP)) {
         udp_text(udp, out);

@@ -1,14 +1,16 @@
 // The crash watch of one probe: polling finds a hang, the kernel tells of a crash.
 //
 // While the probe passes, a TCP target (or where the probe's URL leads) is held by one idle
-// connection; its end triggers a check at once. A server that ends idle connections costs that one
-// check: the connection is made again when the probe has passed, after a pause that grows up to a
-// minute where they don't last. UDP targets are watched by the scheduler's one udp_watch.
+// connection; its end is told at once, so that a check follows. A server that ends idle connections
+// costs that one check: the connection is made again when the probe has passed, after a pause that
+// grows up to a minute where they don't last. UDP targets share one watch, see
+// probes/udp_targets.h.
 #pragma once
 
 #include "probes/channel.h"
-#include "probes/probe.h"
+#include "probes/conf.h"
 #include "probes/udp_watch.h"
+#include "probes/verdict.h"
 
 #define WATCH_STEADY_NS                                                                            \
     UINT64_C(5000000000) // a connection that lasts so long is worth making again
@@ -16,7 +18,7 @@
 #define WATCH_PAUSE_MAX_NS UINT64_C(60000000000)
 
 struct watch {
-    struct probe *probe;
+    uv_loop_t *loop;
     struct channel channel;
     bool connected, ended, closing; // ended: by the server, at least once
     enum verdict_kind last;         // that was known
@@ -24,21 +26,25 @@ struct watch {
     size_t received;                // bytes that the server sent unasked
     bool undecided; // the last connection has ended, and no verdict has said whether by a crash
     uint64_t since_ns, lasted_ns, again_ns, pause_ns;
-    void (*on_free)(struct probe *probe);
+    void *owner;
+    void (*on_ended)(void *owner), (*on_free)(void *owner);
 };
 
-// on_free is called once watch_close() has freed what it held.
-void watch_init(struct watch *watch, struct probe *probe, void (*on_free)(struct probe *probe));
+// on_ended: the held connection has ended, or could not be made, for no reason of ours; maybe from
+// within watch_verdict(). on_free: watch_close() has freed what it held.
+void watch_init(struct watch *watch, uv_loop_t *loop, void *owner, void (*on_ended)(void *owner),
+                void (*on_free)(void *owner));
 
 // What of PROBE_WATCH_* the probe wants.
 unsigned watch_wanted(const struct probe_conf *conf);
 
 // The probe has a verdict: makes a connection, if one is to be held and is not.
-void watch_verdict(struct watch *watch, enum verdict_kind kind, uint64_t now_ns);
+void watch_verdict(struct watch *watch, const struct probe_conf *conf, enum verdict_kind kind,
+                   uint64_t now_ns);
 
 // False: nothing was held, and on_free is not called.
 bool watch_close(struct watch *watch);
 
 // "off", "tcp connection held", "kernel notifications", "not available: <why>", or two of them.
-const char *watch_text(const struct watch *watch, const struct udp_watch *udp,
-                       char out[WATCH_TEXT_MAX]);
+const char *watch_text(const struct watch *watch, const struct probe_conf *conf,
+                       const struct udp_watch *udp, char out[WATCH_TEXT_MAX]);

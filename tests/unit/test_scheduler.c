@@ -1,4 +1,5 @@
 // The scheduler: when checks start and end, seen through a probe type that does what a test says.
+#include "probes/probe.h"
 #include "probes/scheduler.h"
 #include "probes/system_error.h"
 

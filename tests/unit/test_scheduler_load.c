@@ -1,4 +1,5 @@
 // The scheduler with a thousand probes: they don't beat together, and none is forgotten.
+#include "probes/probe.h"
 #include "probes/scheduler.h"
 
 #include <setjmp.h>

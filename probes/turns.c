@@ -1,0 +1,48 @@
+// See turns.h.
+#include "probes/turns.h"
+
+uint64_t turns_idle_ns(const struct turns *turns)
+{
+    return uv_metrics_idle_time(turns->loop);
+}
+
+uint64_t turns_held_ns(const struct turns *turns, uint64_t now_ns)
+{
+    uint64_t elapsed_ns = now_ns - turns->begun_ns;
+    uint64_t idle_ns = turns_idle_ns(turns) - turns->begun_idle_ns;
+    bool is_long = elapsed_ns > idle_ns + TURNS_LONG_NS;
+    return turns->held_ns + (is_long ? elapsed_ns - idle_ns : 0);
+}
+
+static void on_turn(uv_prepare_t *prepare)
+{
+    struct turns *turns = prepare->data;
+    uint64_t now_ns = uv_hrtime();
+    turns->held_ns = turns_held_ns(turns, now_ns);
+    turns->begun_ns = now_ns;
+    turns->begun_idle_ns = turns_idle_ns(turns);
+}
+
+void turns_open(struct turns *turns, uv_loop_t *loop)
+{
+    turns->loop = loop;
+    // libuv keeps account of the time that the loop waits.
+    (void)uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
+    uv_prepare_init(loop, &turns->prepare);
+    turns->prepare.data = turns;
+    turns->begun_ns = uv_hrtime();
+    turns->begun_idle_ns = turns_idle_ns(turns);
+    uv_prepare_start(&turns->prepare, on_turn);
+    uv_unref((uv_handle_t *)&turns->prepare);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct turns *turns = handle->data;
+    turns->on_free(turns->owner);
+}
+
+void turns_close(struct turns *turns)
+{
+    uv_close((uv_handle_t *)&turns->prepare, on_closed);
+}

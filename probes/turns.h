@@ -1,0 +1,30 @@
+// How a loop's time goes: whoever waited for it must not be blamed for that.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+// A turn counts as long when it was busy, not waiting, for longer than this.
+#define TURNS_LONG_NS UINT64_C(10000000)
+
+struct turns {
+    uv_loop_t *loop;
+    uv_prepare_t prepare;
+    uint64_t begun_ns, begun_idle_ns; // of the turn in progress
+    uint64_t held_ns;                 // by all the long turns before it
+    void *owner;
+    void (*on_free)(void *owner); // after turns_close(), from the loop
+};
+
+// Keeps account from now on; owner and on_free are set. It keeps no loop running.
+void turns_open(struct turns *turns, uv_loop_t *loop);
+void turns_close(struct turns *turns);
+
+// How long the loop has waited for something to happen, since the beginning. What is left of a span
+// of time, it was busy.
+uint64_t turns_idle_ns(const struct turns *turns);
+
+// How long the loop was kept from looking around by turns that were long, since the beginning. Many
+// short ones, as in a flood, take the processor but keep nobody waiting.
+uint64_t turns_held_ns(const struct turns *turns, uint64_t now_ns);
