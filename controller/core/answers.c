@@ -125,6 +125,12 @@ void core_line(struct core *core, uint64_t token, const struct bird_line *line, 
     case ORDER_CONFIGURE:
         loader_reply_line(&core->loader, line);
         break;
+    case ORDER_PEERS:
+    case ORDER_PATHS:
+        if (core->guard != NULL) {
+            guard_line(core->guard, token, line);
+        }
+        break;
     case ORDER_KINDS:
         break;
     }
@@ -273,6 +279,12 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
     case ORDER_CONFIGURE:
         loader_reply_end(&core->loader, order_kind(token), complete, code, ms_of(now_ns));
         core_want_snapshot(core);
+        break;
+    case ORDER_PEERS:
+    case ORDER_PATHS:
+        if (core->guard != NULL) {
+            guard_end(core->guard, complete);
+        }
         break;
     case ORDER_KINDS:
         break;

@@ -71,6 +71,13 @@ void core_intent(struct core *core, size_t service, const struct intent *intent,
     core_intents_noted(core, now_ns);
 }
 
+void core_ask_guard(struct core *core, struct guard *guard, uint64_t now_ns)
+{
+    assert(core->guard == NULL);
+    core->guard = guard;
+    core_flush(core, now_ns);
+}
+
 void core_file_saved(struct core *core, uint64_t version, const char *error, uint64_t now_ns)
 {
     bool failed = error != NULL;
@@ -218,9 +225,21 @@ static void report_loading(struct core *core, uint64_t now_ns)
     }
 }
 
+// Also while BIRD can't be asked: then the guard learns at once that there is no answer.
+static void ask_guard(struct core *core)
+{
+    if (core->guard != NULL && guard_done(core->guard)) {
+        core->guard = NULL;
+    }
+    if (core->guard != NULL) {
+        guard_plan(core->guard, &core->orders);
+    }
+}
+
 void core_flush(struct core *core, uint64_t now_ns)
 {
     announcer_plan(core->announcer, &core->orders);
+    ask_guard(core);
     if (core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN) {
         return;
     }

@@ -11,6 +11,7 @@
 #include "controller/core/announcer.h"
 #include "controller/core/decision.h"
 #include "controller/core/events.h"
+#include "controller/core/guard.h"
 #include "controller/core/loader.h"
 #include "controller/core/observed.h"
 
@@ -52,6 +53,7 @@ struct core {
     struct loader loader;
     struct orders orders;
     struct events *events;     // borrowed: it outlives reloads
+    struct guard *guard;       // borrowed; NULL: there is nothing to ask
     struct core_link links[2]; // by enum order_link
     unsigned generation;       // of this core, in every token
     bool snapshot_wanted, snapshot_in_turn, snapshot_under_way;
@@ -106,6 +108,10 @@ void core_intent(struct core *core, size_t service, const struct intent *intent,
 void core_note_intent(struct core *core, size_t service, const struct intent *intent,
                       const char *what, uint64_t now_ns);
 void core_intents_noted(struct core *core, uint64_t now_ns);
+
+// Asks BIRD what the guard wants to know, until guard_done(); it is the caller's, and must last as
+// long. One at a time, and none across a reload.
+void core_ask_guard(struct core *core, struct guard *guard, uint64_t now_ns);
 
 void core_link(struct core *core, enum order_link link, enum bird_link state, const char *reason,
                const struct bird_version *version, uint64_t now_ns);

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #define PEERS_MAX 1024
+#define AT_ONCE   8
 
 struct guard {
     const struct prefix **prefixes;
     bool *elsewhere; // of each prefix
     size_t prefix_count;
-    size_t asked, answered; // commands; the first is the list of protocols
+    size_t asked, answered; // questions; the first is the list of protocols
     bool lost;
     char (*peers)[SESSION_NAME_MAX]; // protocols that bring paths of others
     size_t peer_count;
@@ -53,17 +54,26 @@ void guard_free(struct guard *guard)
     free(guard);
 }
 
-bool guard_command(struct guard *guard, struct bird_command *out)
+static bool all_asked(const struct guard *guard)
 {
-    if (guard->asked > guard->prefix_count) {
-        return false;
+    return guard->lost || guard->asked > guard->prefix_count;
+}
+
+void guard_plan(struct guard *guard, struct orders *orders)
+{
+    while (!all_asked(guard) && guard->asked - guard->answered < AT_ONCE &&
+           orders_room(orders) > 0) {
+        char text[PREFIX_TEXT_MAX];
+        if (guard->asked == 0) {
+            orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_PEERS, 0, 0),
+                       bird_show_protocols());
+        } else {
+            size_t prefix = guard->asked - 1;
+            orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_PATHS, prefix, 0),
+                       bird_show_route(prefix_text(guard->prefixes[prefix], text)));
+        }
+        guard->asked++;
     }
-    char text[PREFIX_TEXT_MAX];
-    *out = guard->asked == 0
-               ? bird_show_protocols()
-               : bird_show_route(prefix_text(guard->prefixes[guard->asked - 1], text));
-    guard->asked++;
-    return true;
 }
 
 static bool brings_paths(const char *type)
@@ -87,19 +97,20 @@ static bool is_peer(const struct guard *guard, const char *name)
     return false;
 }
 
-void guard_line(struct guard *guard, const struct bird_line *line)
+void guard_line(struct guard *guard, uint64_t token, const struct bird_line *line)
 {
     struct bird_protocol row;
     struct bird_route route;
-    if (guard->answered == 0) {
+    size_t prefix = order_a(token);
+    if (order_kind(token) == ORDER_PEERS) {
         if (bird_parse_protocol(line, &row) && brings_paths(row.type) &&
             guard->peer_count < PEERS_MAX) {
             snprintf(guard->peers[guard->peer_count++], SESSION_NAME_MAX, "%.*s",
                      SESSION_NAME_MAX - 1, row.name);
         }
-    } else if (guard->answered <= guard->prefix_count && bird_parse_route(line, &route) &&
+    } else if (prefix < guard->prefix_count && bird_parse_route(line, &route) &&
                is_peer(guard, route.protocol)) {
-        guard->elsewhere[guard->answered - 1] = true;
+        guard->elsewhere[prefix] = true;
     }
 }
 
@@ -111,7 +122,7 @@ void guard_end(struct guard *guard, bool complete)
 
 bool guard_done(const struct guard *guard)
 {
-    return guard->answered > guard->prefix_count;
+    return all_asked(guard) && guard->answered == guard->asked;
 }
 
 bool guard_passes(const struct guard *guard, char message[ERROR_MAX])

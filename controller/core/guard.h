@@ -1,14 +1,13 @@
 // The last-PoP guard: before a planned withdrawal, is another path to each prefix visible in BIRD,
-// that is, does another PoP still announce it? Pure: commands out, reply lines in, an answer at the
-// end.
+// that is, does another PoP still announce it? Pure: orders out, replies in, an answer at the end.
 //
 // A path counts if a routing protocol brought it (BGP, OSPF, Babel, RIP): our own statics, device
 // and kernel routes say nothing about other PoPs.
 #pragma once
 
 #include "controller/config/config.h"
+#include "controller/core/order.h"
 
-#include "birdctl/command.h"
 #include "birdctl/reply.h"
 
 struct guard;
@@ -17,13 +16,14 @@ struct guard;
 struct guard *guard_new(const struct config *config, const size_t *services, size_t count);
 void guard_free(struct guard *guard);
 
-// The next command to send; replies must come in that order. false: all are out.
-bool guard_command(struct guard *guard, struct bird_command *out);
-
-void guard_line(struct guard *guard, const struct bird_line *line);
+// Puts the next questions into orders, a few at a time. Their answers come back by token.
+void guard_plan(struct guard *guard, struct orders *orders);
+void guard_line(struct guard *guard, uint64_t token, const struct bird_line *line);
 void guard_end(struct guard *guard, bool complete);
 
-bool guard_done(const struct guard *guard); // every command is answered
+// Nothing is under way, and every question is answered or, since BIRD did not answer one, none is
+// asked any more.
+bool guard_done(const struct guard *guard);
 
 // The verdict: true if every prefix has another path. Else message names the first that has none,
 // or why it could not be seen.

@@ -15,6 +15,8 @@ enum order_kind {
     ORDER_ROUTE,     // show route PREFIX export SESSION
     ORDER_CHECK,     // configure check
     ORDER_CONFIGURE,
+    ORDER_PEERS, // show protocols, for the guard: who brings paths of others
+    ORDER_PATHS, // show route PREFIX all, for the guard
     ORDER_KINDS,
 };
 

@@ -27,7 +27,6 @@ struct changes {
     struct change *first, **end;
     size_t count;
     struct guard *guard; // of the first change, while it is asked for
-    size_t unanswered;   // of the guard's commands
     bool saving;         // the first change
     bool sync_wanted, syncing;
     uint64_t version;
@@ -223,19 +222,6 @@ static bool start_guard(struct changes *changes, char error[ERROR_MAX])
     return !failed;
 }
 
-static void ask_guard(struct changes *changes)
-{
-    enum { AT_ONCE = 8 };
-    struct bird_command command;
-    while (changes->unanswered < AT_ONCE && guard_command(changes->guard, &command)) {
-        changes->unanswered++;
-        if (changes->shell->ask(changes->arg, command.text) != 0) {
-            changes->unanswered--;
-            guard_end(changes->guard, false);
-        }
-    }
-}
-
 // True when the first change may go on; false while the guard is asked, or when it was answered
 // with a refusal.
 static bool pass_guard(struct changes *changes)
@@ -245,7 +231,6 @@ static bool pass_guard(struct changes *changes)
         return true;
     }
     if (changes->guard == NULL) {
-        assert(changes->unanswered == 0); // a guard ends with its last answer
         if (!start_guard(changes, message)) {
             answer(changes, 500, message);
             return false;
@@ -253,8 +238,11 @@ static bool pass_guard(struct changes *changes)
         if (changes->guard == NULL) {
             return true;
         }
+        core_ask_guard(changes->shell->core(changes->arg), changes->guard,
+                       changes->shell->now_ns(changes->arg));
+        changes->shell->applied(changes->arg);
+        return false;
     }
-    ask_guard(changes);
     if (!guard_done(changes->guard)) {
         return false;
     }
@@ -312,19 +300,8 @@ void changes_submit(struct changes *changes, const struct api_change *what,
     work(changes);
 }
 
-void changes_line(struct changes *changes, const struct bird_line *line)
+void changes_step(struct changes *changes)
 {
-    if (changes->guard != NULL) {
-        guard_line(changes->guard, line);
-    }
-}
-
-void changes_end(struct changes *changes, bool complete)
-{
-    changes->unanswered--;
-    if (changes->guard != NULL) {
-        guard_end(changes->guard, complete);
-    }
     work(changes);
 }
 

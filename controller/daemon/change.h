@@ -10,9 +10,6 @@ struct changes;
 
 struct changes_shell {
     struct core *(*core)(void *arg);
-    // Sends one command of the guard to BIRD; its reply comes back by changes_line() and
-    // changes_end(). 0 or a uv error.
-    int (*ask)(void *arg, const char *command);
     void (*save)(void *arg, const char *text, uint64_t version); // comes back by changes_saved()
     void (*applied)(void *arg);                                  // the core took an input
     uint64_t (*now_ns)(void *arg);
@@ -25,8 +22,8 @@ void changes_free(struct changes *changes); // what waits is dropped; its ticket
 void changes_submit(struct changes *changes, const struct api_change *change,
                     struct api_ticket *ticket);
 
-void changes_line(struct changes *changes, const struct bird_line *line);
-void changes_end(struct changes *changes, bool complete);
+// After each input of the core: the guard may have its answer.
+void changes_step(struct changes *changes);
 void changes_saved(struct changes *changes, uint64_t version, const char *error);
 
 // Intents ended by themselves, or were made at start: writes the ledger as the core has it.

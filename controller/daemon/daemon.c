@@ -37,9 +37,8 @@
 #define STOP_WITHIN_MS   3000
 #define CHECK_FILE_MS    1000
 #define RETRY_SAVE_MS    1000
-#define DESCRIPTORS      65536      // as the unit's LimitNOFILE
-#define OUTSTANDING_MAX  2048       // commands; the rest stays with the core until replies come
-#define GUARD_TOKEN      UINT64_MAX // no core's: their kinds end before
+#define DESCRIPTORS      65536 // as the unit's LimitNOFILE
+#define OUTSTANDING_MAX  2048  // commands; the rest stays with the core until replies come
 
 struct daemon {
     uv_loop_t *loop;
@@ -216,6 +215,7 @@ static void after_input(struct daemon *daemon)
         patch_include(daemon);
         publish_identity(daemon);
         save_include(daemon);
+        changes_step(daemon->changes);
     } while (daemon->again);
     write_down(daemon);
     arm_tick(daemon);
@@ -254,21 +254,13 @@ static void on_link(void *arg, enum bird_link state, const char *reason,
 static void on_line(void *arg, uint64_t token, const struct bird_line *line)
 {
     struct link_arg *link = arg;
-    if (token == GUARD_TOKEN) {
-        changes_line(link->daemon->changes, line);
-        return;
-    }
     core_line(link->daemon->core, token, line, now_ns());
 }
 
 static void on_end(void *arg, uint64_t token, enum bird_end end, unsigned code, const char *text)
 {
     struct link_arg *link = arg;
-    if (token == GUARD_TOKEN) {
-        changes_end(link->daemon->changes, end == BIRD_END_REPLY);
-    } else {
-        core_end(link->daemon->core, token, end, code, text, now_ns());
-    }
+    core_end(link->daemon->core, token, end, code, text, now_ns());
     after_input(link->daemon);
 }
 
@@ -441,12 +433,6 @@ static struct core *shell_core(void *arg)
 static const struct core *api_core(void *arg)
 {
     return ((struct daemon *)arg)->core;
-}
-
-static int shell_ask(void *arg, const char *command)
-{
-    struct daemon *daemon = arg;
-    return bird_session_send(daemon->links[ORDER_LINK_ASK], command, GUARD_TOKEN, false);
 }
 
 static void shell_save(void *arg, const char *text, uint64_t version)
@@ -792,8 +778,7 @@ static void init_handles(struct daemon *daemon)
 
 static bool begin_core(struct daemon *daemon, struct past *past)
 {
-    static const struct changes_shell shell = {shell_core, shell_ask, shell_save, shell_applied,
-                                               shell_now_ns};
+    static const struct changes_shell shell = {shell_core, shell_save, shell_applied, shell_now_ns};
     struct core_start start = {.config = daemon->config,
                                .events = &daemon->events,
                                .former = past->former,

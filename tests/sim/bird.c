@@ -326,6 +326,8 @@ void model_do(struct model *model, enum order_link link, struct core *core, uint
     case ORDER_CONFIGURE:
         answer_configure(model, &answer, order_kind(command.token) == ORDER_CHECK);
         break;
+    case ORDER_PEERS:
+    case ORDER_PATHS:
     case ORDER_KINDS:
         abort();
     }

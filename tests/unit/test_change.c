@@ -21,7 +21,9 @@ void api_answer(struct api_ticket *ticket, unsigned http_status, const char *mes
 static struct fixture *fixture;
 static struct changes *changes;
 static struct api_ticket first, second;
-static char asked[1024]; // commands of the guard, each with a newline
+static char asked[1024];    // commands of the guard, each with a newline
+static uint64_t tokens[16]; // of those that are unanswered
+static size_t unanswered;
 static char saved[1024]; // the last text to be saved
 static uint64_t version;
 static unsigned saves, applied;
@@ -33,17 +35,6 @@ static struct core *shell_core(void *arg)
     return fixture->core;
 }
 
-static int shell_ask(void *arg, const char *command)
-{
-    (void)arg;
-    if (bird_is_down) {
-        return UV_ENOTCONN;
-    }
-    size_t used = strlen(asked);
-    snprintf(asked + used, sizeof asked - used, "%s\n", command);
-    return 0;
-}
-
 static void shell_save(void *arg, const char *text, uint64_t which)
 {
     (void)arg;
@@ -52,10 +43,28 @@ static void shell_save(void *arg, const char *text, uint64_t which)
     saves++;
 }
 
+static void take_orders(void)
+{
+    struct order order;
+    while (core_order(fixture->core, &order)) {
+        if (order_kind(order.token) != ORDER_PEERS && order_kind(order.token) != ORDER_PATHS) {
+            continue;
+        }
+        if (bird_is_down) {
+            core_end(fixture->core, order.token, BIRD_END_LOST, 0, "", FIXTURE_NOW_NS);
+            continue;
+        }
+        size_t used = strlen(asked);
+        snprintf(asked + used, sizeof asked - used, "%s\n", order.command);
+        tokens[unanswered++] = order.token;
+    }
+}
+
 static void shell_applied(void *arg)
 {
     (void)arg;
     applied++;
+    take_orders();
     if (sync_when_applied) {
         changes_sync(changes);
     }
@@ -67,11 +76,8 @@ static uint64_t shell_now_ns(void *arg)
     return FIXTURE_NOW_NS;
 }
 
-static const struct changes_shell shell = {.core = shell_core,
-                                           .ask = shell_ask,
-                                           .save = shell_save,
-                                           .applied = shell_applied,
-                                           .now_ns = shell_now_ns};
+static const struct changes_shell shell = {
+    .core = shell_core, .save = shell_save, .applied = shell_applied, .now_ns = shell_now_ns};
 
 static int start_with(const char *services)
 {
@@ -88,6 +94,7 @@ static int start_with(const char *services)
     assert_non_null(changes);
     first = second = (struct api_ticket){.status = 0};
     asked[0] = saved[0] = '\0';
+    unanswered = 0;
     saves = applied = 0;
     bird_is_down = sync_when_applied = false;
     return 0;
@@ -127,17 +134,28 @@ static void force_drain(struct api_ticket *ticket, size_t service)
     changes_submit(changes, &change, ticket);
 }
 
+// BIRD's answer to the guard's first question that has none yet; NULL: nothing in it.
+static void bird_says(unsigned code, const char *text, enum bird_end end)
+{
+    assert_true(unanswered > 0);
+    uint64_t token = tokens[0];
+    memmove(tokens, tokens + 1, --unanswered * sizeof *tokens);
+    if (text != NULL) {
+        struct bird_line line = line_of(code, text);
+        core_line(fixture->core, token, &line, FIXTURE_NOW_NS);
+    }
+    core_end(fixture->core, token, end, 0, "", FIXTURE_NOW_NS);
+    changes_step(changes);
+}
+
+#define PROTOCOL "up1 BGP --- up 00:00:01.000  Established"
+
 // BIRD's answers to the guard about the token service's one prefix.
 static void guard_sees(bool another_pop)
 {
-    struct bird_line protocol = line_of(1002, "up1 BGP --- up 00:00:01.000  Established");
-    struct bird_line route = line_of(1007, "198.51.100.1/32 unicast [up1 00:00:01.000] * (100)");
-    changes_line(changes, &protocol);
-    changes_end(changes, true);
-    if (another_pop) {
-        changes_line(changes, &route);
-    }
-    changes_end(changes, true);
+    bird_says(1002, PROTOCOL, BIRD_END_REPLY);
+    bird_says(1007, another_pop ? "198.51.100.1/32 unicast [up1 00:00:01.000] * (100)" : NULL,
+              BIRD_END_REPLY);
 }
 
 static void save_ends(const char *error)
@@ -161,6 +179,7 @@ static void a_drain_is_guarded_then_saved_then_applied_then_acknowledged(void **
     assert_non_null(strstr(saved, "\"token\""));
     assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
     assert_int_equal(first.status, 0);
+    applied = 0;
     save_ends(NULL);
     assert_int_equal(intent_of(TOKEN), INTENT_DRAIN);
     assert_int_equal(applied, 1);
@@ -202,6 +221,7 @@ static void a_bird_that_cannot_be_asked_refuses_a_drain_at_once(void **state)
     (void)state;
     bird_is_down = true;
     submit(&first, VERB_DRAIN, TOKEN);
+    changes_step(changes);
     assert_int_equal(first.status, 409);
     assert_non_null(strstr(first.message, "did not answer"));
 }
@@ -384,14 +404,12 @@ static void the_end_of_another_save_is_not_taken_for_ours(void **state)
 static void a_guard_is_not_answered_with_the_answers_of_the_one_before(void **state)
 {
     (void)state;
-    struct bird_line protocol = line_of(1002, "up1 BGP --- up 00:00:01.000  Established");
     submit(&first, VERB_DRAIN, TOKEN);
     submit(&second, VERB_DRAIN, DNS);
     asked[0] = '\0';
-    changes_line(changes, &protocol);
-    changes_end(changes, true);
+    bird_says(1002, PROTOCOL, BIRD_END_REPLY);
     assert_string_equal(asked, "");
-    changes_end(changes, false);
+    bird_says(0, NULL, BIRD_END_LOST);
     assert_int_equal(first.status, 409);
     assert_string_equal(
         asked, "show protocols\nshow route 192.0.2.53/32 all\nshow route 2001:db8::53/128 all\n");

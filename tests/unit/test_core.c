@@ -149,6 +149,8 @@ static void bird_does(const struct order *order)
         bird_gets(core_file(core, &version));
         code = 3;
         break;
+    case ORDER_PEERS:
+    case ORDER_PATHS:
     case ORDER_KINDS:
         break;
     }

@@ -5,6 +5,8 @@
 
 static struct config *config;
 static struct guard *guard;
+static struct orders orders;
+static struct order asked; // what is being answered
 static char message[ERROR_MAX];
 
 static int start(void **state)
@@ -16,32 +18,42 @@ static int start(void **state)
                                      "[service other]\nprefixes = 192.0.2.3/32\nrequire = p\n");
     guard = guard_new(config, services, 2);
     assert_non_null(guard);
+    assert_true(orders_init(&orders, 16));
     return 0;
 }
 
 static int stop(void **state)
 {
     (void)state;
+    orders_free(&orders);
     guard_free(guard);
     config_free(config);
     return 0;
 }
 
+static bool next_question(void)
+{
+    guard_plan(guard, &orders);
+    return orders_take(&orders, &asked);
+}
+
 static void expect_command(const char *expected)
 {
-    struct bird_command command;
-    assert_true(guard_command(guard, &command));
-    assert_string_equal(command.text, expected);
+    assert_true(next_question());
+    assert_string_equal(asked.command, expected);
+    assert_int_equal(asked.link, ORDER_LINK_ASK);
+    assert_false(asked.urgent);
 }
 
 static void line(unsigned code, const char *text)
 {
     struct bird_line it = line_of(code, text);
-    guard_line(guard, &it);
+    guard_line(guard, asked.token, &it);
 }
 
 static void bird_has_protocols(void)
 {
+    assert_true(next_question());
     line(1002, "upstream   BGP        ---        up     00:22:45.151  Established   ");
     line(1002, "backbone   OSPF       master4    up     00:22:45.151  Running");
     line(1002, "direct1    Direct     ---        up     00:22:45.151  ");
@@ -53,6 +65,7 @@ static void bird_has_protocols(void)
 
 static void route_from(const char *text)
 {
+    assert_true(next_question());
     if (text != NULL) {
         line(1007, "Table master4:");
         line(1007, text);
@@ -60,14 +73,22 @@ static void route_from(const char *text)
     guard_end(guard, true);
 }
 
+static void route_from_both(const char *first, const char *second)
+{
+    assert_true(next_question());
+    line(1007, "Table master4:");
+    line(1007, first);
+    line(1007, second);
+    guard_end(guard, true);
+}
+
 static void it_asks_for_the_protocols_and_then_for_each_prefix_of_these_services(void **state)
 {
     (void)state;
-    struct bird_command command;
     expect_command("show protocols");
     expect_command("show route 192.0.2.1/32 all");
     expect_command("show route 2001:db8::1/128 all");
-    assert_false(guard_command(guard, &command));
+    assert_false(next_question());
 }
 
 static void it_passes_when_every_prefix_has_a_path_from_a_routing_protocol(void **state)
@@ -96,8 +117,7 @@ static void our_own_and_this_hosts_routes_are_no_other_pop(void **state)
 {
     (void)state;
     bird_has_protocols();
-    line(1007, ROUTE("popgate_dns_v4"));
-    route_from(ROUTE("direct1"));
+    route_from_both(ROUTE("popgate_dns_v4"), ROUTE("direct1"));
     route_from(ROUTE("upstream"));
     assert_false(guard_passes(guard, message));
     assert_non_null(strstr(message, "192.0.2.1/32"));
@@ -107,9 +127,8 @@ static void a_second_path_behind_ours_counts(void **state)
 {
     (void)state;
     bird_has_protocols();
-    line(1007, ROUTE("popgate_dns_v4"));
-    line(1007, "                     unicast [upstream 10:00:00.000] (100) [AS64500i]");
-    guard_end(guard, true);
+    route_from_both(ROUTE("popgate_dns_v4"),
+                    "                     unicast [upstream 10:00:00.000] (100) [AS64500i]");
     route_from(ROUTE("upstream"));
     assert_true(guard_passes(guard, message));
 }
@@ -128,11 +147,25 @@ static void a_lost_answer_is_no_permission(void **state)
     (void)state;
     bird_has_protocols();
     route_from(ROUTE("upstream"));
+    assert_true(next_question());
     line(1007, ROUTE("upstream"));
     guard_end(guard, false);
     assert_true(guard_done(guard));
     assert_false(guard_passes(guard, message));
     assert_non_null(strstr(message, "BIRD did not answer"));
+}
+
+static void after_a_lost_answer_nothing_more_is_asked(void **state)
+{
+    (void)state;
+    assert_true(next_question());
+    guard_end(guard, false);
+    assert_false(guard_done(guard)); // the others were asked with it
+    while (next_question()) {
+        guard_end(guard, true);
+    }
+    assert_true(guard_done(guard));
+    assert_false(guard_passes(guard, message));
 }
 
 static void more_lines_than_were_asked_for_do_no_harm(void **state)
@@ -157,6 +190,7 @@ int main(void)
         TEST(a_second_path_behind_ours_counts),
         TEST(a_path_from_an_unknown_protocol_does_not_count),
         TEST(a_lost_answer_is_no_permission),
+        TEST(after_a_lost_answer_nothing_more_is_asked),
         TEST(more_lines_than_were_asked_for_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
