@@ -5,7 +5,7 @@
 #   make check      every test; CHECK_JOBS=N end-to-end tests at once
 #   make bench      speed and size, as ratios within one run
 #   make soak       the simulation, until stopped; SEED=N to begin elsewhere
-#   make lint       clang-format, clang-tidy, clang -Werror, man pages
+#   make lint       who may use whom, clang-format, clang-tidy, clang -Werror, man pages
 #   make install    PREFIX=/usr/local DESTDIR=
 #
 # BUILD=dir and SANITIZE=address,undefined make a build of another kind beside the usual one; V=1 shows the commands.
@@ -183,8 +183,9 @@ soak: packages-build
 	@$(AGAIN) $(BUILD)/sim
 	$(BUILD)/sim --forever --seed $(if $(SEED),$(SEED),1000000)
 
-SOURCES = $(wildcard $(addsuffix /*.[ch],$(ROOMS)) tests/*/*.[ch] tests/*/*/*.[ch])
+SOURCES = $(wildcard $(addsuffix /*.[ch],$(ROOMS)) tests/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 lint: packages-check
+	tests/lint/arrows.sh
 	clang-format --dry-run -Werror $(SOURCES)
 	@$(AGAIN) BUILD=build/clang CC=clang -j$$(nproc) all $(patsubst %,build/clang/%,$(UNIT) $(E2E) $(BENCH) sim demo)
 	printf '%s\n' $(filter %.c,$(SOURCES)) | xargs -P $$(nproc) -I@ clang-tidy --quiet @ -- $(CPPFLAGS_ALL) -std=c17
