@@ -130,6 +130,7 @@ packages-bench: packages-lab
 
 # A second make, so that nothing is compiled before the packages are there.
 AGAIN = $(MAKE) --no-print-directory
+TIMED = @began=$$(date +%s); took() { echo "== $$1: $$(($$(date +%s) - began)) s"; }; $(AGAIN)
 
 .PHONY: demo check bench soak lint clean
 demo: packages-lab
@@ -137,16 +138,17 @@ demo: packages-lab
 	@POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate $(BUILD)/demo $(if $(KEEP),--keep)
 
 check: packages-check
-	@$(AGAIN) -j$$(nproc) all $(TESTED) $(addprefix $(BUILD)/,$(E2E) $(BENCH) demo)
-	@$(AGAIN) check-unit check-sim
-	@$(AGAIN) BUILD=build/asan SANITIZE=address,undefined -j$$(nproc) build/asan/sim \
-	    $(patsubst %,build/asan/%,$(UNIT))
-	@$(AGAIN) BUILD=build/asan SANITIZE=address,undefined SIM_EVENTS=150000 check-unit check-sim
-	@$(AGAIN) BUILD=build/fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link -j$$(nproc) \
-	    $(patsubst %,build/fuzz/%,$(FUZZ))
-	@$(AGAIN) BUILD=build/fuzz check-fuzz
-	@$(AGAIN) check-install
-	@$(AGAIN) check-e2e
+	$(TIMED) -j$$(nproc) all $(TESTED) $(addprefix $(BUILD)/,$(E2E) $(BENCH) demo) && took "build"
+	$(TIMED) check-unit check-sim && took "unit tests, simulation"
+	$(TIMED) BUILD=build/asan SANITIZE=address,undefined -j$$(nproc) build/asan/sim \
+	    $(patsubst %,build/asan/%,$(UNIT)) && took "build for the sanitizers"
+	$(TIMED) BUILD=build/asan SANITIZE=address,undefined SIM_EVENTS=150000 check-unit check-sim && \
+	    took "unit tests, simulation under the sanitizers"
+	$(TIMED) BUILD=build/fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link -j$$(nproc) \
+	    $(patsubst %,build/fuzz/%,$(FUZZ)) && took "build for fuzzing"
+	$(TIMED) BUILD=build/fuzz check-fuzz && took "fuzzing"
+	$(TIMED) check-install && took "installation"
+	$(TIMED) check-e2e && took "end to end"
 	@echo "make check: everything passed"
 
 .PHONY: check-unit check-sim check-fuzz check-e2e check-install
@@ -185,11 +187,25 @@ soak: packages-build
 
 SOURCES = $(wildcard $(addsuffix /*.[ch],$(ROOMS)) tests/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 lint: packages-check
-	tests/lint/arrows.sh
-	clang-format --dry-run -Werror $(SOURCES)
-	@$(AGAIN) BUILD=build/clang CC=clang -j$$(nproc) all $(patsubst %,build/clang/%,$(UNIT) $(E2E) $(BENCH) sim demo)
-	printf '%s\n' $(filter %.c,$(SOURCES)) | xargs -P $$(nproc) -I@ clang-tidy --quiet @ -- $(CPPFLAGS_ALL) -std=c17
-	mandoc -T lint -W warning docs/*.[158]
+	$(TIMED) lint-rooms && took "who uses whom"
+	$(TIMED) lint-format && took "format"
+	$(TIMED) lint-tidy && took "clang and clang-tidy"
+	$(TIMED) lint-man && took "man pages"
+	@echo "make lint: everything is in order"
+
+.PHONY: lint-rooms lint-format lint-tidy lint-man
+lint-rooms:
+	@tests/lint/arrows.sh
+	@tests/lint/purity.sh $(CC) $(CPPFLAGS_ALL)
+lint-format:
+	@clang-format --dry-run -Werror $(SOURCES)
+# clang-tidy compiles as clang does, with our warnings, which .clang-tidy makes its own.
+lint-tidy:
+	@printf '%s\n' $(filter %.c,$(SOURCES)) | xargs -P $$(nproc) -I{} sh -c \
+	    'clang-tidy --quiet {} -- "$$@" 2>&1 | { ! grep -vE "^[0-9]+ warnings? generated\.$$"; }' tidy \
+	    -std=c17 $(WARN) $(CPPFLAGS_ALL)
+lint-man:
+	@mandoc -T lint -W warning docs/*.[158]
 
 clean:
 	rm -rf build
