@@ -118,12 +118,12 @@ static void ask_for_nobody(struct lab_node *from, uint32_t address)
 static bool has_read_all(struct lab_node *node)
 {
     char text[LAB_OUTPUT_MAX];
-    unsigned sending, receiving;
+    char receiving[9]; // bytes, hexadecimal
 
     (void)lab_run(node, LAB_ARGV("cat", "/proc/net/udp"), text, sizeof text);
     const char *line = strstr(text, ":0035 ");
-    return line != NULL && sscanf(line, ":0035 %*s %*s %x:%x", &sending, &receiving) == 2 &&
-           receiving == 0;
+    return line != NULL && sscanf(line, ":0035 %*s %*s %*[^:]:%8s", receiving) == 1 &&
+           strcmp(receiving, "00000000") == 0;
 }
 
 // The kernel holds answers to them back for seconds, while it looks for them.
