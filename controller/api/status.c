@@ -85,7 +85,7 @@ static void include(struct json_writer *writer, const struct status_view *view)
     jw_string(writer, "state", load_name(loader->state));
     jw_string(writer, "message", loader->message);
     jw_string(writer, "line", line); // that bird.conf needs
-    jw_bool(writer, "saved", loader->saved == loader->version && !view->core->file_trouble);
+    jw_bool(writer, "saved", include_is_saved(&view->core->include));
     jw_close(writer, '}');
 }
 

@@ -87,16 +87,6 @@ void announcer_set_target(struct announcer *announcer, size_t service, enum targ
     enqueue(announcer, service);
 }
 
-void announcer_file_saved(struct announcer *announcer, uint64_t version)
-{
-    announcer->file_saved = version;
-    for (size_t i = 0; i < announcer->config->service_count; i++) {
-        if (!announcer_settled(announcer, i)) {
-            enqueue(announcer, i);
-        }
-    }
-}
-
 void announcer_link(struct announcer *announcer, bool up)
 {
     announcer->link_up = up;
@@ -343,7 +333,7 @@ static bool needs_disable(const struct announcer *announcer, size_t service, enu
 static bool needs_enable(const struct announcer *announcer, size_t service, enum leg_name name)
 {
     const struct leg *leg = &announcer->services[service].legs[name];
-    if (!leg->wanted || !announcer->snapshot_taken || announcer->file_saved < leg->file_version) {
+    if (!leg->wanted || !announcer->snapshot_taken) {
         return false;
     }
     if (leg->unanswered > 0) {
@@ -389,14 +379,16 @@ static void plan_off(struct announcer *announcer, struct orders *orders, size_t 
     }
 }
 
-// False: something has to wait for replies.
-static bool plan_on(struct announcer *announcer, struct orders *orders, size_t service)
+// False: something has to wait, for replies or for the file.
+static bool plan_on(struct announcer *announcer, struct orders *orders, size_t service,
+                    uint64_t file)
 {
     for (unsigned i = 0; i < LEGS; i++) {
         if (!needs_enable(announcer, service, leg_order[i])) {
             continue;
         }
-        if (announcer->unanswered >= ANNOUNCER_UNANSWERED_MAX) {
+        if (announcer->unanswered >= ANNOUNCER_UNANSWERED_MAX ||
+            announcer->services[service].legs[leg_order[i]].file_version > file) {
             return false;
         }
         order_leg(announcer, orders, service, leg_order[i], true);
@@ -454,7 +446,7 @@ static void plan_others(struct announcer *announcer, struct orders *orders)
     }
 }
 
-void announcer_plan(struct announcer *announcer, struct orders *orders)
+void announcer_plan(struct announcer *announcer, struct orders *orders, uint64_t file)
 {
     if (!announcer->link_up) {
         return; // the queue is planned when the link is up again
@@ -470,7 +462,7 @@ void announcer_plan(struct announcer *announcer, struct orders *orders)
     for (size_t i = 0; i < announcer->queue_length; i++) {
         size_t service = announcer->queue[i];
         announcer->services[service].queued = orders_room(orders) < ANNOUNCER_ORDERS_PER_SERVICE ||
-                                              !plan_on(announcer, orders, service);
+                                              !plan_on(announcer, orders, service, file);
         if (announcer->services[service].queued) {
             announcer->queue[waiting++] = service;
         }

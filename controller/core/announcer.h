@@ -53,10 +53,9 @@ struct announcer {
     size_t protocol_count;
     size_t *queue; // services to be planned
     size_t queue_length;
-    size_t wanted_on;    // legs wanted on, over all services
-    size_t unanswered;   // commands
-    uint64_t actions;    // clock: counts commands sent and answered
-    uint64_t file_saved; // version of the include file that is on disk
+    size_t wanted_on;  // legs wanted on, over all services
+    size_t unanswered; // commands
+    uint64_t actions;  // clock: counts commands sent and answered
     bool link_up;
     bool snapshot_taken;     // since the link came up
     uint64_t link_began;     // value of actions when the link last came up or went
@@ -86,8 +85,6 @@ void announcer_free(struct announcer *announcer);
 void announcer_set_target(struct announcer *announcer, size_t service, enum target target,
                           uint64_t file_version);
 
-void announcer_file_saved(struct announcer *announcer, uint64_t version);
-
 // The command link came up or went: nothing is known of BIRD any more.
 void announcer_link(struct announcer *announcer, bool up);
 
@@ -110,8 +107,10 @@ uint64_t announcer_acted(const struct announcer *announcer, size_t service);
 void announcer_reply_line(struct announcer *announcer, unsigned code, const char *text);
 void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_outcome outcome);
 
-// Puts what is to be done now into orders.
-void announcer_plan(struct announcer *announcer, struct orders *orders);
+// Puts what is to be done now into orders. file: version of the include file that is on disk, or
+// that could not be written: not being able to write is trouble of our own, and does not keep a
+// healthy service off the air.
+void announcer_plan(struct announcer *announcer, struct orders *orders, uint64_t file);
 
 // BIRD was seen to have every protocol of this leg on, and nothing is under way.
 bool announcer_is_on(const struct announcer *announcer, size_t service, enum leg_name leg);

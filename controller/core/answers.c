@@ -58,7 +58,7 @@ static void drift(struct core *core, const char *protocol, bool up, uint64_t now
         return; // how BIRD came up, not what somebody did
     }
     core->drifts++;
-    loader_write_again(&core->loader); // it may have come from a file put in place of ours
+    include_write_again(&core->include); // it may have come from a file put in place of ours
     if (ms_of(now_ns) - core->drift_began_ms >= SNAPSHOT_MS) {
         core->drift_began_ms = ms_of(now_ns);
         core->drift_logged = core->drift_rounds = 0;

@@ -379,11 +379,17 @@ static const struct birdconf_slot *find_slot(const struct birdconf *conf, const 
 bool birdconf_set(struct birdconf *conf, const char *protocol, bool enabled)
 {
     const struct birdconf_slot *slot = find_slot(conf, protocol);
-    if (!slot || birdconf_get(conf, protocol) == enabled) {
-        return false;
-    }
-    memcpy(conf->text + slot->offset, enabled ? SLOT_OFF : SLOT_ON, SLOT_LENGTH);
-    return true;
+    return slot && birdconf_switch(conf, (size_t)(slot - conf->slots), enabled);
+}
+
+// The word is of `disabled`.
+bool birdconf_switch(struct birdconf *conf, size_t slot, bool enabled)
+{
+    char *word = conf->text + conf->slots[slot].offset;
+    const char *wanted = enabled ? SLOT_OFF : SLOT_ON;
+    bool changes = memcmp(word, wanted, SLOT_LENGTH) != 0;
+    memcpy(word, wanted, SLOT_LENGTH);
+    return changes;
 }
 
 bool birdconf_get(const struct birdconf *conf, const char *protocol)

@@ -34,6 +34,8 @@ struct birdconf *birdconf_parse(const char *text, size_t length, char error[ERRO
 
 // Switches one protocol. Returns whether the text changed; false too if there is no such protocol.
 bool birdconf_set(struct birdconf *conf, const char *protocol, bool enabled);
+// The same by the slot's index.
+bool birdconf_switch(struct birdconf *conf, size_t slot, bool enabled);
 
 // Is it enabled? False too if there is no such protocol.
 bool birdconf_get(const struct birdconf *conf, const char *protocol);

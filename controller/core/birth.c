@@ -28,7 +28,7 @@ static struct birdconf *copy_of(const struct birdconf *conf)
     return birdconf_parse(conf->text, conf->length, error);
 }
 
-static bool init_loader(struct core *core, const struct core_start *start)
+static bool init_files(struct core *core, const struct core_start *start, const struct core *old)
 {
     struct birdconf *next = birdconf_render(start->config);
     struct birdconf *former = start->former != NULL ? copy_of(start->former) : NULL;
@@ -37,12 +37,13 @@ static bool init_loader(struct core *core, const struct core_start *start)
         birdconf_free(former);
         return false;
     }
-    // Of what the former file has on, only what is adopted stays; services that are gone are off.
-    for (size_t i = 0; former != NULL && i < former->slot_count; i++) {
-        birdconf_set(former, former->slots[i].protocol, false);
+    if (!include_init(&core->include, start->config, former, next)) {
+        return false;
     }
-    loader_init(&core->loader, former, next, start->config->bird.configure == CONFIGURE_AUTO);
-    core->loader.version += start->version;
+    if (old != NULL) {
+        include_take_over(&core->include, &old->include);
+    }
+    loader_init(&core->loader, &core->include, start->config->bird.configure == CONFIGURE_AUTO);
     return true;
 }
 
@@ -80,7 +81,8 @@ static void init_service(struct core *core, const struct core_start *start, size
     core_tell_announcer(core, index);
 }
 
-static struct core *core_make(const struct core_start *start)
+// old: at a reload, the core before.
+static struct core *core_make(const struct core_start *start, const struct core *old)
 {
     struct core *core = calloc(1, sizeof *core);
     if (core == NULL) {
@@ -89,7 +91,7 @@ static struct core *core_make(const struct core_start *start)
     core->config = start->config;
     core->events = start->events;
     core->generation = start->generation;
-    if (!allocate(core) || !init_loader(core, start)) {
+    if (!allocate(core) || !init_files(core, start, old)) {
         core_free(core);
         return NULL;
     }
@@ -104,7 +106,7 @@ static struct core *core_make(const struct core_start *start)
 
 struct core *core_new(const struct core_start *start)
 {
-    struct core *core = core_make(start);
+    struct core *core = core_make(start, NULL);
     if (core == NULL) {
         return NULL;
     }
@@ -124,7 +126,7 @@ void core_free(struct core *core)
     if (core == NULL) {
         return;
     }
-    loader_clear(&core->loader);
+    include_clear(&core->include);
     orders_free(&core->orders);
     observed_free(core->observed);
     announcer_free(core->announcer);
@@ -172,19 +174,16 @@ static void take_over(struct core *core, const struct core *old, uint64_t now_ns
     }
     core->drifts = old->drifts;
     core->denied = old->denied;
-    announcer_file_saved(core->announcer, old->loader.saved);
-    loader_saved(&core->loader, old->loader.saved);
 }
 
 struct core *core_reload(const struct core *old, const struct config *config, uint64_t now_ns)
 {
     struct core_start start = {.config = config,
                                .events = old->events,
-                               .former = loader_file(&old->loader),
-                               .version = old->loader.version,
+                               .former = include_file(&old->include),
                                .generation = old->generation + 1,
                                .now_ns = now_ns};
-    struct core *core = core_make(&start);
+    struct core *core = core_make(&start, old);
     if (core == NULL) {
         return NULL;
     }

@@ -80,28 +80,23 @@ void core_ask_guard(struct core *core, struct guard *guard, uint64_t now_ns)
 
 void core_file_saved(struct core *core, uint64_t version, const char *error, uint64_t now_ns)
 {
-    bool failed = error != NULL;
-    if (failed && !core->file_trouble) {
+    bool had_failed = core->include.failed;
+    include_saved(&core->include, version, error != NULL, ms_of(now_ns));
+    if (error != NULL && !had_failed) {
         events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
                    "%s; until it is written, a restart of BIRD brings up what the old file says",
                    error)
             ->warning = true;
-    } else if (!failed && core->file_trouble) {
+    } else if (error == NULL && had_failed) {
         events_add(core->events, EVENT_TROUBLE, NULL, now_ns, "the include file is written again");
     }
-    core->file_trouble = failed;
-    if (!failed) {
-        loader_saved(&core->loader, version);
-    }
-    // Not being able to write is trouble of our own: it does not keep a healthy service off the
-    // air.
-    announcer_file_saved(core->announcer, version);
+    core_lower(&core->next_ms, include_next_ms(&core->include));
     core_flush(core, now_ns);
 }
 
 void core_file_foreign(struct core *core, uint64_t now_ns)
 {
-    loader_write_again(&core->loader);
+    include_write_again(&core->include);
     events_add(core->events, EVENT_DRIFT, NULL, now_ns,
                "the include file was changed, not by popgate; writing it again")
         ->warning = true;
@@ -238,7 +233,7 @@ static void ask_guard(struct core *core)
 
 void core_flush(struct core *core, uint64_t now_ns)
 {
-    announcer_plan(core->announcer, &core->orders);
+    announcer_plan(core->announcer, &core->orders, core->include.tried);
     ask_guard(core);
     if (core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN) {
         return;
@@ -254,7 +249,8 @@ void core_flush(struct core *core, uint64_t now_ns)
 bool core_order(struct core *core, struct order *out)
 {
     if (core->orders.count == 0) {
-        announcer_plan(core->announcer, &core->orders); // what there was no room for
+        announcer_plan(core->announcer, &core->orders,
+                       core->include.tried); // what there was no room for
     }
     if (!orders_take(&core->orders, out)) {
         return false;
@@ -263,19 +259,9 @@ bool core_order(struct core *core, struct order *out)
     return true;
 }
 
-const struct birdconf *core_file(const struct core *core, uint64_t *version)
+const struct birdconf *core_file(const struct core *core)
 {
-    *version = core->loader.version;
-    return loader_file(&core->loader);
-}
-
-size_t core_switched_off(struct core *core, size_t slots[LOADER_OFF_MAX])
-{
-    struct loader *loader = &core->loader;
-    size_t count = loader->off_count <= LOADER_OFF_MAX ? loader->off_count : 0;
-    memcpy(slots, loader->off, count * sizeof *slots);
-    loader->off_count = 0;
-    return count;
+    return include_file(&core->include);
 }
 
 uint64_t core_next_ms(struct core *core)

@@ -12,6 +12,7 @@
 #include "controller/core/decision.h"
 #include "controller/core/events.h"
 #include "controller/core/guard.h"
+#include "controller/core/include.h"
 #include "controller/core/loader.h"
 #include "controller/core/observed.h"
 
@@ -50,6 +51,7 @@ struct core {
     struct core_service *services;
     struct announcer *announcer;
     struct observed *observed;
+    struct include include;
     struct loader loader;
     struct orders orders;
     struct events *events;     // borrowed: it outlives reloads
@@ -58,7 +60,6 @@ struct core {
     unsigned generation;       // of this core, in every token
     bool snapshot_wanted, snapshot_in_turn, snapshot_under_way;
     uint64_t snapshot_at_ms; // of the next one in its turn
-    bool file_trouble;       // the include file could not be saved
     uint64_t drifts;
     uint64_t drifts_before;  // the snapshot under way
     uint64_t drift_began_ms; // of the second that the two below count in
@@ -84,7 +85,6 @@ struct core_start {
     // withdrawals (NULL: none).
     const struct intent *intents;
     const uint64_t *recent;
-    uint64_t version;    // of the include file to count on from
     unsigned generation; // differs from that of the core before
     uint64_t now_ns;
 };
@@ -119,6 +119,7 @@ void core_line(struct core *core, uint64_t token, const struct bird_line *line, 
 void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned code, const char *text,
               uint64_t now_ns);
 void core_echo(struct core *core, const char *text, uint64_t now_ns);
+// The save of a version that include_submit() gave out ended; error: why it failed, or NULL.
 void core_file_saved(struct core *core, uint64_t version, const char *error, uint64_t now_ns);
 // What is on disk is not what was saved: somebody else wrote it.
 void core_file_foreign(struct core *core, uint64_t now_ns);
@@ -131,13 +132,9 @@ bool core_quiet(const struct core *core);
 // After each input: takes the orders that came of it. false: no more.
 bool core_order(struct core *core, struct order *out);
 
-// The file that must be on disk now (NULL: none) and its version, to be handed to
-// core_file_saved().
-const struct birdconf *core_file(const struct core *core, uint64_t *version);
-
-// Of core_file(), the slots that were switched off since the last call; returns how many, 0 if they
-// are more than LOADER_OFF_MAX.
-size_t core_switched_off(struct core *core, size_t slots[LOADER_OFF_MAX]);
+// The include file that must be on disk now (NULL: none); what of it is to be patched, and when it
+// is to be saved, core->include says (include_take_patch(), include_submit()).
+const struct birdconf *core_file(const struct core *core);
 
 // When core_tick() has something to do next, in monotonic ms. Ask when the orders are out: after a
 // decision it looks at every probe and service, which is of no concern to a withdrawal.

@@ -14,55 +14,12 @@ const char *load_name(enum load_state state)
     return names[state];
 }
 
-void loader_init(struct loader *loader, struct birdconf *former, struct birdconf *next,
-                 bool automatic)
+void loader_init(struct loader *loader, struct include *include, bool automatic)
 {
-    *loader = (struct loader){
-        .state = LOAD_WAITING, .automatic = automatic, .file = former, .next = next};
-    loader->next_trusted = former != NULL && strcmp(former->revision, next->revision) == 0;
-    loader->next_on_disk = former == NULL || loader->next_trusted;
-    if (loader->next_trusted) {
-        birdconf_free(former);
-        loader->file = NULL;
-    }
-    loader->version = 1;
-}
-
-void loader_clear(struct loader *loader)
-{
-    birdconf_free(loader->file);
-    birdconf_free(loader->next);
-    *loader = (struct loader){0};
-}
-
-const struct birdconf *loader_file(const struct loader *loader)
-{
-    return loader->next_on_disk ? loader->next : loader->file;
-}
-
-bool loader_set(struct loader *loader, const char *protocol, bool enabled)
-{
-    bool in_next = loader->next != NULL && birdconf_set(loader->next, protocol, enabled);
-    bool in_file = loader->file != NULL && birdconf_set(loader->file, protocol, enabled);
-    bool changed = loader->next_on_disk ? in_next : in_file;
-    loader->version += changed;
-    if (changed && !enabled) {
-        if (loader->off_count < LOADER_OFF_MAX) {
-            loader->off[loader->off_count] = birdconf_slot_index(loader_file(loader), protocol);
-        }
-        loader->off_count++;
-    }
-    return changed;
-}
-
-void loader_write_again(struct loader *loader)
-{
-    loader->version++;
-}
-
-void loader_saved(struct loader *loader, uint64_t version)
-{
-    loader->saved = version;
+    *loader = (struct loader){.state = LOAD_WAITING,
+                              .automatic = automatic,
+                              .include = include,
+                              .next_trusted = include->next_was_former};
 }
 
 static void enter(struct loader *loader, enum load_state state)
@@ -71,15 +28,6 @@ static void enter(struct loader *loader, enum load_state state)
     loader->configured = false;
     if (state != LOAD_REFUSED) {
         loader->message[0] = '\0';
-    }
-}
-
-static void put_on_disk(struct loader *loader, bool next)
-{
-    if (loader->next_on_disk != next) {
-        loader->next_on_disk = next;
-        loader->version++;
-        loader->off_count = 0; // of the other file
     }
 }
 
@@ -96,15 +44,13 @@ void loader_link(struct loader *loader)
 
 static bool is_loaded(const struct loader *loader)
 {
-    return loader->revision_known && strcmp(loader->loaded, loader->next->revision) == 0;
+    return loader->revision_known && strcmp(loader->loaded, loader->include->next->revision) == 0;
 }
 
 // BIRD has the new file: there is no way back any more, and none is needed.
 static void settle_on_next(struct loader *loader)
 {
-    put_on_disk(loader, true);
-    birdconf_free(loader->file);
-    loader->file = NULL;
+    include_settle(loader->include);
     loader->next_trusted = true;
     enter(loader, LOAD_LOADED);
 }
@@ -131,7 +77,7 @@ void loader_reply_line(struct loader *loader, const struct bird_line *line)
 
 static void refuse(struct loader *loader, uint64_t now_ms)
 {
-    put_on_disk(loader, loader->next_trusted);
+    include_put(loader->include, loader->next_trusted);
     loader->retry_at_ms = now_ms + RETRY_MS;
     enter(loader, LOAD_REFUSED);
 }
@@ -161,7 +107,7 @@ void loader_reply_end(struct loader *loader, enum order_kind kind, bool complete
 
 static void begin(struct loader *loader)
 {
-    put_on_disk(loader, true);
+    include_put(loader->include, true);
     enter(loader, LOAD_SAVING);
 }
 
@@ -180,20 +126,20 @@ static void step(struct loader *loader, struct orders *orders, uint64_t now_ms)
             if (loader->automatic) {
                 begin(loader);
             } else {
-                put_on_disk(loader, true);
+                include_put(loader->include, true);
                 enter(loader, LOAD_BY_HAND);
             }
         }
         break;
     case LOAD_REFUSED:
         if (now_ms >= loader->retry_at_ms && loader->revision_known) {
-            loader->next_on_disk = true;
-            loader->version++;
+            include_put(loader->include, true);
             loader->state = LOAD_SAVING; // keeps the message: the next refusal may be the same one
         }
         break;
     case LOAD_SAVING:
-        if (loader->saved >= loader->version && loader->revision_known && orders_room(orders) > 0) {
+        if (include_is_saved(loader->include) && loader->revision_known &&
+            orders_room(orders) > 0) {
             orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_CHECK, 0, 0),
                        bird_configure_check());
             loader->state = LOAD_CHECKING;
@@ -209,7 +155,7 @@ static void step(struct loader *loader, struct orders *orders, uint64_t now_ms)
         }
         // What is on disk must be the present state at this instant: a withdrawal since then is
         // written first.
-        if (loader->retry_at_ms == 0 && loader->saved >= loader->version &&
+        if (loader->retry_at_ms == 0 && include_is_saved(loader->include) &&
             orders_room(orders) > 0) {
             orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_CONFIGURE, 0, 0),
                        bird_configure());

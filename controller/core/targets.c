@@ -6,21 +6,9 @@
 
 void core_tell_announcer(struct core *core, size_t service)
 {
-    const struct service_conf *conf = conf_of(core, service);
     enum target target = core->services[service].decision.target;
-    size_t off_before = core->loader.off_count;
-    for (unsigned family = 0; family < FAMILIES; family++) {
-        char name[BIRD_PROTOCOL_MAX];
-        names_protocol(conf, family, LEG_PRIMARY, name);
-        loader_set(&core->loader, name, target == TARGET_ANNOUNCE);
-        names_protocol(conf, family, LEG_DRAIN, name);
-        loader_set(&core->loader, name, target == TARGET_DEPREFERENCE);
-    }
-    if (target != TARGET_WITHDRAW) {
-        // The other leg takes over: the file is changed in whole, so that never both are off in it.
-        core->loader.off_count = off_before;
-    }
-    announcer_set_target(core->announcer, service, target, core->loader.version);
+    include_set(&core->include, service, target);
+    announcer_set_target(core->announcer, service, target, core->include.wanted);
 }
 
 void core_transition(struct core *core, size_t index, enum target from, uint64_t now_ns)
@@ -72,6 +60,7 @@ void core_find_next_ms(struct core *core, uint64_t now_ms)
     core->next_ms =
         core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN ? UINT64_MAX : core->snapshot_at_ms;
     core_lower(&core->next_ms, loader_next_ms(&core->loader));
+    core_lower(&core->next_ms, include_next_ms(&core->include));
     for (size_t i = 0; i < core->config->probe_count; i++) {
         core_lower(&core->next_ms, health_next_ms(&core->healths[i], &core->config->probes[i]));
     }

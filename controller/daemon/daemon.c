@@ -54,8 +54,6 @@ struct daemon {
     struct api *api;
     struct changes *changes;
     struct saver *include_saver, *ledger_saver, *memory_saver;
-    uint64_t include_submitted;
-    bool include_failed;
     uint64_t *remembered; // recent withdrawals of each service, as last saved
     bool memory_saved;
     char boot_id[64];
@@ -100,26 +98,22 @@ static void send_orders(struct daemon *daemon)
 
 static void save_include(struct daemon *daemon)
 {
-    uint64_t version;
-    const struct birdconf *file = core_file(daemon->core, &version);
-    if (version == daemon->include_submitted) {
-        return;
+    struct include *include = &daemon->core->include;
+    if (include_submit(include, now_ns() / NS_PER_MS)) {
+        const struct birdconf *file = include_file(include);
+        saver_submit(daemon->include_saver, file != NULL ? file->text : NULL,
+                     file != NULL ? file->length : 0, include->submitted);
     }
-    daemon->include_submitted = version;
-    saver_submit(daemon->include_saver, file != NULL ? file->text : NULL,
-                 file != NULL ? file->length : 0, version);
 }
 
 // What was withdrawn is off in the file within microseconds, so that nobody's `configure` brings it
 // back; the file is then replaced in whole. While it is being replaced already, that must do.
 static void patch_include(struct daemon *daemon)
 {
-    uint64_t version;
-    size_t slots[LOADER_OFF_MAX];
-    size_t count = core_switched_off(daemon->core, slots);
-    const struct birdconf *file = core_file(daemon->core, &version);
+    size_t slots[INCLUDE_PATCH_MAX];
+    size_t count = include_take_patch(&daemon->core->include, slots);
     if (count > 0 && saver_idle(daemon->include_saver)) {
-        birdconf_patch(file, daemon->config->pop.runtime_dir, slots, count);
+        birdconf_patch(core_file(daemon->core), daemon->config->pop.runtime_dir, slots, count);
     }
 }
 
@@ -327,11 +321,8 @@ static void set_all_fast(struct daemon *daemon)
 static void on_check(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
-    uint64_t version;
-    const struct birdconf *file = core_file(daemon->core, &version);
-    if (file != NULL && version == daemon->include_submitted && !daemon->stopping &&
-        !daemon->core->file_trouble && saver_idle(daemon->include_saver) &&
-        !birdconf_exists(daemon->config->pop.runtime_dir)) {
+    if (core_file(daemon->core) != NULL && include_is_saved(&daemon->core->include) &&
+        !daemon->stopping && !birdconf_exists(daemon->config->pop.runtime_dir)) {
         core_file_foreign(daemon->core, now_ns());
         after_input(daemon);
     }
@@ -340,7 +331,6 @@ static void on_check(uv_timer_t *timer)
 static void on_retry(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
-    daemon->include_submitted = 0; // versions begin at 1
     if (changes_trouble(daemon->changes) != NULL) {
         changes_sync(daemon->changes);
     }
@@ -351,9 +341,6 @@ static void on_include_saved(void *arg, uint64_t version, const char *error)
 {
     struct daemon *daemon = arg;
     core_file_saved(daemon->core, version, error, now_ns());
-    if (error != NULL && !daemon->stopping) {
-        uv_timer_start(&daemon->retry, on_retry, RETRY_SAVE_MS, 0);
-    }
     after_input(daemon);
 }
 
@@ -396,14 +383,12 @@ static void on_memory_saved(void *arg, uint64_t version, const char *error)
 static void on_runtime_changed(uv_fs_event_t *handle, const char *name, int events, int status)
 {
     struct daemon *daemon = handle->data;
-    uint64_t version;
-    const struct birdconf *file = core_file(daemon->core, &version);
     (void)events;
     if (status != 0 || name == NULL || strcmp(name, BIRDCONF_FILE) != 0 || daemon->stopping ||
-        !saver_idle(daemon->include_saver) || version != daemon->include_submitted) {
+        !include_is_saved(&daemon->core->include)) {
         return;
     }
-    if (!birdconf_is_saved(file, daemon->config->pop.runtime_dir)) {
+    if (!birdconf_is_saved(core_file(daemon->core), daemon->config->pop.runtime_dir)) {
         core_file_foreign(daemon->core, now_ns());
         after_input(daemon);
     }

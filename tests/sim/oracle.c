@@ -403,8 +403,7 @@ void oracle_check_quiet(struct oracle *oracle, const struct core *core, const st
         broken(oracle, "after quiet the include file is %s: %s", load_name(core->loader.state),
                core->loader.message);
     }
-    uint64_t version;
-    const struct birdconf *file = core_file(core, &version);
+    const struct birdconf *file = core_file(core);
     if (file->length != model->disk_length || memcmp(file->text, model->disk, file->length) != 0) {
         broken(oracle, "after quiet the include file does not mirror the state");
     }

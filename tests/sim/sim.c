@@ -51,7 +51,6 @@ struct world {
     uint64_t save_version, save_done_ns;
     struct saved_file save;  // being written
     struct saved_file stale; // what somebody may put back
-    uint64_t saved_version;
 
     uint64_t daemon_at_ns, bird_at_ns, wake_at_ns; // when what is dead or hung comes back
     uint64_t connect_at_ns[2];
@@ -188,10 +187,9 @@ static void make_config(struct world *world)
 
 static void patch(struct world *world)
 {
-    uint64_t version;
-    size_t slots[LOADER_OFF_MAX];
-    size_t count = core_switched_off(world->core, slots);
-    const struct birdconf *file = core_file(world->core, &version);
+    size_t slots[INCLUDE_PATCH_MAX];
+    size_t count = include_take_patch(&world->core->include, slots);
+    const struct birdconf *file = core_file(world->core);
     bool fits = file != NULL && world->model.disk_exists && !world->saving && !world->save_fails &&
                 file->length == world->model.disk_length;
     for (size_t i = 0; fits && i < count; i++) {
@@ -202,13 +200,12 @@ static void patch(struct world *world)
 
 static void save_begin(struct world *world)
 {
-    uint64_t version;
-    const struct birdconf *file = core_file(world->core, &version);
-    if (world->saving || version == world->save_version) {
+    if (world->saving || !include_submit(&world->core->include, world->now_ns / NS_PER_MS)) {
         return;
     }
+    const struct birdconf *file = core_file(world->core);
     world->saving = true;
-    world->save_version = version;
+    world->save_version = world->core->include.submitted;
     world->save_done_ns = world->now_ns + within_ms(world, 0, world->quiet ? 2 : 20);
     world->save.exists = file != NULL;
     world->save.length = file != NULL ? file->length : 0;
@@ -269,7 +266,7 @@ static void check_configure(struct world *world, const struct order *order)
 {
     bool configure =
         order_kind(order->token) == ORDER_CHECK || order_kind(order->token) == ORDER_CONFIGURE;
-    bool loaded = strcmp(world->model.revision, world->core->loader.next->revision) == 0;
+    bool loaded = strcmp(world->model.revision, world->core->include.next->revision) == 0;
     if (!loaded) {
         world->loaded_at_ns = UINT64_MAX;
     } else if (world->loaded_at_ns == UINT64_MAX) {
@@ -334,9 +331,7 @@ static void start_daemon(struct world *world)
     if (world->core == NULL) {
         abort();
     }
-    world->save_version = 0;
     world->saving = false;
-    world->saved_version = 0;
     world->daemon_at_ns = UINT64_MAX;
     for (unsigned i = 0; i < 2; i++) {
         world->connect_at_ns[i] = world->now_ns + within_ms(world, 1, 50);
@@ -433,8 +428,8 @@ static bool in_step(const struct world *world)
     }
     return world->model.connections[ORDER_LINK_ACT].count == 0 && world->model.include_line &&
            !world->model.broken &&
-           strcmp(world->model.revision, world->core->loader.next->revision) == 0 &&
-           world->saved_version == world->core->loader.version;
+           strcmp(world->model.revision, world->core->include.next->revision) == 0 &&
+           include_is_saved(&world->core->include);
 }
 
 static void operator_configures(struct world *world)
@@ -649,12 +644,8 @@ static void save_end(struct world *world)
         memcpy(world->model.disk, world->save.text, world->save.length);
         world->model.disk_length = world->save.length;
         world->model.disk_exists = world->save.exists;
-        world->saved_version = world->save_version;
     }
     uint64_t version = world->save_version;
-    if (failed) {
-        world->save_version = 0; // tries again
-    }
     core_file_saved(world->core, version, failed ? "no space left" : NULL, world->now_ns);
     after_input(world);
 }

@@ -1,0 +1,177 @@
+#include "controller/core/include.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum file_name { FILE_FORMER, FILE_NEXT, FILES };
+
+// Where a service's protocols are in both files; NOWHERE: the file has no such protocol.
+struct include_slots {
+    size_t at[FILES][LEGS][FAMILIES];
+};
+#define NOWHERE SIZE_MAX
+
+static size_t slot_of(const struct birdconf *file, const char *protocol)
+{
+    size_t slot = file != NULL ? birdconf_slot_index(file, protocol) : 0;
+    return file != NULL && slot < file->slot_count ? slot : NOWHERE;
+}
+
+static void find_slots(struct include *include)
+{
+    for (size_t i = 0; i < include->config->service_count; i++) {
+        for (unsigned leg = 0; leg < LEGS; leg++) {
+            for (unsigned family = 0; family < FAMILIES; family++) {
+                char name[BIRD_PROTOCOL_MAX];
+                names_protocol(&include->config->services[i], family, leg, name);
+                struct include_slots *slots = &include->slots[i];
+                slots->at[FILE_FORMER][leg][family] = slot_of(include->former, name);
+                slots->at[FILE_NEXT][leg][family] = slot_of(include->next, name);
+            }
+        }
+    }
+}
+
+bool include_init(struct include *include, const struct config *config, struct birdconf *former,
+                  struct birdconf *next)
+{
+    *include = (struct include){.config = config, .former = former, .next = next, .wanted = 1};
+    include->slots = calloc(config->service_count + 1, sizeof *include->slots);
+    if (include->slots == NULL) {
+        return false;
+    }
+    bool same = former != NULL && strcmp(former->revision, next->revision) == 0;
+    include->next_wanted = former == NULL || same;
+    include->next_was_former = same;
+    if (same) {
+        birdconf_free(former);
+        include->former = NULL;
+    }
+    for (size_t i = 0; include->former != NULL && i < include->former->slot_count; i++) {
+        birdconf_switch(include->former, i, false);
+    }
+    find_slots(include);
+    return true;
+}
+
+void include_clear(struct include *include)
+{
+    birdconf_free(include->former);
+    birdconf_free(include->next);
+    free(include->slots);
+    *include = (struct include){0};
+}
+
+void include_take_over(struct include *include, const struct include *old)
+{
+    include->wanted = old->wanted + 1;
+    include->submitted = old->submitted;
+    include->saved = old->saved;
+    include->tried = old->tried;
+    include->failed = old->failed;
+    include->retry_at_ms = old->retry_at_ms;
+}
+
+const struct birdconf *include_file(const struct include *include)
+{
+    return include->next_wanted ? include->next : include->former;
+}
+
+// Returns whether the text changed.
+static bool switch_leg(struct include *include, size_t service, enum file_name file,
+                       enum leg_name leg, bool on)
+{
+    struct birdconf *conf = file == FILE_NEXT ? include->next : include->former;
+    bool wanted = conf == include_file(include);
+    bool changed = false;
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        size_t slot = include->slots[service].at[file][leg][family];
+        if (conf == NULL || slot == NOWHERE || !birdconf_switch(conf, slot, on)) {
+            continue;
+        }
+        changed = true;
+        if (wanted && !on) {
+            if (include->patch_count < INCLUDE_PATCH_MAX) {
+                include->patch[include->patch_count] = slot;
+            }
+            include->patch_count++;
+        }
+    }
+    return changed && wanted;
+}
+
+void include_set(struct include *include, size_t service, enum target target)
+{
+    size_t patches = include->patch_count;
+    bool changed = false;
+    for (unsigned file = 0; file < FILES; file++) {
+        changed |= switch_leg(include, service, file, LEG_PRIMARY, target == TARGET_ANNOUNCE);
+        changed |= switch_leg(include, service, file, LEG_DRAIN, target == TARGET_DEPREFERENCE);
+    }
+    if (target != TARGET_WITHDRAW) {
+        include->patch_count = patches;
+    }
+    include->wanted += changed;
+}
+
+void include_put(struct include *include, bool next)
+{
+    if (include->next_wanted != next) {
+        include->next_wanted = next;
+        include->wanted++;
+        include->patch_count = 0; // of the other file
+    }
+}
+
+void include_settle(struct include *include)
+{
+    include_put(include, true);
+    birdconf_free(include->former);
+    include->former = NULL;
+}
+
+void include_write_again(struct include *include)
+{
+    include->wanted++;
+}
+
+size_t include_take_patch(struct include *include, size_t slots[INCLUDE_PATCH_MAX])
+{
+    size_t count = include->patch_count <= INCLUDE_PATCH_MAX ? include->patch_count : 0;
+    memcpy(slots, include->patch, count * sizeof *slots);
+    include->patch_count = 0;
+    return count;
+}
+
+bool include_submit(struct include *include, uint64_t now_ms)
+{
+    if (include->submitted == include->wanted && now_ms < include_next_ms(include)) {
+        return false;
+    }
+    include->submitted = include->wanted;
+    include->retry_at_ms = UINT64_MAX;
+    return true;
+}
+
+void include_saved(struct include *include, uint64_t version, bool failed, uint64_t now_ms)
+{
+    assert(include->tried <= version && version <= include->submitted);
+    include->tried = version;
+    include->failed = failed;
+    if (failed) {
+        include->retry_at_ms = now_ms + INCLUDE_RETRY_MS;
+    } else {
+        include->saved = version;
+    }
+}
+
+bool include_is_saved(const struct include *include)
+{
+    return include->saved == include->wanted;
+}
+
+uint64_t include_next_ms(const struct include *include)
+{
+    return include->failed ? include->retry_at_ms : UINT64_MAX;
+}

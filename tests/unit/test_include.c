@@ -1,0 +1,300 @@
+// The include file on disk: what should be there, and what is known to be.
+#include "controller/core/include.h"
+
+#include "tests/unit/small_config.h"
+
+enum { DNS, WEB };
+
+#define DNS_SERVICE "[service dns]\nprefixes = 192.0.2.1/32 2001:db8::1/128\nrequire = p\n"
+#define WEB_SERVICE "[service web]\nprefixes = 192.0.2.2/32\nrequire = p\n"
+#define NEW_WEB     "[service web]\nprefixes = 192.0.2.3/32\nrequire = p\n"
+
+static struct config *config, *former_config;
+static struct include include;
+static uint64_t now_ms;
+
+static int start(void **state)
+{
+    (void)state;
+    config = small_config(PROBE("p") DNS_SERVICE NEW_WEB);
+    former_config = small_config(PROBE("p") WEB_SERVICE "[service old]\nprefixes = 192.0.2.9/32\n"
+                                                        "require = p\n");
+    now_ms = 1000;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    include_clear(&include);
+    config_free(config);
+    config_free(former_config);
+    return 0;
+}
+
+static void begin(void)
+{
+    assert_true(include_init(&include, config, NULL, birdconf_render(config)));
+}
+
+// With "popgate_old_v4" and "popgate_web_v4" on in the former file.
+static void begin_after_another(void)
+{
+    struct birdconf *former = birdconf_render(former_config);
+    assert_true(birdconf_set(former, "popgate_old_v4", true));
+    assert_true(birdconf_set(former, "popgate_web_v4", true));
+    assert_true(include_init(&include, config, former, birdconf_render(config)));
+}
+
+static void save(bool failed)
+{
+    assert_true(include_submit(&include, now_ms));
+    include_saved(&include, include.submitted, failed, now_ms);
+}
+
+// The patch is of these protocols; "" none.
+static void expect_patch(const char *names)
+{
+    size_t slots[INCLUDE_PATCH_MAX];
+    size_t count = include_take_patch(&include, slots);
+    char text[1024] = "";
+    for (size_t i = 0; i < count; i++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? " " : "",
+                 include_file(&include)->slots[slots[i]].protocol);
+    }
+    assert_string_equal(text, names);
+}
+
+static bool is_on(const struct birdconf *file, const char *protocol)
+{
+    return birdconf_get(file, protocol);
+}
+
+static void a_change_is_submitted_once_and_saved_when_the_disk_says_so(void **state)
+{
+    (void)state;
+    begin();
+    save(false);
+    assert_true(include_is_saved(&include));
+    assert_false(include_submit(&include, now_ms));
+    include_set(&include, DNS, TARGET_ANNOUNCE);
+    assert_false(include_is_saved(&include));
+    assert_true(include_submit(&include, now_ms));
+    assert_false(include_submit(&include, now_ms));
+    assert_false(include_is_saved(&include));
+    include_saved(&include, include.submitted, false, now_ms);
+    assert_true(include_is_saved(&include));
+}
+
+static void what_changes_while_a_save_is_under_way_is_another_one(void **state)
+{
+    (void)state;
+    begin();
+    assert_true(include_submit(&include, now_ms));
+    uint64_t first = include.submitted;
+    include_set(&include, DNS, TARGET_ANNOUNCE);
+    include_saved(&include, first, false, now_ms);
+    assert_false(include_is_saved(&include));
+    save(false);
+    assert_true(include_is_saved(&include));
+}
+
+static void setting_what_is_so_already_changes_nothing(void **state)
+{
+    (void)state;
+    begin();
+    include_set(&include, DNS, TARGET_WITHDRAW);
+    include_set(&include, WEB, TARGET_ANNOUNCE);
+    save(false);
+    include_set(&include, DNS, TARGET_WITHDRAW);
+    include_set(&include, WEB, TARGET_ANNOUNCE);
+    assert_false(include_submit(&include, now_ms));
+}
+
+static void a_target_switches_its_leg_in_every_family(void **state)
+{
+    (void)state;
+    begin();
+    include_set(&include, DNS, TARGET_ANNOUNCE);
+    assert_true(is_on(include.next, "popgate_dns_v4") && is_on(include.next, "popgate_dns_v6"));
+    include_set(&include, DNS, TARGET_DEPREFERENCE);
+    assert_true(is_on(include.next, "popgate_dns_v4_drain"));
+    assert_true(is_on(include.next, "popgate_dns_v6_drain"));
+    assert_false(is_on(include.next, "popgate_dns_v4") || is_on(include.next, "popgate_dns_v6"));
+    assert_false(is_on(include.next, "popgate_web_v4"));
+}
+
+static void only_a_withdrawal_is_patched_and_once(void **state)
+{
+    (void)state;
+    begin();
+    include_set(&include, DNS, TARGET_ANNOUNCE);
+    include_set(&include, WEB, TARGET_ANNOUNCE);
+    expect_patch("");
+    include_set(&include, DNS, TARGET_WITHDRAW);
+    expect_patch("popgate_dns_v4 popgate_dns_v6");
+    expect_patch("");
+    assert_true(include_submit(&include, now_ms)); // the whole follows
+}
+
+static void where_the_twin_takes_over_nothing_is_patched(void **state)
+{
+    (void)state;
+    begin();
+    include_set(&include, DNS, TARGET_ANNOUNCE);
+    include_set(&include, WEB, TARGET_ANNOUNCE);
+    include_set(&include, WEB, TARGET_WITHDRAW);
+    include_set(&include, DNS, TARGET_DEPREFERENCE);
+    expect_patch("popgate_web_v4");
+}
+
+static void too_many_patches_are_none(void **state)
+{
+    (void)state;
+    begin();
+    for (unsigned i = 0; i <= INCLUDE_PATCH_MAX / 2; i++) {
+        include_set(&include, DNS, TARGET_ANNOUNCE);
+        include_set(&include, DNS, TARGET_WITHDRAW);
+    }
+    expect_patch("");
+    include_set(&include, DNS, TARGET_ANNOUNCE);
+    include_set(&include, DNS, TARGET_WITHDRAW);
+    expect_patch("popgate_dns_v4 popgate_dns_v6");
+}
+
+static void the_former_file_is_kept_in_step_and_may_be_put_back(void **state)
+{
+    (void)state;
+    begin_after_another();
+    assert_ptr_equal(include_file(&include), include.former);
+    assert_false(is_on(include.former, "popgate_old_v4"));
+    assert_false(is_on(include.former, "popgate_web_v4"));
+    include_set(&include, WEB, TARGET_ANNOUNCE);
+    assert_true(is_on(include.former, "popgate_web_v4"));
+    assert_true(is_on(include.next, "popgate_web_v4"));
+    save(false);
+    include_put(&include, true);
+    assert_ptr_equal(include_file(&include), include.next);
+    save(false);
+    include_set(&include, DNS, TARGET_ANNOUNCE);
+    include_set(&include, WEB, TARGET_WITHDRAW);
+    include_put(&include, false);
+    assert_false(is_on(include_file(&include), "popgate_web_v4"));
+    expect_patch(""); // they were of the other file
+    assert_true(include_submit(&include, now_ms));
+}
+
+static void what_only_the_file_that_is_not_wanted_has_is_no_change(void **state)
+{
+    (void)state;
+    begin_after_another();
+    save(false);
+    include_set(&include, DNS, TARGET_ANNOUNCE);
+    assert_false(include_submit(&include, now_ms));
+    include_set(&include, DNS, TARGET_WITHDRAW);
+    expect_patch("");
+}
+
+static void once_settled_there_is_no_former_file(void **state)
+{
+    (void)state;
+    begin_after_another();
+    include_settle(&include);
+    assert_null(include.former);
+    include_put(&include, false);
+    assert_null(include_file(&include));
+}
+
+static void the_same_file_as_before_is_not_kept_twice(void **state)
+{
+    (void)state;
+    struct birdconf *former = birdconf_render(config);
+    birdconf_set(former, "popgate_dns_v4", true);
+    assert_true(include_init(&include, config, former, birdconf_render(config)));
+    assert_null(include.former);
+    assert_true(include.next_was_former);
+    assert_ptr_equal(include_file(&include), include.next);
+}
+
+static void a_failed_save_is_tried_again_after_a_while(void **state)
+{
+    (void)state;
+    begin();
+    save(true);
+    assert_false(include_is_saved(&include));
+    assert_int_equal(include.tried, include.submitted);
+    assert_true(include_next_ms(&include) == now_ms + INCLUDE_RETRY_MS);
+    now_ms += INCLUDE_RETRY_MS - 1;
+    assert_false(include_submit(&include, now_ms));
+    now_ms++;
+    assert_true(include_submit(&include, now_ms));
+    assert_false(include_submit(&include, now_ms));
+    assert_true(include_next_ms(&include) == UINT64_MAX);
+    assert_true(include.failed); // until it is known to be well
+    include_saved(&include, include.submitted, false, now_ms);
+    assert_false(include.failed);
+    assert_true(include_is_saved(&include));
+    assert_true(include_next_ms(&include) == UINT64_MAX);
+}
+
+static void after_a_failed_save_a_change_does_not_wait(void **state)
+{
+    (void)state;
+    begin();
+    save(true);
+    include_set(&include, DNS, TARGET_ANNOUNCE);
+    save(false);
+    assert_true(include_is_saved(&include));
+}
+
+static void what_somebody_else_wrote_over_is_written_again(void **state)
+{
+    (void)state;
+    begin();
+    save(false);
+    include_write_again(&include);
+    assert_false(include_is_saved(&include));
+    save(false);
+}
+
+static void a_reload_counts_on_from_the_save_under_way(void **state)
+{
+    (void)state;
+    struct include old;
+    assert_true(include_init(&old, former_config, NULL, birdconf_render(former_config)));
+    include_write_again(&old);
+    assert_true(include_submit(&old, now_ms));
+    begin();
+    include_take_over(&include, &old);
+    uint64_t under_way = old.submitted;
+    include_clear(&old);
+    include_saved(&include, under_way, false, now_ms);
+    assert_false(include_is_saved(&include));
+    assert_true(include_submit(&include, now_ms));
+    assert_true(include.submitted > under_way);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_change_is_submitted_once_and_saved_when_the_disk_says_so),
+        TEST(what_changes_while_a_save_is_under_way_is_another_one),
+        TEST(setting_what_is_so_already_changes_nothing),
+        TEST(a_target_switches_its_leg_in_every_family),
+        TEST(only_a_withdrawal_is_patched_and_once),
+        TEST(where_the_twin_takes_over_nothing_is_patched),
+        TEST(too_many_patches_are_none),
+        TEST(the_former_file_is_kept_in_step_and_may_be_put_back),
+        TEST(what_only_the_file_that_is_not_wanted_has_is_no_change),
+        TEST(once_settled_there_is_no_former_file),
+        TEST(the_same_file_as_before_is_not_kept_twice),
+        TEST(a_failed_save_is_tried_again_after_a_while),
+        TEST(after_a_failed_save_a_change_does_not_wait),
+        TEST(what_somebody_else_wrote_over_is_written_again),
+        TEST(a_reload_counts_on_from_the_save_under_way),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
