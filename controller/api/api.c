@@ -9,7 +9,6 @@
 #include "base/json_writer.h"
 #include "controller/api/request.h"
 #include "controller/api/status.h"
-#include "controller/daemon/ledger.h"
 
 #include <assert.h>
 #include <errno.h>

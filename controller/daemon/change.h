@@ -4,7 +4,7 @@
 #pragma once
 
 #include "controller/api/api.h"
-#include "controller/daemon/ledger.h"
+#include "controller/core/ledger.h"
 
 struct changes;
 

@@ -9,10 +9,10 @@
 #include "controller/core/core.h"
 #include "controller/daemon/change.h"
 #include "controller/daemon/identity.h"
-#include "controller/daemon/ledger.h"
 #include "controller/daemon/log.h"
 #include "controller/daemon/past.h"
 #include "controller/daemon/saver.h"
+#include "controller/daemon/state_files.h"
 
 #include "birdctl/session.h"
 #include "probes/scheduler.h"

@@ -1,6 +1,7 @@
 #include "controller/daemon/past.h"
 
 #include "base/clock.h"
+#include "controller/daemon/state_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 
 #include "controller/core/birdconf.h"
 #include "controller/core/events.h"
-#include "controller/daemon/ledger.h"
+#include "controller/core/ledger.h"
 
 struct past {
     struct ledger ledger;

@@ -1,6 +1,6 @@
 // Whatever stands in the ledger's file: it is damaged and gives nothing, or it is sound and comes
 // back the same when written again.
-#include "controller/daemon/ledger.h"
+#include "controller/core/ledger.h"
 
 #include <assert.h>
 #include <stdlib.h>

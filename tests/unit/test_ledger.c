@@ -1,5 +1,5 @@
 // The ledger: what was put in comes back, and whatever is not wholly understood counts as damaged.
-#include "controller/daemon/ledger.h"
+#include "controller/daemon/state_files.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,7 @@
 // What a start finds of before, and that a damaged ledger drains everything.
 #include "base/clock.h"
 #include "controller/daemon/past.h"
+#include "controller/daemon/state_files.h"
 
 #include "tests/unit/small_config.h"
 

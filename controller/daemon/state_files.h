@@ -1,0 +1,37 @@
+// What outlives a process, on disk: the ledger in state_dir, replaced atomically and synced before
+// a verb is acknowledged; in runtime_dir the boot memory.
+#pragma once
+
+#include "controller/core/ledger.h"
+
+#define LEDGER_FILE      "ledger.json"
+#define BOOT_MEMORY_FILE "state.json"
+
+enum ledger_found {
+    LEDGER_OK,
+    LEDGER_NONE,       // no file yet: everything auto
+    LEDGER_DAMAGED,    // everything that was in it is to be treated as drained
+    LEDGER_UNREADABLE, // it is there but can't be read (permission, I/O), or state_dir itself is
+                       // missing: treated as drained too
+};
+
+// Reads <state_dir>/ledger.json; out is empty unless LEDGER_OK. message says what was wrong, and
+// what to do, in an operator's words. Out of memory is LEDGER_UNREADABLE. The file is not touched,
+// so that a start that fails leaves to the next one what it found.
+enum ledger_found ledger_read(const char *state_dir, struct ledger *out, char message[ERROR_MAX]);
+
+// Keeps a ledger that can't be used under another name before ledger_save() replaces it by text.
+// Until then the old one is still in place, or text already is where it can't have two names (a
+// directory, another user's file): whenever the daemon ends, the next one finds a ledger. message
+// says where it is, or why it can't be kept; empty: there is none.
+void ledger_set_aside(const char *state_dir, const char *text, char message[ERROR_MAX]);
+
+// Writes text: temporary file, fsync, rename, fsync of the directory; blocking, safe in a worker
+// thread, one at a time. 0 or -errno with a message.
+int ledger_save(const char *state_dir, const char *text, char message[ERROR_MAX]);
+
+// The same for <runtime_dir>/state.json. Reading returns false if there is none, it is of another
+// boot or it makes no sense (then it's nothing).
+bool boot_memory_read(const char *runtime_dir, const char *boot_id, struct boot_memory *out);
+int boot_memory_save(const char *runtime_dir, const char *text, char message[ERROR_MAX]);
+bool boot_id_read(char out[64]); // /proc/sys/kernel/random/boot_id
