@@ -10,7 +10,6 @@
 #include "controller/daemon/change.h"
 #include "controller/daemon/identity.h"
 #include "controller/daemon/log.h"
-#include "controller/daemon/past.h"
 #include "controller/daemon/saver.h"
 #include "controller/daemon/state_files.h"
 
@@ -824,7 +823,8 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
         return false;
     }
     snprintf(error, ERROR_MAX, "out of memory");
-    bool ok = past_read(&past, config, &daemon->events, daemon->boot_id, now_ns());
+    bool ok = state_files_read(&past, config, &daemon->events, daemon->boot_id, now_ns(),
+                               clock_wall_ms());
     char *drained = past.ledger_damaged ? ledger_text(&past.ledger) : NULL;
     ok = ok && (drained != NULL || !past.ledger_damaged) && begin_core(daemon, &past);
     past_clear(&past);

@@ -169,3 +169,16 @@ bool boot_id_read(char out[64])
     }
     return read && out[0] != '\0';
 }
+
+// ---- a start ----
+
+bool state_files_read(struct past *past, const struct config *config, struct events *events,
+                      char boot_id[64], uint64_t now_ns, uint64_t wall_ms)
+{
+    *past = (struct past){.same_boot = false};
+    (void)ledger_read(config->pop.state_dir, &past->ledger, past->ledger_trouble);
+    past->former = birdconf_read(config->pop.runtime_dir, past->former_trouble);
+    past->same_boot =
+        boot_id_read(boot_id) && boot_memory_read(config->pop.runtime_dir, boot_id, &past->memory);
+    return past_make(past, config, events, now_ns, wall_ms);
+}

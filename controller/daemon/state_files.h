@@ -2,7 +2,12 @@
 // a verb is acknowledged; in runtime_dir the boot memory.
 #pragma once
 
-#include "controller/core/ledger.h"
+#include "controller/core/past.h"
+
+// Reads all that a start finds of before and makes of it what is to be done (past_make()). boot_id
+// receives this boot's. false: out of memory.
+bool state_files_read(struct past *past, const struct config *config, struct events *events,
+                      char boot_id[64], uint64_t now_ns, uint64_t wall_ms);
 
 #define LEDGER_FILE      "ledger.json"
 #define BOOT_MEMORY_FILE "state.json"

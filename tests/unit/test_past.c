@@ -1,6 +1,5 @@
 // What a start finds of before, and that a damaged ledger drains everything.
 #include "base/clock.h"
-#include "controller/daemon/past.h"
 #include "controller/daemon/state_files.h"
 
 #include "tests/unit/small_config.h"
@@ -61,7 +60,7 @@ static void put_file(const char *name, const char *text)
 
 static void look_back(void)
 {
-    assert_true(past_read(&past, config, events, boot_id, 1000000000000));
+    assert_true(state_files_read(&past, config, events, boot_id, 1000000000000, clock_wall_ms()));
 }
 
 static void the_first_start_finds_nothing_and_drains_nothing(void **state)
