@@ -1,6 +1,8 @@
 // Changes of intent: guarded, saved, applied, acknowledged, in that order; isolation first.
 #include "controller/daemon/change.h"
 
+#include "base/clock.h"
+
 #include "tests/unit/core_fixture.h"
 #include "tests/unit/small_config.h"
 
@@ -27,6 +29,7 @@ static size_t unanswered;
 static char saved[1024]; // the last text to be saved
 static uint64_t version;
 static unsigned saves, applied;
+static uint64_t now_ns;
 static bool bird_is_down, sync_when_applied;
 
 static struct core *shell_core(void *arg)
@@ -73,7 +76,7 @@ static void shell_applied(void *arg)
 static uint64_t shell_now_ns(void *arg)
 {
     (void)arg;
-    return FIXTURE_NOW_NS;
+    return now_ns;
 }
 
 static const struct changes_shell shell = {
@@ -96,6 +99,7 @@ static int start_with(const char *services)
     asked[0] = saved[0] = '\0';
     unanswered = 0;
     saves = applied = 0;
+    now_ns = FIXTURE_NOW_NS;
     bird_is_down = sync_when_applied = false;
     return 0;
 }
@@ -186,6 +190,37 @@ static void a_drain_is_guarded_then_saved_then_applied_then_acknowledged(void **
     assert_int_equal(first.status, 200);
     assert_string_equal(first.message, "drained");
     assert_true(changes_idle(changes));
+}
+
+static enum target target_of(size_t service)
+{
+    return fixture->core->services[service].decision.target;
+}
+
+static void pass_ms(uint64_t ms)
+{
+    now_ns += ms * NS_PER_MS;
+    core_tick(fixture->core, now_ns);
+}
+
+static void draining_again_what_is_withdrawn_announces_nothing(void **state)
+{
+    (void)state;
+    uint64_t grace_ms = fixture->config->services[TOKEN].grace_ms;
+    force_drain(&first, TOKEN);
+    save_ends(NULL);
+    pass_ms(grace_ms - 1);
+    assert_int_equal(target_of(TOKEN), TARGET_DEPREFERENCE);
+    pass_ms(1);
+    assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
+    force_drain(&second, TOKEN);
+    assert_non_null(strstr(saved, "\"token\""));
+    assert_non_null(strstr(strstr(saved, "\"token\""), "\"grace_ms\": 0,")); // nor does a restart
+    save_ends(NULL);
+    assert_int_equal(second.status, 200);
+    assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
+    pass_ms(grace_ms);
+    assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
 }
 
 static void what_is_applied_says_who_why_and_since_when(void **state)
@@ -460,6 +495,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_drain_is_guarded_then_saved_then_applied_then_acknowledged),
+        TEST(draining_again_what_is_withdrawn_announces_nothing),
         TEST(what_is_applied_says_who_why_and_since_when),
         TEST(without_another_pop_a_drain_is_refused_and_nothing_saved),
         TEST(a_bird_that_cannot_be_asked_refuses_a_drain_at_once),
