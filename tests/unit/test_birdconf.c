@@ -1,4 +1,6 @@
 // BIRD's include file: what it says, that only slots change, and that a file comes back as it was.
+#include "base/file.h"
+
 #include "controller/config/load.h"
 #include "controller/core/birdconf.h"
 
@@ -348,6 +350,95 @@ static void a_failed_save_says_what_and_why_and_leaves_the_old_file(void **state
     birdconf_free(conf);
 }
 
+static void put_file(const char *text)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%s/bird.conf", directory);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void assert_file(const char *expected)
+{
+    char path[64];
+    char *text;
+    size_t length;
+    snprintf(path, sizeof path, "%s/bird.conf", directory);
+    assert_int_equal(file_read(path, 65536, &text, &length, error), 0);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static int patch(const struct birdconf *conf, const char *protocol)
+{
+    const size_t slot = birdconf_slot_index(conf, protocol);
+    assert_true(slot < conf->slot_count);
+    return birdconf_patch(conf, directory, &slot, 1);
+}
+
+static void a_patch_switches_in_the_file_what_it_names_and_nothing_else(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(EVERYTHING);
+    birdconf_set(conf, "popgate_my_dns_v4", true);
+    birdconf_set(conf, "popgate_b_v4", true);
+    assert_int_equal(birdconf_save(directory, conf->text, conf->length, error), 0);
+    birdconf_set(conf, "popgate_my_dns_v4", false);
+    birdconf_set(conf, "popgate_b_v4", false);
+    assert_int_equal(patch(conf, "popgate_my_dns_v4"), 0);
+    assert_false(birdconf_is_saved(conf, directory)); // the other is as it was
+    struct birdconf *back = birdconf_read(directory, error);
+    assert_non_null(back);
+    assert_false(birdconf_get(back, "popgate_my_dns_v4"));
+    assert_true(birdconf_get(back, "popgate_b_v4"));
+    birdconf_free(back);
+    assert_int_equal(patch(conf, "popgate_b_v4"), 0);
+    assert_true(birdconf_is_saved(conf, directory));
+    birdconf_free(conf);
+}
+
+static void somebody_elses_file_is_not_patched(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(EVERYTHING);
+    struct birdconf *former = render(HEAD SERVICE);
+    char *theirs = strdup(conf->text);
+    assert_non_null(theirs);
+    memset(theirs, '#', strchr(theirs, '\n') - theirs);
+    put_file(theirs);
+    assert_int_equal(patch(conf, conf->slots[0].protocol), -ESTALE);
+    assert_file(theirs);
+    put_file(former->text); // ours, but the slots are elsewhere
+    assert_int_equal(patch(conf, conf->slots[0].protocol), -ESTALE);
+    assert_file(former->text);
+    put_file("");
+    assert_int_equal(patch(conf, conf->slots[0].protocol), -ESTALE);
+    assert_file("");
+    free(theirs);
+    birdconf_free(former);
+    birdconf_free(conf);
+}
+
+static void only_a_file_of_just_this_text_is_as_saved(void **state)
+{
+    (void)state;
+    struct birdconf *conf = render(HEAD SERVICE);
+    assert_true(birdconf_is_saved(NULL, directory));
+    assert_false(birdconf_is_saved(conf, directory));
+    put_file(conf->text);
+    assert_true(birdconf_is_saved(conf, directory));
+    assert_false(birdconf_is_saved(NULL, directory));
+    conf->text[conf->length - 1] ^= 1;
+    assert_false(birdconf_is_saved(conf, directory));
+    conf->text[conf->length - 1] ^= 1;
+    conf->length--;
+    assert_false(birdconf_is_saved(conf, directory));
+    conf->length++;
+    birdconf_free(conf);
+}
+
 // BIRD itself says whether it can read what we write.
 static void bird_accepts_it(void **state)
 {
@@ -403,6 +494,9 @@ int main(void)
         WITH_DIRECTORY(no_file_is_no_error),
         WITH_DIRECTORY(a_removed_file_is_gone),
         WITH_DIRECTORY(a_failed_save_says_what_and_why_and_leaves_the_old_file),
+        WITH_DIRECTORY(a_patch_switches_in_the_file_what_it_names_and_nothing_else),
+        WITH_DIRECTORY(somebody_elses_file_is_not_patched),
+        WITH_DIRECTORY(only_a_file_of_just_this_text_is_as_saved),
         WITH_DIRECTORY(bird_accepts_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
