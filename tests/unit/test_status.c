@@ -191,6 +191,52 @@ static void nothing_is_called_seen_while_bird_is_out_of_sight(void **state)
     json_decref(json);
 }
 
+// Of all look-ups that are due: those at that session find the dns service's primary, others
+// nothing.
+static void exports_to(struct observed *observed, const char *session)
+{
+    struct orders orders;
+    struct order order;
+    assert_true(orders_init(&orders, 64));
+    observed_look(observed, 0);
+    observed_plan(observed, &orders, 0);
+    while (orders_take(&orders, &order)) {
+        if (strstr(order.command, session) != NULL) {
+            struct bird_line line = {.kind = BIRD_LINE, .code = 1007};
+            line.text = "192.0.2.53/32 blackhole [popgate_dns_v4 10:00:00.000] * (260)";
+            line.length = strlen(line.text);
+            observed_line(observed, &line);
+        }
+        observed_end(observed, order.token, true, 0);
+    }
+    orders_free(&orders);
+}
+
+static void a_prefix_is_announced_on_as_many_sessions_as_are_needed_or_it_is_not(void **state)
+{
+    (void)state;
+    static const char *const sessions[] = {"upstream_a", "upstream_b"};
+    static const struct {
+        const char *session; // that has it
+        int sessions;
+        bool announced;
+    } table[] = {{"none", 0, false}, {"upstream_a", 1, false}, {"upstream_", 2, true}};
+    struct fixture *strict = fixture_new("", "min_sessions = 2\n" FIXTURE_SERVICES);
+    fixture_sessions(strict, sessions, 2);
+    strict->core->services[0].decision.target = TARGET_ANNOUNCE;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct status_view now = {.core = strict->core, .now_ns = FIXTURE_NOW_NS};
+        exports_to(strict->core->observed, table[i].session);
+        json_t *json = parsed(status_all(&now, false, NULL));
+        counts(json, "services.0.prefixes.0.sessions", table[i].sessions);
+        assert_true(json_is_boolean(at(json, "services.0.prefixes.0.announced")));
+        assert_int_equal(json_is_true(at(json, "services.0.prefixes.0.announced")),
+                         table[i].announced);
+        json_decref(json);
+    }
+    fixture_free(strict);
+}
+
 static void an_intent_tells_who_why_and_how_long(void **state)
 {
     (void)state;
@@ -613,6 +659,7 @@ int main(void)
         WITH_CORE(a_prober_that_cannot_see_has_a_line_of_its_own),
         WITH_CORE(check_warns_while_a_service_is_held_by_a_probe_that_cannot_look),
         WITH_CORE(nothing_is_called_seen_while_bird_is_out_of_sight),
+        WITH_CORE(a_prefix_is_announced_on_as_many_sessions_as_are_needed_or_it_is_not),
         WITH_CORE(an_intent_tells_who_why_and_how_long),
         WITH_CORE(remote_bytes_still_make_json),
         cmocka_unit_test(what_is_odd_comes_first_when_not_all_prefixes_are_shown),
