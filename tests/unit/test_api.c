@@ -1,5 +1,8 @@
 // The API on a real socket: who may do what, what is refused and how, and that no client holds up
 // another or the loop.
+//
+// This program's clock_gettime() comes before the C library's, for libuv and libmicrohttpd too:
+// time passes when a test says so.
 #include "controller/api/api.h"
 
 #include "tests/unit/core_fixture.h"
@@ -9,10 +12,13 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NOBODY 65534
@@ -30,6 +36,15 @@ static size_t changed_services[8];
 static size_t change_count, reload_count;
 static bool answer_later;
 static struct api_ticket *waiting;
+
+static time_t passed_s; // on top of the time that really passes
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, now);
+    now->tv_sec += passed_s;
+    return result;
+}
 
 static const struct core *shell_core(void *arg)
 {
@@ -472,6 +487,88 @@ static void tcp_is_for_reading_only(void **state)
     assert_int_equal(change_count + reload_count, 0);
 }
 
+// More turns of the loop than anything here needs: all that happens is in this process.
+static void turn(void)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+}
+
+static void pass_s(unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        passed_s++;
+        turn();
+    }
+}
+
+static bool is_cut_off(int fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+static void who_takes_too_long_to_ask_is_cut_off_however_busy_he_looks(void **state)
+{
+    (void)state;
+    int silent = connect_unix();
+    int slow = connect_tcp();
+    int late = -1;
+    for (unsigned i = 0; i < 9; i++) {
+        put(slow, &"GET /v1/st"[i], 1);
+        late = i == 4 ? connect_unix() : late;
+        pass_s(1);
+    }
+    assert_false(is_cut_off(silent));
+    assert_false(is_cut_off(slow));
+    put(late, "GET ", 4);
+    pass_s(3);
+    assert_true(is_cut_off(silent));
+    assert_true(is_cut_off(slow));
+    assert_false(is_cut_off(late));
+    put(late, "/v1/status HTTP/1.1\r\nHost: x\r\n\r\n", 34);
+    struct reply *reply = reply_of(late);
+    assert_int_equal(reply->status, 200);
+    reply_free(reply);
+    close(silent);
+    close(slow);
+}
+
+static void who_waits_for_us_is_not_cut_off(void **state)
+{
+    (void)state;
+    int fd = change_in_waiting();
+    pass_s(60);
+    api_answer(waiting, 200, "drained");
+    struct reply *reply = reply_of(fd);
+    assert_int_equal(reply->status, 200);
+    reply_free(reply);
+}
+
+static void out_of_descriptors_it_listens_again_a_second_later(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    int fd = connect_unix();
+    int next = dup(fd);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit none_left = {.rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+    put_request(fd, "GET", "/healthz", "", 0);
+    turn();
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    char byte;
+    assert_true(recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0);
+    assert_int_equal(errno, EAGAIN);
+    pass_s(2);
+    assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK), 1);
+    struct reply *reply = reply_of(fd);
+    assert_int_equal(reply->status, 200);
+    reply_free(reply);
+}
+
 static void silent_clients_do_not_keep_operators_out(void **state)
 {
     (void)state;
@@ -532,6 +629,9 @@ int main(void)
         WITH_API(a_request_that_comes_while_closing_is_turned_away),
         WITH_API(everybody_may_read_but_only_operators_may_change),
         WITH_API(tcp_is_for_reading_only),
+        WITH_API(who_takes_too_long_to_ask_is_cut_off_however_busy_he_looks),
+        WITH_API(who_waits_for_us_is_not_cut_off),
+        WITH_API(out_of_descriptors_it_listens_again_a_second_later),
         WITH_API(silent_clients_do_not_keep_operators_out),
         WITH_API(a_second_daemon_is_refused_and_leaves_the_first_its_socket),
         WITH_API(a_stale_socket_is_replaced),
