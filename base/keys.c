@@ -156,12 +156,12 @@ static int set_choice(const struct key *key, const char *value, void *field, cha
             *(int *)field = i;
             return 0;
         }
-        nearest_offer(&nearest, key->choices[i]);
     }
     int used = snprintf(error, ERROR_MAX, "\"%.80s\" is not one of", value);
     for (size_t i = 0; key->choices[i] && used < ERROR_MAX; i++) {
         used += snprintf(error + used, ERROR_MAX - (size_t)used, "%s %s", i ? "," : "",
                          key->choices[i]);
+        nearest_offer(&nearest, key->choices[i]);
     }
     if (nearest.best && used < ERROR_MAX) {
         snprintf(error + used, ERROR_MAX - (size_t)used, "; did you mean %s?", nearest.best);
@@ -249,7 +249,9 @@ void nearest_offer(struct nearest *nearest, const char *candidate)
 {
     size_t length = strlen(nearest->wanted);
     size_t candidate_length = strlen(candidate);
-    if (length > NAME_MAX_COMPARED || candidate_length > NAME_MAX_COMPARED) {
+    size_t apart =
+        length > candidate_length ? length - candidate_length : candidate_length - length;
+    if (length > NAME_MAX_COMPARED || candidate_length > NAME_MAX_COMPARED || apart > length / 3) {
         return;
     }
     size_t distance = edit_distance(nearest->wanted, length, candidate, candidate_length);
@@ -257,13 +259,4 @@ void nearest_offer(struct nearest *nearest, const char *candidate)
         nearest->best = candidate;
         nearest->distance = distance;
     }
-}
-
-const char *key_nearest(const struct key *table, const char *name)
-{
-    struct nearest nearest = {.wanted = name};
-    for (const struct key *key = table; key->name; key++) {
-        nearest_offer(&nearest, key->name);
-    }
-    return nearest.best;
 }

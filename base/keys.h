@@ -55,10 +55,9 @@ int key_set(const struct key *key, const char *value, void *section, char error[
 // Sets every field of section that has a fallback. Fallbacks are known to parse (tested).
 void key_set_fallbacks(const struct key *table, void *section);
 
-// The table's name nearest to name (edit distance at most a third of its length), or NULL.
-const char *key_nearest(const struct key *table, const char *name);
-
-// The same for any set of names: set wanted, offer each candidate, read best (NULL: none is near).
+// The nearest of any set of names: set wanted, offer each candidate, read best (NULL: none is near,
+// that is, within an edit distance of a third of wanted's length). For mistakes only: what is there
+// is found first.
 struct nearest {
     const char *wanted;
     const char *best;

@@ -105,11 +105,12 @@ static const struct probe_type *find_type(const struct builder *builder,
         mistake_error(builder->mistakes, section->line, "[probe %s] has no `type`", section->name);
         return NULL;
     }
+    const struct probe_type *type = probe_type_find(entry->value);
+    if (type) {
+        return type;
+    }
     struct nearest nearest = {.wanted = entry->value};
     for (size_t i = 0; probe_types[i]; i++) {
-        if (strcmp(probe_types[i]->name, entry->value) == 0) {
-            return probe_types[i];
-        }
         nearest_offer(&nearest, probe_types[i]->name);
     }
     mistake_error(builder->mistakes, entry->line, "`type`: there is no probe type \"%.64s\"%s%s%s",

@@ -3,6 +3,7 @@
 // the zone that the responder answers from, check.c says what only the whole can tell.
 #pragma once
 
+#include "base/names.h"
 #include "controller/config/document.h"
 #include "controller/config/load.h"
 
@@ -38,7 +39,11 @@ struct builder {
     const struct section **probe_sections;                             // beside config->probes
     const struct section **service_sections;                           // beside config->services
     const struct section **answer_sections;                            // beside config->answers
+    struct names probes, services; // what the sections are called, even if that is no name
 };
+
+// Of the section's kind; its word is NULL if there is no such kind.
+const struct section_kind *section_kind_of(const struct section *section);
 
 // Fills fields by table from the section, else from defaults (may be NULL), else from the
 // fallbacks. Returns hash with every resolved value in it.

@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Whoever has made so many mistakes is not helped by what each name is near to, which takes a look
+// at all of them.
+#define GUESSES_MAX 100
+
 static struct index_list *list_of(struct service_conf *service, const struct reference *reference)
 {
     return (struct index_list *)((char *)service + reference->offset);
@@ -18,13 +22,14 @@ static struct index_list *list_of(struct service_conf *service, const struct ref
 size_t config_find(const struct builder *builder, const struct section *section,
                    const struct entry *entry, bool services, const char *word)
 {
-    const struct section **named = services ? builder->service_sections : builder->probe_sections;
-    size_t count = services ? builder->config->service_count : builder->config->probe_count;
+    const struct names *names = services ? &builder->services : &builder->probes;
+    size_t index = names_find(names, word);
+    if (index != SIZE_MAX) {
+        return index;
+    }
     struct nearest nearest = {.wanted = word};
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(named[i]->name, word) == 0) {
-            return i;
-        }
+    const struct section **named = services ? builder->service_sections : builder->probe_sections;
+    for (size_t i = 0; i < names->count && builder->mistakes->errors < GUESSES_MAX; i++) {
         nearest_offer(&nearest, named[i]->name);
     }
     mistake_error(builder->mistakes, entry->line, "`%s` of [%s %s]: there is no %s `%.64s`%s%s%s",
@@ -85,17 +90,27 @@ static void link_service(const struct builder *builder, const struct section *se
 static void check_symbols(const struct builder *builder)
 {
     const struct config *config = builder->config;
+    struct names symbols;
+    if (!names_reserve(&symbols, config->service_count)) {
+        mistake_error(builder->mistakes, 0, "out of memory");
+        return;
+    }
     for (size_t i = 0; i < config->service_count; i++) {
-        for (size_t j = 0; j < i && config->services[i].symbol[0]; j++) {
-            if (strcmp(config->services[i].symbol, config->services[j].symbol) == 0) {
-                mistake_error(builder->mistakes, config->services[i].line,
-                              "services `%s` and `%s` (line %u) are one name to BIRD, which knows "
-                              "no `-`",
-                              config->services[i].name, config->services[j].name,
-                              config->services[j].line);
-            }
+        names_add(&symbols, config->services[i].symbol, i);
+    }
+    names_sort(&symbols);
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct service_conf *service = &config->services[i];
+        size_t first = names_find(&symbols, service->symbol);
+        if (service->symbol[0] && first != i) {
+            mistake_error(builder->mistakes, service->line,
+                          "services `%s` and `%s` (line %u) are one name to BIRD, which knows "
+                          "no `-`",
+                          service->name, config->services[first].name,
+                          config->services[first].line);
         }
     }
+    names_clear(&symbols);
 }
 
 static void check_unused_probes(const struct builder *builder)

@@ -262,6 +262,40 @@ static int on_entry(void *arg, const char *section_name, const char *key, const 
     return 1;
 }
 
+static int by_name(const void *left, const void *right)
+{
+    const struct section *a = *(const struct section *const *)left;
+    const struct section *b = *(const struct section *const *)right;
+    int order = strcmp(a->kind, b->kind);
+    order = order ? order : strcmp(a->name, b->name);
+    return order ? order : (a > b) - (a < b);
+}
+
+static void find_firsts(struct document *document, struct mistakes *mistakes)
+{
+    struct section **sorted = calloc(document->section_count + 1, sizeof(struct section *));
+    if (!sorted) {
+        mistake_error(mistakes, 0, "out of memory");
+    }
+    for (size_t i = 0; i < document->section_count; i++) {
+        document->sections[i].first = &document->sections[i];
+        if (sorted) {
+            sorted[i] = &document->sections[i];
+        }
+    }
+    if (!sorted) {
+        return;
+    }
+    qsort(sorted, document->section_count, sizeof(struct section *), by_name);
+    for (size_t i = 0; i < document->section_count; i++) {
+        struct section *before = i > 0 ? sorted[i - 1] : NULL;
+        bool again = before && strcmp(before->kind, sorted[i]->kind) == 0 &&
+                     strcmp(before->name, sorted[i]->name) == 0;
+        sorted[i]->first = again ? before->first : sorted[i];
+    }
+    free(sorted);
+}
+
 void document_read(struct document *document, const char *text, struct mistakes *mistakes)
 {
     struct reader reader = {.document = document, .mistakes = mistakes, .at = text};
@@ -273,6 +307,7 @@ void document_read(struct document *document, const char *text, struct mistakes 
         mistake_error(mistakes, result > 0 ? (unsigned)result : 0, "%s",
                       result > 0 ? not_understood : "out of memory");
     }
+    find_firsts(document, mistakes);
 }
 
 void document_free(struct document *document)

@@ -16,8 +16,9 @@ struct entry {
 
 struct section {
     unsigned line;
-    char *kind; // "probe" of [probe dns-udp]; empty if the header can't be read
-    char *name; // "dns-udp"; empty if there is none
+    char *kind;                  // "probe" of [probe dns-udp]; empty if the header can't be read
+    char *name;                  // "dns-udp"; empty if there is none
+    const struct section *first; // of that kind and name in the file: this one, or one before it
     struct entry *entries;
     size_t entry_count;
 };

@@ -17,11 +17,12 @@
 static const struct section_kind *find_kind(const struct builder *builder,
                                             const struct section *section)
 {
+    const struct section_kind *found = section_kind_of(section);
+    if (found->word) {
+        return found;
+    }
     struct nearest nearest = {.wanted = section->kind};
     for (const struct section_kind *kind = section_kinds; kind->word; kind++) {
-        if (strcmp(kind->word, section->kind) == 0) {
-            return kind;
-        }
         nearest_offer(&nearest, kind->word);
     }
     if (nearest.best) {
@@ -33,21 +34,8 @@ static const struct section_kind *find_kind(const struct builder *builder,
     return NULL;
 }
 
-static const struct section *find_section(const struct document *document, const char *kind,
-                                          const char *name)
-{
-    for (size_t i = 0; i < document->section_count; i++) {
-        const struct section *section = &document->sections[i];
-        if (strcmp(section->kind, kind) == 0 && strcmp(section->name, name) == 0) {
-            return section;
-        }
-    }
-    return NULL;
-}
-
 // Is this section one to read? Reports why not, and puts it where it belongs.
-static void sort_section(struct builder *builder, const struct document *document,
-                         const struct section *section)
+static void sort_section(struct builder *builder, const struct section *section)
 {
     const struct section_kind *kind = find_kind(builder, section);
     if (!kind) {
@@ -60,10 +48,9 @@ static void sort_section(struct builder *builder, const struct document *documen
                       kind->word, kind->word);
         return;
     }
-    const struct section *first = find_section(document, section->kind, section->name);
-    if (first != section) {
+    if (section->first != section) {
         mistake_error(builder->mistakes, section->line, "[%s%s%.64s] is here already, in line %u",
-                      section->kind, kind->named ? " " : "", section->name, first->line);
+                      section->kind, kind->named ? " " : "", section->name, section->first->line);
         return;
     }
     if (strcmp(kind->word, "probe") == 0) {
@@ -90,38 +77,70 @@ static void sort_section(struct builder *builder, const struct document *documen
 }
 // --- all of it -----------------------------------------------------------------------------------
 
-static void build(struct builder *builder, const struct document *document)
+static bool index_names(struct names *names, const struct section *const *sections, size_t count)
+{
+    if (!names_reserve(names, count)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        names_add(names, sections[i]->name, i);
+    }
+    names_sort(names);
+    return true;
+}
+
+// Every section to its place, and room for what is made of it. False when out of memory.
+static bool sort_sections(struct builder *builder, const struct document *document)
 {
     struct config *config = builder->config;
+    const size_t room = document->section_count + 1;
+    builder->probe_sections = calloc(room, sizeof(struct section *));
+    builder->service_sections = calloc(room, sizeof(struct section *));
+    builder->answer_sections = calloc(room, sizeof(struct section *));
+    if (!builder->probe_sections || !builder->service_sections || !builder->answer_sections) {
+        return false;
+    }
     for (size_t i = 0; i < document->section_count; i++) {
-        sort_section(builder, document, &document->sections[i]);
+        sort_section(builder, &document->sections[i]);
     }
-    // The counts are kept in config only when the arrays are there: config_free() goes by them.
-    size_t probe_count = config->probe_count;
-    size_t service_count = config->service_count;
-    size_t answer_count = config->answer_count;
-    config->probes = calloc(probe_count + 1, sizeof *config->probes);
-    config->services = calloc(service_count + 1, sizeof *config->services);
-    config->answers = calloc(answer_count + 1, sizeof *config->answers);
-    if (!config->probes || !config->services || !config->answers) {
+    config->probes = calloc(config->probe_count + 1, sizeof *config->probes);
+    config->services = calloc(config->service_count + 1, sizeof *config->services);
+    config->answers = calloc(config->answer_count + 1, sizeof *config->answers);
+    bool made = config->probes && config->services && config->answers &&
+                index_names(&builder->probes, builder->probe_sections, config->probe_count) &&
+                index_names(&builder->services, builder->service_sections, config->service_count);
+    if (!made) {
         config->probe_count = config->service_count = config->answer_count = 0;
-        mistake_error(builder->mistakes, 0, "out of memory");
-        return;
     }
+    return made;
+}
+
+static void build(struct builder *builder)
+{
+    struct config *config = builder->config;
     build_head(builder);
     if (builder->defaults) {
         section_check_defaults(builder, builder->defaults);
     }
-    for (size_t i = 0; i < probe_count; i++) {
+    for (size_t i = 0; i < config->probe_count; i++) {
         build_probe(builder, builder->probe_sections[i], &config->probes[i]);
     }
-    for (size_t i = 0; i < service_count; i++) {
+    for (size_t i = 0; i < config->service_count; i++) {
         build_service(builder, builder->service_sections[i], &config->services[i]);
     }
     build_responder(builder);
-    build_answers(builder, answer_count);
+    build_answers(builder, config->answer_count);
     config_check(builder);
     config_make_zone(builder);
+}
+
+static void builder_clear(struct builder *builder)
+{
+    free(builder->probe_sections);
+    free(builder->service_sections);
+    free(builder->answer_sections);
+    names_clear(&builder->probes);
+    names_clear(&builder->services);
 }
 
 // Text to configuration; what could be made of it, if mistakes has errors then. NULL only when out
@@ -129,24 +148,14 @@ static void build(struct builder *builder, const struct document *document)
 static struct config *make_config(const char *text, struct mistakes *mistakes)
 {
     struct document document;
+    struct builder builder = {.config = calloc(1, sizeof *builder.config), .mistakes = mistakes};
     document_read(&document, text, mistakes);
-    size_t sections = document.section_count + 1;
-    struct builder builder = {
-        .config = calloc(1, sizeof *builder.config),
-        .mistakes = mistakes,
-        .probe_sections = calloc(sections, sizeof(struct section *)),
-        .service_sections = calloc(sections, sizeof(struct section *)),
-        .answer_sections = calloc(sections, sizeof(struct section *)),
-    };
-    if (builder.config && builder.probe_sections && builder.service_sections &&
-        builder.answer_sections) {
-        build(&builder, &document);
+    if (builder.config && sort_sections(&builder, &document)) {
+        build(&builder);
     } else {
         mistake_error(mistakes, 0, "out of memory");
     }
-    free(builder.probe_sections);
-    free(builder.service_sections);
-    free(builder.answer_sections);
+    builder_clear(&builder);
     document_free(&document);
     return builder.config;
 }

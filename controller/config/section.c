@@ -38,7 +38,7 @@ static size_t set_value(const struct key *key, const char *value, unsigned line,
     return words;
 }
 
-static const struct section_kind *kind_of(const struct section *section)
+const struct section_kind *section_kind_of(const struct section *section)
 {
     const struct section_kind *kind = section_kinds;
     while (kind->word && strcmp(kind->word, section->kind) != 0) {
@@ -54,7 +54,7 @@ static const char *entry_value(const struct builder *builder, const struct secti
                                struct mistakes *mistakes)
 {
     char error[ERROR_MAX];
-    if (!kind_of(section)->expanded) {
+    if (!section_kind_of(section)->expanded) {
         return entry->value;
     }
     if (expand(builder->config, entry->value, expanded, error) != 0) {
