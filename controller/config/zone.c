@@ -143,7 +143,8 @@ static bool follows_nothing(const struct dns_answer_conf *answer)
 }
 
 // Of an answer that is otherwise sound: names in the zone that it leads to and that are not there.
-static void check_targets(const struct builder *builder, size_t number)
+static void check_targets(const struct builder *builder, const struct zone_check *check,
+                          size_t number)
 {
     const struct zone_conf *zone = &builder->config->zone;
     const struct dns_answer_conf *answer = &zone->answers[number];
@@ -160,7 +161,7 @@ static void check_targets(const struct builder *builder, size_t number)
             target.length += 1u + record->rdata[at + target.length];
         }
         memcpy(target.wire, record->rdata + at, ++target.length);
-        if (dns_name_is_within(&target, zone->apex) && !zone_has(zone, &target)) {
+        if (dns_name_is_within(&target, zone->apex) && !zone_check_has(check, &target)) {
             mistake_warning(builder->mistakes, builder->answer_sections[number]->line,
                             "[answer %s]: %s leads to %.200s, which is within the zone but not "
                             "there: no [answer] has it",
@@ -216,7 +217,12 @@ static void check_zone(const struct builder *builder)
             return; // reported; it would be found wrong here once more
         }
     }
-    if (zone_check(&config->zone, SIZE_MAX, error)) {
+    struct zone_check *check = zone_check_new(&config->zone);
+    if (!check) {
+        mistake_error(builder->mistakes, 0, "out of memory");
+        return;
+    }
+    if (zone_check(check, SIZE_MAX, error)) {
         mistake_error(builder->mistakes, section_line(builder->responder, "zone"),
                       "[responder]: %s", error);
     }
@@ -224,14 +230,15 @@ static void check_zone(const struct builder *builder)
         if (follows_nothing(&config->answers[i])) {
             continue;
         }
-        if (zone_check(&config->zone, i, error)) {
+        if (zone_check(check, i, error)) {
             mistake_error(builder->mistakes, builder->answer_sections[i]->line, "[answer %s]: %s",
                           builder->answer_sections[i]->name, error);
         } else {
-            check_targets(builder, i);
+            check_targets(builder, check, i);
             check_silent(builder, i);
         }
     }
+    zone_check_free(check);
 }
 
 static bool make_zone(struct config *config)

@@ -76,20 +76,28 @@ struct zone *zone_new(const struct zone_conf *conf);
 struct zone *zone_share(struct zone *zone);
 void zone_free(struct zone *zone);
 
+// A configuration's names in order, to find what is wrong with it: for answers beyond count in
+// little more than the time that it takes to read them.
+struct zone_check;
+
+// NULL when out of memory. conf must outlive it.
+struct zone_check *zone_check_new(const struct zone_conf *conf);
+void zone_check_free(struct zone_check *check);
+
 // What is wrong with the answer number `answer` of conf, whose other answers count too: outside of
 // the zone, the same name twice (in whatever case), a name that the responder has itself, "*" not
 // as a whole leftmost label, CNAME beside others in one state or at the apex or round in a circle,
 // more records than one answer can hold. For SIZE_MAX: what is wrong with the rest (a service
 // called like one of the responder's own names, or like another but for case). NULL: nothing.
-const char *zone_check(const struct zone_conf *conf, size_t answer, char error[ERROR_MAX]);
+const char *zone_check(const struct zone_check *check, size_t answer, char error[ERROR_MAX]);
+
+// Whether anything is at name, which is within the zone: names below it and wildcards too.
+bool zone_check_has(const struct zone_check *check, const struct dns_name *name);
 
 // The state whose records of this type (or of those that go with it) the answer gives in state;
 // DNS_STATES: none has any.
 enum dns_state zone_provider(const struct dns_answer_conf *answer, enum dns_state state,
                              uint16_t type);
-
-// Whether anything is at name, which is within the zone: names below it and wildcards too.
-bool zone_has(const struct zone_conf *conf, const struct dns_name *name);
 
 // The labels below the apex that are the responder's own; NULL ends the list.
 extern const char *const zone_own_labels[];

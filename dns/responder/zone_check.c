@@ -1,11 +1,14 @@
-// What dns/responder/zone.h refuses to compile, told in an operator's words. Pure.
+// What dns/responder/zone.h refuses to compile, told in an operator's words. Pure but for the
+// allocation of the names' order.
 #include "base/error.h"
 #include "dns/responder/zone.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -48,14 +51,114 @@ static const char *own_label(const struct zone_conf *conf, const struct dns_name
     return NULL;
 }
 
-static const char *service_called(const struct zone_conf *conf, const struct dns_name *name)
+// A name's labels from the root on, in lower case, each after its length: what is within a name
+// begins with it, and so stands together with it when sorted.
+struct path {
+    size_t length;
+    uint8_t bytes[DNS_NAME_MAX];
+};
+
+struct place {
+    struct path path;
+    size_t answer;
+};
+
+struct zone_check {
+    const struct zone_conf *conf;
+    struct place *places;         // of each answer, in order
+    const char *const **services; // in order, but for case
+    bool *circular[DNS_STATES];   // of each answer: CNAMEs lead from it back to it in that state
+};
+
+static struct path path_of(const struct dns_name *name)
 {
-    for (size_t i = 0; i < conf->service_count; i++) {
-        if (is_label(conf, name, conf->services[i])) {
-            return conf->services[i];
+    struct path path = {.length = name->length};
+    size_t end = name->length - 1; // the root's label is left out
+    for (size_t at = 0; at < name->length - 1; at += 1u + name->wire[at]) {
+        end -= 1u + name->wire[at];
+        for (size_t i = 0; i <= name->wire[at]; i++) {
+            path.bytes[end + i] = (uint8_t)tolower(name->wire[at + i]);
         }
     }
-    return NULL;
+    path.length = name->length - 1;
+    return path;
+}
+
+static int compare_paths(const struct path *a, const struct path *b)
+{
+    size_t common = a->length < b->length ? a->length : b->length;
+    int order = memcmp(a->bytes, b->bytes, common);
+    return order ? order : (a->length > b->length) - (a->length < b->length);
+}
+
+static int by_path(const void *left, const void *right)
+{
+    const struct place *a = left;
+    const struct place *b = right;
+    int order = compare_paths(&a->path, &b->path);
+    return order ? order : (a->answer > b->answer) - (a->answer < b->answer);
+}
+
+// The first answer at the name or, if there is none, below it; NULL: neither.
+static const struct place *find_place(const struct zone_check *check, const struct path *path)
+{
+    size_t from = 0;
+    size_t to = check->conf->answer_count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (compare_paths(&check->places[middle].path, path) < 0) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    const struct place *place = &check->places[from];
+    bool within = from < check->conf->answer_count && place->path.length >= path->length &&
+                  memcmp(place->path.bytes, path->bytes, path->length) == 0;
+    return within ? place : NULL;
+}
+
+// The number of the first answer of that name; SIZE_MAX: there is none.
+static size_t answer_called(const struct zone_check *check, const struct dns_name *name)
+{
+    struct path path = path_of(name);
+    const struct place *place = find_place(check, &path);
+    return place && place->path.length == path.length ? place->answer : SIZE_MAX;
+}
+
+static int by_service(const void *left, const void *right)
+{
+    const char *const *a = *(const char *const *const *)left;
+    const char *const *b = *(const char *const *const *)right;
+    int order = strcasecmp(*a, *b);
+    return order ? order : (a > b) - (a < b);
+}
+
+// The number of the first service of that name, in whatever case; SIZE_MAX: there is none.
+static size_t service_number(const struct zone_check *check, const char *name)
+{
+    size_t from = 0;
+    size_t to = check->conf->service_count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (strcasecmp(*check->services[middle], name) < 0) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    bool found = from < check->conf->service_count && strcasecmp(*check->services[from], name) == 0;
+    return found ? (size_t)(check->services[from] - check->conf->services) : SIZE_MAX;
+}
+
+// The service that has name, a label below the apex; NULL: none.
+static const char *service_called(const struct zone_check *check, const struct dns_name *name)
+{
+    char label[DNS_LABEL_MAX + 1] = "";
+    memcpy(label, name->wire + 1, name->wire[0]);
+    size_t number = service_number(check, label);
+    return number != SIZE_MAX && is_label(check->conf, name, label) ? check->conf->services[number]
+                                                                    : NULL;
 }
 
 // ---- An answer
@@ -71,9 +174,10 @@ static bool asterisk_is_misplaced(const struct dns_name *name)
     return false;
 }
 
-static const char *check_answer_name(const struct zone_conf *conf, size_t answer,
+static const char *check_answer_name(const struct zone_check *check, size_t answer,
                                      char error[ERROR_MAX])
 {
+    const struct zone_conf *conf = check->conf;
     const struct dns_name *name = &conf->answers[answer].name;
     char text[DNS_NAME_TEXT_MAX];
     if (!dns_name_is_within(name, conf->apex)) {
@@ -86,16 +190,13 @@ static const char *check_answer_name(const struct zone_conf *conf, size_t answer
     if (own_label(conf, name)) {
         return say(error, "the responder itself answers for this name (%s)", own_label(conf, name));
     }
-    if (service_called(conf, name)) {
+    if (service_called(check, name)) {
         return say(error, "the responder itself answers for this name, that of service %.100s",
-                   service_called(conf, name));
+                   service_called(check, name));
     }
-    for (size_t i = 0; i < answer; i++) {
-        if (dns_name_equal(&conf->answers[i].name, name)) {
-            return say(error, "there is another answer for the same name");
-        }
-    }
-    return NULL;
+    return answer_called(check, name) < answer
+               ? say(error, "there is another answer for the same name")
+               : NULL;
 }
 
 // Types that an answer can't have: of a zone's own making, of questions, and of messages.
@@ -158,85 +259,105 @@ enum dns_state zone_provider(const struct dns_answer_conf *answer, enum dns_stat
     return DNS_STATES;
 }
 
-static const struct dns_answer_conf *answer_called(const struct zone_conf *conf,
-                                                   const struct dns_name *name)
-{
-    for (size_t i = 0; i < conf->answer_count; i++) {
-        if (dns_name_equal(&conf->answers[i].name, name)) {
-            return &conf->answers[i];
-        }
-    }
-    return NULL;
-}
-
 // Whether the name or one below it is there by itself, not by a wildcard.
-static bool exists(const struct zone_conf *conf, const struct dns_name *name)
+static bool exists(const struct zone_check *check, const struct dns_name *name)
 {
-    bool found = dns_name_equal(name, conf->apex) || own_label(conf, name) ||
-                 service_called(conf, name) || is_server(conf, name);
-    for (size_t i = 0; i < conf->answer_count && !found; i++) {
-        found = dns_name_is_within(&conf->answers[i].name, name);
-    }
-    return found;
+    const struct path path = path_of(name);
+    return find_place(check, &path) || dns_name_equal(name, check->conf->apex) ||
+           own_label(check->conf, name) || service_called(check, name) ||
+           is_server(check->conf, name);
 }
 
-// The answer at a name within the zone, its wildcard's if need be (RFC 4592 section 3.3.1); NULL.
-static const struct dns_answer_conf *answer_at(const struct zone_conf *conf,
-                                               const struct dns_name *name)
+// The answer at a name within the zone, its wildcard's if need be (RFC 4592 section 3.3.1);
+// SIZE_MAX: none.
+static size_t answer_at(const struct zone_check *check, const struct dns_name *name)
 {
     struct dns_name encloser = *name;
-    if (exists(conf, name)) {
-        return answer_called(conf, name);
+    if (exists(check, name)) {
+        return answer_called(check, name);
     }
     do {
         encloser.length -= 1u + encloser.wire[0];
         memmove(encloser.wire, encloser.wire + 1 + encloser.wire[0], encloser.length);
-    } while (!exists(conf, &encloser));
+    } while (!exists(check, &encloser));
     struct dns_name wildcard = {.length = encloser.length + 2};
     memcpy(wildcard.wire, "\1*", 2);
     memcpy(wildcard.wire + 2, encloser.wire, encloser.length);
-    return answer_called(conf, &wildcard);
+    return answer_called(check, &wildcard);
 }
 
-bool zone_has(const struct zone_conf *conf, const struct dns_name *name)
+bool zone_check_has(const struct zone_check *check, const struct dns_name *name)
 {
-    return exists(conf, name) || answer_at(conf, name) != NULL;
+    return exists(check, name) || answer_at(check, name) != SIZE_MAX;
 }
 
-// The answer that the CNAME leads to which this one gives in state; NULL: none, or it is elsewhere.
-static const struct dns_answer_conf *
-follow(const struct zone_conf *conf, const struct dns_answer_conf *answer, enum dns_state state)
+// ---- Circles
+
+// The answer that the CNAME leads to which this one gives in state; SIZE_MAX: none, or it is
+// elsewhere.
+static size_t follow(const struct zone_check *check, size_t number, enum dns_state state)
 {
+    const struct dns_answer_conf *answer = &check->conf->answers[number];
     enum dns_state from = zone_provider(answer, state, DNS_CNAME);
     for (size_t i = 0; i < answer->record_count; i++) {
         const struct dns_record_conf *record = &answer->records[i];
         if (record->state == from && record->type == DNS_CNAME) {
             struct dns_name target = {.length = record->length};
             memcpy(target.wire, record->rdata, record->length);
-            return dns_name_is_within(&target, conf->apex) ? answer_at(conf, &target) : NULL;
+            return dns_name_is_within(&target, check->conf->apex) ? answer_at(check, &target)
+                                                                  : SIZE_MAX;
         }
     }
-    return NULL;
+    return SIZE_MAX;
 }
 
-// Whether CNAMEs lead from the answer back to it while all services are in state.
-static bool comes_round(const struct zone_conf *conf, const struct dns_answer_conf *answer,
-                        enum dns_state state)
+// Every answer leads to one other at most: each is walked over once. next and walk have room for
+// all answers, walk of zeros.
+static void find_circles(struct zone_check *check, enum dns_state state, size_t *next, size_t *walk)
 {
-    const struct dns_answer_conf *at = answer;
-    for (size_t step = 0; step < conf->answer_count && at; step++) {
-        at = follow(conf, at, state);
-        if (at == answer) {
-            return true;
+    const size_t count = check->conf->answer_count;
+    for (size_t i = 0; i < count; i++) {
+        next[i] = follow(check, i, state);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i;
+        while (at != SIZE_MAX && walk[at] == 0) {
+            walk[at] = i + 1;
+            at = next[at];
+        }
+        bool round = at != SIZE_MAX && walk[at] == i + 1;
+        for (; round && !check->circular[state][at]; at = next[at]) {
+            check->circular[state][at] = true;
         }
     }
-    return false;
 }
 
-static const char *check_cname(const struct zone_conf *conf, const struct dns_answer_conf *answer,
+static bool find_all_circles(struct zone_check *check)
+{
+    const size_t count = check->conf->answer_count;
+    size_t *next = calloc(count + 1, sizeof *next);
+    bool made = next != NULL;
+    for (enum dns_state state = 0; made && state < DNS_STATES; state++) {
+        size_t *walk = calloc(count + 1, sizeof *walk);
+        check->circular[state] = calloc(count + 1, sizeof *check->circular[state]);
+        made = walk && check->circular[state];
+        if (made) {
+            find_circles(check, state, next, walk);
+        }
+        free(walk);
+    }
+    free(next);
+    return made;
+}
+
+// ---- Records
+
+static const char *check_cname(const struct zone_check *check, size_t number,
                                const struct company *company, enum dns_state state,
                                const char *state_text, char error[ERROR_MAX])
 {
+    const struct zone_conf *conf = check->conf;
+    const struct dns_answer_conf *answer = &conf->answers[number];
     if (dns_name_equal(&answer->name, conf->apex)) {
         return say(error, "CNAME%s can't be at the zone's apex, which has SOA and NS", state_text);
     }
@@ -247,15 +368,16 @@ static const char *check_cname(const struct zone_conf *conf, const struct dns_an
     if (company->others || company->several) {
         return say(error, "CNAME%s must be alone, with no other record in its state", state_text);
     }
-    if (comes_round(conf, answer, state)) {
+    if (check->circular[state][number]) {
         return say(error, "CNAME%s leads back to this name, in a circle", state_text);
     }
     return NULL;
 }
 
-static const char *check_record(const struct zone_conf *conf, const struct dns_answer_conf *answer,
-                                size_t record, char error[ERROR_MAX])
+static const char *check_record(const struct zone_check *check, size_t number, size_t record,
+                                char error[ERROR_MAX])
 {
+    const struct dns_answer_conf *answer = &check->conf->answers[number];
     const struct dns_record_conf *this = &answer->records[record];
     struct company company = company_of(answer, record);
     char type[DNS_TYPE_TEXT_MAX];
@@ -277,32 +399,35 @@ static const char *check_record(const struct zone_conf *conf, const struct dns_a
         return say(error, "%s%s: more records than one answer can hold (%d octets)", type, state,
                    RRSET_MAX);
     }
-    return this->type == DNS_CNAME ? check_cname(conf, answer, &company, this->state, state, error)
+    return this->type == DNS_CNAME ? check_cname(check, number, &company, this->state, state, error)
                                    : NULL;
 }
 
-static const char *check_answer(const struct zone_conf *conf, size_t number, char error[ERROR_MAX])
+static const char *check_answer(const struct zone_check *check, size_t number,
+                                char error[ERROR_MAX])
 {
+    const struct zone_conf *conf = check->conf;
     const struct dns_answer_conf *answer = &conf->answers[number];
     if (!conf->apex) {
         return say(error, "answers need a zone that they are in");
     }
     assert(answer->service == SIZE_MAX || answer->service < conf->service_count);
-    const char *problem = check_answer_name(conf, number, error);
+    const char *problem = check_answer_name(check, number, error);
     if (!problem && answer->ttl_s > TTL_MAX) {
         problem = say(error, "a TTL is at most %u seconds", TTL_MAX);
     }
     for (size_t i = 0; i < answer->record_count && !problem; i++) {
-        problem = check_record(conf, answer, i, error);
+        problem = check_record(check, number, i, error);
     }
     return problem;
 }
 
 // ---- The rest
 
-static const char *check_service(const struct zone_conf *conf, size_t service,
+static const char *check_service(const struct zone_check *check, size_t service,
                                  char error[ERROR_MAX])
 {
+    const struct zone_conf *conf = check->conf;
     const char *name = conf->services[service];
     size_t length = strlen(name);
     if (length == 0 || length > DNS_LABEL_MAX || 1 + length + conf->apex->length > DNS_NAME_MAX) {
@@ -316,27 +441,25 @@ static const char *check_service(const struct zone_conf *conf, size_t service,
                        name);
         }
     }
-    for (size_t i = 0; i < service; i++) {
-        if (strcasecmp(conf->services[i], name) == 0) {
-            return say(error,
-                       "services %.63s and %.63s are one name in the zone, where case is ignored",
-                       conf->services[i], name);
-        }
-    }
-    return NULL;
+    size_t first = service_number(check, name);
+    return first < service
+               ? say(error,
+                     "services %.63s and %.63s are one name in the zone, where case is ignored",
+                     conf->services[first], name)
+               : NULL;
 }
 
-static const char *check_server(const struct zone_conf *conf, const struct dns_name *name,
+static const char *check_server(const struct zone_check *check, const struct dns_name *name,
                                 char error[ERROR_MAX])
 {
     char text[DNS_NAME_TEXT_MAX];
     dns_name_text(name, text);
-    if (own_label(conf, name)) {
+    if (own_label(check->conf, name)) {
         return say(error, "name server %.180s is called like a name of the responder's own", text);
     }
-    if (service_called(conf, name)) {
+    if (service_called(check, name)) {
         return say(error, "name server %.120s is called like service %.63s; set `ns` to another",
-                   text, service_called(conf, name));
+                   text, service_called(check, name));
     }
     return NULL;
 }
@@ -354,8 +477,9 @@ static const char *check_texts(const struct zone_conf *conf, char error[ERROR_MA
     return NULL;
 }
 
-static const char *check_rest(const struct zone_conf *conf, char error[ERROR_MAX])
+static const char *check_rest(const struct zone_check *check, char error[ERROR_MAX])
 {
+    const struct zone_conf *conf = check->conf;
     const char *problem = check_texts(conf, error);
     if (problem || !conf->apex) {
         return problem;
@@ -364,16 +488,58 @@ static const char *check_rest(const struct zone_conf *conf, char error[ERROR_MAX
         return say(error, "the zone's name is too long for names below it");
     }
     for (size_t i = 0; i < conf->service_count && !problem; i++) {
-        problem = check_service(conf, i, error);
+        problem = check_service(check, i, error);
     }
     for (size_t i = 0; i < conf->server_count && !problem; i++) {
-        problem = check_server(conf, &conf->servers[i], error);
+        problem = check_server(check, &conf->servers[i], error);
     }
     return problem;
 }
 
-const char *zone_check(const struct zone_conf *conf, size_t answer, char error[ERROR_MAX])
+const char *zone_check(const struct zone_check *check, size_t answer, char error[ERROR_MAX])
 {
-    assert(answer == SIZE_MAX || answer < conf->answer_count);
-    return answer == SIZE_MAX ? check_rest(conf, error) : check_answer(conf, answer, error);
+    assert(answer == SIZE_MAX || answer < check->conf->answer_count);
+    return answer == SIZE_MAX ? check_rest(check, error) : check_answer(check, answer, error);
+}
+
+struct zone_check *zone_check_new(const struct zone_conf *conf)
+{
+    struct zone_check *check = calloc(1, sizeof *check);
+    if (!check) {
+        return NULL;
+    }
+    check->conf = conf;
+    check->places = calloc(conf->answer_count + 1, sizeof *check->places);
+    check->services = calloc(conf->service_count + 1, sizeof(const char *const *));
+    if (!check->places || !check->services) {
+        goto err;
+    }
+    for (size_t i = 0; i < conf->answer_count; i++) {
+        check->places[i] = (struct place){.path = path_of(&conf->answers[i].name), .answer = i};
+    }
+    for (size_t i = 0; i < conf->service_count; i++) {
+        check->services[i] = &conf->services[i];
+    }
+    qsort(check->places, conf->answer_count, sizeof *check->places, by_path);
+    qsort(check->services, conf->service_count, sizeof(const char *const *), by_service);
+    if (conf->apex && !find_all_circles(check)) {
+        goto err;
+    }
+    return check;
+err:
+    zone_check_free(check);
+    return NULL;
+}
+
+void zone_check_free(struct zone_check *check)
+{
+    if (!check) {
+        return;
+    }
+    free(check->places);
+    free(check->services);
+    for (unsigned state = 0; state < DNS_STATES; state++) {
+        free(check->circular[state]);
+    }
+    free(check);
 }

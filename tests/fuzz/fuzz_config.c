@@ -69,10 +69,13 @@ static void check_zone(const struct config *config)
     char error[ERROR_MAX];
     must(config->responder.threads > 0 && config->responder.tcp_clients > 0);
     must(config->answer_count == 0 || config->zone.apex);
+    struct zone_check *check = zone_check_new(&config->zone);
+    must(check != NULL);
     for (size_t i = 0; i < config->answer_count; i++) {
-        must(!zone_check(&config->zone, i, error));
+        must(!zone_check(check, i, error));
         must(config->answers[i].record_count > 0);
     }
+    zone_check_free(check);
     if (config->responder.listen_count > 0) {
         struct zone *zone = zone_new(&config->zone);
         must(zone != NULL);

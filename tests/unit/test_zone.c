@@ -41,6 +41,15 @@ static struct zone *zone_of(const struct told *told, size_t count)
     return zone;
 }
 
+static const char *mistake_of(const struct zone_conf *conf, size_t answer, char error[ERROR_MAX])
+{
+    struct zone_check *check = zone_check_new(conf);
+    assert_non_null(check);
+    const char *mistake = zone_check(check, answer, error);
+    zone_check_free(check);
+    return mistake;
+}
+
 static struct zone_place place_of(const struct zone *zone, const char *text)
 {
     struct dns_name name = fixture_name(text);
@@ -445,8 +454,8 @@ static void a_wrong_answer_is_refused_with_the_reason(void **state)
         struct dns_name server = fixture_name("ns.example");
         char error[256];
         conf.servers = &server;
-        assert_null(zone_check(&conf, 0, error));
-        const char *problem = zone_check(&conf, 1, error);
+        assert_null(mistake_of(&conf, 0, error));
+        const char *problem = mistake_of(&conf, 1, error);
         if (!problem != !cases[i].says || (problem && !strstr(problem, cases[i].says))) {
             fail_msg("case %zu, %s: %s", i, cases[i].told.name, problem ? problem : "right");
         }
@@ -473,9 +482,9 @@ static void more_records_than_an_answer_can_hold_are_refused(void **state)
     conf.answers = &answer;
     conf.answer_count = 1;
     answer.record_count = 15;
-    assert_null(zone_check(&conf, 0, error));
+    assert_null(mistake_of(&conf, 0, error));
     answer.record_count = RECORDS;
-    assert_non_null(strstr(zone_check(&conf, 0, error), "more records"));
+    assert_non_null(strstr(mistake_of(&conf, 0, error), "more records"));
 }
 
 static void a_wrong_zone_is_refused_with_the_reason(void **state)
@@ -500,12 +509,53 @@ static void a_wrong_zone_is_refused_with_the_reason(void **state)
         char error[256];
         conf.servers = &server;
         conf.services = cases[i].services;
-        const char *problem = zone_check(&conf, SIZE_MAX, error);
+        const char *problem = mistake_of(&conf, SIZE_MAX, error);
         if (!problem != !cases[i].says || (problem && !strstr(problem, cases[i].says))) {
             fail_msg("case %zu: %s", i, problem ? problem : "right");
         }
         fixture_drop(&conf);
     }
+}
+
+// Each is in the circle or not, whatever leads into it.
+static void only_those_that_a_circle_of_cnames_goes_through_are_in_it(void **state)
+{
+    (void)state;
+    static const struct {
+        struct told told;
+        bool circular;
+    } cases[] = {
+        {{"before.example", 0, 60, {{NORMAL, DNS_CNAME, "a.example"}}}, false},
+        {{"a.example", 0, 60, {{NORMAL, DNS_CNAME, "B.example"}}}, true},
+        {{"b.example", 0, 60, {{NORMAL, DNS_CNAME, "c.wild.example"}}}, true},
+        {{"*.wild.example", 0, 60, {{NORMAL, DNS_CNAME, "A.example"}}}, true},
+        {{"self.example", 0, 60, {{NORMAL, DNS_CNAME, "self.example"}}}, true},
+        {{"end.example", 0, 60, {{NORMAL, DNS_CNAME, "last.example"}}}, false},
+        {{"last.example", 0, 60, {{NORMAL, DNS_A, "192.0.2.1"}}}, false},
+        {{"drained.example", 0, 60, {{DRAINED, DNS_CNAME, "too.example"}}}, true},
+        {{"too.example", 0, 60, {{DRAINED, DNS_CNAME, "drained.example"}}}, true},
+        // While it is drained the other has an address; withdrawn, this one is as if drained.
+        {{"state.example", 0, 60, {{DRAINED, DNS_CNAME, "other.example"}}}, false},
+        {{"other.example",
+          0,
+          60,
+          {{WITHDRAWN, DNS_CNAME, "state.example"}, {DRAINED, DNS_A, "192.0.2.1"}}},
+         true},
+    };
+    enum { COUNT = sizeof cases / sizeof *cases };
+    struct told told[COUNT];
+    char error[ERROR_MAX];
+    for (size_t i = 0; i < COUNT; i++) {
+        told[i] = cases[i].told;
+    }
+    struct zone_conf conf = conf_of(told, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        const char *mistake = mistake_of(&conf, i, error);
+        if (cases[i].circular != (mistake && strstr(mistake, "circle"))) {
+            fail_msg("%s: %s", told[i].name, mistake ? mistake : "right");
+        }
+    }
+    fixture_drop(&conf);
 }
 
 static void an_answer_needs_a_zone(void **state)
@@ -515,8 +565,8 @@ static void an_answer_needs_a_zone(void **state)
     struct zone_conf conf = conf_of(told, 1);
     char error[256];
     conf.apex = NULL;
-    assert_non_null(strstr(zone_check(&conf, 0, error), "zone"));
-    assert_null(zone_check(&conf, SIZE_MAX, error));
+    assert_non_null(strstr(mistake_of(&conf, 0, error), "zone"));
+    assert_null(mistake_of(&conf, SIZE_MAX, error));
     fixture_drop(&conf);
 }
 
@@ -540,6 +590,7 @@ int main(void)
         cmocka_unit_test(a_wrong_answer_is_refused_with_the_reason),
         cmocka_unit_test(more_records_than_an_answer_can_hold_are_refused),
         cmocka_unit_test(a_wrong_zone_is_refused_with_the_reason),
+        cmocka_unit_test(only_those_that_a_circle_of_cnames_goes_through_are_in_it),
         cmocka_unit_test(an_answer_needs_a_zone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
