@@ -228,88 +228,104 @@ static void check_prefixes(const struct builder *builder)
     free(places);
 }
 
-static bool all_placed(const struct index_list *list, const bool *placed)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (!placed[list->items[i]]) {
-            return false;
-        }
-    }
-    return true;
-}
+// A walk from each service to those it depends on, and on to those they depend on.
+struct walk {
+    const struct builder *builder;
+    struct step {
+        size_t next;  // of the service's dependencies, the next to go to
+        size_t round; // SIZE_MAX: not walked over yet; see order_services()
+        bool open;    // on the way from where the walk began to where it is
+        bool told;    // of a circle that was reported
+    } * steps;        // of each service
+    size_t *way;      // the services that are open
+    size_t length;
+};
 
-// The first service that this one depends on and that has no place.
-static size_t unplaced_dependency(const struct service_conf *service, const bool *placed)
+// The walk has come back to `first`, which is on its way.
+static void report_circle(struct walk *walk, size_t first)
 {
-    size_t i = 0;
-    while (placed[service->depends.items[i]]) {
-        i++;
-    }
-    return service->depends.items[i];
-}
-
-// No service without a place can get one, so going from dependency to dependency comes round: says
-// so, and gives those on the way round a place, so that the next circle can be found.
-static void report_cycle(const struct builder *builder, bool *placed, size_t at)
-{
-    const struct config *config = builder->config;
-    char text[MISTAKE_MAX / 2];
-    // After as many steps as there are services we are on the circle, not only on the way to it.
-    for (size_t step = 0; step < config->service_count; step++) {
-        at = unplaced_dependency(&config->services[at], placed);
-    }
-    const size_t first = at;
+    const struct builder *builder = walk->builder;
     const struct section *section = builder->service_sections[first];
+    char text[MISTAKE_MAX / 2] = "";
     size_t used = 0;
+    size_t from = walk->length;
     do {
-        size_t next = unplaced_dependency(&config->services[at], placed);
-        if (used < sizeof text) {
-            used += (size_t)snprintf(text + used, sizeof text - used, "%.64s -> ",
-                                     builder->service_sections[at]->name);
-        }
-        placed[at] = at != first; // the way round must stay open until its end
-        at = next;
-    } while (at != first);
-    placed[first] = true;
+        walk->steps[walk->way[--from]].told = true;
+    } while (walk->way[from] != first);
+    for (; from < walk->length && used < sizeof text; from++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, "%.64s -> ",
+                                 builder->service_sections[walk->way[from]]->name);
+    }
     mistake_error(builder->mistakes, section_line(section, "depends"),
                   "`depends` goes round in a circle: %s%s", text, section->name);
 }
 
-// Gives a place to every service whose dependencies all have one, until there is no more.
-static size_t place_services(struct config *config, bool *placed, size_t count)
+// Goes on to what the last service on the way depends on, or back from it.
+static void take_step(struct walk *walk)
 {
-    size_t before;
-    do {
-        before = count;
-        for (size_t i = 0; i < config->service_count; i++) {
-            if (!placed[i] && all_placed(&config->services[i].depends, placed)) {
-                placed[i] = true;
-                config->service_order[count++] = i;
-            }
+    const size_t at = walk->way[walk->length - 1];
+    const struct index_list *depends = &walk->builder->config->services[at].depends;
+    struct step *step = &walk->steps[at];
+    if (step->next == depends->count) {
+        step->open = false;
+        walk->length--;
+        for (size_t i = 0; i < depends->count; i++) {
+            size_t on = depends->items[i];
+            size_t round = walk->steps[on].round + (on > at);
+            step->round = round > step->round ? round : step->round;
         }
-    } while (count > before);
-    return count;
+        return;
+    }
+    size_t on = depends->items[step->next++];
+    struct step *there = &walk->steps[on];
+    if (there->round == SIZE_MAX) {
+        *there = (struct step){.open = true};
+        walk->way[walk->length++] = on;
+    } else if (there->open && !there->told) {
+        report_circle(walk, on);
+    }
 }
 
-// Every service after those it depends on, else in the file's order.
+// Every service after those it depends on, else in the file's order: as if one went through the
+// file round by round, and took each service whose dependencies are all taken.
 static void order_services(const struct builder *builder)
 {
     struct config *config = builder->config;
-    bool *placed = calloc(config->service_count + 1, sizeof *placed);
-    config->service_order = calloc(config->service_count + 1, sizeof *config->service_order);
-    if (!placed || !config->service_order) {
+    const size_t count = config->service_count;
+    struct walk walk = {.builder = builder,
+                        .steps = calloc(count + 1, sizeof *walk.steps),
+                        .way = calloc(count + 1, sizeof *walk.way)};
+    size_t *starts = calloc(count + 1, sizeof *starts); // of each round, in the order
+    config->service_order = calloc(count + 1, sizeof *config->service_order);
+    if (!walk.steps || !walk.way || !starts || !config->service_order) {
         mistake_error(builder->mistakes, 0, "out of memory");
-        free(placed);
-        return;
+        goto end;
     }
-    size_t count = place_services(config, placed, 0);
-    for (size_t i = 0; i < config->service_count; i++) {
-        if (!placed[i]) {
-            report_cycle(builder, placed, i);
-            count = place_services(config, placed, count);
+    for (size_t i = 0; i < count; i++) {
+        walk.steps[i].round = SIZE_MAX;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (walk.steps[i].round == SIZE_MAX) {
+            walk.steps[i] = (struct step){.open = true};
+            walk.way[walk.length++] = i;
+        }
+        while (walk.length > 0) {
+            take_step(&walk);
         }
     }
-    free(placed);
+    for (size_t i = 0; i < count; i++) {
+        starts[walk.steps[i].round + 1]++;
+    }
+    for (size_t round = 1; round < count; round++) {
+        starts[round] += starts[round - 1];
+    }
+    for (size_t i = 0; i < count; i++) {
+        config->service_order[starts[walk.steps[i].round]++] = i;
+    }
+end:
+    free(starts);
+    free(walk.way);
+    free(walk.steps);
 }
 
 void config_check(const struct builder *builder)
