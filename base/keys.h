@@ -12,15 +12,16 @@
 #include <stdint.h>
 
 enum key_kind {
-    KEY_STRING,   // char[size], the whole value
-    KEY_WORD,     // char[size], no white space
-    KEY_BOOL,     // bool: yes/no, on/off, true/false, auto (as true)
-    KEY_UINT,     // uint64_t within [min, max]
-    KEY_DURATION, // uint64_t milliseconds within [min, max]; "250ms", "10s", "5m", "2h", "1d"
-    KEY_CHOICE,   // int, the index of the word in choices
-    KEY_ENDPOINT, // struct endpoint: address:port, IPv6 in brackets
-    KEY_ADDRESS,  // struct endpoint with port 0: a bare address
-    KEY_CUSTOM,   // parse() does it
+    KEY_STRING,    // char[size], the whole value
+    KEY_WORD,      // char[size], no white space
+    KEY_BOOL,      // bool: yes/no, on/off, true/false, auto (as true)
+    KEY_UINT,      // uint64_t within [min, max]
+    KEY_DURATION,  // uint64_t milliseconds within [min, max]; "250ms", "10s", "5m", "2h", "1d"
+    KEY_CHOICE,    // int, the index of the word in choices
+    KEY_ENDPOINT,  // struct endpoint: address:port, IPv6 in brackets
+    KEY_ADDRESS,   // struct endpoint with port 0: a bare address
+    KEY_CUSTOM,    // parse() does it
+    KEY_ELSEWHERE, // what it means takes more than the value to tell: not for key_set()
 };
 
 struct key {

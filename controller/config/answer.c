@@ -2,7 +2,6 @@
 #include "base/array.h"
 #include "base/text.h"
 #include "controller/config/build.h"
-#include "controller/config/expand.h"
 #include "controller/config/values.h"
 
 #include "dns/rdata.h"
@@ -108,43 +107,43 @@ static void add_record(const struct builder *builder, const struct entry *entry,
 }
 
 // Each word is a record.
-static void add_words(const struct builder *builder, const struct entry *entry,
-                      struct dns_record_conf record, struct dns_answer_conf *answer)
+static void add_words(const struct builder *builder, const struct section *section,
+                      const struct entry *entry, struct dns_record_conf record,
+                      struct dns_answer_conf *answer)
 {
     char expanded[WORD_MAX];
     char word[WORD_MAX];
-    char error[ERROR_MAX];
-    if (expand(builder->config, entry->value, expanded, error) != 0) {
-        return; // reported when the keys were read
-    }
-    for (const char *at = expanded; text_next_word(&at, word, sizeof word);) {
+    const char *at = section_value(builder, section, entry, expanded);
+    while (at && text_next_word(&at, word, sizeof word)) {
         add_record(builder, entry, record, word, answer);
     }
 }
 
-// The first of these entries and those that continue it are one record.
-static void add_lines(const struct builder *builder, const struct entry *entries, size_t count,
-                      struct dns_record_conf record, struct dns_answer_conf *answer)
+// The entry and those that continue it are one record.
+static void add_lines(const struct builder *builder, const struct section *section,
+                      const struct entry *entry, struct dns_record_conf record,
+                      struct dns_answer_conf *answer)
 {
     char text[RECORD_TEXT_MAX];
     char expanded[WORD_MAX];
-    char error[ERROR_MAX];
     size_t used = 0;
     bool sound = true;
-    for (size_t i = 0; i < count && (i == 0 || entries[i].continued); i++) {
-        const struct entry *line = &entries[i];
-        sound = sound && expand(builder->config, line->value, expanded, error) == 0;
-        if (sound && used + strlen(expanded) + 2 > sizeof text) {
+    const struct entry *end = section->entries + section->entry_count;
+    for (const struct entry *line = entry; line < end && (line == entry || line->continued);
+         line++) {
+        const char *value = section_value(builder, section, line, expanded);
+        sound = sound && value;
+        if (sound && used + strlen(value) + 2 > sizeof text) {
             mistake_error(builder->mistakes, line->line, "`%s`: the record is too long", line->key);
             sound = false;
         }
         if (sound) {
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i == 0 ? "" : " ",
-                                     expanded);
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s",
+                                     line == entry ? "" : " ", value);
         }
     }
     if (sound && used > 0) {
-        add_record(builder, &entries[0], record, text, answer);
+        add_record(builder, entry, record, text, answer);
     }
 }
 
@@ -158,9 +157,9 @@ static void add_records(const struct builder *builder, const struct section *sec
             continue;
         }
         if (record.type == DNS_A || record.type == DNS_AAAA) {
-            add_words(builder, entry, record, answer);
+            add_words(builder, section, entry, record, answer);
         } else if (!entry->continued) {
-            add_lines(builder, entry, section->entry_count - i, record, answer);
+            add_lines(builder, section, entry, record, answer);
         }
     }
 }
@@ -235,8 +234,10 @@ bool config_read_answer(const struct builder *builder, const struct section *sec
         mistake_error(builder->mistakes, section->line, "[answer %s]: %s", section->name, mistake);
     }
     answer->service = SIZE_MAX;
-    if (service && service->value[0]) {
-        answer->service = config_find(builder, section, service, true, service->value);
+    char expanded[WORD_MAX];
+    const char *name = service ? section_value(builder, section, service, expanded) : "";
+    if (name && name[0]) {
+        answer->service = config_find(builder, section, service, true, name);
     }
     add_records(builder, section, answer);
     check_keys(builder, section, builder->mistakes->errors == errors_before);

@@ -82,7 +82,7 @@ static void build_single(const struct builder *builder, const struct section *se
     }
     size_t errors_before = builder->mistakes->errors;
     section_check_entries(builder, section, &table, 1);
-    section_read_keys(builder, section, NULL, table, builder->config, HASH_START);
+    section_read_keys(builder, section, table, builder->config, HASH_START);
     if (builder->mistakes->errors == errors_before) {
         check(builder, section);
     }
@@ -93,6 +93,20 @@ void build_head(const struct builder *builder)
     build_single(builder, builder->pop, "pop", pop_keys, check_pop);
     build_single(builder, builder->bird, "bird", bird_keys, check_bird);
     build_single(builder, builder->control, "control", control_keys, check_control);
+}
+
+void build_defaults(struct builder *builder)
+{
+    const struct key *const tables[] = {probe_common_keys, service_timing_keys};
+    key_set_fallbacks(probe_common_keys, &builder->probe_defaults);
+    key_set_fallbacks(service_timing_keys, &builder->service_defaults);
+    if (builder->defaults) {
+        section_check_entries(builder, builder->defaults, tables, 2);
+        section_read_own_keys(builder, builder->defaults, probe_common_keys,
+                              &builder->probe_defaults, HASH_START);
+        section_read_own_keys(builder, builder->defaults, service_timing_keys,
+                              &builder->service_defaults, HASH_START);
+    }
 }
 
 // --- probes --------------------------------------------------------------------------------------
@@ -137,11 +151,12 @@ void build_probe(const struct builder *builder, const struct section *section,
     size_t errors_before = builder->mistakes->errors;
     struct probe_place place = {builder, section};
     const struct probe_problems mistakes = {on_probe_problem, &place};
+    *probe = builder->probe_defaults;
     probe->line = section->line;
     set_name(builder, section, probe->name, sizeof probe->name);
     probe->type = find_type(builder, section);
-    probe->fingerprint = section_read_keys(builder, section, builder->defaults, probe_common_keys,
-                                           probe, section_hash(HASH_START, section->name));
+    probe->fingerprint = section_read_own_keys(builder, section, probe_common_keys, probe,
+                                               section_hash(HASH_START, section->name));
     if (!probe->type) {
         return; // which other keys it may have can't be told
     }
@@ -154,9 +169,8 @@ void build_probe(const struct builder *builder, const struct section *section,
             return;
         }
     }
-    probe->fingerprint =
-        section_read_keys(builder, section, NULL, probe->type->keys, probe->options,
-                          section_hash(probe->fingerprint, probe->type->name));
+    probe->fingerprint = section_read_keys(builder, section, probe->type->keys, probe->options,
+                                           section_hash(probe->fingerprint, probe->type->name));
     if (builder->mistakes->errors == errors_before) {
         probe_check(probe, &mistakes);
     } else if (probe->type->needs_target && !section_find(section, "target") &&
@@ -244,13 +258,13 @@ void build_service(const struct builder *builder, const struct section *section,
 {
     const struct key *const tables[] = {service_keys, service_timing_keys};
     size_t errors_before = builder->mistakes->errors;
+    *service = builder->service_defaults;
     service->line = section->line;
     set_name(builder, section, service->name, sizeof service->name);
     set_symbol(service);
     section_check_entries(builder, section, tables, 2);
-    section_read_keys(builder, section, NULL, service_keys, service, HASH_START);
-    section_read_keys(builder, section, builder->defaults, service_timing_keys, service,
-                      HASH_START);
+    section_read_keys(builder, section, service_keys, service, HASH_START);
+    section_read_own_keys(builder, section, service_timing_keys, service, HASH_START);
 
     if (!section_find(section, "require") && !section_find(section, "any")) {
         mistake_error(builder->mistakes, section->line,
@@ -289,9 +303,9 @@ void build_responder(const struct builder *builder)
         return;
     }
     section_check_entries(builder, builder->responder, tables, 1);
-    section_read_keys(builder, builder->responder, NULL, responder_keys, builder->config,
-                      HASH_START);
+    section_read_keys(builder, builder->responder, responder_keys, builder->config, HASH_START);
 }
+
 void build_answers(const struct builder *builder, size_t count)
 {
     const struct key *const tables[] = {answer_keys};
@@ -302,7 +316,7 @@ void build_answers(const struct builder *builder, size_t count)
         struct dns_answer_conf *answer = &config->answers[config->answer_count];
         *answer = (struct dns_answer_conf){0};
         section_check_entries(builder, section, tables, 1);
-        section_read_keys(builder, section, NULL, answer_keys, answer, HASH_START);
+        section_read_keys(builder, section, answer_keys, answer, HASH_START);
         if (config_read_answer(builder, section, answer)) {
             builder->answer_sections[config->answer_count++] = section;
         } else {

@@ -40,16 +40,26 @@ struct builder {
     const struct section **service_sections;                           // beside config->services
     const struct section **answer_sections;                            // beside config->answers
     struct names probes, services; // what the sections are called, even if that is no name
+    struct probe_conf probe_defaults;
+    struct service_conf service_defaults; // the timing
 };
 
 // Of the section's kind; its word is NULL if there is no such kind.
 const struct section_kind *section_kind_of(const struct section *section);
 
-// Fills fields by table from the section, else from defaults (may be NULL), else from the
-// fallbacks. Returns hash with every resolved value in it.
+// The entry's value; where its kind of section has it so, with {pop.id} and {pop.region} replaced,
+// into expanded. NULL after reporting why that can't be.
+const char *section_value(const struct builder *builder, const struct section *section,
+                          const struct entry *entry, char expanded[WORD_MAX]);
+
+// Fills fields by table from the section, else from the fallbacks; but those of KEY_ELSEWHERE, of
+// which only is seen to it that they have a value. Returns hash with every value in it.
 uint64_t section_read_keys(const struct builder *builder, const struct section *section,
-                           const struct section *defaults, const struct key *table, void *fields,
-                           uint64_t hash);
+                           const struct key *table, void *fields, uint64_t hash);
+
+// The same for fields that have what [defaults] says, and the fallbacks, already.
+uint64_t section_read_own_keys(const struct builder *builder, const struct section *section,
+                               const struct key *table, void *fields, uint64_t hash);
 
 // Takes a name or a value into hash.
 uint64_t section_hash(uint64_t hash, const char *text);
@@ -58,9 +68,8 @@ uint64_t section_hash(uint64_t hash, const char *text);
 void section_check_entries(const struct builder *builder, const struct section *section,
                            const struct key *const *tables, size_t count);
 
-void section_check_defaults(const struct builder *builder, const struct section *section);
-
 void build_head(const struct builder *builder); // [pop], [bird] and [control]
+void build_defaults(struct builder *builder);
 void build_probe(const struct builder *builder, const struct section *section,
                  struct probe_conf *probe);
 void build_service(const struct builder *builder, const struct section *section,
@@ -82,5 +91,6 @@ bool config_read_answer(const struct builder *builder, const struct section *sec
 // config->zone, and what is wrong with it.
 void config_make_zone(const struct builder *builder);
 
-// Names to indices, and every check that needs more than one section; orders the services.
+// The services' prefixes and the names that they have of others, and every check that needs more
+// than one section; orders the services.
 void config_check(const struct builder *builder);

@@ -39,49 +39,105 @@ size_t config_find(const struct builder *builder, const struct section *section,
     return SIZE_MAX;
 }
 
-static void link_word(const struct builder *builder, const struct section *section,
-                      const struct entry *entry, const struct reference *reference,
-                      const char *word, struct index_list *list)
+// A prefix where it was written.
+struct place {
+    struct prefix prefix;
+    size_t service;
+    unsigned line;
+    size_t outer; // the place of the longest prefix that covers this one; or its own: none
+};
+
+// The services' lists as they are read.
+struct lists {
+    const struct builder *builder;
+    struct place *places; // every prefix
+    size_t place_count;
+    // Of each probe and each service: the last list that it was put into, by number.
+    size_t *probes_in, *services_in;
+    size_t number; // of the present list; counts from 1
+};
+
+static bool add_name(struct lists *lists, const struct section *section, const struct entry *entry,
+                     const struct reference *reference, const char *word, struct index_list *list)
 {
+    const struct builder *builder = lists->builder;
     size_t index = config_find(builder, section, entry, reference->names_services, word);
+    char error[ERROR_MAX];
     if (index == SIZE_MAX) {
-        return;
+        return false;
     }
-    if (array_holds(list->items, list->count, &index, sizeof index)) {
+    size_t *in = reference->names_services ? &lists->services_in[index] : &lists->probes_in[index];
+    if (*in == lists->number) {
         mistake_error(builder->mistakes, entry->line, "`%s`: %s `%s` is here twice", entry->key,
                       reference->names_services ? "service" : "probe", word);
-        return;
+        return false;
     }
-    size_t *items = array_room(list->items, list->count, sizeof *items);
-    if (!items) {
-        mistake_error(builder->mistakes, entry->line, "out of memory");
-        return;
+    *in = lists->number;
+    if (list_append(&list->items, &list->count, &index, sizeof index, error) != 0) {
+        mistake_error(builder->mistakes, entry->line, "%s", error);
+        return false;
     }
-    list->items = items;
-    items[list->count++] = index;
+    return true;
 }
 
-static void link_service(const struct builder *builder, const struct section *section,
-                         struct service_conf *service)
+// All that the section says of the reference. False after reporting what is wrong with it.
+static bool read_names(struct lists *lists, const struct section *section,
+                       const struct reference *reference, struct index_list *list)
 {
     char word[WORD_MAX];
-    size_t errors_before = builder->mistakes->errors;
+    bool sound = true;
+    lists->number++;
     for (size_t i = 0; i < section->entry_count; i++) {
         const struct entry *entry = &section->entries[i];
-        for (const struct reference *reference = references; reference->key; reference++) {
-            if (strcmp(entry->key, reference->key) != 0) {
-                continue;
-            }
-            struct index_list *list = list_of(service, reference);
-            for (const char *at = entry->value; text_next_word(&at, word, sizeof word);) {
-                link_word(builder, section, entry, reference, word, list);
-            }
+        const char *at = strcmp(entry->key, reference->key) == 0 ? entry->value : "";
+        while (text_next_word(&at, word, sizeof word)) {
+            sound = add_name(lists, section, entry, reference, word, list) && sound;
         }
     }
+    return sound;
+}
+
+static void add_prefix(struct lists *lists, const struct entry *entry, size_t number,
+                       const char *word)
+{
+    struct service_conf *service = &lists->builder->config->services[number];
+    struct place place = {.service = number, .line = entry->line};
+    char error[ERROR_MAX];
+    if (prefix_parse(word, &place.prefix, error) != 0 ||
+        list_append(&service->prefixes, &service->prefix_count, &place.prefix, sizeof place.prefix,
+                    error) != 0 ||
+        list_append(&lists->places, &lists->place_count, &place, sizeof place, error) != 0) {
+        mistake_error(lists->builder->mistakes, entry->line, "`%s`: %s", entry->key, error);
+        return;
+    }
+    service->has_family[place.prefix.family] = true;
+}
+
+static void read_prefixes(struct lists *lists, const struct section *section, size_t number)
+{
+    char word[WORD_MAX];
+    for (size_t i = 0; i < section->entry_count; i++) {
+        const struct entry *entry = &section->entries[i];
+        const char *at = strcmp(entry->key, "prefixes") == 0 ? entry->value : "";
+        while (text_next_word(&at, word, sizeof word)) {
+            add_prefix(lists, entry, number, word);
+        }
+    }
+}
+
+// What of the service takes more than its section to read.
+static void read_service(struct lists *lists, size_t number)
+{
+    const struct section *section = lists->builder->service_sections[number];
+    struct service_conf *service = &lists->builder->config->services[number];
+    bool sound = true;
+    read_prefixes(lists, section, number);
+    for (const struct reference *reference = references; reference->key; reference++) {
+        sound = read_names(lists, section, reference, list_of(service, reference)) && sound;
+    }
     bool uses_any = section_find(section, "any") || section_find(section, "any_min");
-    if (uses_any && builder->mistakes->errors == errors_before &&
-        service->any_min > service->any.count) {
-        mistake_error(builder->mistakes, section_line(section, "any_min"),
+    if (uses_any && sound && service->any_min > service->any.count) {
+        mistake_error(lists->builder->mistakes, section_line(section, "any_min"),
                       "`any_min` is %llu, but `any` has only %zu probes",
                       (unsigned long long)service->any_min, service->any.count);
     }
@@ -139,51 +195,12 @@ static void check_unused_probes(const struct builder *builder)
     free(used);
 }
 
-struct place {
-    struct prefix prefix;
-    size_t service;
-    unsigned line;
-    size_t outer; // the place of the longest prefix that covers this one; or its own: none
-};
-
 static int by_prefix(const void *left, const void *right)
 {
     const struct place *a = left;
     const struct place *b = right;
     int order = prefix_compare(&a->prefix, &b->prefix);
     return order ? order : (a->line > b->line) - (a->line < b->line);
-}
-
-// Every prefix of every service with its line; *count is of all that parse.
-static struct place *collect_places(const struct builder *builder, size_t *count)
-{
-    struct place *places = NULL;
-    char word[WORD_MAX];
-    char error[ERROR_MAX];
-    *count = 0;
-    for (size_t i = 0; i < builder->config->service_count; i++) {
-        const struct section *section = builder->service_sections[i];
-        for (size_t j = 0; j < section->entry_count; j++) {
-            const struct entry *entry = &section->entries[j];
-            if (strcmp(entry->key, "prefixes") != 0) {
-                continue;
-            }
-            for (const char *at = entry->value; text_next_word(&at, word, sizeof word);) {
-                struct place place = {.service = i, .line = entry->line};
-                if (prefix_parse(word, &place.prefix, error) != 0) {
-                    continue; // reported when it was read
-                }
-                struct place *room = array_room(places, *count, sizeof *places);
-                if (!room) {
-                    mistake_error(builder->mistakes, entry->line, "out of memory");
-                    return places;
-                }
-                places = room;
-                places[(*count)++] = place;
-            }
-        }
-    }
-    return places;
 }
 
 static void check_place(const struct builder *builder, const struct place *place,
@@ -205,10 +222,8 @@ static void check_place(const struct builder *builder, const struct place *place
     }
 }
 
-static void check_prefixes(const struct builder *builder)
+static void check_prefixes(const struct builder *builder, struct place *places, size_t count)
 {
-    size_t count;
-    struct place *places = collect_places(builder, &count);
     if (count > 0) {
         qsort(places, count, sizeof *places, by_prefix);
     }
@@ -225,7 +240,6 @@ static void check_prefixes(const struct builder *builder)
             check_place(builder, &places[i], &places[outer]);
         }
     }
-    free(places);
 }
 
 // A walk from each service to those it depends on, and on to those they depend on.
@@ -328,17 +342,32 @@ end:
     free(walk.steps);
 }
 
+static void read_services(struct lists *lists)
+{
+    const struct builder *builder = lists->builder;
+    lists->probes_in = calloc(builder->config->probe_count + 1, sizeof *lists->probes_in);
+    lists->services_in = calloc(builder->config->service_count + 1, sizeof *lists->services_in);
+    if (!lists->probes_in || !lists->services_in) {
+        mistake_error(builder->mistakes, 0, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < builder->config->service_count; i++) {
+        read_service(lists, i);
+    }
+}
+
 void config_check(const struct builder *builder)
 {
-    const struct config *config = builder->config;
-    for (size_t i = 0; i < config->service_count; i++) {
-        link_service(builder, builder->service_sections[i], &config->services[i]);
-    }
+    struct lists lists = {.builder = builder};
+    read_services(&lists);
     check_symbols(builder);
     check_unused_probes(builder);
-    check_prefixes(builder);
+    check_prefixes(builder, lists.places, lists.place_count);
     order_services(builder);
-    if (config->service_count == 0) {
+    if (builder->config->service_count == 0) {
         mistake_warning(builder->mistakes, 0, "there is no [service]: nothing will be announced");
     }
+    free(lists.places);
+    free(lists.probes_in);
+    free(lists.services_in);
 }

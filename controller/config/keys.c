@@ -15,16 +15,6 @@
 #define SERVICE(member)   offsetof(struct service_conf, member)
 #define RESPONDER(member) offsetof(struct config, responder.member)
 
-// Names of probes and services, and records: read by config_check() and config_read_answer(), when
-// what they depend on is known.
-static int value_later(const char *word, void *field, char error[ERROR_MAX])
-{
-    (void)word;
-    (void)field;
-    (void)error;
-    return 0;
-}
-
 static const char *const configure_words[] = {"auto", "manual", NULL};
 static const char *const on_unknown_words[] = {"hold", "withdraw", NULL};
 static const char *const on_exit_words[] = {"withdraw", "keep", NULL};
@@ -100,13 +90,12 @@ const struct key service_timing_keys[] = {
 // NOLINTEND(bugprone-macro-parentheses)
 
 const struct key service_keys[] = {
-    {.name = "prefixes", .kind = KEY_CUSTOM, .offset = SERVICE(prefixes), .parse = value_prefix,
-     .list = true, .required = true},
-    {.name = "require", .kind = KEY_CUSTOM, .parse = value_later, .list = true},
-    {.name = "any", .kind = KEY_CUSTOM, .parse = value_later, .list = true},
+    {.name = "prefixes", .kind = KEY_ELSEWHERE, .list = true, .required = true}, // config_check()
+    {.name = "require", .kind = KEY_ELSEWHERE, .list = true},
+    {.name = "any", .kind = KEY_ELSEWHERE, .list = true},
     {.name = "any_min", .kind = KEY_UINT, .offset = SERVICE(any_min), .min = 1, .fallback = "1"},
-    {.name = "degrade", .kind = KEY_CUSTOM, .parse = value_later, .list = true},
-    {.name = "depends", .kind = KEY_CUSTOM, .parse = value_later, .list = true},
+    {.name = "degrade", .kind = KEY_ELSEWHERE, .list = true},
+    {.name = "depends", .kind = KEY_ELSEWHERE, .list = true},
     ATTRIBUTE_KEYS("", primary, NULL),
     ATTRIBUTE_KEYS("drain_", drain, "graceful-shutdown"), // RFC 8326
     KEY_END,
@@ -154,14 +143,14 @@ const struct key responder_keys[] = {
 
 // Parentheses around a piece of text would not compile.
 // NOLINTBEGIN(bugprone-macro-parentheses)
-#define RECORD_KEY(word) {.name = word, .kind = KEY_CUSTOM, .parse = value_later, .list = true}
+#define RECORD_KEY(word) {.name = word, .kind = KEY_ELSEWHERE, .list = true}
 #define RECORD_KEYS(type)                                                                          \
     RECORD_KEY(type), RECORD_KEY(type ".degraded"), RECORD_KEY(type ".drained"),                   \
         RECORD_KEY(type ".withdrawn")
 // NOLINTEND(bugprone-macro-parentheses)
 
 const struct key answer_keys[] = {
-    {.name = "service", .kind = KEY_CUSTOM, .parse = value_later},
+    {.name = "service", .kind = KEY_ELSEWHERE}, // and records: config_read_answer()
     {.name = "ttl", .kind = KEY_CUSTOM, .offset = offsetof(struct dns_answer_conf, ttl_s),
      .parse = value_ttl, .fallback = "30"},
     RECORD_KEYS("a"),

@@ -119,9 +119,7 @@ static void build(struct builder *builder)
 {
     struct config *config = builder->config;
     build_head(builder);
-    if (builder->defaults) {
-        section_check_defaults(builder, builder->defaults);
-    }
+    build_defaults(builder);
     for (size_t i = 0; i < config->probe_count; i++) {
         build_probe(builder, builder->probe_sections[i], &config->probes[i]);
     }

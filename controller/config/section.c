@@ -47,62 +47,57 @@ const struct section_kind *section_kind_of(const struct section *section)
     return kind;
 }
 
-// The entry's value; where its kind of section has it so, with {pop.id} and {pop.region} replaced,
-// into expanded. NULL after reporting why that can't be.
-static const char *entry_value(const struct builder *builder, const struct section *section,
-                               const struct entry *entry, char expanded[WORD_MAX],
-                               struct mistakes *mistakes)
+const char *section_value(const struct builder *builder, const struct section *section,
+                          const struct entry *entry, char expanded[WORD_MAX])
 {
     char error[ERROR_MAX];
     if (!section_kind_of(section)->expanded) {
         return entry->value;
     }
     if (expand(builder->config, entry->value, expanded, error) != 0) {
-        mistake_error(mistakes, entry->line, "`%s`: %s", entry->key, error);
+        mistake_error(builder->mistakes, entry->line, "`%s`: %s", entry->key, error);
         return NULL;
     }
     return expanded;
 }
 
 static void set_from_section(const struct builder *builder, const struct key *key,
-                             const struct section *section, void *fields, struct mistakes *mistakes,
-                             uint64_t *hash)
+                             const struct section *section, void *fields, uint64_t *hash)
 {
     size_t words = 0;
     char expanded[WORD_MAX];
-    assert(section);
     for (size_t i = 0; i < section->entry_count; i++) {
         const struct entry *entry = &section->entries[i];
         if (strcmp(entry->key, key->name) != 0) {
             continue;
         }
-        const char *value = entry_value(builder, section, entry, expanded, mistakes);
+        if (key->kind == KEY_ELSEWHERE) {
+            words += entry->value[0] != '\0';
+            continue;
+        }
+        const char *value = section_value(builder, section, entry, expanded);
         if (!value) {
             return;
         }
         *hash = section_hash(*hash, value);
-        words += set_value(key, value, entry->line, fields, mistakes);
+        words += set_value(key, value, entry->line, fields, builder->mistakes);
         if (!key->list) {
             return; // what follows is a duplicate, reported as such
         }
     }
     if (words == 0) {
-        mistake_error(mistakes, section_line(section, key->name), "`%s`: has no value", key->name);
+        mistake_error(builder->mistakes, section_line(section, key->name), "`%s`: has no value",
+                      key->name);
     }
 }
 
 uint64_t section_read_keys(const struct builder *builder, const struct section *section,
-                           const struct section *defaults, const struct key *table, void *fields,
-                           uint64_t hash)
+                           const struct key *table, void *fields, uint64_t hash)
 {
-    // Mistakes in [defaults] are reported once, by section_check_defaults().
-    struct mistakes unheard = {0};
     for (const struct key *key = table; key && key->name; key++) {
         hash = section_hash(hash, key->name);
         if (section_find(section, key->name)) {
-            set_from_section(builder, key, section, fields, builder->mistakes, &hash);
-        } else if (section_find(defaults, key->name)) {
-            set_from_section(builder, key, defaults, fields, &unheard, &hash);
+            set_from_section(builder, key, section, fields, &hash);
         } else if (key->fallback) {
             hash = section_hash(hash, key->fallback);
             set_value(key, key->fallback, section->line, fields, builder->mistakes);
@@ -111,7 +106,23 @@ uint64_t section_read_keys(const struct builder *builder, const struct section *
                           section->name[0] ? " " : "", section->name, key->name);
         }
     }
-    mistakes_drop(&unheard);
+    return hash;
+}
+
+uint64_t section_read_own_keys(const struct builder *builder, const struct section *section,
+                               const struct key *table, void *fields, uint64_t hash)
+{
+    for (const struct key *key = table; key->name; key++) {
+        const struct entry *entry = section_find(builder->defaults, key->name);
+        const char *inherited = entry ? entry->value : key->fallback;
+        assert(!key->list && !key->required);
+        hash = section_hash(hash, key->name);
+        if (section_find(section, key->name)) {
+            set_from_section(builder, key, section, fields, &hash);
+        } else if (inherited) {
+            hash = section_hash(hash, inherited);
+        }
+    }
     return hash;
 }
 
@@ -188,14 +199,4 @@ void section_check_entries(const struct builder *builder, const struct section *
                           key->name, first->line);
         }
     }
-}
-
-void section_check_defaults(const struct builder *builder, const struct section *section)
-{
-    const struct key *const tables[] = {probe_common_keys, service_timing_keys};
-    struct probe_conf probe = {0};
-    struct service_conf service = {0};
-    section_check_entries(builder, section, tables, 2);
-    section_read_keys(builder, section, NULL, probe_common_keys, &probe, HASH_START);
-    section_read_keys(builder, section, NULL, service_timing_keys, &service, HASH_START);
 }

@@ -42,17 +42,6 @@ int list_append(void *items, size_t *count, const void *item, size_t size, char 
     return 0;
 }
 
-int value_prefix(const char *word, void *field, char error[ERROR_MAX])
-{
-    struct service_conf *service = OWNER(field, struct service_conf, prefixes);
-    struct prefix prefix = {.length = 0};
-    if (prefix_parse(word, &prefix, error) != 0) {
-        return -1;
-    }
-    service->has_family[prefix.family] = true;
-    return list_append(&service->prefixes, &service->prefix_count, &prefix, sizeof prefix, error);
-}
-
 // IANA, "Border Gateway Protocol (BGP) Well-known Communities".
 static const struct {
     const char *name;

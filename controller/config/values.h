@@ -8,7 +8,6 @@
 
 #include "controller/config/config.h"
 
-int value_prefix(const char *word, void *field, char error[ERROR_MAX]);
 int value_community(const char *word, void *field, char error[ERROR_MAX]);
 int value_large_community(const char *word, void *field, char error[ERROR_MAX]);
 int value_ext_community(const char *word, void *field, char error[ERROR_MAX]);
