@@ -5,6 +5,7 @@
 #   make check      every test; CHECK_JOBS=N end-to-end tests at once
 #   make bench      speed and size, as ratios within one run
 #   make soak       the simulation, until stopped; SEED=N to begin elsewhere
+#   make mutants    promises broken on purpose: which test notices; MUTANTS="NAME ..." for some of them
 #   make lint       who may use whom, clang-format, clang-tidy, clang -Werror, man pages
 #   make install    PREFIX=/usr/local DESTDIR=
 #
@@ -132,7 +133,7 @@ packages-bench: packages-lab
 AGAIN = $(MAKE) --no-print-directory
 TIMED = @began=$$(date +%s); took() { echo "== $$1: $$(($$(date +%s) - began)) s"; }; $(AGAIN)
 
-.PHONY: demo check bench soak lint clean
+.PHONY: demo check bench soak mutants lint clean
 demo: packages-lab
 	@$(AGAIN) $(BUILD)/popgated $(BUILD)/popgate $(BUILD)/demo
 	@POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate $(BUILD)/demo $(if $(KEEP),--keep)
@@ -184,6 +185,9 @@ bench: packages-bench
 soak: packages-build
 	@$(AGAIN) $(BUILD)/sim
 	$(BUILD)/sim --forever --seed $(if $(SEED),$(SEED),1000000)
+
+mutants: packages-lab
+	@TESTS="$(UNIT)" tests/mutants/run $(MUTANTS)
 
 SOURCES = $(wildcard $(addsuffix /*.[ch],$(ROOMS)) tests/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 lint: packages-check
