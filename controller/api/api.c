@@ -204,18 +204,15 @@ static void render_status(struct api_ticket *ticket)
 static size_t service_named(struct api_ticket *ticket, const char *name)
 {
     const struct config *config = ticket->api->shell->core(ticket->api->arg)->config;
-    struct nearest nearest = {.wanted = name};
-    for (size_t i = 0; i < config->service_count; i++) {
-        if (strcmp(config->services[i].name, name) == 0) {
-            return i;
-        }
-        nearest_offer(&nearest, config->services[i].name);
+    size_t service = config_service(config, name);
+    if (service != SIZE_MAX) {
+        return service;
     }
     char message[ERROR_MAX];
+    const char *nearest = config_nearest_service(config, name);
     error_say(message,
-              nearest.best != NULL ? "no service `%.64s`; did you mean `%s`?"
-                                   : "no service `%.64s`",
-              name, nearest.best);
+              nearest != NULL ? "no service `%.64s`; did you mean `%s`?" : "no service `%.64s`",
+              name, nearest);
     api_answer(ticket, 404, message);
     return SIZE_MAX;
 }

@@ -150,24 +150,12 @@ static void read_fields(const json_t *root, struct api_change *change)
 
 // ---- services ----
 
-static size_t find_service(const struct config *config, const char *name)
-{
-    size_t index = 0;
-    while (index < config->service_count && strcmp(config->services[index].name, name) != 0) {
-        index++;
-    }
-    return index;
-}
-
 static unsigned unknown_service(const struct config *config, const char *name,
                                 char error[ERROR_MAX])
 {
-    struct nearest nearest = {.wanted = name};
-    for (size_t i = 0; i < config->service_count; i++) {
-        nearest_offer(&nearest, config->services[i].name);
-    }
-    return nearest.best != NULL
-               ? refuse(error, 404, "no service `%.64s`; did you mean `%s`?", name, nearest.best)
+    const char *nearest = config_nearest_service(config, name);
+    return nearest != NULL
+               ? refuse(error, 404, "no service `%.64s`; did you mean `%s`?", name, nearest)
                : refuse(error, 404, "no service `%.64s`", name);
 }
 
@@ -192,8 +180,8 @@ static unsigned named_services(const struct core *core, const json_t *array,
         if (name == NULL) {
             return refuse(error, 400, "`services` must be an array of names");
         }
-        size_t service = find_service(core->config, name);
-        if (service == core->config->service_count) {
+        size_t service = config_service(core->config, name);
+        if (service == SIZE_MAX) {
             return unknown_service(core->config, name, error);
         }
         const char *why = intent_hinders(&core->services[service].intent, request->change.verb);

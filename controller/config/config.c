@@ -1,6 +1,27 @@
 #include "controller/config/config.h"
 
+#include "base/keys.h"
+
 #include <stdlib.h>
+
+size_t config_probe(const struct config *config, const char *name)
+{
+    return names_find(&config->probe_names, name);
+}
+
+size_t config_service(const struct config *config, const char *name)
+{
+    return names_find(&config->service_names, name);
+}
+
+const char *config_nearest_service(const struct config *config, const char *name)
+{
+    struct nearest nearest = {.wanted = name};
+    for (size_t i = 0; i < config->service_count; i++) {
+        nearest_offer(&nearest, config->services[i].name);
+    }
+    return nearest.best;
+}
 
 void config_free_answer(struct dns_answer_conf *answer)
 {
@@ -9,6 +30,7 @@ void config_free_answer(struct dns_answer_conf *answer)
     }
     free((void *)answer->records);
 }
+
 static void free_attributes(struct attributes *attributes)
 {
     free(attributes->communities);
@@ -46,5 +68,7 @@ void config_free(struct config *config)
     free(config->probes);
     free(config->services);
     free(config->service_order);
+    names_clear(&config->probe_names);
+    names_clear(&config->service_names);
     free(config);
 }

@@ -2,6 +2,7 @@
 // config_load() (controller/config/load.h) checked, so that nobody needs to check it again.
 #pragma once
 
+#include "base/names.h"
 #include "controller/config/prefix.h"
 
 #include "dns/responder/zone.h"
@@ -100,7 +101,15 @@ struct config {
     struct service_conf *services; // in the file's order
     size_t service_count;
     size_t *service_order; // indices, every service after those it depends on
+    struct names probe_names, service_names;
 };
+
+// The probe's or service's index; SIZE_MAX: there is none of that name.
+size_t config_probe(const struct config *config, const char *name);
+size_t config_service(const struct config *config, const char *name);
+
+// The service whose name is nearest to one that there is not (base/keys.h); NULL: none is near.
+const char *config_nearest_service(const struct config *config, const char *name);
 
 void config_free(struct config *config);
 void config_free_answer(struct dns_answer_conf *answer); // what it points to

@@ -132,6 +132,23 @@ static void build(struct builder *builder)
     config_make_zone(builder);
 }
 
+static bool make_names(struct config *config)
+{
+    if (!names_reserve(&config->probe_names, config->probe_count) ||
+        !names_reserve(&config->service_names, config->service_count)) {
+        return false;
+    }
+    for (size_t i = 0; i < config->probe_count; i++) {
+        names_add(&config->probe_names, config->probes[i].name, i);
+    }
+    for (size_t i = 0; i < config->service_count; i++) {
+        names_add(&config->service_names, config->services[i].name, i);
+    }
+    names_sort(&config->probe_names);
+    names_sort(&config->service_names);
+    return true;
+}
+
 static void builder_clear(struct builder *builder)
 {
     free(builder->probe_sections);
@@ -148,9 +165,11 @@ static struct config *make_config(const char *text, struct mistakes *mistakes)
     struct document document;
     struct builder builder = {.config = calloc(1, sizeof *builder.config), .mistakes = mistakes};
     document_read(&document, text, mistakes);
-    if (builder.config && sort_sections(&builder, &document)) {
+    bool made = builder.config && sort_sections(&builder, &document);
+    if (made) {
         build(&builder);
-    } else {
+    }
+    if (!made || !make_names(builder.config)) {
         mistake_error(mistakes, 0, "out of memory");
     }
     builder_clear(&builder);

@@ -155,21 +155,17 @@ static void take_over(struct core *core, const struct core *old, uint64_t now_ns
 {
     for (size_t i = 0; i < core->config->probe_count; i++) {
         const struct probe_conf *probe = &core->config->probes[i];
-        for (size_t j = 0; j < old->config->probe_count; j++) {
-            const struct probe_conf *before = &old->config->probes[j];
-            if (strcmp(probe->name, before->name) == 0 &&
-                probe->fingerprint == before->fingerprint) {
-                core->healths[i] = old->healths[j];
-                core->probes[i] = old->probes[j];
-            }
+        size_t before = config_probe(old->config, probe->name);
+        if (before != SIZE_MAX && probe->fingerprint == old->config->probes[before].fingerprint) {
+            core->healths[i] = old->healths[before];
+            core->probes[i] = old->probes[before];
         }
     }
     for (size_t i = 0; i < core->config->service_count; i++) {
-        for (size_t j = 0; j < old->config->service_count; j++) {
-            if (strcmp(conf_of(core, i)->name, conf_of(old, j)->name) == 0) {
-                take_over_service(core, i, &old->services[j], now_ns);
-                announcer_take_over(core->announcer, i, old->announcer, j);
-            }
+        size_t before = config_service(old->config, conf_of(core, i)->name);
+        if (before != SIZE_MAX) {
+            take_over_service(core, i, &old->services[before], now_ns);
+            announcer_take_over(core->announcer, i, old->announcer, before);
         }
     }
     core->drifts = old->drifts;

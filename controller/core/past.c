@@ -37,11 +37,12 @@ static void find_intent(const struct past *past, const char *service, struct int
     }
 }
 
-static void recall(const struct boot_memory *memory, const char *service, uint64_t *recent)
+static void recall(const struct past *past, const struct config *config)
 {
-    for (size_t i = 0; i < memory->count; i++) {
-        if (strcmp(memory->entries[i].service, service) == 0) {
-            *recent = memory->entries[i].recent;
+    for (size_t i = 0; i < past->memory.count; i++) {
+        size_t service = config_service(config, past->memory.entries[i].service);
+        if (service != SIZE_MAX) {
+            past->recent[service] = past->memory.entries[i].recent;
         }
     }
 }
@@ -67,8 +68,8 @@ bool past_make(struct past *past, const struct config *config, struct events *ev
     }
     for (size_t i = 0; i < config->service_count; i++) {
         find_intent(past, config->services[i].name, &past->intents[i], now_ns / NS_PER_MS, wall_ms);
-        recall(&past->memory, config->services[i].name, &past->recent[i]);
     }
+    recall(past, config);
     return true;
 }
 

@@ -560,10 +560,7 @@ static void intents_from_ledger(struct daemon *daemon, const struct core *old)
 {
     for (size_t i = 0; i < daemon->config->service_count; i++) {
         const char *name = daemon->config->services[i].name;
-        bool known = false;
-        for (size_t j = 0; j < old->config->service_count; j++) {
-            known = known || strcmp(name, old->config->services[j].name) == 0;
-        }
+        bool known = config_service(old->config, name) != SIZE_MAX;
         const struct intent *kept = known ? NULL : changes_kept(daemon->changes, name);
         if (kept != NULL && kept->kind != INTENT_AUTO) {
             struct intent intent = *kept;

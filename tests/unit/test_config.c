@@ -610,6 +610,26 @@ static void every_circle_is_shown(void **state)
     assert_non_null(strstr(told, "circle: c -> d -> c"));
 }
 
+static void what_has_a_name_is_found_by_it(void **state)
+{
+    (void)state;
+    struct config *config =
+        parse_good(HEAD SERVICE "[probe a]\ntype = tcp\ntarget = 192.0.2.1:1\n"
+                                "[service later]\nprefixes = 10.9.0.0/16\nany = a p\n");
+    for (size_t i = 0; i < config->probe_count; i++) {
+        assert_int_equal(config_probe(config, config->probes[i].name), i);
+    }
+    for (size_t i = 0; i < config->service_count; i++) {
+        assert_int_equal(config_service(config, config->services[i].name), i);
+    }
+    assert_int_equal(config_probe(config, "later"), SIZE_MAX);
+    assert_int_equal(config_service(config, "a"), SIZE_MAX);
+    assert_int_equal(config_service(config, ""), SIZE_MAX);
+    assert_string_equal(config_nearest_service(config, "latr"), "later");
+    assert_null(config_nearest_service(config, "earlier"));
+    config_free(config);
+}
+
 static void services_are_ordered_after_what_they_depend_on(void **state)
 {
     (void)state;
@@ -1219,6 +1239,7 @@ int main(void)
         cmocka_unit_test(services_that_bird_would_confuse_are_refused),
         cmocka_unit_test(a_circle_of_services_is_shown),
         cmocka_unit_test(every_circle_is_shown),
+        cmocka_unit_test(what_has_a_name_is_found_by_it),
         cmocka_unit_test(services_are_ordered_after_what_they_depend_on),
         cmocka_unit_test(the_twin_has_the_primarys_attributes_and_its_own),
         cmocka_unit_test(drain_prepend_may_be_none),
