@@ -177,7 +177,7 @@ static enum MHD_Result send_answer(struct api_ticket *ticket)
 static struct status_view view_of(const struct api *api)
 {
     return (struct status_view){.core = api->shell->core(api->arg),
-                                .ledger_trouble = api->shell->ledger_trouble(api->arg),
+                                .own = api->shell->trouble(api->arg),
                                 .started_ns = api->started_ns,
                                 .now_ns = uv_hrtime(),
                                 .now_wall_ms = clock_wall_ms(),

@@ -10,7 +10,7 @@
 // rendering gets at most a fifth of the loop's time.
 #pragma once
 
-#include "controller/core/core.h"
+#include "controller/core/problems.h"
 #include "dns/responder/counters.h"
 
 #include <uv.h>
@@ -40,8 +40,8 @@ struct api_shell {
     void (*change)(void *arg, const struct api_change *change, struct api_ticket *ticket);
     // Reload the configuration; the same.
     void (*reload)(void *arg, struct api_ticket *ticket);
-    // What else status shows: trouble with the ledger (NULL or a sentence).
-    const char *(*ledger_trouble)(void *arg);
+    // What else is wrong.
+    struct own_trouble (*trouble)(void *arg);
     // What only the prober knows, and the responder's counters (struct status_view's), called with
     // the same arg; may be NULL.
     const struct status_prober *prober;

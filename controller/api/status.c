@@ -7,6 +7,7 @@
 #include "controller/daemon/identity.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define EVENTS_EXPLAIN 20 // of one service
@@ -89,8 +90,39 @@ static void include(struct json_writer *writer, const struct status_view *view)
     jw_close(writer, '}');
 }
 
+static void problems(struct json_writer *writer, const struct status_view *view, size_t service)
+{
+    const struct core *core = view->core;
+    struct problem *found = calloc(PROBLEMS_MAX, sizeof *found);
+    if (found == NULL) {
+        writer->failed = true;
+        return;
+    }
+    size_t count = problems_find(core, &view->own, service, now_ms_of(view), found, PROBLEMS_MAX);
+    jw_uint(writer, "problem_count", count);
+    jw_open(writer, "problems", '[');
+    for (size_t i = 0; i < count && i < PROBLEMS_MAX; i++) {
+        const struct problem *problem = &found[i];
+        jw_open(writer, NULL, '{');
+        jw_string(writer, "severity", severity_name(problem->severity));
+        jw_string(writer, "code", problem->code);
+        jw_string(writer, "service",
+                  problem->service != PROBLEM_OF_NONE
+                      ? core->config->services[problem->service].name
+                      : NULL);
+        if (problem->since_ms != 0) {
+            past(writer, view, "since", "age_ms", problem->since_ms);
+        }
+        jw_string(writer, "text", problem->text);
+        jw_string(writer, "advice", problem->advice[0] != '\0' ? problem->advice : NULL);
+        jw_close(writer, '}');
+    }
+    jw_close(writer, ']');
+    free(found);
+}
+
 // What both answers begin with.
-static void head(struct json_writer *writer, const struct status_view *view)
+static void head(struct json_writer *writer, const struct status_view *view, size_t service)
 {
     const struct config *config = view->core->config;
     jw_string(writer, "pop", config->pop.id);
@@ -101,9 +133,9 @@ static void head(struct json_writer *writer, const struct status_view *view)
     jw_bool(writer, "stopping", view->core->stopping);
     bird(writer, view);
     include(writer, view);
-    jw_string(writer, "ledger_trouble", view->ledger_trouble);
-    jw_string(writer, "prober_trouble",
-              view->prober != NULL ? view->prober->trouble(view->arg) : NULL);
+    jw_string(writer, "ledger_trouble", view->own.ledger);
+    jw_string(writer, "prober_trouble", view->own.prober);
+    problems(writer, view, service);
     jw_uint(writer, "drifts", view->core->drifts);
 }
 
@@ -303,24 +335,13 @@ static void protocols(struct json_writer *writer, const struct core *core, size_
     jw_close(writer, '}');
 }
 
-// Until a change of target has been seen through, what is not as meant yet is no trouble; from then
-// on what is seen counts, though its settled name may be a second away.
-static enum condition shown_condition(const struct core *core, size_t index,
-                                      const struct prefix_view *seen)
-{
-    const struct seen_prefix *prefix = &core->observed->prefixes[index];
-    bool news = prefix->condition == CONDITION_AS_MEANT && seen->condition != CONDITION_AS_MEANT;
-    return news && core->services[prefix->service].seen_through ? seen->condition
-                                                                : prefix->condition;
-}
-
 static void prefix_one(struct json_writer *writer, const struct core *core, size_t index,
                        const struct prefix_view *seen)
 {
     char text[PREFIX_TEXT_MAX];
     jw_open(writer, NULL, '{');
     jw_string(writer, "prefix", prefix_text(core->observed->prefixes[index].prefix, text));
-    jw_string(writer, "condition", condition_name(shown_condition(core, index, seen)));
+    jw_string(writer, "condition", condition_name(core_condition(core, index, seen)));
     jw_bool(writer, "announced", seen->announced >= core->config->bird.min_sessions);
     jw_uint(writer, "sessions", seen->announced);
     jw_uint(writer, "sessions_unknown", seen->unknown);
@@ -340,7 +361,7 @@ static void prefixes_where(struct json_writer *writer, const struct core *core, 
     enum target target = core->services[index].decision.target;
     for (size_t i = observed->first[index]; i < observed->first[index + 1] && *left > 0; i++) {
         struct prefix_view seen = observed_view(observed, i, target);
-        if ((shown_condition(core, i, &seen) != CONDITION_AS_MEANT) == odd) {
+        if ((core_condition(core, i, &seen) != CONDITION_AS_MEANT) == odd) {
             prefix_one(writer, core, i, &seen);
             (*left)--;
         }
@@ -356,7 +377,7 @@ static void prefixes(struct json_writer *writer, const struct core *core, size_t
     size_t most = 0;
     for (size_t i = observed->first[index]; i < observed->first[index + 1]; i++) {
         struct prefix_view seen = observed_view(observed, i, core->services[index].decision.target);
-        conditions[shown_condition(core, i, &seen)]++;
+        conditions[core_condition(core, i, &seen)]++;
         fewest = seen.announced < fewest ? seen.announced : fewest;
         most = seen.announced > most ? seen.announced : most;
     }
@@ -412,7 +433,7 @@ char *status_all(const struct status_view *view, bool full, size_t *length)
 {
     struct json_writer writer = {0};
     jw_open(&writer, NULL, '{');
-    head(&writer, view);
+    head(&writer, view, PROBLEM_OF_NONE);
     responder(&writer, view);
     jw_open(&writer, "services", '[');
     for (size_t i = 0; i < view->core->config->service_count; i++) {
@@ -530,7 +551,7 @@ char *status_service(const struct status_view *view, size_t service, size_t *len
     const char *name = core->config->services[service].name;
     struct json_writer writer = {0};
     jw_open(&writer, NULL, '{');
-    head(&writer, view);
+    head(&writer, view, service);
     service_one(&writer, view, "service", service, true);
     jw_open(&writer, "probes", '[');
     for (size_t i = 0; i < core->config->probe_count; i++) {

@@ -5,7 +5,7 @@
 // that is a moment old is no trouble yet); its numbers of sessions are what is seen now.
 #pragma once
 
-#include "controller/core/core.h"
+#include "controller/core/problems.h"
 #include "dns/responder/counters.h"
 
 #include <time.h>
@@ -15,8 +15,6 @@
 
 // What the prober knows beyond its verdicts.
 struct status_prober {
-    // Why no bad verdict counts at present; NULL: they do.
-    const char *(*trouble)(void *arg);
     // The state of a probe's crash watch in words.
     const char *(*watch)(void *arg, size_t probe, char out[WATCH_TEXT_MAX]);
     // When the certificate that the probe last saw ends to be valid; 0: there is none.
@@ -25,8 +23,8 @@ struct status_prober {
 
 struct status_view {
     const struct core *core;
-    const char *ledger_trouble; // NULL: none
-    uint64_t started_ns;        // of the daemon, monotonic
+    struct own_trouble own;
+    uint64_t started_ns; // of the daemon, monotonic
     uint64_t now_ns, now_wall_ms;
     const struct status_prober *prober; // NULL: nobody knows
     // What the responder has counted; NULL: nobody knows.

@@ -7,8 +7,6 @@
 
 enum check_result { CHECK_OK, CHECK_WARNING, CHECK_CRITICAL, CHECK_UNKNOWN };
 
-// status is the answer of /v1/status. CRITICAL: BIRD is out of reach, or a service is withdrawn
-// although nobody wants it so, or what BIRD does is not what it was told. WARNING: an operator
-// holds a service, it is not preferred, or something of our own needs a hand.
+// status is the answer of /v1/status; the worst of its problems is the result, and the text.
 #define CHECK_LINE_MAX 1024
 enum check_result check_status(const json_t *status, char line[CHECK_LINE_MAX]);

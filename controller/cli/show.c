@@ -181,76 +181,53 @@ static enum mood mood_of_word(const char *word)
     return MOOD_PLAIN;
 }
 
-// ---- what is wrong as a whole ----
+// ---- what is wrong ----
 
-__attribute__((format(printf, 2, 3))) static void warn(const struct show *show, const char *format,
-                                                       ...)
+// Everything is, if no names are given.
+static bool is_named(const char *name, char *const *only, size_t only_count)
+{
+    for (size_t i = 0; i < only_count; i++) {
+        if (strcmp(name, only[i]) == 0) {
+            return true;
+        }
+    }
+    return only_count == 0;
+}
+
+enum { PROBLEMS_SHOWN = 12 };
+
+static void problem_line(const struct show *show, const json_t *problem)
 {
     char text[TEXT_MAX];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    coloured(show, MOOD_BAD, "!", 1);
+    char age[AGE_TEXT_MAX] = "";
+    const char *advice = words(problem, "advice");
+    bool critical = strcmp(words(problem, "severity"), "critical") == 0;
+    bool aged = at(problem, "age_ms") != NULL;
+    snprintf(text, sizeof text, "%s%s%s%s%s%s", words(problem, "text"), aged ? " (for " : "",
+             aged ? show_age(number(problem, "age_ms"), age) : "", aged ? ")" : "",
+             advice[0] != '\0' ? "; " : "", advice);
+    coloured(show, critical ? MOOD_BAD : MOOD_WARN, "!", 1);
     fputc(' ', show->out);
     wrap(show, 2, text);
 }
 
-static void warn_link(const struct show *show, const json_t *link, const char *what)
+// Of the PoP as a whole, and of the services that are asked for.
+static void problem_lines(const struct show *show, const json_t *status, char *const *only,
+                          size_t only_count)
 {
-    char age[AGE_TEXT_MAX];
-    if (strcmp(words(link, "state"), "up") != 0) {
-        warn(show, "BIRD's socket (%s) is %s for %s: %s", what, words(link, "state"),
-             show_age(number(link, "age_ms"), age), words(link, "reason"));
+    size_t shown = 0;
+    size_t i;
+    json_t *problem;
+    json_array_foreach(at(status, "problems"), i, problem)
+    {
+        const char *service = words(problem, "service");
+        if ((service[0] == '\0' || is_named(service, only, only_count)) && shown < PROBLEMS_SHOWN) {
+            problem_line(show, problem);
+            shown++;
+        }
     }
-}
-
-static void warn_include(const struct show *show, const json_t *include)
-{
-    const char *state = words(include, "state");
-    if (strcmp(state, "refused") == 0) {
-        warn(show, "BIRD refused the include file: %s", words(include, "message"));
-    } else if (strcmp(state, "not-included") == 0) {
-        warn(show, "BIRD has not read popgate's file: put %s into bird.conf, then birdc configure",
-             words(include, "line"));
-    } else if (strcmp(state, "by-hand") == 0) {
-        warn(show, "the include file is new, and [bird] configure = manual: run birdc configure");
-    }
-    if (!yes(include, "saved")) {
-        warn(show, "the include file on disk is not up to date: %s",
-             words(include, "message")[0] != '\0' ? words(include, "message")
-                                                  : "it is being written, or can't be");
-    }
-}
-
-static void warnings(const struct show *show, const json_t *status)
-{
-    const json_t *bird = at(status, "bird");
-    if (words(status, "ledger_trouble")[0] != '\0') {
-        warn(show, "%s", words(status, "ledger_trouble"));
-    }
-    if (words(status, "prober_trouble")[0] != '\0') {
-        warn(show,
-             "popgated can't see (%s): what its probes say against a service does not count until "
-             "it can",
-             words(status, "prober_trouble"));
-    }
-    warn_link(show, at(bird, "link"), "commands");
-    warn_link(show, at(bird, "asking"), "questions");
-    if (yes(bird, "denied")) {
-        warn(show, "BIRD refuses our commands: is its socket restricted?");
-    }
-    if (yes(bird, "too_many_sessions")) {
-        warn(show, "more BGP sessions than popgate can watch: name those that count in [bird] "
-                   "sessions");
-    }
-    if (number(bird, "established") < number(bird, "min_sessions")) {
-        warn(show, "%" PRIu64 " BGP sessions are established, min_sessions is %" PRIu64,
-             number(bird, "established"), number(bird, "min_sessions"));
-    }
-    warn_include(show, at(status, "include"));
-    if (yes(status, "stopping")) {
-        warn(show, "popgated is stopping");
+    if (only_count == 0 && number(status, "problem_count") > shown) {
+        show_line(show->out, "! and %" PRIu64 " more", number(status, "problem_count") - shown);
     }
 }
 
@@ -481,16 +458,6 @@ static void service_row(const struct show *show, const json_t *status, const jso
     odd_prefixes(show, why, service);
 }
 
-static bool is_wanted(const json_t *service, char *const *only, size_t only_count)
-{
-    for (size_t i = 0; i < only_count; i++) {
-        if (strcmp(words(service, "name"), only[i]) == 0) {
-            return true;
-        }
-    }
-    return only_count == 0;
-}
-
 void show_status(const struct show *show, const json_t *status, char *const *only,
                  size_t only_count)
 {
@@ -499,7 +466,7 @@ void show_status(const struct show *show, const json_t *status, char *const *onl
     size_t i;
     json_t *service;
     heading(show, status);
-    warnings(show, status);
+    problem_lines(show, status, only, only_count);
     if (only_count == 0) {
         responder_lines(show, at(status, "responder"));
     }
@@ -511,7 +478,7 @@ void show_status(const struct show *show, const json_t *status, char *const *onl
                                                                                        : "");
     json_array_foreach(services, i, service)
     {
-        if (is_wanted(service, only, only_count)) {
+        if (is_named(words(service, "name"), only, only_count)) {
             service_row(show, status, service, width);
         }
     }
@@ -797,7 +764,7 @@ void show_explain(const struct show *show, const json_t *answer)
 {
     const json_t *service = at(answer, "service");
     char age[AGE_TEXT_MAX];
-    warnings(show, answer);
+    problem_lines(show, answer, NULL, 0);
     char text[TEXT_MAX];
     snprintf(text, sizeof text, "%s: %s for %s, %s: %s", words(service, "name"),
              words(service, "target"), show_age(number(service, "age_ms"), age),

@@ -80,8 +80,8 @@ void core_ask_guard(struct core *core, struct guard *guard, uint64_t now_ns)
 
 void core_file_saved(struct core *core, uint64_t version, const char *error, uint64_t now_ns)
 {
-    bool had_failed = core->include.failed;
-    include_saved(&core->include, version, error != NULL, ms_of(now_ns));
+    bool had_failed = core->include.trouble[0] != '\0';
+    include_saved(&core->include, version, error, ms_of(now_ns));
     if (error != NULL && !had_failed) {
         events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
                    "%s; until it is written, a restart of BIRD brings up what the old file says",
@@ -271,6 +271,14 @@ uint64_t core_next_ms(struct core *core)
         core->decided_ns = 0;
     }
     return core->next_ms;
+}
+
+enum condition core_condition(const struct core *core, size_t index, const struct prefix_view *seen)
+{
+    const struct seen_prefix *prefix = &core->observed->prefixes[index];
+    bool news = prefix->condition == CONDITION_AS_MEANT && seen->condition != CONDITION_AS_MEANT;
+    return news && core->services[prefix->service].seen_through ? seen->condition
+                                                                : prefix->condition;
 }
 
 bool core_probe_unsettled(const struct core *core, size_t probe)

@@ -140,5 +140,11 @@ const struct birdconf *core_file(const struct core *core);
 // decision it looks at every probe and service, which is of no concern to a withdrawal.
 uint64_t core_next_ms(struct core *core);
 
+// How a prefix stands, as people are told; seen is its view now. Until a change of target has been
+// seen through, what is not as meant yet is no trouble; from then on what is seen counts, though
+// its settled name may be a second away.
+enum condition core_condition(const struct core *core, size_t prefix,
+                              const struct prefix_view *seen);
+
 // The probe's health is unsettled: check at fast_interval.
 bool core_probe_unsettled(const struct core *core, size_t probe);

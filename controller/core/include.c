@@ -1,6 +1,7 @@
 #include "controller/core/include.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +70,7 @@ void include_take_over(struct include *include, const struct include *old)
     include->submitted = old->submitted;
     include->saved = old->saved;
     include->tried = old->tried;
-    include->failed = old->failed;
+    memcpy(include->trouble, old->trouble, sizeof include->trouble);
     include->retry_at_ms = old->retry_at_ms;
 }
 
@@ -154,12 +155,12 @@ bool include_submit(struct include *include, uint64_t now_ms)
     return true;
 }
 
-void include_saved(struct include *include, uint64_t version, bool failed, uint64_t now_ms)
+void include_saved(struct include *include, uint64_t version, const char *error, uint64_t now_ms)
 {
     assert(include->tried <= version && version <= include->submitted);
     include->tried = version;
-    include->failed = failed;
-    if (failed) {
+    snprintf(include->trouble, sizeof include->trouble, "%s", error != NULL ? error : "");
+    if (error != NULL) {
         include->retry_at_ms = now_ms + INCLUDE_RETRY_MS;
     } else {
         include->saved = version;
@@ -173,5 +174,5 @@ bool include_is_saved(const struct include *include)
 
 uint64_t include_next_ms(const struct include *include)
 {
-    return include->failed ? include->retry_at_ms : UINT64_MAX;
+    return include->trouble[0] != '\0' ? include->retry_at_ms : UINT64_MAX;
 }

@@ -24,9 +24,9 @@ struct include {
     bool next_was_former;        // both were one: what was on disk is of this configuration already
     struct include_slots *slots; // of each service
     uint64_t wanted, submitted, saved;
-    uint64_t tried;       // version of the last save that ended, well or not
-    bool failed;          // it did not end well
-    uint64_t retry_at_ms; // then; UINT64_MAX while it is tried
+    uint64_t tried;          // version of the last save that ended, well or not
+    char trouble[ERROR_MAX]; // why it failed; empty: it did not
+    uint64_t retry_at_ms;    // then; UINT64_MAX while it is tried
     // Slots of what is wanted that were withdrawn since the shell last looked. patch_count may be
     // larger than INCLUDE_PATCH_MAX: too many, it takes the whole file.
     size_t patch[INCLUDE_PATCH_MAX], patch_count;
@@ -63,8 +63,8 @@ size_t include_take_patch(struct include *include, size_t slots[INCLUDE_PATCH_MA
 // `submitted`, and counts as handed over.
 bool include_submit(struct include *include, uint64_t now_ms);
 
-// The save of that version ended; failed: it is tried again in a while.
-void include_saved(struct include *include, uint64_t version, bool failed, uint64_t now_ms);
+// The save of that version ended; error: why it failed, or NULL. It is tried again in a while.
+void include_saved(struct include *include, uint64_t version, const char *error, uint64_t now_ms);
 
 // What is on disk is what should be, as far as we know.
 bool include_is_saved(const struct include *include);

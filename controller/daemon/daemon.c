@@ -45,8 +45,10 @@ struct daemon {
     struct config *config;
     struct core *core;
     struct events events;
-    uint64_t logged;               // number of the last event logged
-    struct bird_session *links[2]; // by enum order_link
+    uint64_t logged;                // number of the last event logged
+    char reload_trouble[ERROR_MAX]; // why the last reload failed; empty: it did not
+    char told[PROBLEMS_LINE_MAX];   // to the service manager
+    struct bird_session *links[2];  // by enum order_link
     struct scheduler *scheduler;
     struct responder *responder;
     struct identity *identity;
@@ -70,6 +72,7 @@ static uint64_t now_ns(void)
 }
 
 static void reload(struct daemon *daemon);
+static void tell_manager(struct daemon *daemon);
 static void close_all(struct daemon *daemon);
 
 // ---- after each input: orders, files, log lines, timers ----
@@ -325,6 +328,7 @@ static void on_check(uv_timer_t *timer)
         core_file_foreign(daemon->core, now_ns());
         after_input(daemon);
     }
+    tell_manager(daemon);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -459,11 +463,6 @@ static void api_on_reload(void *arg, struct api_ticket *ticket)
     after_input(daemon);
 }
 
-static const char *prober_trouble(void *arg)
-{
-    return scheduler_trouble(((struct daemon *)arg)->scheduler);
-}
-
 static const char *prober_watch(void *arg, size_t probe, char out[WATCH_TEXT_MAX])
 {
     return scheduler_watch_text(((struct daemon *)arg)->scheduler, probe, out);
@@ -479,11 +478,27 @@ static time_t prober_not_after(void *arg, size_t probe)
     return scheduler_not_after(((struct daemon *)arg)->scheduler, probe);
 }
 
-static const struct status_prober prober = {prober_trouble, prober_watch, prober_not_after};
+static const struct status_prober prober = {prober_watch, prober_not_after};
 
-static const char *api_trouble(void *arg)
+static struct own_trouble own_trouble(void *arg)
 {
-    return changes_trouble(((struct daemon *)arg)->changes);
+    const struct daemon *daemon = arg;
+    return (struct own_trouble){.ledger = changes_trouble(daemon->changes),
+                                .prober = scheduler_trouble(daemon->scheduler),
+                                .reload = daemon->reload_trouble[0] != '\0' ? daemon->reload_trouble
+                                                                            : NULL};
+}
+
+// `systemctl status` has a line for it.
+static void tell_manager(struct daemon *daemon)
+{
+    char line[PROBLEMS_LINE_MAX];
+    const struct own_trouble own = own_trouble(daemon);
+    problems_line(daemon->core, &own, now_ns() / NS_PER_MS, line);
+    if (strcmp(line, daemon->told) != 0) {
+        snprintf(daemon->told, sizeof daemon->told, "%s", line);
+        sd_notifyf(0, "STATUS=%s", line);
+    }
 }
 
 // ---- reload ----
@@ -515,6 +530,7 @@ static void mention_more(struct report *report, const char *path)
 
 static void reload_failed(struct daemon *daemon, const char *why)
 {
+    error_say(daemon->reload_trouble, "reload of %s failed: %s", daemon->config_path, why);
     events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(),
                "reload of %s failed, nothing was changed: %s", daemon->config_path, why)
         ->warning = true;
@@ -639,6 +655,7 @@ static void reload(struct daemon *daemon)
     }
     struct core *old = daemon->core;
     struct config *old_config = daemon->config;
+    daemon->reload_trouble[0] = '\0';
     free(daemon->remembered);
     identity_free(daemon->identity);
     daemon->remembered = next.remembered;
@@ -811,7 +828,7 @@ static void replace_ledger(struct daemon *daemon, const char *text)
 static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ERROR_MAX])
 {
     static const struct api_shell shell = {api_core,    api_on_change, api_on_reload,
-                                           api_trouble, &prober,       api_totals};
+                                           own_trouble, &prober,       api_totals};
     const struct config *config = daemon->config;
     struct past past;
     // First: its socket tells whether another popgated runs already, which must be left alone.

@@ -73,14 +73,14 @@ static void shell_reload(void *arg, struct api_ticket *ticket)
     api_answer(ticket, 400, "popgate.conf:3: unknown key");
 }
 
-static const char *shell_trouble(void *arg)
+static struct own_trouble own_trouble(void *arg)
 {
     (void)arg;
-    return NULL;
+    return (struct own_trouble){.ledger = NULL};
 }
 
-static const struct api_shell shell = {shell_core,    shell_change, shell_reload,
-                                       shell_trouble, NULL,         NULL};
+static const struct api_shell shell = {shell_core,  shell_change, shell_reload,
+                                       own_trouble, NULL,         NULL};
 
 static int set_up(void **state)
 {

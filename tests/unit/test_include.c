@@ -46,10 +46,10 @@ static void begin_after_another(void)
     assert_true(include_init(&include, config, former, birdconf_render(config)));
 }
 
-static void save(bool failed)
+static void save(const char *error)
 {
     assert_true(include_submit(&include, now_ms));
-    include_saved(&include, include.submitted, failed, now_ms);
+    include_saved(&include, include.submitted, error, now_ms);
 }
 
 // The patch is of these protocols; "" none.
@@ -75,7 +75,7 @@ static void a_change_is_submitted_once_and_saved_when_the_disk_says_so(void **st
 {
     (void)state;
     begin();
-    save(false);
+    save(NULL);
     assert_true(include_is_saved(&include));
     assert_false(include_submit(&include, now_ms));
     include_set(&include, DNS, TARGET_ANNOUNCE);
@@ -83,7 +83,7 @@ static void a_change_is_submitted_once_and_saved_when_the_disk_says_so(void **st
     assert_true(include_submit(&include, now_ms));
     assert_false(include_submit(&include, now_ms));
     assert_false(include_is_saved(&include));
-    include_saved(&include, include.submitted, false, now_ms);
+    include_saved(&include, include.submitted, NULL, now_ms);
     assert_true(include_is_saved(&include));
 }
 
@@ -94,9 +94,9 @@ static void what_changes_while_a_save_is_under_way_is_another_one(void **state)
     assert_true(include_submit(&include, now_ms));
     uint64_t first = include.submitted;
     include_set(&include, DNS, TARGET_ANNOUNCE);
-    include_saved(&include, first, false, now_ms);
+    include_saved(&include, first, NULL, now_ms);
     assert_false(include_is_saved(&include));
-    save(false);
+    save(NULL);
     assert_true(include_is_saved(&include));
 }
 
@@ -106,7 +106,7 @@ static void setting_what_is_so_already_changes_nothing(void **state)
     begin();
     include_set(&include, DNS, TARGET_WITHDRAW);
     include_set(&include, WEB, TARGET_ANNOUNCE);
-    save(false);
+    save(NULL);
     include_set(&include, DNS, TARGET_WITHDRAW);
     include_set(&include, WEB, TARGET_ANNOUNCE);
     assert_false(include_submit(&include, now_ms));
@@ -173,10 +173,10 @@ static void the_former_file_is_kept_in_step_and_may_be_put_back(void **state)
     include_set(&include, WEB, TARGET_ANNOUNCE);
     assert_true(is_on(include.former, "popgate_web_v4"));
     assert_true(is_on(include.next, "popgate_web_v4"));
-    save(false);
+    save(NULL);
     include_put(&include, true);
     assert_ptr_equal(include_file(&include), include.next);
-    save(false);
+    save(NULL);
     include_set(&include, DNS, TARGET_ANNOUNCE);
     include_set(&include, WEB, TARGET_WITHDRAW);
     include_put(&include, false);
@@ -189,7 +189,7 @@ static void what_only_the_file_that_is_not_wanted_has_is_no_change(void **state)
 {
     (void)state;
     begin_after_another();
-    save(false);
+    save(NULL);
     include_set(&include, DNS, TARGET_ANNOUNCE);
     assert_false(include_submit(&include, now_ms));
     include_set(&include, DNS, TARGET_WITHDRAW);
@@ -221,7 +221,7 @@ static void a_failed_save_is_tried_again_after_a_while(void **state)
 {
     (void)state;
     begin();
-    save(true);
+    save("no space left");
     assert_false(include_is_saved(&include));
     assert_int_equal(include.tried, include.submitted);
     assert_true(include_next_ms(&include) == now_ms + INCLUDE_RETRY_MS);
@@ -231,9 +231,9 @@ static void a_failed_save_is_tried_again_after_a_while(void **state)
     assert_true(include_submit(&include, now_ms));
     assert_false(include_submit(&include, now_ms));
     assert_true(include_next_ms(&include) == UINT64_MAX);
-    assert_true(include.failed); // until it is known to be well
-    include_saved(&include, include.submitted, false, now_ms);
-    assert_false(include.failed);
+    assert_string_equal(include.trouble, "no space left"); // until it is known to be well
+    include_saved(&include, include.submitted, NULL, now_ms);
+    assert_string_equal(include.trouble, "");
     assert_true(include_is_saved(&include));
     assert_true(include_next_ms(&include) == UINT64_MAX);
 }
@@ -242,9 +242,9 @@ static void after_a_failed_save_a_change_does_not_wait(void **state)
 {
     (void)state;
     begin();
-    save(true);
+    save("no space left");
     include_set(&include, DNS, TARGET_ANNOUNCE);
-    save(false);
+    save(NULL);
     assert_true(include_is_saved(&include));
 }
 
@@ -252,10 +252,10 @@ static void what_somebody_else_wrote_over_is_written_again(void **state)
 {
     (void)state;
     begin();
-    save(false);
+    save(NULL);
     include_write_again(&include);
     assert_false(include_is_saved(&include));
-    save(false);
+    save(NULL);
 }
 
 static void a_reload_counts_on_from_the_save_under_way(void **state)
@@ -269,7 +269,7 @@ static void a_reload_counts_on_from_the_save_under_way(void **state)
     include_take_over(&include, &old);
     uint64_t under_way = old.submitted;
     include_clear(&old);
-    include_saved(&include, under_way, false, now_ms);
+    include_saved(&include, under_way, NULL, now_ms);
     assert_false(include_is_saved(&include));
     assert_true(include_submit(&include, now_ms));
     assert_true(include.submitted > under_way);

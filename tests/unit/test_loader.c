@@ -47,7 +47,7 @@ static bool step(void)
 static void save(void)
 {
     if (include_submit(&include, now_ms)) {
-        include_saved(&include, include.submitted, false, now_ms);
+        include_saved(&include, include.submitted, NULL, now_ms);
     }
     step();
 }

@@ -7,6 +7,7 @@
 
 static struct fixture *fixture;
 static const struct status_prober *prober; // of the view
+static struct own_trouble own;
 
 static int set_up(void **state)
 {
@@ -25,6 +26,7 @@ static int tear_down(void **state)
 {
     (void)state;
     prober = NULL;
+    own = (struct own_trouble){.ledger = NULL};
     fixture_free(fixture);
     return 0;
 }
@@ -35,6 +37,7 @@ static struct status_view view(void)
                                 .started_ns = FIXTURE_NOW_NS,
                                 .now_ns = FIXTURE_NOW_NS + UINT64_C(192000000000),
                                 .now_wall_ms = FIXTURE_WALL_MS,
+                                .own = own,
                                 .prober = prober};
 }
 
@@ -147,12 +150,6 @@ static void status_tells_the_pop_bird_services_and_probes(void **state)
     json_decref(json);
 }
 
-static const char *sick(void *arg)
-{
-    (void)arg;
-    return "connect over the loopback: no connection came about";
-}
-
 static const char *watched(void *arg, size_t probe, char out[WATCH_TEXT_MAX])
 {
     (void)arg;
@@ -166,17 +163,45 @@ static time_t certified(void *arg, size_t probe)
     return probe == 1 ? 1798848000 : 0;
 }
 
-static const struct status_prober sick_prober = {sick, watched, certified};
+static const struct status_prober all_knowing = {watched, certified};
+static const struct own_trouble sick = {.prober =
+                                            "connect over the loopback: no connection came about"};
 
 static void status_tells_what_only_the_prober_knows(void **state)
 {
     (void)state;
-    prober = &sick_prober;
+    prober = &all_knowing;
+    own = sick;
     json_t *json = status();
     says(json, "prober_trouble", "connect over the loopback: no connection came about");
     says(json, "probes.0.watch", "watch of 0");
     assert_true(json_is_null(at(json, "probes.0.not_after")));
     says(json, "probes.1.not_after", "2027-01-02T00:00:00.000Z");
+    json_decref(json);
+}
+
+static void status_lists_what_is_wrong_the_worst_first(void **state)
+{
+    (void)state;
+    target_is(0, TARGET_DEPREFERENCE, CAUSE_DEGRADED, "");
+    target_is(1, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "refused");
+    fixture->core->loader.state = LOAD_NOT_INCLUDED;
+    json_t *json = status();
+    counts(json, "problem_count", 3);
+    says(json, "problems.0.severity", "critical");
+    says(json, "problems.0.code", "withdrawn");
+    says(json, "problems.0.service", "token");
+    says(json, "problems.0.text", "token is withdrawn: probe web is down: refused");
+    counts(json, "problems.0.age_ms", 192000);
+    assert_true(json_is_null(at(json, "problems.0.advice")));
+    says(json, "problems.1.severity", "warning");
+    says(json, "problems.1.text", "BIRD has not read popgate's file");
+    assert_true(json_is_null(at(json, "problems.1.service")));
+    says(json, "problems.2.service", "dns");
+    json_decref(json);
+    struct status_view now = view();
+    json = parsed(status_service(&now, 0, NULL));
+    counts(json, "problem_count", 2); // its own, and the PoP's
     json_decref(json);
 }
 
@@ -456,6 +481,32 @@ static void status_shows_target_seen_since_and_why(void **state)
     free(text);
 }
 
+static void problems_stand_above_the_services_with_what_to_do(void **state)
+{
+    (void)state;
+    target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "refused");
+    target_is(1, TARGET_DEPREFERENCE, CAUSE_DEGRADED, "");
+    own.prober = "loopback";
+    char *text = text_of(everything, status(), 200, false);
+    assert_non_null(strstr(text, "! dns is withdrawn: probe dns-udp is down: refused (for 3m12s)\n"
+                                 "! popgated can't see (loopback); what its probes say against a "
+                                 "service does not count until it can\n"
+                                 "! token is depreferenced"));
+    free(text);
+    static char *const only[] = {"token"};
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    struct show show = {.out = out, .width = 200};
+    json_t *json = status();
+    show_status(&show, json, only, 1);
+    json_decref(json);
+    fclose(out);
+    assert_null(strstr(text, "! dns"));
+    assert_non_null(strstr(text, "! popgated can't see"));
+    assert_non_null(strstr(text, "! token is depreferenced"));
+    free(text);
+}
+
 static void ages_read_as_people_say_them(void **state)
 {
     (void)state;
@@ -633,6 +684,16 @@ static void check_warns_while_a_service_is_held_by_a_probe_that_cannot_look(void
     json_decref(json);
 }
 
+static void check_does_not_know_when_the_answer_does_not_say(void **state)
+{
+    (void)state;
+    char line[CHECK_LINE_MAX];
+    json_t *json = json_object();
+    assert_int_equal(check_status(json, line), CHECK_UNKNOWN);
+    assert_non_null(strstr(line, "POPGATE UNKNOWN - popgated does not say what is wrong | "));
+    json_decref(json);
+}
+
 static void a_prober_that_cannot_see_has_a_line_of_its_own(void **state)
 {
     (void)state;
@@ -640,13 +701,13 @@ static void a_prober_that_cannot_see_has_a_line_of_its_own(void **state)
     char *text = text_of(everything, status(), 200, false);
     assert_null(strstr(text, "can't see"));
     free(text);
-    prober = &sick_prober;
+    own = sick;
     text = text_of(everything, status(), 200, false);
     assert_non_null(strstr(text, "! popgated can't see (connect over the loopback: no connection"));
     free(text);
     all_well();
     assert_int_equal(check(line), CHECK_WARNING);
-    assert_non_null(strstr(line, "WARNING - popgated can't see: connect over the loopback"));
+    assert_non_null(strstr(line, "WARNING - popgated can't see (connect over the loopback"));
 }
 
 #define WITH_CORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -658,6 +719,9 @@ int main(void)
         WITH_CORE(status_tells_what_only_the_prober_knows),
         WITH_CORE(a_prober_that_cannot_see_has_a_line_of_its_own),
         WITH_CORE(check_warns_while_a_service_is_held_by_a_probe_that_cannot_look),
+        WITH_CORE(status_lists_what_is_wrong_the_worst_first),
+        WITH_CORE(problems_stand_above_the_services_with_what_to_do),
+        WITH_CORE(check_does_not_know_when_the_answer_does_not_say),
         WITH_CORE(nothing_is_called_seen_while_bird_is_out_of_sight),
         WITH_CORE(a_prefix_is_announced_on_as_many_sessions_as_are_needed_or_it_is_not),
         WITH_CORE(an_intent_tells_who_why_and_how_long),

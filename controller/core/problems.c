@@ -1,0 +1,261 @@
+#include "controller/core/problems.h"
+
+#include "controller/core/explain.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *severity_name(enum severity severity)
+{
+    static const char *const names[] = {"warning", "critical"};
+    return names[severity];
+}
+
+// One look over everything for the problems of one severity, so that the worst come first without
+// sorting.
+struct search {
+    const struct core *core;
+    const struct own_trouble *own;
+    uint64_t now_ms;
+    enum severity severity;
+    size_t service; // being looked at
+    struct problem *out;
+    size_t max, count;
+};
+
+static bool has_room(const struct search *search)
+{
+    return search->count < search->max;
+}
+
+__attribute__((format(printf, 6, 7))) static void found(struct search *search,
+                                                        enum severity severity, const char *code,
+                                                        uint64_t since_ms, const char *advice,
+                                                        const char *format, ...)
+{
+    if (severity != search->severity) {
+        return;
+    }
+    if (has_room(search)) {
+        struct problem *problem = &search->out[search->count];
+        *problem = (struct problem){
+            .severity = severity, .code = code, .service = search->service, .since_ms = since_ms};
+        va_list args;
+        va_start(args, format);
+        vsnprintf(problem->text, sizeof problem->text, format, args);
+        va_end(args);
+        snprintf(problem->advice, sizeof problem->advice, "%s", advice);
+    }
+    search->count++;
+}
+
+// ---- of the PoP as a whole ----
+
+static void look_at_links(struct search *search)
+{
+    static const char *const states[] = {
+        [BIRD_LINK_DOWN] = "down", [BIRD_LINK_UP] = "up", [BIRD_LINK_SILENT] = "silent"};
+    const struct core_link *act = &search->core->links[ORDER_LINK_ACT];
+    const struct core_link *ask = &search->core->links[ORDER_LINK_ASK];
+    if (act->state != BIRD_LINK_UP) {
+        found(search, SEVERITY_CRITICAL, "bird", act->since_ns / NS_PER_MS, "", "BIRD is %s: %s",
+              states[act->state], act->reason[0] != '\0' ? act->reason : "not connected yet");
+    } else if (ask->state != BIRD_LINK_UP) {
+        found(search, SEVERITY_WARNING, "bird-asking", ask->since_ns / NS_PER_MS,
+              "what it announces is not seen meanwhile", "BIRD answers no questions (%s): %s",
+              states[ask->state], ask->reason[0] != '\0' ? ask->reason : "not connected yet");
+    }
+    if (search->core->denied) {
+        found(search, SEVERITY_CRITICAL, "bird-denied", 0, "is its socket restricted?",
+              "BIRD refuses our commands");
+    }
+}
+
+static void look_at_sessions(struct search *search)
+{
+    size_t established = observed_established(search->core->observed);
+    uint64_t wanted = search->core->config->bird.min_sessions;
+    if (established < wanted) {
+        found(search, SEVERITY_CRITICAL, "sessions", 0, "",
+              "%zu BGP session%s established, min_sessions is %" PRIu64, established,
+              established == 1 ? " is" : "s are", wanted);
+    }
+    if (search->core->observed->too_many_sessions) {
+        found(search, SEVERITY_WARNING, "sessions-too-many", 0,
+              "name those that count in [bird] sessions",
+              "more BGP sessions than popgate can watch");
+    }
+}
+
+static void look_at_include(struct search *search)
+{
+    const struct loader *loader = &search->core->loader;
+    char line[PATH_LEN_MAX + 96];
+    if (loader->state == LOAD_REFUSED) {
+        found(search, SEVERITY_WARNING, "include-refused", 0, "the former one stays loaded",
+              "BIRD refused the include file: %s", loader->message);
+    } else if (loader->state == LOAD_NOT_INCLUDED) {
+        snprintf(line, sizeof line,
+                 "put include \"%s/bird*.conf\"; into bird.conf, then birdc configure",
+                 search->core->config->pop.runtime_dir);
+        found(search, SEVERITY_WARNING, "include-not-read", 0, line,
+              "BIRD has not read popgate's file");
+    } else if (loader->state == LOAD_BY_HAND) {
+        found(search, SEVERITY_WARNING, "include-by-hand", 0, "run birdc configure",
+              "the include file is new, and [bird] configure = manual");
+    }
+    if (search->core->include.trouble[0] != '\0') {
+        found(search, SEVERITY_WARNING, "include-not-saved", 0,
+              "until it is written, a restart of BIRD brings up what the old file says", "%s",
+              search->core->include.trouble);
+    }
+}
+
+static void look_at_ourselves(struct search *search)
+{
+    const struct own_trouble *own = search->own;
+    if (own->ledger != NULL) {
+        found(search, SEVERITY_WARNING, "ledger", 0, "", "%s", own->ledger);
+    }
+    if (own->prober != NULL) {
+        found(search, SEVERITY_WARNING, "prober", 0,
+              "what its probes say against a service does not count until it can",
+              "popgated can't see (%s)", own->prober);
+    }
+    if (own->reload != NULL) {
+        found(search, SEVERITY_WARNING, "reload", 0, "the configuration before is in force", "%s",
+              own->reload);
+    }
+    if (search->core->stopping) {
+        found(search, SEVERITY_WARNING, "stopping", 0, "", "popgated is stopping");
+    }
+}
+
+// ---- of a service ----
+
+// With why the target is what it is; that takes time to say, so only if anybody is to read it.
+static void found_why(struct search *search, enum severity severity, const char *code,
+                      uint64_t since_ms, const char *is)
+{
+    char why[EVENT_TEXT_MAX] = "";
+    if (severity == search->severity && has_room(search)) {
+        explain_service(search->core, search->service, search->now_ms, why, sizeof why);
+    }
+    found(search, severity, code, since_ms, "", "%s%s: %s",
+          search->core->config->services[search->service].name, is, why);
+}
+
+static void look_at_target(struct search *search)
+{
+    const struct core *core = search->core;
+    const struct core_service *service = &core->services[search->service];
+    const struct intent *intent = &service->intent;
+    uint64_t since_ms = service->decision.since_ms;
+    if (intent->kind != INTENT_AUTO) {
+        found(search, SEVERITY_WARNING, "intent", intent->since_ms, "", "%s: intent %s by %s: %s",
+              core->config->services[search->service].name, intent_name(intent->kind), intent->by,
+              intent->reason);
+    } else if (service->decision.target == TARGET_WITHDRAW) {
+        found_why(search, SEVERITY_CRITICAL, "withdrawn", since_ms, " is withdrawn");
+    } else if (service->decision.target == TARGET_DEPREFERENCE) {
+        found_why(search, SEVERITY_WARNING, "depreferenced", since_ms, " is depreferenced");
+    } else if (core->gates[search->service].held_by != GATE_NOBODY) {
+        found_why(search, SEVERITY_WARNING, "held", 0, "");
+    }
+}
+
+static void look_at_prefixes(struct search *search)
+{
+    static const struct {
+        enum condition condition;
+        const char *code, *advice;
+    } bad[] = {
+        {CONDITION_LEAK, "leak",
+         "another protocol exports it although it is to be withdrawn: mend the export filter"},
+        {CONDITION_HIDDEN, "hidden",
+         "BIRD exports another route, or none: does the session's export filter accept `proto ~ "
+         "\"popgate_*\"`?"},
+        {CONDITION_SHORT, "short", "announced on fewer sessions than min_sessions"},
+        {CONDITION_LATE, "late", "BIRD still exports what the target is not"},
+    };
+    const struct core *core = search->core;
+    const struct observed *observed = core->observed;
+    enum target target = core->services[search->service].decision.target;
+    size_t counts[CONDITION_LATE + 1] = {0};
+    for (size_t i = observed->first[search->service]; i < observed->first[search->service + 1];
+         i++) {
+        struct prefix_view seen = observed_view(observed, i, target);
+        counts[core_condition(core, i, &seen)]++;
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        size_t count = counts[bad[i].condition];
+        if (count > 0) {
+            found(search, SEVERITY_CRITICAL, bad[i].code, 0, bad[i].advice, "%s: %zu prefix%s %s",
+                  core->config->services[search->service].name, count,
+                  count == 1 ? " is" : "es are", condition_name(bad[i].condition));
+        }
+    }
+}
+
+static void look_at_service(struct search *search, size_t service)
+{
+    search->service = service;
+    look_at_target(search);
+    if (search->severity == SEVERITY_CRITICAL) {
+        look_at_prefixes(search);
+    }
+}
+
+static void look(struct search *search, size_t service)
+{
+    search->service = PROBLEM_OF_NONE;
+    look_at_links(search);
+    look_at_sessions(search);
+    look_at_include(search);
+    look_at_ourselves(search);
+    if (service != PROBLEM_OF_NONE) {
+        look_at_service(search, service);
+        return;
+    }
+    for (size_t i = 0; i < search->core->config->service_count; i++) {
+        look_at_service(search, i);
+    }
+}
+
+size_t problems_find(const struct core *core, const struct own_trouble *own, size_t service,
+                     uint64_t now_ms, struct problem out[], size_t max)
+{
+    struct search search = {.core = core, .own = own, .now_ms = now_ms, .out = out, .max = max};
+    search.severity = SEVERITY_CRITICAL;
+    look(&search, service);
+    search.severity = SEVERITY_WARNING;
+    look(&search, service);
+    return search.count;
+}
+
+void problems_line(const struct core *core, const struct own_trouble *own, uint64_t now_ms,
+                   char out[PROBLEMS_LINE_MAX])
+{
+    struct problem worst;
+    char text[PROBLEM_TEXT_MAX + 64];
+    size_t count = problems_find(core, own, PROBLEM_OF_NONE, now_ms, &worst, 1);
+    size_t announced = 0;
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        announced += core->services[i].decision.target == TARGET_ANNOUNCE;
+    }
+    if (count == 0) {
+        snprintf(text, sizeof text, "%zu of %zu services announced", announced,
+                 core->config->service_count);
+    } else if (count == 1) {
+        snprintf(text, sizeof text, "%s: %s", severity_name(worst.severity), worst.text);
+    } else {
+        snprintf(text, sizeof text, "%s: %s (and %zu more)", severity_name(worst.severity),
+                 worst.text, count - 1);
+    }
+    text_printable(out, PROBLEMS_LINE_MAX, text, false);
+}

@@ -1,0 +1,261 @@
+// What is wrong: each state of things and what is said of it, how bad, and in which order.
+#include "controller/core/problems.h"
+
+#include "tests/unit/core_fixture.h"
+
+enum { DNS, TOKEN };
+
+static struct fixture *fixture;
+static struct core *core;
+static struct own_trouble own;
+static struct problem found[PROBLEMS_MAX];
+
+// All is well: BIRD answers, both services are announced and seen to be.
+static int set_up(void **state)
+{
+    (void)state;
+    static const char *const sessions[] = {"up1", "up2"};
+    fixture = fixture_new("", FIXTURE_SERVICES);
+    core = fixture->core;
+    own = (struct own_trouble){.ledger = NULL};
+    fixture_sessions(fixture, sessions, 2);
+    core->loader.state = LOAD_LOADED;
+    for (size_t i = 0; i < 2; i++) {
+        core->links[i] = (struct core_link){.state = BIRD_LINK_UP};
+        core->healths[i].settled = HEALTH_UP;
+        core->probes[i].last = (struct verdict){.kind = VERDICT_PASS, .at_ns = FIXTURE_NOW_NS};
+        core->gates[i] = (struct gate){.state = GATE_OPEN,
+                                       .probe = GATE_NOBODY,
+                                       .service = GATE_NOBODY,
+                                       .held_by = GATE_NOBODY};
+        core->services[i].decision.target = TARGET_ANNOUNCE;
+        core->services[i].decision.cause = CAUSE_HEALTHY;
+    }
+    for (size_t i = 0; i < core->observed->prefix_count; i++) {
+        core->observed->prefixes[i].condition = CONDITION_AS_MEANT;
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fixture_free(fixture);
+    return 0;
+}
+
+static size_t look(size_t service)
+{
+    return problems_find(core, &own, service, FIXTURE_NOW_NS / 1000000, found, PROBLEMS_MAX);
+}
+
+// The problems are these, by their codes, a critical one with a '!'.
+static void expect(const char *codes)
+{
+    char got[512] = "";
+    size_t count = look(PROBLEM_OF_NONE);
+    for (size_t i = 0; i < count; i++) {
+        size_t used = strlen(got);
+        snprintf(got + used, sizeof got - used, "%s%s%s", i > 0 ? " " : "", found[i].code,
+                 found[i].severity == SEVERITY_CRITICAL ? "!" : "");
+    }
+    assert_string_equal(got, codes);
+}
+
+static void when_all_is_well_there_is_no_problem(void **state)
+{
+    (void)state;
+    expect("");
+}
+
+static void bird_out_of_reach_is_critical(void **state)
+{
+    (void)state;
+    struct core_link *act = &core->links[ORDER_LINK_ACT];
+    act->state = BIRD_LINK_SILENT;
+    act->since_ns = UINT64_C(42000000);
+    strcpy(act->reason, "BIRD has said nothing");
+    expect("bird!");
+    assert_string_equal(found[0].text, "BIRD is silent: BIRD has said nothing");
+    assert_int_equal(found[0].since_ms, 42);
+    assert_true(found[0].service == PROBLEM_OF_NONE);
+    core->links[ORDER_LINK_ASK].state = BIRD_LINK_DOWN; // that is no second problem
+    expect("bird!");
+}
+
+static void a_bird_that_does_what_it_is_told_but_answers_no_questions_is_a_warning(void **state)
+{
+    (void)state;
+    core->links[ORDER_LINK_ASK].state = BIRD_LINK_SILENT;
+    expect("bird-asking");
+}
+
+static void a_bird_that_refuses_is_critical(void **state)
+{
+    (void)state;
+    core->denied = true;
+    expect("bird-denied!");
+}
+
+static void too_few_sessions_are_critical_and_too_many_a_warning(void **state)
+{
+    (void)state;
+    core->observed->too_many_sessions = true;
+    expect("sessions-too-many");
+    fixture->config->bird.min_sessions = 3;
+    expect("sessions! sessions-too-many");
+    assert_string_equal(found[0].text, "2 BGP sessions are established, min_sessions is 3");
+}
+
+static void an_include_file_that_is_not_loaded_is_a_warning_with_what_to_do(void **state)
+{
+    (void)state;
+    core->loader.state = LOAD_REFUSED;
+    strcpy(core->loader.message, "bird.conf:3 syntax error");
+    expect("include-refused");
+    assert_string_equal(found[0].text, "BIRD refused the include file: bird.conf:3 syntax error");
+    core->loader.state = LOAD_NOT_INCLUDED;
+    expect("include-not-read");
+    assert_string_equal(
+        found[0].advice,
+        "put include \"/run/popgate/bird*.conf\"; into bird.conf, then birdc configure");
+    core->loader.state = LOAD_BY_HAND;
+    expect("include-by-hand");
+    core->loader.state = LOAD_CONFIGURING;
+    expect("");
+}
+
+static void what_is_being_written_is_no_problem_but_what_can_t_be_is(void **state)
+{
+    (void)state;
+    assert_true(include_submit(&core->include, 0));
+    expect("");
+    core_file_saved(core, core->include.submitted, "can't write bird.conf: No space left",
+                    FIXTURE_NOW_NS);
+    expect("include-not-saved");
+    assert_string_equal(found[0].text, "can't write bird.conf: No space left");
+}
+
+static void trouble_of_the_shell_s_own_is_a_warning(void **state)
+{
+    (void)state;
+    own.prober = "connect over the loopback";
+    expect("prober");
+    own.ledger = "can't save the ledger";
+    own.reload = "reload failed";
+    core->stopping = true;
+    expect("ledger prober reload stopping");
+    assert_string_equal(found[0].text, "can't save the ledger");
+    assert_string_equal(found[2].text, "reload failed");
+}
+
+static void a_withdrawn_service_is_critical_unless_somebody_wants_it_so(void **state)
+{
+    (void)state;
+    core->services[TOKEN].decision.target = TARGET_WITHDRAW;
+    core->services[TOKEN].decision.since_ms = 7;
+    expect("withdrawn!");
+    assert_string_equal(found[0].text, "token is withdrawn: all probes pass");
+    assert_int_equal(found[0].service, TOKEN);
+    assert_int_equal(found[0].since_ms, 7);
+    core->services[TOKEN].intent =
+        (struct intent){.kind = INTENT_DRAIN, .by = "alice (1000)", .reason = "upgrade"};
+    expect("intent");
+    assert_string_equal(found[0].text, "token: intent drain by alice (1000): upgrade");
+}
+
+static void a_service_that_is_depreferenced_or_held_is_a_warning(void **state)
+{
+    (void)state;
+    core->services[DNS].decision.target = TARGET_DEPREFERENCE;
+    core->gates[TOKEN].held_by = 0;
+    expect("depreferenced held");
+    assert_int_equal(found[1].service, TOKEN);
+}
+
+static void every_condition_that_is_not_as_meant_is_critical_and_counted(void **state)
+{
+    (void)state;
+    core->observed->prefixes[0].condition = CONDITION_HIDDEN;
+    core->observed->prefixes[1].condition = CONDITION_HIDDEN;
+    core->observed->prefixes[2].condition = CONDITION_LEAK;
+    expect("hidden! leak!");
+    assert_string_equal(found[0].text, "dns: 2 prefixes are hidden");
+    assert_string_equal(found[1].text, "token: 1 prefix is leak");
+    core->observed->prefixes[0].condition = CONDITION_SHORT;
+    core->observed->prefixes[1].condition = CONDITION_LATE;
+    core->observed->prefixes[2].condition = CONDITION_UNKNOWN; // not looked up yet: no problem
+    expect("short! late!");
+}
+
+static void the_worst_come_first_whatever_they_are_about(void **state)
+{
+    (void)state;
+    own.ledger = "ledger";
+    core->services[DNS].decision.target = TARGET_DEPREFERENCE;
+    core->services[TOKEN].decision.target = TARGET_WITHDRAW;
+    core->links[ORDER_LINK_ACT].state = BIRD_LINK_DOWN;
+    expect("bird! withdrawn! ledger depreferenced");
+}
+
+static void of_one_service_there_are_its_own_and_the_whole_s(void **state)
+{
+    (void)state;
+    own.ledger = "ledger";
+    core->services[DNS].decision.target = TARGET_DEPREFERENCE;
+    core->services[TOKEN].decision.target = TARGET_WITHDRAW;
+    assert_int_equal(look(DNS), 2);
+    assert_string_equal(found[0].code, "ledger");
+    assert_string_equal(found[1].code, "depreferenced");
+}
+
+static void more_than_there_is_room_for_are_counted(void **state)
+{
+    (void)state;
+    core->services[DNS].decision.target = TARGET_WITHDRAW;
+    core->services[TOKEN].decision.target = TARGET_WITHDRAW;
+    own.ledger = "ledger";
+    found[1].code = "untouched";
+    assert_int_equal(problems_find(core, &own, PROBLEM_OF_NONE, 0, found, 1), 3);
+    assert_int_equal(found[0].service, DNS);
+    assert_string_equal(found[1].code, "untouched");
+    assert_int_equal(problems_find(core, &own, PROBLEM_OF_NONE, 0, NULL, 0), 3);
+}
+
+static void one_line_says_the_worst_or_that_all_is_announced(void **state)
+{
+    (void)state;
+    char line[PROBLEMS_LINE_MAX];
+    problems_line(core, &own, 0, line);
+    assert_string_equal(line, "2 of 2 services announced");
+    own.ledger = "can't save:\nno space";
+    problems_line(core, &own, 0, line);
+    assert_string_equal(line, "warning: can't save:\\nno space");
+    core->services[TOKEN].decision.target = TARGET_WITHDRAW;
+    problems_line(core, &own, 0, line);
+    assert_string_equal(line, "critical: token is withdrawn: all probes pass (and 1 more)");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(when_all_is_well_there_is_no_problem),
+        TEST(bird_out_of_reach_is_critical),
+        TEST(a_bird_that_does_what_it_is_told_but_answers_no_questions_is_a_warning),
+        TEST(a_bird_that_refuses_is_critical),
+        TEST(too_few_sessions_are_critical_and_too_many_a_warning),
+        TEST(an_include_file_that_is_not_loaded_is_a_warning_with_what_to_do),
+        TEST(what_is_being_written_is_no_problem_but_what_can_t_be_is),
+        TEST(trouble_of_the_shell_s_own_is_a_warning),
+        TEST(a_withdrawn_service_is_critical_unless_somebody_wants_it_so),
+        TEST(a_service_that_is_depreferenced_or_held_is_a_warning),
+        TEST(every_condition_that_is_not_as_meant_is_critical_and_counted),
+        TEST(the_worst_come_first_whatever_they_are_about),
+        TEST(of_one_service_there_are_its_own_and_the_whole_s),
+        TEST(more_than_there_is_room_for_are_counted),
+        TEST(one_line_says_the_worst_or_that_all_is_announced),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
