@@ -31,7 +31,6 @@
 #define SWEEP_MS          1000
 #define ACCEPTS_AT_ONCE   16
 #define CONNECTION_MEMORY ((size_t)16 << 10)
-#define STOPPING          "popgated is stopping"
 #define RENDER_SHARE      4 // pauses last so many times as long as the rendering before
 
 // Who is at the other end. Each kind has connections of its own, so that none starves another.
@@ -143,16 +142,38 @@ static void take_answer(struct api_ticket *ticket, unsigned status, char *text, 
     }
 }
 
-void api_answer(struct api_ticket *ticket, unsigned http_status, const char *message)
+static void answer_status(struct api_ticket *ticket, unsigned status, const char *message)
 {
     assert(ticket->stage != STAGE_ANSWERED);
     struct json_writer writer = {0};
     size_t length = 0;
     jw_open(&writer, NULL, '{');
-    jw_string(&writer, http_status == 200 ? "message" : "error", message);
+    jw_string(&writer, status == 200 ? "message" : "error", message);
     jw_close(&writer, '}');
     char *text = jw_finish(&writer, &length);
-    take_answer(ticket, http_status, text, length, "application/json");
+    take_answer(ticket, status, text, length, "application/json");
+}
+
+void api_answer(struct api_ticket *ticket, enum outcome outcome, const char *message)
+{
+    static const struct {
+        unsigned status;
+        const char *message;
+    } answers[OUTCOMES] = {
+        [OUTCOME_DONE] = {200, "done"},
+        [OUTCOME_NOTHING] = {200, "nothing changed"},
+        [OUTCOME_REFUSED] = {409, "refused by a guard"},
+        [OUTCOME_UNSEEN] = {409, "BIRD did not answer"},
+        [OUTCOME_HINDERED] = {409, "another intent stands"},
+        [OUTCOME_UNSAFE] = {500, "could not be made safe on disk"},
+        [OUTCOME_INVALID] = {422, "the configuration can't be used"},
+        [OUTCOME_BUSY] = {503, "too many changes wait already; try again in a moment"},
+        [OUTCOME_STOPPING] = {503, "popgated is stopping"},
+        [OUTCOME_NO_MEMORY] = {500, "out of memory"},
+    };
+    assert(outcome > OUTCOME_WAITS && outcome < OUTCOMES);
+    answer_status(ticket, answers[outcome].status,
+                  message != NULL ? message : answers[outcome].message);
 }
 
 static enum MHD_Result send_answer(struct api_ticket *ticket)
@@ -213,7 +234,7 @@ static size_t service_named(struct api_ticket *ticket, const char *name)
     error_say(message,
               nearest != NULL ? "no service `%.64s`; did you mean `%s`?" : "no service `%.64s`",
               name, nearest);
-    api_answer(ticket, 404, message);
+    answer_status(ticket, 404, message);
     return SIZE_MAX;
 }
 
@@ -237,7 +258,7 @@ static void render_events(struct api_ticket *ticket)
     errno = 0;
     uint64_t since = since_text != NULL ? strtoull(since_text, &end, 10) : 0;
     if (since_text != NULL && (end == since_text || *end != '\0' || errno != 0)) {
-        api_answer(ticket, 400, "`since` must be the number of an event");
+        answer_status(ticket, 400, "`since` must be the number of an event");
         return;
     }
     if (service == NULL || service_named(ticket, service) != SIZE_MAX) {
@@ -284,12 +305,12 @@ static void change(struct api_ticket *ticket)
         request_parse(api->shell->core(api->arg), verb, ticket->body != NULL ? ticket->body : "",
                       ticket->length, &request, message);
     if (status != 200) {
-        api_answer(ticket, status, message);
+        answer_status(ticket, status, message);
         return;
     }
     if (request.change.service_count == 0) {
         error_say(message, "there is no service to %s", verb_rows[verb].name);
-        api_answer(ticket, 200, message);
+        answer_status(ticket, 200, message);
     } else {
         name_user(ticket->peer->uid, request.change.by);
         api->shell->change(api->arg, &request.change, ticket);
@@ -394,7 +415,7 @@ static void refuse_route(struct api_ticket *ticket)
     char message[ERROR_MAX];
     error_say(message, ticket->status == 405 ? "%.64s: wrong method" : "there is nothing at %.64s",
               ticket->path);
-    api_answer(ticket, ticket->status, message);
+    answer_status(ticket, ticket->status, message);
 }
 
 // The whole request is there.
@@ -402,18 +423,19 @@ static void dispatch(struct api_ticket *ticket)
 {
     const struct route *route = ticket->route;
     if (ticket->api->closing) {
-        api_answer(ticket, 503, STOPPING);
+        api_answer(ticket, OUTCOME_STOPPING, NULL);
     } else if (route == NULL) {
         refuse_route(ticket);
     } else if (ticket->length > BODY_MAX) {
-        api_answer(ticket, 413, "the body is longer than 64 KiB");
+        answer_status(ticket, 413, "the body is longer than 64 KiB");
     } else if (route->render != NULL) {
         enqueue(ticket);
     } else if (ticket->peer->kind != PEER_OPERATOR) {
-        api_answer(ticket, 403,
-                   ticket->peer->kind == PEER_TCP
-                       ? "changes are taken on the Unix socket only"
-                       : "not allowed: only root and members of the group in [control] may change");
+        answer_status(
+            ticket, 403,
+            ticket->peer->kind == PEER_TCP
+                ? "changes are taken on the Unix socket only"
+                : "not allowed: only root and members of the group in [control] may change");
     } else {
         ticket->stage = STAGE_WAITING;
         route->act(ticket);
@@ -862,7 +884,7 @@ static void stop_http(struct api *api)
     enum { ROUNDS = 8 };
     for (const struct peer *peer = api->peers; peer != NULL; peer = peer->next) {
         if (peer->ticket != NULL && peer->ticket->suspended) {
-            api_answer(peer->ticket, 503, STOPPING);
+            api_answer(peer->ticket, OUTCOME_STOPPING, NULL);
         }
     }
     for (unsigned i = 0; i < ROUNDS && api->peers != NULL; i++) {

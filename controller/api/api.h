@@ -11,6 +11,7 @@
 #pragma once
 
 #include "controller/core/problems.h"
+#include "controller/daemon/change.h"
 #include "dns/responder/counters.h"
 
 #include <uv.h>
@@ -20,24 +21,12 @@
 struct api;
 struct status_prober; // see controller/api/status.h
 
-struct api_change {
-    enum verb verb;
-    const size_t *services; // indices of the core's configuration, valid during the call
-    size_t service_count;
-    char reason[INTENT_REASON_MAX];
-    char by[INTENT_BY_MAX]; // the peer's user name and uid, e.g. "alice (1000)"
-    uint64_t for_ms;        // 0: until ended by hand
-    bool has_grace;         // grace_ms instead of the service's own
-    uint64_t grace_ms;
-    bool force; // past the last-PoP guard
-};
-
 struct api_ticket; // a request waiting for its answer
 
 struct api_shell {
     const struct core *(*core)(void *arg);
     // Must lead to exactly one api_answer(), at once or later.
-    void (*change)(void *arg, const struct api_change *change, struct api_ticket *ticket);
+    void (*change)(void *arg, const struct change *change, struct api_ticket *ticket);
     // Reload the configuration; the same.
     void (*reload)(void *arg, struct api_ticket *ticket);
     // What else is wrong.
@@ -48,10 +37,9 @@ struct api_shell {
     void (*totals)(void *arg, struct dns_totals *out);
 };
 
-// Answers a change or a reload. http_status 200, 404, 409 (refused by a guard), 422 (the new
-// configuration is bad), 500 (could not be made safe), 400, 503. message is for the operator. The
+// Answers a change or a reload. message is for the operator; NULL: the outcome says enough. The
 // client may be gone by then; the ticket never is.
-void api_answer(struct api_ticket *ticket, unsigned http_status, const char *message);
+void api_answer(struct api_ticket *ticket, enum outcome outcome, const char *message);
 
 // NULL with an error said. Creates the socket: mode 0666, since everybody may read; root, the
 // daemon's own uid and members of control.group may change. A stale socket is replaced, a live one

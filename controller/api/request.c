@@ -138,7 +138,7 @@ static uint64_t time_of(const json_t *root, enum field field)
     return text != NULL && duration_parse(text, &ms) ? ms : 0;
 }
 
-static void read_fields(const json_t *root, struct api_change *change)
+static void read_fields(const json_t *root, struct change *change)
 {
     const char *reason = json_string_value(value_of(root, FIELD_REASON));
     snprintf(change->reason, sizeof change->reason, "%s", reason != NULL ? reason : "");

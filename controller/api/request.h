@@ -7,11 +7,11 @@
 // would end an isolation or a pin by the way.
 #pragma once
 
-#include "controller/api/api.h"
+#include "controller/daemon/change.h"
 
 struct request {
-    struct api_change change; // its services point to the array below; by is left empty
-    size_t *services;         // malloc'd; request_clear()
+    struct change change; // its services point to the array below; by is left empty
+    size_t *services;     // malloc'd; request_clear()
 };
 
 // Returns 200, or the HTTP status of a refusal (400, 404, 409, 500) with a message. With "all",

@@ -125,13 +125,13 @@ bool guard_done(const struct guard *guard)
     return all_asked(guard) && guard->answered == guard->asked;
 }
 
-bool guard_passes(const struct guard *guard, char message[ERROR_MAX])
+enum outcome guard_outcome(const struct guard *guard, char message[ERROR_MAX])
 {
     if (guard->lost) {
         snprintf(message, ERROR_MAX,
                  "can't see whether another PoP announces the prefixes: BIRD did not answer; "
                  "--force drains all the same");
-        return false;
+        return OUTCOME_UNSEEN;
     }
     for (size_t i = 0; i < guard->prefix_count; i++) {
         char text[PREFIX_TEXT_MAX];
@@ -141,8 +141,8 @@ bool guard_passes(const struct guard *guard, char message[ERROR_MAX])
                      "announces it; --force drains "
                      "all the same (last_pop_guard = off for a service that has one PoP)",
                      prefix_text(guard->prefixes[i], text));
-            return false;
+            return OUTCOME_REFUSED;
         }
     }
-    return true;
+    return OUTCOME_DONE;
 }

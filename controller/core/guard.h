@@ -7,6 +7,7 @@
 
 #include "controller/config/config.h"
 #include "controller/core/order.h"
+#include "controller/core/outcome.h"
 
 #include "birdctl/reply.h"
 
@@ -25,6 +26,6 @@ void guard_end(struct guard *guard, bool complete);
 // asked any more.
 bool guard_done(const struct guard *guard);
 
-// The verdict: true if every prefix has another path. Else message names the first that has none,
-// or why it could not be seen.
-bool guard_passes(const struct guard *guard, char message[ERROR_MAX]);
+// OUTCOME_DONE: every prefix has another path. OUTCOME_REFUSED: message names the first that has
+// none; OUTCOME_UNSEEN: it says why that could not be seen.
+enum outcome guard_outcome(const struct guard *guard, char message[ERROR_MAX]);

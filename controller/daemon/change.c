@@ -1,41 +1,80 @@
 #include "controller/daemon/change.h"
 
 #include "base/clock.h"
-
 #include "controller/core/guard.h"
+#include "controller/core/ledger.h"
 
 #include <assert.h>
-#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define CHANGES_MAX 64
+#define CHANGES_MAX   64
+#define RETRY_SAVE_MS 1000
 
-struct change {
-    struct api_change what; // services points to the copy below
+struct waiting {
+    struct change what; // services points to the copy below
     size_t *services;
-    struct api_ticket *ticket; // NULL: nobody waits
-    struct change *next;
+    void *ticket;
+    enum outcome outcome; // once it is answered
+    char message[sizeof((struct change_effect *)NULL)->message];
+    struct waiting *next;
+};
+
+struct queue {
+    struct waiting *first, **end;
 };
 
 struct changes {
     struct ledger ledger; // as on disk, plus the change being saved
-    const struct changes_shell *shell;
-    void *arg;
-    struct change *first, **end;
-    size_t count;
-    struct guard *guard; // of the first change, while it is asked for
-    bool saving;         // the first change
+    struct queue waiting, answered;
+    size_t count;        // waiting
+    struct guard *guard; // of the first that waits, while it is asked for
+    bool saving;         // the first that waits
     bool sync_wanted, syncing;
+    char *text; // of version, to be handed out; NULL: it is
     uint64_t version;
+    uint64_t retry_at_ms; // after a save that failed
     char trouble[ERROR_MAX];
 };
 
-static void work(struct changes *changes);
+// ---- queues ----
 
-struct changes *changes_new(struct ledger *ledger, const struct changes_shell *shell, void *arg)
+static void queue_put(struct queue *queue, struct waiting *change)
+{
+    change->next = NULL;
+    *queue->end = change;
+    queue->end = &change->next;
+}
+
+static struct waiting *queue_take(struct queue *queue)
+{
+    struct waiting *first = queue->first;
+    if (first != NULL) {
+        queue->first = first->next;
+        if (queue->first == NULL) {
+            queue->end = &queue->first;
+        }
+    }
+    return first;
+}
+
+static void waiting_free(struct waiting *change)
+{
+    free(change->services);
+    free(change);
+}
+
+static void queue_clear(struct queue *queue)
+{
+    struct waiting *change;
+    while ((change = queue_take(queue)) != NULL) {
+        waiting_free(change);
+    }
+}
+
+struct changes *changes_new(struct ledger *ledger)
 {
     struct changes *changes = calloc(1, sizeof *changes);
     if (changes == NULL) {
@@ -43,22 +82,10 @@ struct changes *changes_new(struct ledger *ledger, const struct changes_shell *s
     }
     changes->ledger = *ledger;
     *ledger = (struct ledger){0};
-    changes->shell = shell;
-    changes->arg = arg;
-    changes->end = &changes->first;
+    changes->waiting.end = &changes->waiting.first;
+    changes->answered.end = &changes->answered.first;
+    changes->retry_at_ms = UINT64_MAX;
     return changes;
-}
-
-static void pop(struct changes *changes)
-{
-    struct change *first = changes->first;
-    changes->first = first->next;
-    if (changes->first == NULL) {
-        changes->end = &changes->first;
-    }
-    changes->count--;
-    free(first->services);
-    free(first);
 }
 
 void changes_free(struct changes *changes)
@@ -66,23 +93,42 @@ void changes_free(struct changes *changes)
     if (changes == NULL) {
         return;
     }
-    while (changes->first != NULL) {
-        pop(changes);
-    }
+    queue_clear(&changes->waiting);
+    queue_clear(&changes->answered);
     guard_free(changes->guard);
     ledger_clear(&changes->ledger);
+    free(changes->text);
     free(changes);
 }
 
-static struct intent intent_of(const struct changes *changes, const struct api_change *what,
-                               size_t service)
+// The first that waits has its answer.
+__attribute__((format(printf, 3, 4))) static void
+answer(struct changes *changes, enum outcome outcome, const char *format, ...)
+{
+    struct waiting *change = queue_take(&changes->waiting);
+    changes->count--;
+    change->outcome = outcome;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(change->message, sizeof change->message, format, args);
+    va_end(args);
+    queue_put(&changes->answered, change);
+}
+
+// ---- a change and the core ----
+
+static const struct verb_row *row_of(const struct waiting *change)
+{
+    return &verb_rows[change->what.verb];
+}
+
+static struct intent intent_of(const struct core *core, const struct change *what, size_t service,
+                               uint64_t now_ms, uint64_t wall_ms)
 {
     struct intent intent = {.kind = verb_rows[what->verb].sets};
     if (intent.kind == INTENT_AUTO) {
         return intent;
     }
-    const struct core *core = changes->shell->core(changes->arg);
-    uint64_t now_ms = changes->shell->now_ns(changes->arg) / NS_PER_MS;
     intent.since_ms = now_ms;
     intent.grace_ms = what->has_grace ? what->grace_ms : core->config->services[service].grace_ms;
     const struct intent *before = &core->services[service].intent;
@@ -93,16 +139,11 @@ static struct intent intent_of(const struct changes *changes, const struct api_c
     intent.until_ms = what->for_ms != 0 ? now_ms + what->for_ms : 0;
     snprintf(intent.reason, sizeof intent.reason, "%s", what->reason);
     snprintf(intent.by, sizeof intent.by, "%s", what->by);
-    intent_to_wall(&intent, now_ms, clock_wall_ms());
+    intent_to_wall(&intent, now_ms, wall_ms);
     return intent;
 }
 
-static const struct verb_row *row_of(const struct change *change)
-{
-    return &verb_rows[change->what.verb];
-}
-
-static bool concerns(const struct change *change, size_t service)
+static bool concerns(const struct waiting *change, size_t service)
 {
     for (size_t i = 0; i < change->what.service_count; i++) {
         if (change->services[i] == service) {
@@ -114,10 +155,9 @@ static bool concerns(const struct change *change, size_t service)
 
 // A change may have been overtaken while it waited: an isolation stands, whatever was asked for
 // before it, its release too.
-static bool still_fits(const struct changes *changes, const struct change *change, size_t service)
+static bool still_fits(const struct core *core, const struct waiting *change, size_t service)
 {
-    const struct core *core = changes->shell->core(changes->arg);
-    for (const struct change *later = change->next; later != NULL; later = later->next) {
+    for (const struct waiting *later = change->next; later != NULL; later = later->next) {
         if (!row_of(change)->at_once && row_of(later)->at_once && concerns(later, service)) {
             return false;
         }
@@ -126,82 +166,43 @@ static bool still_fits(const struct changes *changes, const struct change *chang
 }
 
 // Returns how many services it was applied to.
-static size_t apply(struct changes *changes, const struct change *change)
+static size_t apply(struct core *core, const struct waiting *change, uint64_t now_ns,
+                    uint64_t wall_ms)
 {
     size_t applied = 0;
-    struct core *core = changes->shell->core(changes->arg);
     char text[EVENT_TEXT_MAX];
     snprintf(text, sizeof text, "%s by %s%s%s", row_of(change)->past, change->what.by,
              change->what.reason[0] != '\0' ? ": " : "", change->what.reason);
     for (size_t i = 0; i < change->what.service_count; i++) {
         size_t service = change->services[i];
-        if (still_fits(changes, change, service)) {
-            struct intent intent = intent_of(changes, &change->what, service);
-            core_note_intent(core, service, &intent, text, changes->shell->now_ns(changes->arg));
+        if (still_fits(core, change, service)) {
+            struct intent intent =
+                intent_of(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
+            core_note_intent(core, service, &intent, text, now_ns);
             applied++;
         }
     }
-    core_intents_noted(core, changes->shell->now_ns(changes->arg));
-    changes->shell->applied(changes->arg);
+    core_intents_noted(core, now_ns);
     return applied;
 }
 
-static void answer(struct changes *changes, unsigned status, const char *message)
+// Does the verb end what none of the services has?
+static bool ends_nothing(const struct core *core, const struct waiting *change)
 {
-    if (changes->first->ticket != NULL) {
-        api_answer(changes->first->ticket, status, message);
-    }
-    pop(changes);
-}
-
-static bool submit_text(struct changes *changes)
-{
-    char *text = ledger_text(&changes->ledger);
-    if (text == NULL) {
-        return false;
-    }
-    changes->shell->save(changes->arg, text, ++changes->version);
-    free(text);
-    return true;
-}
-
-// Brings the ledger's entries up to what the core has, so that a failed save leaves nothing behind.
-static bool refresh(struct changes *changes)
-{
-    const struct core *core = changes->shell->core(changes->arg);
-    for (size_t i = 0; i < core->config->service_count; i++) {
-        if (!ledger_put(&changes->ledger, core->config->services[i].name,
-                        &core->services[i].intent)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool save_first(struct changes *changes)
-{
-    const struct core *core = changes->shell->core(changes->arg);
-    const struct change *change = changes->first;
-    if (!refresh(changes)) {
-        return false;
-    }
     for (size_t i = 0; i < change->what.service_count; i++) {
-        struct intent intent = intent_of(changes, &change->what, change->services[i]);
-        if (still_fits(changes, change, change->services[i]) &&
-            !ledger_put(&changes->ledger, core->config->services[change->services[i]].name,
-                        &intent)) {
+        if (core->services[change->services[i]].intent.kind != INTENT_AUTO) {
             return false;
         }
     }
-    changes->saving = submit_text(changes);
-    return changes->saving;
+    return row_of(change)->nothing != NULL;
 }
 
-// Only a planned withdrawal of what is announced now needs another PoP.
-static bool start_guard(struct changes *changes, char error[ERROR_MAX])
+// ---- the guard ----
+
+// Only a planned withdrawal of what is announced now needs another PoP. False: out of memory.
+static bool start_guard(struct changes *changes, struct core *core)
 {
-    const struct core *core = changes->shell->core(changes->arg);
-    struct change *change = changes->first;
+    const struct waiting *change = changes->waiting.first;
     size_t *guarded = calloc(change->what.service_count + 1, sizeof *guarded);
     size_t count = 0;
     for (size_t i = 0; guarded != NULL && i < change->what.service_count; i++) {
@@ -216,157 +217,216 @@ static bool start_guard(struct changes *changes, char error[ERROR_MAX])
     }
     bool failed = guarded == NULL || (count > 0 && changes->guard == NULL);
     free(guarded);
-    if (failed) {
-        snprintf(error, ERROR_MAX, "can't look for other PoPs: out of memory");
-    }
     return !failed;
 }
 
-// True when the first change may go on; false while the guard is asked, or when it was answered
-// with a refusal.
-static bool pass_guard(struct changes *changes)
+// OUTCOME_DONE: the first change may go on; OUTCOME_WAITS: for the guard. Else it is refused.
+static enum outcome pass_guard(struct changes *changes, struct core *core, char message[ERROR_MAX],
+                               uint64_t now_ns)
 {
-    char message[ERROR_MAX];
-    if (!row_of(changes->first)->guarded || changes->first->what.force) {
-        return true;
+    const struct waiting *change = changes->waiting.first;
+    if (!row_of(change)->guarded || change->what.force) {
+        return OUTCOME_DONE;
     }
     if (changes->guard == NULL) {
-        if (!start_guard(changes, message)) {
-            answer(changes, 500, message);
-            return false;
+        if (!start_guard(changes, core)) {
+            error_say(message, "can't look for other PoPs: out of memory");
+            return OUTCOME_NO_MEMORY;
         }
         if (changes->guard == NULL) {
-            return true;
+            return OUTCOME_DONE;
         }
-        core_ask_guard(changes->shell->core(changes->arg), changes->guard,
-                       changes->shell->now_ns(changes->arg));
-        changes->shell->applied(changes->arg);
-        return false;
+        core_ask_guard(core, changes->guard, now_ns);
     }
     if (!guard_done(changes->guard)) {
-        return false;
+        return OUTCOME_WAITS;
     }
-    bool passes = guard_passes(changes->guard, message);
+    enum outcome outcome = guard_outcome(changes->guard, message);
     guard_free(changes->guard);
     changes->guard = NULL;
-    if (!passes) {
-        answer(changes, 409, message);
-    }
-    return passes;
+    return outcome;
 }
 
-static void work(struct changes *changes)
+// ---- saving ----
+
+// Brings the ledger's entries up to what the core has, so that a failed save leaves nothing behind.
+static bool refresh(struct changes *changes, const struct core *core)
 {
-    while (changes->first != NULL && !changes->saving && !changes->syncing) {
-        size_t before = changes->count;
-        if (pass_guard(changes)) {
-            if (!save_first(changes)) {
-                answer(changes, 500, "can't save the ledger: out of memory");
-            }
-        } else if (changes->count == before) {
-            return;
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        if (!ledger_put(&changes->ledger, core->config->services[i].name,
+                        &core->services[i].intent)) {
+            return false;
         }
     }
-    if (changes->first == NULL && changes->sync_wanted && !changes->syncing) {
-        changes->sync_wanted = false;
-        changes->syncing = refresh(changes) && submit_text(changes);
+    return true;
+}
+
+static bool write_text(struct changes *changes)
+{
+    free(changes->text);
+    changes->text = ledger_text(&changes->ledger);
+    changes->version += changes->text != NULL;
+    return changes->text != NULL;
+}
+
+static bool save_first(struct changes *changes, const struct core *core, uint64_t now_ns,
+                       uint64_t wall_ms)
+{
+    const struct waiting *change = changes->waiting.first;
+    if (!refresh(changes, core)) {
+        return false;
+    }
+    for (size_t i = 0; i < change->what.service_count; i++) {
+        size_t service = change->services[i];
+        struct intent intent = intent_of(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
+        if (still_fits(core, change, service) &&
+            !ledger_put(&changes->ledger, core->config->services[service].name, &intent)) {
+            return false;
+        }
+    }
+    changes->saving = write_text(changes);
+    return changes->saving;
+}
+
+static void change_saved(struct changes *changes, struct core *core, const char *error,
+                         uint64_t now_ns, uint64_t wall_ms)
+{
+    const struct waiting *change = changes->waiting.first;
+    const struct verb_row *row = row_of(change);
+    if (error != NULL && row->at_once) {
+        answer(changes, OUTCOME_UNSAFE, "%s now, but a restart would forget it: %s", row->past,
+               error);
+    } else if (error != NULL) {
+        answer(changes, OUTCOME_UNSAFE, "nothing was changed: %s", error);
+    } else if (row->at_once) {
+        answer(changes, OUTCOME_DONE, "%s", row->past);
+    } else {
+        bool nothing = ends_nothing(core, change);
+        size_t applied = apply(core, change, now_ns, wall_ms);
+        if (applied == 0 && change->what.service_count > 0) {
+            answer(changes, OUTCOME_HINDERED,
+                   "nothing was changed: an isolation came first; only release ends it");
+        } else if (nothing) {
+            answer(changes, OUTCOME_NOTHING, "nothing changed: %s", row->nothing);
+        } else {
+            answer(changes, OUTCOME_DONE, "%s", row->past);
+        }
     }
 }
 
-void changes_submit(struct changes *changes, const struct api_change *what,
-                    struct api_ticket *ticket)
+// ---- one after another ----
+
+static void work(struct changes *changes, struct core *core, uint64_t now_ns, uint64_t wall_ms)
+{
+    char message[ERROR_MAX];
+    while (changes->waiting.first != NULL && !changes->saving && !changes->syncing) {
+        enum outcome outcome = pass_guard(changes, core, message, now_ns);
+        if (outcome == OUTCOME_WAITS) {
+            return;
+        }
+        if (outcome != OUTCOME_DONE) {
+            answer(changes, outcome, "%s", message);
+        } else if (!save_first(changes, core, now_ns, wall_ms)) {
+            answer(changes, OUTCOME_NO_MEMORY, "can't save the ledger: out of memory");
+        }
+    }
+    if (changes->waiting.first == NULL && changes->sync_wanted && !changes->syncing) {
+        changes->sync_wanted = false;
+        changes->syncing = refresh(changes, core) && write_text(changes);
+        if (!changes->syncing) { // out of memory
+            changes->retry_at_ms = now_ns / NS_PER_MS + RETRY_SAVE_MS;
+        }
+    }
+}
+
+enum outcome changes_submit(struct changes *changes, struct core *core, const struct change *what,
+                            void *ticket, uint64_t now_ns, uint64_t wall_ms)
 {
     if (changes->count >= CHANGES_MAX) {
-        api_answer(ticket, 503, "too many changes wait already; try again in a moment");
-        return;
+        return OUTCOME_BUSY;
     }
-    struct change *change = calloc(1, sizeof *change);
+    struct waiting *change = calloc(1, sizeof *change);
     size_t *services = calloc(what->service_count + 1, sizeof *services);
     if (change == NULL || services == NULL) {
         free(change);
         free(services);
-        api_answer(ticket, 500, "out of memory");
-        return;
+        return OUTCOME_NO_MEMORY;
     }
     memcpy(services, what->services, what->service_count * sizeof *services);
-    *change = (struct change){.what = *what, .services = services, .ticket = ticket};
+    *change = (struct waiting){.what = *what, .services = services, .ticket = ticket};
     change->what.services = services;
-    *changes->end = change;
-    changes->end = &change->next;
+    queue_put(&changes->waiting, change);
     changes->count++;
     if (row_of(change)->at_once) {
-        apply(changes, change);
+        apply(core, change, now_ns, wall_ms);
     }
-    work(changes);
+    return OUTCOME_WAITS;
 }
 
-void changes_step(struct changes *changes)
+static void note_trouble(struct changes *changes, struct core *core, const char *error,
+                         uint64_t now_ns)
 {
-    work(changes);
+    if (error != NULL && strcmp(changes->trouble, error) != 0) {
+        events_add(core->events, EVENT_TROUBLE, NULL, now_ns, "%s", error)->warning = true;
+    }
+    changes->retry_at_ms = error != NULL ? now_ns / NS_PER_MS + RETRY_SAVE_MS : UINT64_MAX;
+    snprintf(changes->trouble, sizeof changes->trouble, "%s", error != NULL ? error : "");
 }
 
-// What to say of a change that ends what none of its services has; NULL: it ends something.
-static const char *ends_nothing(struct changes *changes, const struct change *change)
-{
-    const struct core *core = changes->shell->core(changes->arg);
-    for (size_t i = 0; i < change->what.service_count; i++) {
-        if (core->services[change->services[i]].intent.kind != INTENT_AUTO) {
-            return NULL;
-        }
-    }
-    return row_of(change)->nothing;
-}
-
-static void change_saved(struct changes *changes, const char *error)
-{
-    char message[ERROR_MAX + 96];
-    const struct change *change = changes->first;
-    bool at_once = row_of(change)->at_once;
-    const char *nothing = ends_nothing(changes, change);
-    // Until it is applied, a change is being saved: what applying leads to must not begin another.
-    size_t applied = error != NULL || at_once ? 0 : apply(changes, change);
-    changes->saving = false;
-    if (error != NULL) {
-        if (at_once) {
-            snprintf(message, sizeof message, "%s now, but a restart would forget it: %s",
-                     row_of(change)->past, error);
-        } else {
-            snprintf(message, sizeof message, "nothing was changed: %s", error);
-        }
-        answer(changes, 500, message);
-        return;
-    }
-    if (!at_once && applied == 0 && change->what.service_count > 0) {
-        answer(changes, 409, "nothing was changed: an isolation came first; only release ends it");
-        return;
-    }
-    snprintf(message, sizeof message, "nothing changed: %s", nothing != NULL ? nothing : "");
-    answer(changes, 200, nothing != NULL ? message : row_of(change)->past);
-}
-
-void changes_saved(struct changes *changes, uint64_t version, const char *error)
+void changes_saved(struct changes *changes, struct core *core, uint64_t version, const char *error,
+                   uint64_t now_ns, uint64_t wall_ms)
 {
     if (version != changes->version) {
         return;
     }
-    snprintf(changes->trouble, sizeof changes->trouble, "%s", error != NULL ? error : "");
+    note_trouble(changes, core, error, now_ns);
     if (changes->saving) {
-        change_saved(changes, error);
-    } else if (changes->syncing) {
-        changes->syncing = false;
+        changes->saving = false;
+        change_saved(changes, core, error, now_ns, wall_ms);
     }
-    work(changes);
+    changes->syncing = false;
 }
 
 void changes_sync(struct changes *changes)
 {
     changes->sync_wanted = true;
-    work(changes);
+}
+
+bool changes_step(struct changes *changes, struct core *core, uint64_t now_ns, uint64_t wall_ms,
+                  struct change_effect *out)
+{
+    if (core->ledger_dirty || now_ns / NS_PER_MS >= changes->retry_at_ms) {
+        core->ledger_dirty = false;
+        changes->retry_at_ms = UINT64_MAX;
+        changes->sync_wanted = true;
+    }
+    work(changes, core, now_ns, wall_ms);
+    if (changes->text != NULL) {
+        *out = (struct change_effect){
+            .kind = CHANGE_SAVES, .text = changes->text, .version = changes->version};
+        changes->text = NULL;
+        return true;
+    }
+    struct waiting *change = queue_take(&changes->answered);
+    if (change == NULL) {
+        return false;
+    }
+    *out = (struct change_effect){
+        .kind = CHANGE_ANSWERS, .ticket = change->ticket, .outcome = change->outcome};
+    memcpy(out->message, change->message, sizeof out->message);
+    waiting_free(change);
+    return true;
+}
+
+uint64_t changes_next_ms(const struct changes *changes)
+{
+    return changes->retry_at_ms;
 }
 
 bool changes_idle(const struct changes *changes)
 {
-    return changes->first == NULL && !changes->syncing && !changes->sync_wanted;
+    return changes->waiting.first == NULL && changes->answered.first == NULL && !changes->syncing &&
+           !changes->sync_wanted;
 }
 
 const char *changes_trouble(const struct changes *changes)

@@ -1,33 +1,65 @@
 // Operators' changes of intent, one after another: guarded, made durable, applied, acknowledged; in
-// that order. Isolation alone is applied first: containment waits for no disk (it is acknowledged
-// when durable all the same).
+// that order. A verb that is done at once (isolation) is applied first: containment waits for no
+// disk (it is acknowledged when durable all the same).
+//
+// Pure: requests, ends of saves and time go in; a ledger to save and answers come out.
 #pragma once
 
-#include "controller/api/api.h"
-#include "controller/core/ledger.h"
+#include "controller/core/core.h"
+#include "controller/core/outcome.h"
 
 struct changes;
+struct ledger;
 
-struct changes_shell {
-    struct core *(*core)(void *arg);
-    void (*save)(void *arg, const char *text, uint64_t version); // comes back by changes_saved()
-    void (*applied)(void *arg);                                  // the core took an input
-    uint64_t (*now_ns)(void *arg);
+// What an operator asked for.
+struct change {
+    enum verb verb;
+    const size_t *services; // indices of the core's configuration, valid during the call
+    size_t service_count;
+    char reason[INTENT_REASON_MAX];
+    char by[INTENT_BY_MAX]; // the peer's user name and uid, e.g. "alice (1000)"
+    uint64_t for_ms;        // 0: until ended by hand
+    bool has_grace;         // grace_ms instead of the service's own
+    uint64_t grace_ms;
+    bool force; // past the last-PoP guard
 };
 
-// ledger is taken over. NULL only when out of memory.
-struct changes *changes_new(struct ledger *ledger, const struct changes_shell *shell, void *arg);
-void changes_free(struct changes *changes); // what waits is dropped; its tickets are the API's
+// What is to be done for the changes.
+struct change_effect {
+    enum { CHANGE_SAVES, CHANGE_ANSWERS } kind;
+    // CHANGE_SAVES: the ledger's text, malloc'd and the taker's, and the version to be handed to
+    // changes_saved(). Nothing else is to be saved until then.
+    char *text;
+    uint64_t version;
+    // CHANGE_ANSWERS: what became of the change that this ticket came with, in an operator's words.
+    void *ticket;
+    enum outcome outcome;
+    char message[ERROR_MAX + 96];
+};
 
-void changes_submit(struct changes *changes, const struct api_change *change,
-                    struct api_ticket *ticket);
+// ledger, as it is on disk, is taken over. NULL only when out of memory.
+struct changes *changes_new(struct ledger *ledger);
+void changes_free(struct changes *changes); // what waits is dropped, its tickets with it
 
-// After each input of the core: the guard may have its answer.
-void changes_step(struct changes *changes);
-void changes_saved(struct changes *changes, uint64_t version, const char *error);
+// OUTCOME_WAITS: ticket comes back with an answer. Anything else: it does not, this is it.
+enum outcome changes_submit(struct changes *changes, struct core *core, const struct change *change,
+                            void *ticket, uint64_t now_ns, uint64_t wall_ms);
 
-// Intents ended by themselves, or were made at start: writes the ledger as the core has it.
+// The save of that version ended; error NULL: well.
+void changes_saved(struct changes *changes, struct core *core, uint64_t version, const char *error,
+                   uint64_t now_ns, uint64_t wall_ms);
+
+// The ledger is to be written though nobody changed it: it could not be read at start.
 void changes_sync(struct changes *changes);
+
+// After each input, when the core's orders are out: goes on with what waits. True with one thing to
+// be done for it; false: nothing more. It may have new orders for BIRD (the guard's).
+bool changes_step(struct changes *changes, struct core *core, uint64_t now_ns, uint64_t wall_ms,
+                  struct change_effect *out);
+
+// When changes_step() has something to do by itself, in monotonic ms; UINT64_MAX: never.
+uint64_t changes_next_ms(const struct changes *changes);
+
 bool changes_idle(const struct changes *changes);
 // What the ledger has for a service that may not be configured; NULL if nothing. Wall-clock times.
 const struct intent *changes_kept(const struct changes *changes, const char *service);

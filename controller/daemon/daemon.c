@@ -35,7 +35,6 @@
 #define BIRD_BACKOFF_MAX 500
 #define STOP_WITHIN_MS   3000
 #define CHECK_FILE_MS    1000
-#define RETRY_SAVE_MS    1000
 #define DESCRIPTORS      65536 // as the unit's LimitNOFILE
 #define OUTSTANDING_MAX  2048  // commands; the rest stays with the core until replies come
 
@@ -58,7 +57,7 @@ struct daemon {
     uint64_t *remembered; // recent withdrawals of each service, as last saved
     bool memory_saved;
     char boot_id[64];
-    uv_timer_t tick, watchdog, retry, check, stop;
+    uv_timer_t tick, watchdog, check, stop;
     uv_fs_event_t runtime_changed;
     uv_signal_t signals[3];
     bool working, again; // in after_input(); it was called from within itself
@@ -91,6 +90,7 @@ static void send_orders(struct daemon *daemon)
                                              order.urgent);
         if (status != 0) {
             core_end(daemon->core, order.token, BIRD_END_LOST, 0, "", now_ns());
+            daemon->again = true; // the guard may have its answer
         }
     }
     if (withdrawing) {
@@ -175,10 +175,21 @@ static void write_down(struct daemon *daemon)
     if (daemon->logged != logged) {
         save_memory(daemon);
     }
-    if (daemon->core->ledger_dirty) {
-        daemon->core->ledger_dirty = false;
-        changes_sync(daemon->changes);
+}
+
+// What the operators' changes lead to: the ledger is saved, who asked is answered.
+static void work_changes(struct daemon *daemon)
+{
+    struct change_effect effect;
+    while (changes_step(daemon->changes, daemon->core, now_ns(), clock_wall_ms(), &effect)) {
+        if (effect.kind == CHANGE_SAVES) {
+            saver_submit(daemon->ledger_saver, effect.text, strlen(effect.text), effect.version);
+            free(effect.text);
+        } else {
+            api_answer(effect.ticket, effect.outcome, effect.message);
+        }
     }
+    send_orders(daemon); // the guard's questions
 }
 
 static void on_tick(uv_timer_t *timer);
@@ -186,6 +197,8 @@ static void on_tick(uv_timer_t *timer);
 static void arm_tick(struct daemon *daemon)
 {
     uint64_t next_ms = core_next_ms(daemon->core);
+    uint64_t retry_ms = changes_next_ms(daemon->changes);
+    next_ms = retry_ms < next_ms ? retry_ms : next_ms;
     uint64_t now_ms = now_ns() / NS_PER_MS;
     if (next_ms == UINT64_MAX) {
         uv_timer_stop(&daemon->tick);
@@ -211,7 +224,7 @@ static void after_input(struct daemon *daemon)
         patch_include(daemon);
         publish_identity(daemon);
         save_include(daemon);
-        changes_step(daemon->changes);
+        work_changes(daemon);
     } while (daemon->again);
     write_down(daemon);
     arm_tick(daemon);
@@ -331,28 +344,11 @@ static void on_check(uv_timer_t *timer)
     tell_manager(daemon);
 }
 
-static void on_retry(uv_timer_t *timer)
-{
-    struct daemon *daemon = timer->data;
-    if (changes_trouble(daemon->changes) != NULL) {
-        changes_sync(daemon->changes);
-    }
-    after_input(daemon);
-}
-
 static void on_include_saved(void *arg, uint64_t version, const char *error)
 {
     struct daemon *daemon = arg;
     core_file_saved(daemon->core, version, error, now_ns());
     after_input(daemon);
-}
-
-static void report_ledger(struct daemon *daemon, const char *error)
-{
-    const char *known = changes_trouble(daemon->changes);
-    if (known == NULL || strcmp(known, error) != 0) {
-        events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(), "%s", error)->warning = true;
-    }
 }
 
 static void on_ledger_saved(void *arg, uint64_t version, const char *error)
@@ -361,11 +357,7 @@ static void on_ledger_saved(void *arg, uint64_t version, const char *error)
     if (daemon->closing) {
         return; // whoever asked was answered when the API closed
     }
-    if (error != NULL) {
-        report_ledger(daemon, error);
-        uv_timer_start(&daemon->retry, on_retry, RETRY_SAVE_MS, 0);
-    }
-    changes_saved(daemon->changes, version, error);
+    changes_saved(daemon->changes, daemon->core, version, error, now_ns(), clock_wall_ms());
     after_input(daemon);
 }
 
@@ -413,49 +405,30 @@ static int write_memory(const char *directory, const char *text, size_t length,
 
 // ---- operators ----
 
-static struct core *shell_core(void *arg)
-{
-    return ((struct daemon *)arg)->core;
-}
-
 static const struct core *api_core(void *arg)
 {
     return ((struct daemon *)arg)->core;
 }
 
-static void shell_save(void *arg, const char *text, uint64_t version)
+static void api_on_change(void *arg, const struct change *change, struct api_ticket *ticket)
 {
     struct daemon *daemon = arg;
-    saver_submit(daemon->ledger_saver, text, strlen(text), version);
-}
-
-static void shell_applied(void *arg)
-{
-    after_input(arg);
-}
-
-static uint64_t shell_now_ns(void *arg)
-{
-    (void)arg;
-    return now_ns();
-}
-
-static void api_on_change(void *arg, const struct api_change *change, struct api_ticket *ticket)
-{
-    struct daemon *daemon = arg;
-    if (daemon->stopping) {
-        api_answer(ticket, 503, "popgated is stopping");
+    enum outcome outcome = daemon->stopping ? OUTCOME_STOPPING
+                                            : changes_submit(daemon->changes, daemon->core, change,
+                                                             ticket, now_ns(), clock_wall_ms());
+    if (outcome != OUTCOME_WAITS) {
+        api_answer(ticket, outcome, NULL);
         return;
     }
-    changes_submit(daemon->changes, change, ticket);
+    after_input(daemon);
 }
 
 static void api_on_reload(void *arg, struct api_ticket *ticket)
 {
     struct daemon *daemon = arg;
     if (daemon->stopping || daemon->reload_ticket != NULL) {
-        api_answer(ticket, 503,
-                   daemon->stopping ? "popgated is stopping" : "a reload is under way already");
+        api_answer(ticket, daemon->stopping ? OUTCOME_STOPPING : OUTCOME_BUSY,
+                   daemon->stopping ? NULL : "a reload is under way already");
         return;
     }
     daemon->reload_ticket = ticket;
@@ -535,7 +508,7 @@ static void reload_failed(struct daemon *daemon, const char *why)
                "reload of %s failed, nothing was changed: %s", daemon->config_path, why)
         ->warning = true;
     if (daemon->reload_ticket != NULL) {
-        api_answer(daemon->reload_ticket, 422, why);
+        api_answer(daemon->reload_ticket, OUTCOME_INVALID, why);
         daemon->reload_ticket = NULL;
     }
     after_input(daemon);
@@ -673,7 +646,7 @@ static void reload(struct daemon *daemon)
     log_responder(daemon->config);
     publish_identity(daemon); // who asked for the reload gets the new answers
     if (daemon->reload_ticket != NULL) {
-        api_answer(daemon->reload_ticket, 200, "reloaded");
+        api_answer(daemon->reload_ticket, OUTCOME_DONE, "reloaded");
         daemon->reload_ticket = NULL;
     }
     after_input(daemon);
@@ -733,8 +706,7 @@ static void close_all(struct daemon *daemon)
             daemon->links[i] = NULL;
         }
     }
-    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->retry, &daemon->check,
-                            &daemon->stop};
+    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->check, &daemon->stop};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         uv_close((uv_handle_t *)timers[i], NULL);
     }
@@ -747,8 +719,7 @@ static void close_all(struct daemon *daemon)
 static void init_handles(struct daemon *daemon)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->retry, &daemon->check,
-                            &daemon->stop};
+    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->check, &daemon->stop};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         uv_timer_init(daemon->loop, timers[i]);
         timers[i]->data = daemon;
@@ -776,7 +747,6 @@ static void init_handles(struct daemon *daemon)
 
 static bool begin_core(struct daemon *daemon, struct past *past)
 {
-    static const struct changes_shell shell = {shell_core, shell_save, shell_applied, shell_now_ns};
     struct core_start start = {.config = daemon->config,
                                .events = &daemon->events,
                                .former = past->former,
@@ -786,7 +756,7 @@ static bool begin_core(struct daemon *daemon, struct past *past)
                                .now_ns = now_ns()};
     daemon->remembered = calloc(daemon->config->service_count + 1, sizeof *daemon->remembered);
     daemon->core = core_new(&start);
-    daemon->changes = changes_new(&past->ledger, &shell, daemon);
+    daemon->changes = changes_new(&past->ledger);
     return daemon->remembered != NULL && daemon->core != NULL && daemon->changes != NULL;
 }
 

@@ -31,7 +31,7 @@ static struct api *api;
 static unsigned tcp_port;
 
 // What the shell was handed.
-static struct api_change changed;
+static struct change changed;
 static size_t changed_services[8];
 static size_t change_count, reload_count;
 static bool answer_later;
@@ -52,7 +52,7 @@ static const struct core *shell_core(void *arg)
     return fixture->core;
 }
 
-static void shell_change(void *arg, const struct api_change *change, struct api_ticket *ticket)
+static void shell_change(void *arg, const struct change *change, struct api_ticket *ticket)
 {
     (void)arg;
     assert_true(change->service_count <= 8);
@@ -62,7 +62,7 @@ static void shell_change(void *arg, const struct api_change *change, struct api_
     if (answer_later) {
         waiting = ticket;
     } else {
-        api_answer(ticket, 200, "drained");
+        api_answer(ticket, OUTCOME_DONE, "drained");
     }
 }
 
@@ -70,7 +70,7 @@ static void shell_reload(void *arg, struct api_ticket *ticket)
 {
     (void)arg;
     reload_count++;
-    api_answer(ticket, 400, "popgate.conf:3: unknown key");
+    api_answer(ticket, OUTCOME_INVALID, "popgate.conf:3: unknown key");
 }
 
 static struct own_trouble own_trouble(void *arg)
@@ -338,7 +338,7 @@ static void every_verb_reaches_the_shell(void **state)
         assert_int_equal(changed_services[0], 1);
         assert_string_equal(changed.by, getuid() == 0 ? "root (0)" : changed.by);
     }
-    local("POST", "/v1/reload", "", 400, "popgate.conf:3: unknown key");
+    local("POST", "/v1/reload", "", 422, "popgate.conf:3: unknown key");
     assert_int_equal(reload_count, 1);
 }
 
@@ -411,7 +411,7 @@ static void a_ticket_may_be_answered_later(void **state)
     local("GET", "/v1/status", "", 200, NULL); // others go on meanwhile
     char byte;
     assert_true(recv(fd, &byte, 1, MSG_DONTWAIT) < 0);
-    api_answer(waiting, 409, "no other PoP announces 192.0.2.53/32");
+    api_answer(waiting, OUTCOME_REFUSED, "no other PoP announces 192.0.2.53/32");
     struct reply *reply = reply_of(fd);
     assert_int_equal(reply->status, 409);
     assert_string_equal(word(reply, "error"), "no other PoP announces 192.0.2.53/32");
@@ -425,7 +425,7 @@ static void a_client_that_went_away_harms_nothing(void **state)
     for (unsigned i = 0; i < 10; i++) {
         uv_run(&loop, UV_RUN_NOWAIT);
     }
-    api_answer(waiting, 200, "drained");
+    api_answer(waiting, OUTCOME_DONE, "drained");
     local("GET", "/v1/status", "", 200, NULL);
 }
 
@@ -540,7 +540,7 @@ static void who_waits_for_us_is_not_cut_off(void **state)
     (void)state;
     int fd = change_in_waiting();
     pass_s(60);
-    api_answer(waiting, 200, "drained");
+    api_answer(waiting, OUTCOME_DONE, "drained");
     struct reply *reply = reply_of(fd);
     assert_int_equal(reply->status, 200);
     reply_free(reply);

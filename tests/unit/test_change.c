@@ -2,85 +2,79 @@
 #include "controller/daemon/change.h"
 
 #include "base/clock.h"
+#include "controller/core/ledger.h"
 
 #include "tests/unit/core_fixture.h"
 #include "tests/unit/small_config.h"
 
 enum { DNS, TOKEN };
 
-struct api_ticket {
-    unsigned status; // 0: not answered
+struct answered {
+    unsigned times;
+    enum outcome outcome;
     char message[512];
 };
 
-void api_answer(struct api_ticket *ticket, unsigned http_status, const char *message)
-{
-    assert_int_equal(ticket->status, 0); // exactly one answer
-    ticket->status = http_status;
-    snprintf(ticket->message, sizeof ticket->message, "%s", message);
-}
-
 static struct fixture *fixture;
 static struct changes *changes;
-static struct api_ticket first, second;
+static struct answered first, second;
 static char asked[1024];    // commands of the guard, each with a newline
 static uint64_t tokens[16]; // of those that are unanswered
 static size_t unanswered;
 static char saved[1024]; // the last text to be saved
 static uint64_t version;
-static unsigned saves, applied;
+static unsigned saves;
 static uint64_t now_ns;
-static bool bird_is_down, sync_when_applied;
+static bool bird_is_down;
 
-static struct core *shell_core(void *arg)
-{
-    (void)arg;
-    return fixture->core;
-}
-
-static void shell_save(void *arg, const char *text, uint64_t which)
-{
-    (void)arg;
-    snprintf(saved, sizeof saved, "%s", text);
-    version = which;
-    saves++;
-}
-
-static void take_orders(void)
+// Returns whether there were answers at once: that BIRD can't be asked.
+static bool take_orders(void)
 {
     struct order order;
+    bool lost = false;
     while (core_order(fixture->core, &order)) {
         if (order_kind(order.token) != ORDER_PEERS && order_kind(order.token) != ORDER_PATHS) {
             continue;
         }
         if (bird_is_down) {
-            core_end(fixture->core, order.token, BIRD_END_LOST, 0, "", FIXTURE_NOW_NS);
+            core_end(fixture->core, order.token, BIRD_END_LOST, 0, "", now_ns);
+            lost = true;
             continue;
         }
         size_t used = strlen(asked);
         snprintf(asked + used, sizeof asked - used, "%s\n", order.command);
         tokens[unanswered++] = order.token;
     }
+    return lost;
 }
 
-static void shell_applied(void *arg)
+static void take_answer(const struct change_effect *effect)
 {
-    (void)arg;
-    applied++;
-    take_orders();
-    if (sync_when_applied) {
-        changes_sync(changes);
-    }
+    struct answered *ticket = effect->ticket;
+    assert_int_equal(ticket->times, 0); // exactly one answer
+    assert_int_not_equal(effect->outcome, OUTCOME_WAITS);
+    ticket->times++;
+    ticket->outcome = effect->outcome;
+    snprintf(ticket->message, sizeof ticket->message, "%s", effect->message);
 }
 
-static uint64_t shell_now_ns(void *arg)
+// What the shell does after each input.
+static void step(void)
 {
-    (void)arg;
-    return now_ns;
+    struct change_effect effect;
+    do {
+        while (changes_step(changes, fixture->core, now_ns, FIXTURE_WALL_MS, &effect)) {
+            if (effect.kind == CHANGE_SAVES) {
+                snprintf(saved, sizeof saved, "%s", effect.text);
+                version = effect.version;
+                saves++;
+                free(effect.text);
+            } else {
+                take_answer(&effect);
+            }
+        }
+    } while (take_orders());
 }
-
-static const struct changes_shell shell = {
-    .core = shell_core, .save = shell_save, .applied = shell_applied, .now_ns = shell_now_ns};
 
 static int start_with(const char *services)
 {
@@ -93,14 +87,13 @@ static int start_with(const char *services)
     }
     struct intent kept = {.kind = INTENT_DRAIN, .since_wall_ms = 1};
     assert_true(ledger_put(&ledger, "gone", &kept));
-    changes = changes_new(&ledger, &shell, NULL);
+    changes = changes_new(&ledger);
     assert_non_null(changes);
-    first = second = (struct api_ticket){.status = 0};
+    first = second = (struct answered){.times = 0};
     asked[0] = saved[0] = '\0';
-    unanswered = 0;
-    saves = applied = 0;
+    unanswered = saves = 0;
     now_ns = FIXTURE_NOW_NS;
-    bird_is_down = sync_when_applied = false;
+    bird_is_down = false;
     return 0;
 }
 
@@ -124,18 +117,33 @@ static int stop(void **state)
     return 0;
 }
 
-static void submit(struct api_ticket *ticket, enum verb verb, size_t service)
+static enum outcome ask(struct answered *ticket, const struct change *change)
 {
-    struct api_change change = {
-        .verb = verb, .services = &service, .service_count = 1, .reason = "why", .by = "alice (1)"};
-    changes_submit(changes, &change, ticket);
+    *ticket = (struct answered){.times = 0};
+    enum outcome outcome =
+        changes_submit(changes, fixture->core, change, ticket, now_ns, FIXTURE_WALL_MS);
+    step();
+    return outcome;
 }
 
-static void force_drain(struct api_ticket *ticket, size_t service)
+static void submit(struct answered *ticket, enum verb verb, size_t service)
 {
-    struct api_change change = {
+    struct change change = {
+        .verb = verb, .services = &service, .service_count = 1, .reason = "why", .by = "alice (1)"};
+    assert_int_equal(ask(ticket, &change), OUTCOME_WAITS);
+}
+
+static void force_drain(struct answered *ticket, size_t service)
+{
+    struct change change = {
         .verb = VERB_DRAIN, .services = &service, .service_count = 1, .force = true};
-    changes_submit(changes, &change, ticket);
+    assert_int_equal(ask(ticket, &change), OUTCOME_WAITS);
+}
+
+static void answered(const struct answered *ticket, enum outcome outcome)
+{
+    assert_int_equal(ticket->times, 1);
+    assert_int_equal(ticket->outcome, outcome);
 }
 
 // BIRD's answer to the guard's first question that has none yet; NULL: nothing in it.
@@ -146,10 +154,10 @@ static void bird_says(unsigned code, const char *text, enum bird_end end)
     memmove(tokens, tokens + 1, --unanswered * sizeof *tokens);
     if (text != NULL) {
         struct bird_line line = line_of(code, text);
-        core_line(fixture->core, token, &line, FIXTURE_NOW_NS);
+        core_line(fixture->core, token, &line, now_ns);
     }
-    core_end(fixture->core, token, end, 0, "", FIXTURE_NOW_NS);
-    changes_step(changes);
+    core_end(fixture->core, token, end, 0, "", now_ns);
+    step();
 }
 
 #define PROTOCOL "up1 BGP --- up 00:00:01.000  Established"
@@ -164,7 +172,8 @@ static void guard_sees(bool another_pop)
 
 static void save_ends(const char *error)
 {
-    changes_saved(changes, version, error);
+    changes_saved(changes, fixture->core, version, error, now_ns, FIXTURE_WALL_MS);
+    step();
 }
 
 static enum intent_kind intent_of(size_t service)
@@ -182,12 +191,10 @@ static void a_drain_is_guarded_then_saved_then_applied_then_acknowledged(void **
     assert_int_equal(saves, 1);
     assert_non_null(strstr(saved, "\"token\""));
     assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
-    assert_int_equal(first.status, 0);
-    applied = 0;
+    assert_int_equal(first.times, 0);
     save_ends(NULL);
     assert_int_equal(intent_of(TOKEN), INTENT_DRAIN);
-    assert_int_equal(applied, 1);
-    assert_int_equal(first.status, 200);
+    answered(&first, OUTCOME_DONE);
     assert_string_equal(first.message, "drained");
     assert_true(changes_idle(changes));
 }
@@ -217,7 +224,7 @@ static void draining_again_what_is_withdrawn_announces_nothing(void **state)
     assert_non_null(strstr(saved, "\"token\""));
     assert_non_null(strstr(strstr(saved, "\"token\""), "\"grace_ms\": 0,")); // nor does a restart
     save_ends(NULL);
-    assert_int_equal(second.status, 200);
+    answered(&second, OUTCOME_DONE);
     assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
     pass_ms(grace_ms);
     assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
@@ -244,7 +251,7 @@ static void without_another_pop_a_drain_is_refused_and_nothing_saved(void **stat
     (void)state;
     submit(&first, VERB_DRAIN, TOKEN);
     guard_sees(false);
-    assert_int_equal(first.status, 409);
+    answered(&first, OUTCOME_REFUSED);
     assert_non_null(strstr(first.message, "198.51.100.1/32"));
     assert_int_equal(saves, 0);
     assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
@@ -256,8 +263,7 @@ static void a_bird_that_cannot_be_asked_refuses_a_drain_at_once(void **state)
     (void)state;
     bird_is_down = true;
     submit(&first, VERB_DRAIN, TOKEN);
-    changes_step(changes);
-    assert_int_equal(first.status, 409);
+    answered(&first, OUTCOME_UNSEEN);
     assert_non_null(strstr(first.message, "did not answer"));
 }
 
@@ -292,11 +298,10 @@ static void a_failed_save_changes_nothing(void **state)
     (void)state;
     force_drain(&first, TOKEN);
     save_ends("can't write ledger.json: No space left on device");
-    assert_int_equal(first.status, 500);
+    answered(&first, OUTCOME_UNSAFE);
     assert_string_equal(first.message,
                         "nothing was changed: can't write ledger.json: No space left on device");
     assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
-    assert_int_equal(applied, 0);
     assert_non_null(strstr(changes_trouble(changes), "No space left"));
     force_drain(&second, DNS);
     assert_null(strstr(saved, "\"token\"")); // nor does it come back with the next save
@@ -307,15 +312,17 @@ static void a_failed_save_changes_nothing(void **state)
 static void isolation_is_applied_before_it_is_saved_and_acknowledged_after(void **state)
 {
     (void)state;
-    submit(&first, VERB_ISOLATE, TOKEN);
+    size_t service = TOKEN;
+    struct change isolate = {.verb = VERB_ISOLATE, .services = &service, .service_count = 1};
+    changes_submit(changes, fixture->core, &isolate, &first, now_ns, FIXTURE_WALL_MS);
     assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
     assert_int_equal(fixture->core->services[TOKEN].decision.target, TARGET_WITHDRAW);
-    assert_int_equal(applied, 1);
+    step();
+    assert_int_equal(saves, 1);
     assert_string_equal(asked, "");
-    assert_int_equal(first.status, 0);
+    assert_int_equal(first.times, 0);
     save_ends(NULL);
-    assert_int_equal(first.status, 200);
-    assert_int_equal(applied, 1);
+    answered(&first, OUTCOME_DONE);
 }
 
 static void an_isolation_that_could_not_be_saved_stands_and_says_so(void **state)
@@ -323,7 +330,7 @@ static void an_isolation_that_could_not_be_saved_stands_and_says_so(void **state
     (void)state;
     submit(&first, VERB_ISOLATE, TOKEN);
     save_ends("disk is gone");
-    assert_int_equal(first.status, 500);
+    answered(&first, OUTCOME_UNSAFE);
     assert_string_equal(first.message, "isolated now, but a restart would forget it: disk is gone");
     assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
 }
@@ -341,7 +348,7 @@ static void isolation_overtakes_a_drain_that_waits_for_the_guard(void **state)
     save_ends(NULL);
     assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
     assert_non_null(strstr(saved, "\"isolate\""));
-    assert_int_equal(second.status, 200);
+    answered(&second, OUTCOME_DONE);
 }
 
 static void ending_what_is_not_there_says_so(void **state)
@@ -349,12 +356,10 @@ static void ending_what_is_not_there_says_so(void **state)
     (void)state;
     submit(&first, VERB_UNDRAIN, TOKEN);
     save_ends(NULL);
-    assert_int_equal(first.status, 200);
+    answered(&first, OUTCOME_NOTHING);
     assert_string_equal(first.message, "nothing changed: not drained");
-    first.status = 0;
     force_drain(&first, TOKEN);
     save_ends(NULL);
-    first.status = 0;
     submit(&first, VERB_UNDRAIN, TOKEN);
     save_ends(NULL);
     assert_string_equal(first.message, "undrained");
@@ -365,14 +370,13 @@ static void isolation_overtakes_an_undrain_that_is_being_saved(void **state)
     (void)state;
     force_drain(&first, TOKEN);
     save_ends(NULL);
-    first.status = 0;
     submit(&first, VERB_UNDRAIN, TOKEN);
     submit(&second, VERB_ISOLATE, TOKEN);
     save_ends(NULL);
     assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
     save_ends(NULL);
     assert_non_null(strstr(saved, "\"isolate\""));
-    assert_int_equal(second.status, 200);
+    answered(&second, OUTCOME_DONE);
 }
 
 static void isolation_overtakes_a_release_that_is_being_saved(void **state)
@@ -380,16 +384,15 @@ static void isolation_overtakes_a_release_that_is_being_saved(void **state)
     (void)state;
     submit(&first, VERB_ISOLATE, TOKEN);
     save_ends(NULL);
-    first.status = 0;
     submit(&first, VERB_RELEASE, TOKEN);
     submit(&second, VERB_ISOLATE, TOKEN);
     save_ends(NULL);
-    assert_int_equal(first.status, 409);
+    answered(&first, OUTCOME_HINDERED);
     assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
     save_ends(NULL);
     assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
     assert_non_null(strstr(saved, "\"isolate\""));
-    assert_int_equal(second.status, 200);
+    answered(&second, OUTCOME_DONE);
 }
 
 static void what_ends_while_a_change_is_applied_is_written_after_it(void **state)
@@ -397,13 +400,13 @@ static void what_ends_while_a_change_is_applied_is_written_after_it(void **state
     (void)state;
     force_drain(&first, TOKEN);
     force_drain(&second, DNS);
-    sync_when_applied = true;
+    fixture->core->ledger_dirty = true; // what an intent that ends leads to
     save_ends(NULL);
-    assert_int_equal(first.status, 200);
+    answered(&first, OUTCOME_DONE);
     assert_int_equal(saves, 2);
     assert_int_equal(intent_of(DNS), INTENT_AUTO);
     save_ends(NULL);
-    assert_int_equal(second.status, 200);
+    answered(&second, OUTCOME_DONE);
     assert_int_equal(intent_of(DNS), INTENT_DRAIN);
     assert_int_equal(saves, 3);
     save_ends(NULL);
@@ -418,21 +421,22 @@ static void changes_are_made_one_after_another(void **state)
     assert_int_equal(saves, 1);
     assert_null(strstr(saved, "\"dns\""));
     save_ends(NULL);
-    assert_int_equal(first.status, 200);
-    assert_int_equal(second.status, 0);
+    answered(&first, OUTCOME_DONE);
+    assert_int_equal(second.times, 0);
     assert_int_equal(saves, 2);
     assert_non_null(strstr(saved, "\"dns\""));
     assert_non_null(strstr(saved, "\"token\""));
     save_ends(NULL);
-    assert_int_equal(second.status, 200);
+    answered(&second, OUTCOME_DONE);
 }
 
 static void the_end_of_another_save_is_not_taken_for_ours(void **state)
 {
     (void)state;
     force_drain(&first, TOKEN);
-    changes_saved(changes, version + 1, NULL);
-    assert_int_equal(first.status, 0);
+    version++;
+    save_ends(NULL);
+    assert_int_equal(first.times, 0);
     assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
 }
 
@@ -445,29 +449,31 @@ static void a_guard_is_not_answered_with_the_answers_of_the_one_before(void **st
     bird_says(1002, PROTOCOL, BIRD_END_REPLY);
     assert_string_equal(asked, "");
     bird_says(0, NULL, BIRD_END_LOST);
-    assert_int_equal(first.status, 409);
+    answered(&first, OUTCOME_UNSEEN);
     assert_string_equal(
         asked, "show protocols\nshow route 192.0.2.53/32 all\nshow route 2001:db8::53/128 all\n");
-    assert_int_equal(second.status, 0);
+    assert_int_equal(second.times, 0);
 }
 
 static void too_many_changes_are_turned_away(void **state)
 {
     (void)state;
-    static struct api_ticket many[64];
-    memset(many, 0, sizeof many);
+    static struct answered many[64];
+    size_t service = TOKEN;
+    struct change change = {.verb = VERB_DRAIN, .services = &service, .service_count = 1};
     for (size_t i = 0; i < 64; i++) {
-        force_drain(&many[i], TOKEN);
-        assert_int_equal(many[i].status, 0);
+        assert_int_equal(ask(&many[i], &change), OUTCOME_WAITS);
+        assert_int_equal(many[i].times, 0);
     }
-    force_drain(&first, TOKEN);
-    assert_int_equal(first.status, 503);
+    assert_int_equal(ask(&first, &change), OUTCOME_BUSY);
+    assert_int_equal(first.times, 0);
 }
 
 static void what_ended_by_itself_is_written_and_the_rest_kept(void **state)
 {
     (void)state;
     changes_sync(changes);
+    step();
     assert_int_equal(saves, 1);
     assert_false(changes_idle(changes));
     assert_non_null(strstr(saved, "\"gone\"")); // no longer configured, but it may come back
@@ -481,11 +487,38 @@ static void a_change_waits_for_the_ledger_being_written(void **state)
 {
     (void)state;
     changes_sync(changes);
+    step();
     force_drain(&first, TOKEN);
     assert_int_equal(saves, 1);
     save_ends(NULL);
     assert_int_equal(saves, 2);
     assert_non_null(strstr(saved, "\"token\""));
+}
+
+static void what_could_not_be_saved_is_told_once_and_tried_again_each_second(void **state)
+{
+    (void)state;
+    submit(&first, VERB_ISOLATE, TOKEN);
+    uint64_t events = events_end(&fixture->events);
+    save_ends("disk is gone");
+    assert_int_equal(events_end(&fixture->events), events + 1);
+    assert_string_equal(events_get(&fixture->events, events)->text, "disk is gone");
+    assert_int_equal(changes_next_ms(changes), now_ns / 1000000 + 1000);
+    step();
+    assert_int_equal(saves, 1);
+    now_ns += 1000000000;
+    step();
+    assert_int_equal(saves, 2);
+    assert_int_equal(changes_next_ms(changes), UINT64_MAX);
+    save_ends("disk is gone");
+    assert_int_equal(events_end(&fixture->events), events + 1);
+    now_ns += 1000000000;
+    step();
+    assert_int_equal(saves, 3);
+    save_ends(NULL);
+    assert_int_equal(changes_next_ms(changes), UINT64_MAX);
+    assert_null(changes_trouble(changes));
+    assert_true(changes_idle(changes));
 }
 
 #define TEST(name)               cmocka_unit_test_setup_teardown(name, start, stop)
@@ -503,6 +536,7 @@ int main(void)
         TEST_WITHOUT_GUARD(a_service_of_one_pop_is_not_guarded),
         TEST(what_is_withdrawn_already_is_not_guarded),
         TEST(a_failed_save_changes_nothing),
+        TEST(what_could_not_be_saved_is_told_once_and_tried_again_each_second),
         TEST(isolation_is_applied_before_it_is_saved_and_acknowledged_after),
         TEST(an_isolation_that_could_not_be_saved_stands_and_says_so),
         TEST(isolation_overtakes_a_drain_that_waits_for_the_guard),
