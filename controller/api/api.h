@@ -10,8 +10,8 @@
 // rendering gets at most a fifth of the loop's time.
 #pragma once
 
+#include "controller/core/change.h"
 #include "controller/core/problems.h"
-#include "controller/daemon/change.h"
 #include "dns/responder/counters.h"
 
 #include <uv.h>

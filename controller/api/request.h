@@ -7,7 +7,7 @@
 // would end an isolation or a pin by the way.
 #pragma once
 
-#include "controller/daemon/change.h"
+#include "controller/core/change.h"
 
 struct request {
     struct change change; // its services point to the array below; by is left empty

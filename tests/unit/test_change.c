@@ -1,5 +1,5 @@
 // Changes of intent: guarded, saved, applied, acknowledged, in that order; isolation first.
-#include "controller/daemon/change.h"
+#include "controller/core/change.h"
 
 #include "base/clock.h"
 #include "controller/core/ledger.h"

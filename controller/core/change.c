@@ -1,4 +1,4 @@
-#include "controller/daemon/change.h"
+#include "controller/core/change.h"
 
 #include "base/clock.h"
 #include "controller/core/guard.h"
