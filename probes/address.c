@@ -171,8 +171,9 @@ static void list_complete(struct listener *listener, int error)
 static bool is_up(const struct listener *listener, unsigned interface)
 {
     struct ifreq request = {.ifr_ifindex = (int)interface};
-    return ioctl(listener->netlink.fd, SIOCGIFNAME, &request) == 0 &&
-           ioctl(listener->netlink.fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP);
+    return ioctl(listener->netlink.socket.fd, SIOCGIFNAME, &request) == 0 &&
+           ioctl(listener->netlink.socket.fd, SIOCGIFFLAGS, &request) == 0 &&
+           (request.ifr_flags & IFF_UP);
 }
 
 // Takes what a message of the list says.
@@ -279,7 +280,7 @@ static struct listener *listener_new(uv_loop_t *loop, int *error)
         listeners = listener;
         return listener;
     }
-    if (listener->netlink.state == NETLINK_FREE) {
+    if (listener->netlink.socket.state == DESCRIPTOR_FREE) {
         free(listener);
     }
     return NULL;

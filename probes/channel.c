@@ -11,72 +11,43 @@
 
 #define DRAIN_MAX 16 // reads
 
-static int open_socket(int kind, const struct endpoint *source, const struct endpoint *target)
+static int connect_socket(int kind, const struct endpoint *source, const struct endpoint *target)
 {
-    const int on = 1;
-    int fd = socket(target->address.ss_family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return uv_translate_sys_error(errno);
-    }
-    if (source->length > 0) {
-        // Leaves the port to connect(), so that many streams from one address don't run out of
-        // them.
-        (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-        if (bind(fd, (const struct sockaddr *)&source->address, source->length) < 0) {
-            goto err;
-        }
-    }
-    if (connect(fd, (const struct sockaddr *)&target->address, target->length) < 0 &&
+    int fd = socket_from(source, target->address.ss_family, kind, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&target->address, target->length) < 0 &&
         errno != EINPROGRESS) {
-        goto err;
+        int error = uv_translate_sys_error(errno);
+        close(fd);
+        return error;
     }
     return fd;
-
-err:;
-    int error = uv_translate_sys_error(errno);
-    close(fd);
-    return error;
 }
 
-// status is of no use: libuv says UV_EBADF for any pending error of the socket, and stops watching.
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_event(void *owner)
 {
-    struct channel *channel = poll->data;
-    (void)events;
+    struct channel *channel = owner;
     channel->on_event(channel);
-    if (status < 0 && channel->state == CHANNEL_OPEN) {
-        (void)channel_watch(channel, channel->events);
+}
+
+static void on_free(void *owner)
+{
+    struct channel *channel = owner;
+    if (channel->on_free) {
+        channel->on_free(channel);
     }
 }
 
 int channel_open(struct channel *channel, uv_loop_t *loop, int kind, const struct endpoint *source,
                  const struct endpoint *target, int events)
 {
-    assert(channel->state == CHANNEL_FREE);
-    int fd = open_socket(kind, source, target);
+    int fd = connect_socket(kind, source, target);
     if (fd < 0) {
         return fd;
     }
-    int error = uv_poll_init_socket(loop, &channel->poll, fd);
-    if (error) {
-        close(fd);
-        return error;
-    }
-    channel->poll.data = channel;
-    channel->fd = fd;
-    channel->state = CHANNEL_OPEN;
-    error = channel_watch(channel, events);
-    if (error) {
-        channel_close(channel);
-    }
-    return error;
-}
-
-int channel_watch(struct channel *channel, int events)
-{
-    assert(channel->state == CHANNEL_OPEN);
-    channel->events = events;
-    return uv_poll_start(&channel->poll, events, on_poll);
+    channel->socket.owner = channel;
+    channel->socket.on_event = on_event;
+    channel->socket.on_free = on_free;
+    return descriptor_open(&channel->socket, loop, fd, events);
 }
 
 static bool met_itself(int fd)
@@ -94,48 +65,37 @@ int channel_connected(const struct channel *channel)
 {
     int error = 0;
     socklen_t length = sizeof error;
-    if (getsockopt(channel->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) {
+    if (getsockopt(channel->socket.fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) {
         error = errno;
     }
     if (error) {
         return uv_translate_sys_error(error);
     }
-    return met_itself(channel->fd) ? UV_ECONNREFUSED : 0;
+    return met_itself(channel->socket.fd) ? UV_ECONNREFUSED : 0;
 }
 
 ssize_t channel_send(struct channel *channel, const void *bytes, size_t length)
 {
-    ssize_t sent = send(channel->fd, bytes, length, MSG_NOSIGNAL);
+    ssize_t sent = send(channel->socket.fd, bytes, length, MSG_NOSIGNAL);
     return sent < 0 ? uv_translate_sys_error(errno) : sent;
 }
 
 ssize_t channel_receive(struct channel *channel, void *bytes, size_t size)
 {
-    ssize_t received = recv(channel->fd, bytes, size, 0);
+    ssize_t received = recv(channel->socket.fd, bytes, size, 0);
     return received < 0 ? uv_translate_sys_error(errno) : received;
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct channel *channel = handle->data;
-    channel->state = CHANNEL_FREE;
-    if (channel->on_free) {
-        channel->on_free(channel);
-    }
 }
 
 void channel_close(struct channel *channel)
 {
     char dropped[4096];
-    if (channel->state != CHANNEL_OPEN) {
+    if (channel->socket.state != DESCRIPTOR_OPEN) {
         return;
     }
     for (int i = 0; i < DRAIN_MAX; i++) {
-        if (recv(channel->fd, dropped, sizeof dropped, 0) <= 0) {
+        if (recv(channel->socket.fd, dropped, sizeof dropped, 0) <= 0) {
             break;
         }
     }
-    channel->state = CHANNEL_CLOSING;
-    uv_close((uv_handle_t *)&channel->poll, on_closed);
-    close(channel->fd);
+    descriptor_close(&channel->socket);
 }

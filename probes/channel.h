@@ -6,34 +6,25 @@
 // channel_receive(), channel_send()): epoll's word for it is not needed.
 #pragma once
 
-#include "base/keys.h"
-
-#include <uv.h>
+#include "probes/descriptor.h"
 
 struct channel;
 
-// The socket can be read or written, or has failed.
 typedef void (*channel_cb)(struct channel *channel);
 
 // Zeroed is closed and free.
 struct channel {
-    int fd; // valid while open
-    enum { CHANNEL_FREE, CHANNEL_OPEN, CHANNEL_CLOSING } state;
-    uv_poll_t poll;
-    int events;
+    struct descriptor socket;
     void *owner;
-    channel_cb on_event, on_free;
+    channel_cb on_event, on_free; // on_free may be NULL
 };
 
 // Opens a socket of kind SOCK_DGRAM or SOCK_STREAM to target, from source unless its length is 0,
-// and waits for UV_READABLE or UV_WRITABLE; a stream is connected when it becomes writable and
-// channel_connected() is 0. The channel must be free. 0, or a negative uv error and the channel is
-// free, or closing, again.
+// and waits for events as descriptor_watch() does; a stream is connected when it becomes writable
+// and channel_connected() is 0. The channel must be free. 0, or a negative uv error and the channel
+// is free, or closing, again.
 int channel_open(struct channel *channel, uv_loop_t *loop, int kind, const struct endpoint *source,
                  const struct endpoint *target, int events);
-
-// Waits for events from now on. 0 or a negative uv error.
-int channel_watch(struct channel *channel, int events);
 
 // What became of connecting a stream: 0, or a negative uv error. A socket that met itself (its own
 // port was the target's, and nothing listens there) counts as refused.

@@ -247,7 +247,7 @@ static bool send_tcp(struct state *state)
     }
     tcp->sent += sent > 0 ? (size_t)sent : 0;
     int events = tcp->sent < length ? UV_WRITABLE | UV_READABLE : UV_READABLE;
-    int error = channel_watch(&tcp->channel, events);
+    int error = descriptor_watch(&tcp->channel.socket, events);
     if (error) {
         fail_error(state, tcp, error);
     }
@@ -349,7 +349,8 @@ static void exchange_reset(struct state *state, struct exchange *exchange)
 
 static bool channels_free(const struct state *state)
 {
-    return state->udp.channel.state == CHANNEL_FREE && state->tcp.channel.state == CHANNEL_FREE;
+    return state->udp.channel.socket.state == DESCRIPTOR_FREE &&
+           state->tcp.channel.socket.state == DESCRIPTOR_FREE;
 }
 
 static void dns_start(struct probe *probe)
@@ -369,7 +370,8 @@ static void dns_start(struct probe *probe)
     if (state->tcp.wanted) {
         start_tcp(state);
     }
-    if (state->udp.wanted && (!state->tcp.wanted || state->tcp.channel.state == CHANNEL_OPEN)) {
+    if (state->udp.wanted &&
+        (!state->tcp.wanted || state->tcp.channel.socket.state == DESCRIPTOR_OPEN)) {
         start_udp(state);
     }
 }

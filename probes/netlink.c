@@ -12,7 +12,7 @@
 
 static void take_messages(struct netlink *netlink, const uint8_t *bytes, size_t length)
 {
-    while (netlink->state == NETLINK_OPEN && length >= sizeof(struct nlmsghdr)) {
+    while (netlink->socket.state == DESCRIPTOR_OPEN && length >= sizeof(struct nlmsghdr)) {
         const struct nlmsghdr *message = (const struct nlmsghdr *)bytes;
         if (message->nlmsg_len < sizeof *message || message->nlmsg_len > length) {
             return;
@@ -31,7 +31,7 @@ static bool receive(struct netlink *netlink)
     struct iovec part = {.iov_base = buffer, .iov_len = sizeof buffer};
     struct msghdr header = {
         .msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &part, .msg_iovlen = 1};
-    ssize_t length = recvmsg(netlink->fd, &header, 0);
+    ssize_t length = recvmsg(netlink->socket.fd, &header, 0);
     if (length < 0) {
         bool lost = errno == ENOBUFS;
         if (lost) {
@@ -50,19 +50,20 @@ static bool receive(struct netlink *netlink)
     return true;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_event(void *owner)
 {
-    struct netlink *netlink = poll->data;
-    (void)events;
-    for (int i = 0; i < RECEIVES_MAX && netlink->state == NETLINK_OPEN; i++) {
+    struct netlink *netlink = owner;
+    for (int i = 0; i < RECEIVES_MAX && netlink->socket.state == DESCRIPTOR_OPEN; i++) {
         if (!receive(netlink)) {
             break;
         }
     }
-    // libuv says UV_EBADF for any pending error of the socket, and stops watching.
-    if (status < 0 && netlink->state == NETLINK_OPEN) {
-        (void)uv_poll_start(poll, UV_READABLE, on_poll);
-    }
+}
+
+static void on_free(void *owner)
+{
+    struct netlink *netlink = owner;
+    netlink->events->free(netlink);
 }
 
 static int open_socket(int protocol, const unsigned *groups, size_t count)
@@ -91,29 +92,20 @@ err:;
 int netlink_open(struct netlink *netlink, uv_loop_t *loop, int protocol, const unsigned *groups,
                  size_t count)
 {
-    assert(netlink->state == NETLINK_FREE && netlink->events);
+    assert(netlink->events);
     int fd = open_socket(protocol, groups, count);
     if (fd < 0) {
         return fd;
     }
-    int error = uv_poll_init_socket(loop, &netlink->poll, fd);
-    if (error) {
-        close(fd);
-        return error;
-    }
-    netlink->poll.data = netlink;
-    netlink->fd = fd;
-    netlink->state = NETLINK_OPEN;
-    error = uv_poll_start(&netlink->poll, UV_READABLE, on_poll);
-    if (error) {
-        netlink_close(netlink);
-    }
-    return error;
+    netlink->socket.owner = netlink;
+    netlink->socket.on_event = on_event;
+    netlink->socket.on_free = on_free;
+    return descriptor_open(&netlink->socket, loop, fd, UV_READABLE);
 }
 
 int netlink_dump(struct netlink *netlink, uint16_t type, const void *body, size_t length)
 {
-    assert(netlink->state == NETLINK_OPEN && length <= BODY_MAX);
+    assert(netlink->socket.state == DESCRIPTOR_OPEN && length <= BODY_MAX);
     struct {
         struct nlmsghdr header;
         uint8_t body[BODY_MAX];
@@ -122,23 +114,11 @@ int netlink_dump(struct netlink *netlink, uint16_t type, const void *body, size_
                             .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
                             .nlmsg_seq = ++netlink->asked}};
     memcpy(request.body, body, length);
-    ssize_t sent = send(netlink->fd, &request, request.header.nlmsg_len, 0);
+    ssize_t sent = send(netlink->socket.fd, &request, request.header.nlmsg_len, 0);
     return sent < 0 ? uv_translate_sys_error(errno) : 0;
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct netlink *netlink = handle->data;
-    netlink->state = NETLINK_FREE;
-    netlink->events->free(netlink);
 }
 
 void netlink_close(struct netlink *netlink)
 {
-    if (netlink->state != NETLINK_OPEN) {
-        return;
-    }
-    netlink->state = NETLINK_CLOSING;
-    uv_close((uv_handle_t *)&netlink->poll, on_closed);
-    close(netlink->fd);
+    descriptor_close(&netlink->socket);
 }

@@ -2,11 +2,12 @@
 // what it hands over came from the kernel and lies wholly within what was received.
 #pragma once
 
+#include "probes/descriptor.h"
+
 #include <linux/netlink.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uv.h>
 
 struct netlink;
 
@@ -19,10 +20,8 @@ struct netlink_events {
 
 // Zeroed is closed and free.
 struct netlink {
-    int fd;         // valid while open
+    struct descriptor socket;
     uint32_t asked; // the last dump's nlmsg_seq, which its answers bear
-    enum { NETLINK_FREE, NETLINK_OPEN, NETLINK_CLOSING } state;
-    uv_poll_t poll;
     void *owner;
     const struct netlink_events *events;
 };

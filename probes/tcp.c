@@ -217,7 +217,7 @@ static void on_event(struct channel *channel)
         pass(state, options->send.length ? "connected and sent" : "connected");
         return;
     }
-    int error = channel_watch(channel, UV_READABLE);
+    int error = descriptor_watch(&channel->socket, UV_READABLE);
     if (error) {
         fail_error(state, error);
         return;
@@ -231,7 +231,7 @@ static void tcp_start(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     const struct probe_conf *conf = probe_conf(probe);
-    state->waiting = state->channel.state != CHANNEL_FREE;
+    state->waiting = state->channel.socket.state != DESCRIPTOR_FREE;
     if (state->waiting) {
         return;
     }
@@ -289,7 +289,7 @@ static void tcp_close(struct probe *probe)
     struct state *state = probe_state(probe);
     stop(state);
     state->closing = true;
-    if (state->channel.state == CHANNEL_FREE) {
+    if (state->channel.socket.state == DESCRIPTOR_FREE) {
         probe_closed(probe);
     }
 }

@@ -5,18 +5,16 @@
 // no room in epoll) is noted in the transfer, which ends with it on the hub's next turn.
 #include "probes/transfer.h"
 
+#include "probes/descriptor.h"
 #include "probes/received.h"
 #include "probes/system_error.h"
 
 #include <assert.h>
 #include <curl/curl.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 // libcurl's own patience is longer than any probe's timeout: that one is the scheduler's.
 #define PATIENCE_MS (24L * 3600 * 1000)
@@ -503,31 +501,15 @@ static int on_wish_for_events(CURL *easy, curl_socket_t fd, int what, void *arg,
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct transfer *transfer = arg;
-    const struct endpoint *source = transfer->request->source;
-    const int on = 1;
     (void)purpose;
-    int fd = socket(address->family, address->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                    address->protocol);
+    int fd = socket_from(transfer->request->source, address->family, address->socktype,
+                         address->protocol);
     if (fd < 0) {
-        goto err;
-    }
-    if (source && source->length > 0) {
-        // Leaves the port to connect(), so that many connections from one address don't run out
-        // of them.
-        (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-        if (bind(fd, (const struct sockaddr *)&source->address, source->length) < 0) {
-            goto err;
-        }
+        transfer->local_error = fd;
+        return CURL_SOCKET_BAD;
     }
     transfer->fd = fd;
     return fd;
-
-err:
-    transfer->local_error = uv_translate_sys_error(errno);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return CURL_SOCKET_BAD;
 }
 
 // The name that is verified and shown is the one of the URL, which a redirect may have changed.

@@ -86,7 +86,7 @@ static void keep(struct udp_targets *targets)
         udp_watch_close(&targets->watch);
         return;
     }
-    if (targets->watch.netlink.state == NETLINK_FREE) {
+    if (targets->watch.netlink.socket.state == DESCRIPTOR_FREE) {
         targets->tried_ns = uv_hrtime();
         udp_watch_open(&targets->watch, targets->loop);
     }
@@ -129,7 +129,7 @@ void udp_targets_retry(struct udp_targets *targets, uint64_t now_ns)
         now_ns - targets->tried_ns < RETRY_NS) {
         return;
     }
-    if (targets->watch.netlink.state == NETLINK_OPEN) {
+    if (targets->watch.netlink.socket.state == DESCRIPTOR_OPEN) {
         udp_watch_close(&targets->watch); // opened at the next call
     } else {
         keep(targets);
@@ -143,5 +143,5 @@ bool udp_targets_close(struct udp_targets *targets)
     targets->items = NULL;
     targets->count = 0;
     udp_watch_close(&targets->watch);
-    return targets->watch.netlink.state != NETLINK_FREE;
+    return targets->watch.netlink.socket.state != DESCRIPTOR_FREE;
 }

@@ -153,11 +153,11 @@ void udp_watch_ports(struct udp_watch *watch, const uint16_t *ports, size_t coun
 {
     struct sock_filter code[UDP_WATCH_PORTS_MAX + 4];
     unsigned short length = 0;
-    if (watch->netlink.state != NETLINK_OPEN) {
+    if (watch->netlink.socket.state != DESCRIPTOR_OPEN) {
         return;
     }
     if (count > UDP_WATCH_PORTS_MAX) {
-        (void)setsockopt(watch->netlink.fd, SOL_SOCKET, SO_DETACH_FILTER, NULL, 0);
+        (void)setsockopt(watch->netlink.socket.fd, SOL_SOCKET, SO_DETACH_FILTER, NULL, 0);
         return;
     }
     code[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_ABS, PORT_OFFSET);
@@ -171,5 +171,6 @@ void udp_watch_ports(struct udp_watch *watch, const uint16_t *ports, size_t coun
     code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
     const struct sock_fprog program = {.len = length, .filter = code};
     // Without a filter there is just more to skip.
-    (void)setsockopt(watch->netlink.fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    (void)setsockopt(watch->netlink.socket.fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+                     sizeof program);
 }

@@ -58,7 +58,7 @@ static void on_event(struct channel *channel)
     int error = watch->connected ? 0 : channel_connected(channel);
     if (!watch->connected && error == 0) {
         watch->connected = true;
-        error = channel_watch(channel, UV_READABLE);
+        error = descriptor_watch(&channel->socket, UV_READABLE);
     }
     for (int i = 0; error == 0 && i < READS_MAX; i++) {
         ssize_t length = channel_receive(channel, dropped, sizeof dropped);
@@ -119,7 +119,7 @@ void watch_verdict(struct watch *watch, const struct probe_conf *conf, enum verd
     if (watch->undecided && kind != VERDICT_UNKNOWN) {
         decide(watch, kind, now_ns);
     }
-    if (serves && watch->channel.state == CHANNEL_FREE && now_ns >= watch->again_ns &&
+    if (serves && watch->channel.socket.state == DESCRIPTOR_FREE && now_ns >= watch->again_ns &&
         (watch_wanted(conf) & PROBE_WATCH_TCP)) {
         hold(watch, conf, now_ns);
     }
@@ -129,14 +129,14 @@ bool watch_close(struct watch *watch)
 {
     watch->closing = true;
     channel_close(&watch->channel);
-    return watch->channel.state != CHANNEL_FREE;
+    return watch->channel.socket.state != DESCRIPTOR_FREE;
 }
 
 // ---- Words
 
 static const char *tcp_text(const struct watch *watch, char out[WATCH_TEXT_MAX])
 {
-    if (watch->channel.state == CHANNEL_OPEN) {
+    if (watch->channel.socket.state == DESCRIPTOR_OPEN) {
         snprintf(out, WATCH_TEXT_MAX, "tcp connection %s",
                  watch->connected ? "held" : "being made");
     } else if (watch->error == UV_EFBIG) {

@@ -1,0 +1,80 @@
+// See descriptor.h.
+#include "probes/descriptor.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+int socket_from(const struct endpoint *source, int family, int kind, int protocol)
+{
+    const int on = 1;
+    int fd = socket(family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    if (fd < 0) {
+        return uv_translate_sys_error(errno);
+    }
+    if (source && source->length > 0) {
+        // Leaves the port to connect(), so that many streams from one address don't run out of
+        // them.
+        (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+        if (bind(fd, (const struct sockaddr *)&source->address, source->length) < 0) {
+            int error = uv_translate_sys_error(errno);
+            close(fd);
+            return error;
+        }
+    }
+    return fd;
+}
+
+// status is of no use: libuv says UV_EBADF for any pending error of a socket, and stops watching.
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct descriptor *descriptor = poll->data;
+    (void)events;
+    descriptor->on_event(descriptor->owner);
+    if (status < 0 && descriptor->state == DESCRIPTOR_OPEN) {
+        (void)descriptor_watch(descriptor, descriptor->events);
+    }
+}
+
+int descriptor_open(struct descriptor *descriptor, uv_loop_t *loop, int fd, int events)
+{
+    assert(descriptor->state == DESCRIPTOR_FREE);
+    int error = uv_poll_init_socket(loop, &descriptor->poll, fd);
+    if (error) {
+        close(fd);
+        return error;
+    }
+    descriptor->poll.data = descriptor;
+    descriptor->fd = fd;
+    descriptor->state = DESCRIPTOR_OPEN;
+    error = descriptor_watch(descriptor, events);
+    if (error) {
+        descriptor_close(descriptor);
+    }
+    return error;
+}
+
+int descriptor_watch(struct descriptor *descriptor, int events)
+{
+    assert(descriptor->state == DESCRIPTOR_OPEN);
+    descriptor->events = events;
+    return uv_poll_start(&descriptor->poll, events, on_poll);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct descriptor *descriptor = handle->data;
+    descriptor->state = DESCRIPTOR_FREE;
+    descriptor->on_free(descriptor->owner);
+}
+
+void descriptor_close(struct descriptor *descriptor)
+{
+    if (descriptor->state != DESCRIPTOR_OPEN) {
+        return;
+    }
+    descriptor->state = DESCRIPTOR_CLOSING;
+    uv_close((uv_handle_t *)&descriptor->poll, on_closed);
+    close(descriptor->fd);
+}
