@@ -2,7 +2,7 @@
 // what a `tls` probe would ask of the certificate.
 #include "probes/http_match.h"
 #include "probes/probe.h"
-#include "probes/transfer.h"
+#include "probes/transfer_verdict.h"
 #include "probes/types.h"
 
 #include <stddef.h>
@@ -89,9 +89,9 @@ static void http_check(const struct probe_conf *conf, const struct probe_problem
 }
 
 // A pass of the answer can still be a degraded certificate; a failure of the answer comes first.
-static void judge(const struct state *state, struct finding *out)
+static void judge_answer(const struct transfer *transfer, struct finding *out)
 {
-    const struct transfer *transfer = &state->transfer;
+    const struct state *state = transfer->owner;
     struct finding certificate;
     transfer->body.bytes[transfer->body.length] = '\0';
     const struct http_answer answer = {
@@ -115,18 +115,7 @@ static void judge(const struct state *state, struct finding *out)
 static void on_done(struct transfer *transfer)
 {
     struct state *state = transfer->owner;
-    struct finding finding = transfer->result;
-    char what[TRANSFER_WHAT_MAX];
-    if (transfer->peer.leaf.subject[0]) {
-        probe_not_after(state->probe, transfer->peer.leaf.not_after);
-    }
-    if (finding.kind == VERDICT_PASS) {
-        judge(state, &finding);
-        probe_verdict(state->probe, finding.kind, finding.code, "%s: %s",
-                      transfer_what(transfer, what), finding.cause);
-    } else {
-        probe_verdict(state->probe, finding.kind, finding.code, "%s", finding.cause);
-    }
+    transfer_verdict(state->probe, transfer, judge_answer);
 }
 
 // ---- The probe type

@@ -1,7 +1,7 @@
 // The `tls` probe: a handshake with its target, judged as a strict client would, and by what the
 // operator asks of the certificate besides.
 #include "probes/probe.h"
-#include "probes/transfer.h"
+#include "probes/transfer_verdict.h"
 #include "probes/types.h"
 
 #include <stddef.h>
@@ -80,21 +80,15 @@ static void tls_check(const struct probe_conf *conf, const struct probe_problems
     tls_options_check(&options->tls, true, problems);
 }
 
+static void judge_handshake(const struct transfer *transfer, struct finding *out)
+{
+    tls_peer_judge(&transfer->peer, time(NULL), out);
+}
+
 static void on_done(struct transfer *transfer)
 {
     struct state *state = transfer->owner;
-    struct finding finding = transfer->result;
-    char what[TRANSFER_WHAT_MAX];
-    if (transfer->peer.leaf.subject[0]) {
-        probe_not_after(state->probe, transfer->peer.leaf.not_after);
-    }
-    if (finding.kind == VERDICT_PASS) {
-        tls_peer_judge(&transfer->peer, time(NULL), &finding);
-        probe_verdict(state->probe, finding.kind, finding.code, "%s: %s",
-                      transfer_what(transfer, what), finding.cause);
-    } else {
-        probe_verdict(state->probe, finding.kind, finding.code, "%s", finding.cause);
-    }
+    transfer_verdict(state->probe, transfer, judge_handshake);
 }
 
 // ---- The probe type
