@@ -8,5 +8,9 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)
 
+#define MS_PER_S    UINT64_C(1000)
+#define MS_PER_HOUR (3600 * MS_PER_S)
+#define MS_PER_DAY  (24 * MS_PER_HOUR)
+
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_wall_ms(void); // of the Unix epoch

@@ -102,6 +102,14 @@ bool text_next_word(const char **at, char *word, size_t size)
     return length > 0;
 }
 
+int text_hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
 const char *text_digits(const char *text, uint64_t *out)
 {
     const char *at = text;

@@ -24,6 +24,9 @@ size_t text_printable(char *out, size_t size, const char *text, bool quotes);
 // cut. False: there is none.
 bool text_next_word(const char **at, char *word, size_t size);
 
+// The value of a hexadecimal digit of either case; -1: it is none.
+int text_hex_digit(char c);
+
 // The number that text starts with, in decimal digits. Returns what follows it, or NULL if there is
 // none or it is too large.
 const char *text_digits(const char *text, uint64_t *out);

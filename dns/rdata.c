@@ -2,6 +2,9 @@
 // one that is wrong. Whatever the text was, the rdata is then checked as a whole.
 #include "dns/rdata.h"
 
+#include "base/bytes.h"
+#include "base/text.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
@@ -84,7 +87,8 @@ static const char *put(struct parser *parser, const void *bytes, size_t length)
 
 static const char *put_number(struct parser *parser, unsigned long value, size_t size)
 {
-    const uint8_t bytes[] = {(uint8_t)(value >> 8), (uint8_t)value};
+    uint8_t bytes[2];
+    put_u16(bytes, (uint16_t)value);
     return put(parser, bytes + sizeof bytes - size, size);
 }
 
@@ -166,11 +170,6 @@ struct value {
     uint8_t bytes[DNS_RDATA_MAX + 1]; // a NUL after them
 };
 
-static uint16_t get_u16(const uint8_t *at)
-{
-    return (uint16_t)(at[0] << 8 | at[1]);
-}
-
 // Moves text to behind the next comma, and ends the element before it; NULL: there is none left. An
 // empty element is an element.
 static char *next_element(char **text)
@@ -219,8 +218,7 @@ static const char *put_keys(struct parser *parser, char *text)
         for (; place > parser->out + start && get_u16(place - 2) > key; place -= 2) {
             memcpy(place, place - 2, 2);
         }
-        place[0] = (uint8_t)(key >> 8);
-        place[1] = (uint8_t)key;
+        put_u16(place, key);
     }
     return NULL;
 }
@@ -344,9 +342,7 @@ static const char *parse_svc_param(struct parser *parser, size_t first)
         (problem = put_svc_value(parser, key, &value))) {
         return problem;
     }
-    size_t length = parser->length - start - 4;
-    parser->out[start + 2] = (uint8_t)(length >> 8);
-    parser->out[start + 3] = (uint8_t)length;
+    put_u16(parser->out + start + 2, (uint16_t)(parser->length - start - 4));
     sort_in(parser, first, start);
     return NULL;
 }
@@ -587,13 +583,6 @@ static const char *parse_part(struct parser *parser, const struct part *part)
 
 // ---- Any type (RFC 3597 section 5)
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *found = c ? strchr(digits, c | 0x20) : NULL;
-    return found && isxdigit((unsigned char)c) ? (int)(found - digits) : -1;
-}
-
 static const char *parse_generic(struct parser *parser)
 {
     static const char wrong[] = "after \\# come the number of octets and these in hexadecimal";
@@ -604,8 +593,8 @@ static const char *parse_generic(struct parser *parser)
         return wrong;
     }
     while (!at_end(parser)) {
-        int high = hex_digit(parser->at[0]);
-        int low = high < 0 ? -1 : hex_digit(parser->at[1]);
+        int high = text_hex_digit(parser->at[0]);
+        int low = high < 0 ? -1 : text_hex_digit(parser->at[1]);
         if (low < 0) {
             return wrong;
         }

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -270,11 +271,6 @@ const char *dns_name_text(const struct dns_name *name, char out[DNS_NAME_TEXT_MA
     return out;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 const char *dns_octet_parse(const char *at, uint8_t *out)
 {
     if (*at != '\\') {
@@ -282,11 +278,11 @@ const char *dns_octet_parse(const char *at, uint8_t *out)
         return at + 1;
     }
     at++;
-    if (!is_digit(*at)) {
+    if (!isdigit((unsigned char)*at)) {
         *out = (uint8_t)*at;
         return *at ? at + 1 : NULL;
     }
-    if (!is_digit(at[1]) || !is_digit(at[2])) {
+    if (!isdigit((unsigned char)at[1]) || !isdigit((unsigned char)at[2])) {
         return NULL;
     }
     int value = (at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0');
@@ -347,16 +343,6 @@ static const uint8_t *take(struct dns_reader *reader, size_t length)
     const uint8_t *bytes = reader->message + reader->offset;
     reader->offset += length;
     return bytes;
-}
-
-static uint16_t get_u16(const uint8_t *bytes)
-{
-    return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
-static uint32_t get_u32(const uint8_t *bytes)
-{
-    return (uint32_t)get_u16(bytes) << 16 | get_u16(bytes + 2);
 }
 
 static bool read_u16(struct dns_reader *reader, uint16_t *out)

@@ -1,6 +1,8 @@
 // What all probes have in common in the configuration.
 #include "probes/conf.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,7 +10,6 @@
 #include <unistd.h>
 
 #define FIELD(member) .offset = offsetof(struct probe_conf, member)
-#define HOUR_MS       UINT64_C(3600000)
 
 #define FAST_INTERVAL_MS 100 // as below
 
@@ -19,40 +20,44 @@ const struct key probe_common_keys[] = {
      .kind = KEY_DURATION,
      FIELD(interval_ms),
      .min = 10,
-     .max = 24 * HOUR_MS,
+     .max = MS_PER_DAY,
      .fallback = "1s"},
     {.name = "fast_interval",
      .kind = KEY_DURATION,
      FIELD(fast_interval_ms),
      .min = 10,
-     .max = 24 * HOUR_MS,
+     .max = MS_PER_DAY,
      .fallback = "100ms"},
     {.name = "timeout",
      .kind = KEY_DURATION,
      FIELD(timeout_ms),
      .min = 1,
-     .max = HOUR_MS,
+     .max = MS_PER_HOUR,
      .fallback = "500ms"},
     // 0: a tenth of the interval.
-    {.name = "jitter", .kind = KEY_DURATION, FIELD(jitter_ms), .max = HOUR_MS, .fallback = "0ms"},
+    {.name = "jitter",
+     .kind = KEY_DURATION,
+     FIELD(jitter_ms),
+     .max = MS_PER_HOUR,
+     .fallback = "0ms"},
     // 0: any.
     {.name = "max_latency",
      .kind = KEY_DURATION,
      FIELD(max_latency_ms),
-     .max = HOUR_MS,
+     .max = MS_PER_HOUR,
      .fallback = "0ms"},
     {.name = "rise", .kind = KEY_UINT, FIELD(rise), .min = 1, .max = 1000, .fallback = "2"},
     {.name = "fall", .kind = KEY_UINT, FIELD(fall), .min = 1, .max = 1000, .fallback = "3"},
     {.name = "unknown_grace",
      .kind = KEY_DURATION,
      FIELD(unknown_grace_ms),
-     .max = 24 * HOUR_MS,
+     .max = MS_PER_DAY,
      .fallback = "30s"},
     {.name = "watch", .kind = KEY_BOOL, FIELD(watch), .fallback = "auto"},
     {.name = "crash_grace",
      .kind = KEY_DURATION,
      FIELD(crash_grace_ms),
-     .max = HOUR_MS,
+     .max = MS_PER_HOUR,
      .fallback = "0ms"},
     KEY_END,
 };

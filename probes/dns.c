@@ -1,6 +1,7 @@
 // The `dns` probe: carries a query to its target over UDP, TCP or both, and believes only what
 // answers it. Over UDP a lost packet is sent again inside of the timeout; a truncated answer is
 // asked for again over TCP. Each check has a fresh socket, so a fresh source port.
+#include "base/bytes.h"
 #include "probes/channel.h"
 #include "probes/dns_query.h"
 #include "probes/probe.h"
@@ -237,8 +238,7 @@ static bool send_tcp(struct state *state)
     struct exchange *tcp = &state->tcp;
     uint8_t frame[FRAME_HEAD + DNS_QUERY_MAX];
     size_t length = FRAME_HEAD + tcp->query.length;
-    frame[0] = (uint8_t)(tcp->query.length >> 8);
-    frame[1] = (uint8_t)tcp->query.length;
+    put_u16(frame, (uint16_t)tcp->query.length);
     memcpy(frame + FRAME_HEAD, tcp->query.message, tcp->query.length);
     ssize_t sent = channel_send(&tcp->channel, frame + tcp->sent, length - tcp->sent);
     if (sent < 0 && sent != UV_EAGAIN) {
@@ -269,7 +269,7 @@ static bool take_frames(struct state *state)
     size_t at = 0;
     while (tcp->received - at >= FRAME_HEAD) {
         const uint8_t *frame = state->answer + at;
-        size_t length = (size_t)(frame[0] << 8 | frame[1]);
+        size_t length = get_u16(frame);
         if (tcp->received - at < FRAME_HEAD + length) {
             break;
         }

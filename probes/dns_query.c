@@ -1,6 +1,7 @@
 // Queries and judgements of `dns` probes, see probes/dns_query.h.
 #include "probes/dns_query.h"
 
+#include "base/bytes.h"
 #include "base/text.h"
 
 #include "base/random.h"
@@ -479,7 +480,7 @@ void dns_judge(const struct dns_options *options, const struct dns_query *query,
     struct dns_reader reader = {.message = message, .end = length};
     struct reply reply = {.rcode = 0};
     char rcode[DNS_TYPE_TEXT_MAX];
-    if (length < 2 || (message[0] << 8 | message[1]) != query->id) {
+    if (length < 2 || get_u16(message) != query->id) {
         judge(out, DNS_IGNORED, "", "another id");
         return;
     }

@@ -89,7 +89,8 @@ static uint64_t period_ns(const struct probe *probe)
 // listeners: a check that came between is reset when the listener goes, and has waited long enough.
 // Twice, for who has several listeners; then for several processes, which die one by one. The
 // loop's timers round up to the next millisecond.
-static const uint64_t alert_pause_ns[ALERT_CHECKS] = {[3] = 1000000, [2] = 2000000, [1] = 8000000};
+static const uint64_t alert_pause_ns[ALERT_CHECKS] = {
+    [3] = 1 * NS_PER_MS, [2] = 2 * NS_PER_MS, [1] = 8 * NS_PER_MS};
 
 static void arm_next(struct probe *probe)
 {

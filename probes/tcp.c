@@ -1,4 +1,5 @@
 // The `tcp` probe: connects to its target, and when told so sends some bytes and waits for others.
+#include "base/text.h"
 #include "probes/channel.h"
 #include "probes/probe.h"
 #include "probes/types.h"
@@ -33,11 +34,6 @@ struct state {
 
 // ---- Keys
 
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : isxdigit((unsigned char)c) ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 // One byte, escaped as in C or not; returns what follows it, or NULL.
 static const char *parse_byte(const char *at, uint8_t *out)
 {
@@ -53,10 +49,12 @@ static const char *parse_byte(const char *at, uint8_t *out)
         *out = (uint8_t)values[letter - letters];
         return at + 1;
     }
-    if (*at != 'x' || hex_value(at[1]) < 0 || hex_value(at[2]) < 0) {
+    int high = *at == 'x' ? text_hex_digit(at[1]) : -1;
+    int low = high < 0 ? -1 : text_hex_digit(at[2]);
+    if (low < 0) {
         return NULL;
     }
-    *out = (uint8_t)((unsigned)hex_value(at[1]) << 4 | (unsigned)hex_value(at[2]));
+    *out = (uint8_t)(high << 4 | low);
     return at + 3;
 }
 

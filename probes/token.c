@@ -11,6 +11,7 @@
 // (the issuer has rotated), but for that reason not more often than KEYS_PAUSE_NS. Neither
 // secret nor token is in any text that leaves this file, whatever the issuer sends back; the token
 // is wiped when a check ends.
+#include "base/clock.h"
 #include "probes/jwt.h"
 #include "probes/oauth.h"
 #include "probes/probe.h"
@@ -24,16 +25,14 @@
 #include <string.h>
 #include <time.h>
 
-#define SECOND_NS     UINT64_C(1000000000)
-#define KEYS_OLD_NS   (300 * SECOND_NS)
-#define KEYS_PAUSE_NS (10 * SECOND_NS)
-#define KEYS_RETRY_NS SECOND_NS // after a fetch that failed
+#define KEYS_OLD_NS   (300 * NS_PER_S)
+#define KEYS_PAUSE_NS (10 * NS_PER_S)
+#define KEYS_RETRY_NS NS_PER_S // after a fetch that failed
 #define ANSWER_MAX    65536
 #define HEAD_MAX      65536
 #define FORM_MAX      (JWT_MAX + 4096)
 #define BEARER        "Authorization: Bearer "
 #define FORM_TYPE     "Content-Type: application/x-www-form-urlencoded"
-#define HOUR_MS       UINT64_C(3600000)
 #define REVEALED_MAX  12 // bytes of a secret in a row
 
 enum client_auth { CLIENT_AUTH_BASIC, CLIENT_AUTH_POST };
@@ -118,12 +117,12 @@ static const struct key token_keys[] = {
     {.name = "leeway",
      .kind = KEY_DURATION,
      FIELD(rules.leeway_ms),
-     .max = HOUR_MS,
+     .max = MS_PER_HOUR,
      .fallback = "30s"},
     {.name = "min_lifetime",
      .kind = KEY_DURATION,
      FIELD(rules.min_lifetime_ms),
-     .max = 24 * HOUR_MS,
+     .max = MS_PER_DAY,
      .fallback = "0s"},
     {.name = "introspection_url", .kind = KEY_WORD, TEXT(introspection_url)},
     {.name = "protected_url", .kind = KEY_WORD, TEXT(protected_url)},
@@ -457,7 +456,7 @@ static void begin_keys(struct state *state)
 {
     const struct token_options *options = options_of(state);
     uint64_t timeout_ms = probe_conf(state->probe)->timeout_ms;
-    uint64_t gone_ms = (uv_hrtime() - state->began_ns) / (SECOND_NS / 1000);
+    uint64_t gone_ms = (uv_hrtime() - state->began_ns) / NS_PER_MS;
     uint64_t left_ms = timeout_ms > gone_ms ? timeout_ms - gone_ms : 0;
     state->fetched = true;
     state->request = (struct transfer_request){

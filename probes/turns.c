@@ -1,6 +1,11 @@
 // See turns.h.
 #include "probes/turns.h"
 
+#include "base/clock.h"
+
+// A turn counts as long when it was busy, not waiting, for longer than this.
+#define LONG_NS (10 * NS_PER_MS)
+
 uint64_t turns_idle_ns(const struct turns *turns)
 {
     return uv_metrics_idle_time(turns->loop);
@@ -10,7 +15,7 @@ uint64_t turns_held_ns(const struct turns *turns, uint64_t now_ns)
 {
     uint64_t elapsed_ns = now_ns - turns->begun_ns;
     uint64_t idle_ns = turns_idle_ns(turns) - turns->begun_idle_ns;
-    bool is_long = elapsed_ns > idle_ns + TURNS_LONG_NS;
+    bool is_long = elapsed_ns > idle_ns + LONG_NS;
     return turns->held_ns + (is_long ? elapsed_ns - idle_ns : 0);
 }
 

@@ -5,9 +5,6 @@
 #include <stdint.h>
 #include <uv.h>
 
-// A turn counts as long when it was busy, not waiting, for longer than this.
-#define TURNS_LONG_NS UINT64_C(10000000)
-
 struct turns {
     uv_loop_t *loop;
     uv_prepare_t prepare;

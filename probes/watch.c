@@ -1,5 +1,6 @@
 #include "probes/watch.h"
 
+#include "base/clock.h"
 #include "probes/system_error.h"
 
 #include <stdio.h>
@@ -8,6 +9,10 @@
 
 #define READS_MAX    16    // in one turn of the loop
 #define RECEIVED_MAX 65536 // from a server that should be silent
+
+#define STEADY_NS    (5 * NS_PER_S) // a connection that lasts so long is worth making again
+#define PAUSE_NS     NS_PER_S
+#define PAUSE_MAX_NS (60 * NS_PER_S)
 
 unsigned watch_wanted(const struct probe_conf *conf)
 {
@@ -30,12 +35,12 @@ static void decide(struct watch *watch, enum verdict_kind kind, uint64_t now_ns)
 {
     uint64_t doubled_ns = 2 * watch->pause_ns;
     watch->undecided = false;
-    if (kind == VERDICT_FAIL || (watch->error == 0 && watch->lasted_ns >= WATCH_STEADY_NS)) {
+    if (kind == VERDICT_FAIL || (watch->error == 0 && watch->lasted_ns >= STEADY_NS)) {
         watch->pause_ns = 0;
     } else if (watch->pause_ns == 0) {
-        watch->pause_ns = WATCH_PAUSE_NS;
+        watch->pause_ns = PAUSE_NS;
     } else {
-        watch->pause_ns = doubled_ns < WATCH_PAUSE_MAX_NS ? doubled_ns : WATCH_PAUSE_MAX_NS;
+        watch->pause_ns = doubled_ns < PAUSE_MAX_NS ? doubled_ns : PAUSE_MAX_NS;
     }
     watch->again_ns = now_ns + watch->pause_ns;
 }

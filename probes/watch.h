@@ -12,11 +12,6 @@
 #include "probes/udp_watch.h"
 #include "probes/verdict.h"
 
-#define WATCH_STEADY_NS                                                                            \
-    UINT64_C(5000000000) // a connection that lasts so long is worth making again
-#define WATCH_PAUSE_NS     UINT64_C(1000000000)
-#define WATCH_PAUSE_MAX_NS UINT64_C(60000000000)
-
 struct watch {
     uv_loop_t *loop;
     struct channel channel;

@@ -2,6 +2,8 @@
 // part and its address.
 #include "dns/responder/cookie.h"
 
+#include "base/bytes.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <sodium.h>
@@ -39,9 +41,7 @@ static void hash(const uint8_t secret[COOKIE_SECRET_SIZE], const struct sockaddr
 
 static bool is_current(const uint8_t time[4], uint32_t now_s)
 {
-    uint32_t made_s =
-        (uint32_t)time[0] << 24 | (uint32_t)time[1] << 16 | (uint32_t)time[2] << 8 | time[3];
-    uint32_t age_s = now_s - made_s;
+    uint32_t age_s = now_s - get_u32(time);
     return age_s <= OLDEST_S || age_s >= UINT32_MAX - AHEAD_S + 1;
 }
 
@@ -74,14 +74,8 @@ void cookie_make(const struct cookie_secrets *secrets, const struct sockaddr *cl
                  uint8_t out[COOKIE_SIZE])
 {
     assert(secrets->count > 0);
-    const uint8_t plain[PLAIN_SIZE] = {VERSION,
-                                       0,
-                                       0,
-                                       0,
-                                       (uint8_t)(now_s >> 24),
-                                       (uint8_t)(now_s >> 16),
-                                       (uint8_t)(now_s >> 8),
-                                       (uint8_t)now_s};
+    uint8_t plain[PLAIN_SIZE] = {VERSION};
+    put_u32(plain + PLAIN_SIZE - 4, now_s);
     memcpy(out, client_part, COOKIE_CLIENT_SIZE);
     memcpy(out + COOKIE_CLIENT_SIZE, plain, PLAIN_SIZE);
     hash(secrets->bytes[0], client, out, out + COOKIE_CLIENT_SIZE + PLAIN_SIZE);

@@ -53,7 +53,7 @@ static bool subnet_is_sound(const struct dns_option *option)
     if (option->length < 4) {
         return false;
     }
-    unsigned family = (unsigned)option->bytes[0] << 8 | option->bytes[1];
+    unsigned family = get_u16(option->bytes);
     unsigned source = option->bytes[2];
     unsigned scope = option->bytes[3];
     if (family > FAMILY_IPV6 || source > longest[family] || scope != 0 ||

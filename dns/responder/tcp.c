@@ -16,6 +16,7 @@
 // of their prefix, to count those of one client.
 
 #include "dns/responder/tcp.h"
+#include "base/bytes.h"
 #include "dns/responder/thread.h"
 
 #include <assert.h>
@@ -301,8 +302,7 @@ static size_t answer(struct client *client, const struct dns_snapshot *snapshot,
     const size_t written =
         dns_respond(snapshot, &asker, &request, false, out + 2, DNS_MESSAGE_MAX, &outcome);
     dns_count_outcome(counters, &outcome);
-    out[0] = (uint8_t)(written >> 8);
-    out[1] = (uint8_t)written;
+    put_u16(out, (uint16_t)written);
     return 2 + written;
 }
 
@@ -314,7 +314,7 @@ static ssize_t answer_all(struct client *client, const struct dns_snapshot *snap
     size_t done = 0, written = 0;
     while (have - done >= 2 && !client->output) {
         const uint8_t *at = server->input + done;
-        const size_t length = (size_t)(at[0] << 8 | at[1]);
+        const size_t length = get_u16(at);
         if (have - done - 2 < length) {
             break;
         }
