@@ -311,8 +311,7 @@ static int parse_address(const char *value, void *field, char error[ERROR_MAX])
 {
     struct endpoint_list *addresses = field;
     if (addresses->count == ADDRESSES_MAX) {
-        snprintf(error, ERROR_MAX, "more than %d addresses", ADDRESSES_MAX);
-        return -1;
+        return error_say(error, "more than %d addresses", ADDRESSES_MAX);
     }
     if (endpoint_parse(value, false, &addresses->items[addresses->count], error) < 0) {
         return -1;

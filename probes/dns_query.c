@@ -30,11 +30,11 @@ static const char *const flag_names[] = {"any", "yes", "no", NULL};
 static int parse_qtype(const char *value, void *field, char error[ERROR_MAX])
 {
     if (!dns_type_parse(value, field)) {
-        snprintf(error, ERROR_MAX,
-                 "\"%.40s\" is not a record type; write A, AAAA, NS, SOA, TXT ... or TYPE with a "
-                 "number",
-                 value);
-        return -1;
+        return error_say(
+            error,
+            "\"%.40s\" is not a record type; write A, AAAA, NS, SOA, TXT ... or TYPE with a "
+            "number",
+            value);
     }
     return 0;
 }
@@ -45,15 +45,14 @@ static int parse_rcodes(const char *value, void *field, char error[ERROR_MAX])
     char word[64];
     for (const char *rest = value; text_next_word(&rest, word, sizeof word);) {
         if (rcodes.count == DNS_RCODES_MAX) {
-            snprintf(error, ERROR_MAX, "more than %d response codes", DNS_RCODES_MAX);
-            return -1;
+            return error_say(error, "more than %d response codes", DNS_RCODES_MAX);
         }
         if (!dns_rcode_parse(word, &rcodes.codes[rcodes.count++])) {
-            snprintf(error, ERROR_MAX,
-                     "\"%s\" is not a response code; write NOERROR, NXDOMAIN, REFUSED ... or RCODE "
-                     "with a number",
-                     word);
-            return -1;
+            return error_say(
+                error,
+                "\"%s\" is not a response code; write NOERROR, NXDOMAIN, REFUSED ... or RCODE "
+                "with a number",
+                word);
         }
     }
     *(struct dns_rcodes *)field = rcodes;
@@ -66,8 +65,7 @@ static int parse_words(const char *value, void *field, char error[ERROR_MAX])
     const size_t size = sizeof((struct dns_options *)0)->answer_one_of;
     size_t length = strlen(words);
     if (length + 1 + strlen(value) >= size) {
-        snprintf(error, ERROR_MAX, "all words together are longer than %zu bytes", size - 2);
-        return -1;
+        return error_say(error, "all words together are longer than %zu bytes", size - 2);
     }
     snprintf(words + length, size - length, "%s%s", length ? " " : "", value);
     return 0;

@@ -59,8 +59,7 @@ static int parse_word(const char *value, void *field, char error[ERROR_MAX])
     struct exec_command *command = field;
     size_t size = strlen(value) + 1;
     if (command->count == WORDS_MAX || size > COMMAND_MAX - command->length) {
-        snprintf(error, ERROR_MAX, "more than %d words, or %d bytes", WORDS_MAX, COMMAND_MAX);
-        return -1;
+        return error_say(error, "more than %d words, or %d bytes", WORDS_MAX, COMMAND_MAX);
     }
     memcpy(command->text + command->length, value, size);
     command->length += size;

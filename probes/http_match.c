@@ -24,8 +24,7 @@ int http_parse_status(const char *value, void *field, char error[ERROR_MAX])
     struct http_status_range range;
     char *end;
     if (statuses->count == HTTP_STATUS_RANGES_MAX) {
-        snprintf(error, ERROR_MAX, "more than %d statuses", HTTP_STATUS_RANGES_MAX);
-        return -1;
+        return error_say(error, "more than %d statuses", HTTP_STATUS_RANGES_MAX);
     }
     bool good = parse_code(value, &end, &range.first);
     range.last = range.first;
@@ -33,9 +32,8 @@ int http_parse_status(const char *value, void *field, char error[ERROR_MAX])
         good = parse_code(end + 1, &end, &range.last) && range.first <= range.last;
     }
     if (!good || *end) {
-        snprintf(error, ERROR_MAX,
-                 "\"%.80s\" is neither a status such as 204 nor a range such as 200-299", value);
-        return -1;
+        return error_say(
+            error, "\"%.80s\" is neither a status such as 204 nor a range such as 200-299", value);
     }
     statuses->ranges[statuses->count++] = range;
     return 0;
@@ -58,20 +56,17 @@ int http_parse_header(const char *value, void *field, char error[ERROR_MAX])
     size_t length = strlen(value);
     for (size_t i = 0; i < length; i++) {
         if (iscntrl((unsigned char)value[i])) {
-            snprintf(error, ERROR_MAX, "a header has a control character in it");
-            return -1;
+            return error_say(error, "a header has a control character in it");
         }
     }
     bool begins = length > 1 && value[length - 1] == ':' && is_name(value, length - 1);
     if (!begins && headers->count == 0) {
-        snprintf(error, ERROR_MAX, "\"%.80s\" is no header's name and a colon", value);
-        return -1;
+        return error_say(error, "\"%.80s\" is no header's name and a colon", value);
     }
     if ((begins && headers->count == HTTP_HEADERS_MAX) ||
         headers->length + 1 + length + 1 > sizeof headers->text) {
-        snprintf(error, ERROR_MAX, "more than %d headers or %zu bytes", HTTP_HEADERS_MAX,
-                 sizeof headers->text);
-        return -1;
+        return error_say(error, "more than %d headers or %zu bytes", HTTP_HEADERS_MAX,
+                         sizeof headers->text);
     }
     // A word joins the header before it in place of its NUL.
     size_t at = headers->length;
@@ -108,31 +103,27 @@ int http_regex_compile(const struct http_expected *expected, regex_t *out, char 
     // Going back costs time without a bound, and would hold up the loop.
     for (const char *at = expected->body_regex; (at = strchr(at, '\\')) != NULL && at[1]; at += 2) {
         if (isdigit((unsigned char)at[1])) {
-            snprintf(error, ERROR_MAX, "body_regex \"%.80s\": back-references are not allowed",
-                     expected->body_regex);
-            return -1;
+            return error_say(error, "body_regex \"%.80s\": back-references are not allowed",
+                             expected->body_regex);
         }
     }
     int code = compile("", expected, "", out);
     if (code != 0) {
         regerror(code, out, why, sizeof why);
-        snprintf(error, ERROR_MAX, "body_regex \"%.80s\": %s", expected->body_regex, why);
-        return -1;
+        return error_say(error, "body_regex \"%.80s\": %s", expected->body_regex, why);
     }
     regfree(out);
     // A lone ")" would stand for itself, but not once there is a "(" before it.
     if (compile("(", expected, "", out) == 0) {
         regfree(out);
-        snprintf(error, ERROR_MAX, "body_regex \"%.80s\": ) without (; write \\) for the character",
-                 expected->body_regex);
-        return -1;
+        return error_say(error, "body_regex \"%.80s\": ) without (; write \\) for the character",
+                         expected->body_regex);
     }
     // Bound to the beginning of a line, a search reads each line once; free, it would begin anew at
     // each byte, and a hostile body would take time with the square of its length.
     code = compile("^.*(", expected, ")", out);
     if (code != 0) {
-        snprintf(error, ERROR_MAX, "body_regex: out of memory");
-        return -1;
+        return error_say(error, "body_regex: out of memory");
     }
     return 0;
 }

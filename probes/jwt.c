@@ -64,11 +64,11 @@ int jwt_algorithm_parse(const char *word, void *field, char error[ERROR_MAX])
 {
     const struct algorithm *algorithm = find_algorithm(word);
     if (!algorithm) {
-        snprintf(error, ERROR_MAX,
-                 "\"%.32s\" can't be allowed; RS256, RS384, RS512, PS256, PS384, PS512, ES256, "
-                 "ES384, ES512 and EdDSA can",
-                 word);
-        return -1;
+        return error_say(
+            error,
+            "\"%.32s\" can't be allowed; RS256, RS384, RS512, PS256, PS384, PS512, ES256, "
+            "ES384, ES512 and EdDSA can",
+            word);
     }
     *(unsigned *)field |= 1U << (algorithm - algorithms);
     return 0;
@@ -78,13 +78,11 @@ int jwt_word_parse(const char *word, void *field, char error[ERROR_MAX])
 {
     struct jwt_words *words = field;
     if (words->count == JWT_WORDS_MAX) {
-        snprintf(error, ERROR_MAX, "more than %d", JWT_WORDS_MAX);
-        return -1;
+        return error_say(error, "more than %d", JWT_WORDS_MAX);
     }
     int length = snprintf(words->items[words->count], JWT_WORD_MAX, "%s", word);
     if (length >= JWT_WORD_MAX) {
-        snprintf(error, ERROR_MAX, "longer than %d bytes", JWT_WORD_MAX - 1);
-        return -1;
+        return error_say(error, "longer than %d bytes", JWT_WORD_MAX - 1);
     }
     words->count++;
     return 0;
@@ -94,9 +92,7 @@ int jwt_claim_parse(const char *word, void *field, char error[ERROR_MAX])
 {
     const char *equals = strchr(word, '=');
     if (!equals || equals == word || !equals[1]) {
-        snprintf(error, ERROR_MAX, "\"%.64s\" is not NAME=VALUE, such as region={pop.region}",
-                 word);
-        return -1;
+        return error_say(error, "\"%.64s\" is not NAME=VALUE, such as region={pop.region}", word);
     }
     return jwt_word_parse(word, field, error);
 }
@@ -108,17 +104,17 @@ json_t *jwt_keys_parse(const char *text, size_t length, char error[ERROR_MAX])
     json_error_t problem;
     json_t *set = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
     if (!set) {
-        snprintf(error, ERROR_MAX, "not JSON: %.100s", problem.text);
+        (void)error_say(error, "not JSON: %.100s", problem.text);
         return NULL;
     }
     const json_t *keys = json_object_get(set, "keys");
     size_t count = json_array_size(keys);
     if (!json_is_array(keys)) {
-        snprintf(error, ERROR_MAX, "not a key set: it has no array \"keys\"");
+        (void)error_say(error, "not a key set: it has no array \"keys\"");
     } else if (count == 0) {
-        snprintf(error, ERROR_MAX, "the key set is empty");
+        (void)error_say(error, "the key set is empty");
     } else if (count > JWT_KEYS_MAX) {
-        snprintf(error, ERROR_MAX, "%zu keys, more than %d", count, JWT_KEYS_MAX);
+        (void)error_say(error, "%zu keys, more than %d", count, JWT_KEYS_MAX);
     } else {
         return set;
     }

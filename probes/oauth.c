@@ -70,8 +70,7 @@ static json_t *read_object(const char *text, size_t length, char error[ERROR_MAX
         return read;
     }
     json_decref(read);
-    snprintf(error, ERROR_MAX,
-             length == 0 ? "the answer is empty" : "the answer is not a JSON object");
+    (void)error_say(error, length == 0 ? "the answer is empty" : "the answer is not a JSON object");
     return NULL;
 }
 
@@ -86,13 +85,13 @@ size_t oauth_read_token(const char *text, size_t length, char out[JWT_MAX + 1],
         return 0;
     }
     if (token_length == 0) {
-        snprintf(error, ERROR_MAX, "the answer has no access_token");
+        (void)error_say(error, "the answer has no access_token");
     } else if (token_length > JWT_MAX) {
-        snprintf(error, ERROR_MAX, "the access_token has %zu bytes, more than %d", token_length,
-                 JWT_MAX);
+        (void)error_say(error, "the access_token has %zu bytes, more than %d", token_length,
+                        JWT_MAX);
         token_length = 0;
     } else if (!type || strcasecmp(type, "bearer") != 0) {
-        snprintf(error, ERROR_MAX, "token_type is %.32s, not Bearer", type ? type : "missing");
+        (void)error_say(error, "token_type is %.32s, not Bearer", type ? type : "missing");
         token_length = 0;
     } else {
         memcpy(out, json_string_value(token), token_length + 1);
@@ -119,9 +118,8 @@ bool oauth_read_active(const char *text, size_t length, char error[ERROR_MAX])
     json_t *answer = read_object(text, length, error);
     const json_t *active = json_object_get(answer, "active");
     if (answer && !json_is_true(active)) {
-        snprintf(error, ERROR_MAX,
-                 json_is_false(active) ? "the token is not active"
-                                       : "the answer has no boolean \"active\"");
+        (void)error_say(error, json_is_false(active) ? "the token is not active"
+                                                     : "the answer has no boolean \"active\"");
     }
     bool is_active = json_is_true(active);
     json_decref(answer);

@@ -128,12 +128,11 @@ static int load(struct secret *secret, const char *path, bool lines, char error[
     return 0;
 
 err:
-    snprintf(error, ERROR_MAX, "%.150s: %s", path, problem);
     if (fd >= 0) {
         close(fd);
     }
     secret_drop(secret);
-    return -1;
+    return error_say(error, "%.150s: %s", path, problem);
 }
 
 int secret_load(struct secret *secret, const char *path, char error[ERROR_MAX])
@@ -151,16 +150,14 @@ int secret_path(const char *file, const char *credential, char out[SECRET_PATH_M
 {
     const char *directory = file[0] ? "" : getenv("CREDENTIALS_DIRECTORY");
     if (!directory) {
-        snprintf(error, ERROR_MAX,
-                 "there is no $CREDENTIALS_DIRECTORY: has the unit LoadCredential=%.64s:...?",
-                 credential);
-        return -1;
+        return error_say(
+            error, "there is no $CREDENTIALS_DIRECTORY: has the unit LoadCredential=%.64s:...?",
+            credential);
     }
     int length = snprintf(out, SECRET_PATH_MAX, "%s%s%s", directory, file[0] ? "" : "/",
                           file[0] ? file : credential);
     if (length >= SECRET_PATH_MAX) {
-        snprintf(error, ERROR_MAX, "%.150s: the path is too long", out);
-        return -1;
+        return error_say(error, "%.150s: the path is too long", out);
     }
     return 0;
 }

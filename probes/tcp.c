@@ -63,16 +63,15 @@ static int parse_pattern(const char *value, void *field, char error[ERROR_MAX])
     struct tcp_pattern pattern = {.length = 0};
     for (const char *at = value; *at;) {
         if (pattern.length == sizeof pattern.bytes) {
-            snprintf(error, ERROR_MAX, "more than %d bytes", PATTERN_MAX);
-            return -1;
+            return error_say(error, "more than %d bytes", PATTERN_MAX);
         }
         at = parse_byte(at, &pattern.bytes[pattern.length++]);
         if (!at) {
-            snprintf(error, ERROR_MAX,
-                     "\"%.80s\": after a backslash there is r, n, t, 0, a quote, a backslash, or x "
-                     "with two hex digits",
-                     value);
-            return -1;
+            return error_say(
+                error,
+                "\"%.80s\": after a backslash there is r, n, t, 0, a quote, a backslash, or x "
+                "with two hex digits",
+                value);
         }
     }
     *(struct tcp_pattern *)field = pattern;

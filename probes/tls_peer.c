@@ -41,13 +41,11 @@ int tls_parse_pin(const char *value, void *field, char error[ERROR_MAX])
 {
     struct tls_pins *pins = field;
     if (pins->count == TLS_PINS_MAX) {
-        snprintf(error, ERROR_MAX, "more than %d pins", TLS_PINS_MAX);
-        return -1;
+        return error_say(error, "more than %d pins", TLS_PINS_MAX);
     }
     if (!pin_parse(value, pins->digest[pins->count])) {
-        snprintf(error, ERROR_MAX,
-                 "\"%.80s\" is not sha256// and the base64 of a public key's SHA-256", value);
-        return -1;
+        return error_say(
+            error, "\"%.80s\" is not sha256// and the base64 of a public key's SHA-256", value);
     }
     pins->count++;
     return 0;
@@ -58,13 +56,11 @@ int tls_parse_alpn(const char *value, void *field, char error[ERROR_MAX])
     struct tls_alpn *alpn = field;
     size_t length = strlen(value);
     if (strchr(value, ',')) {
-        snprintf(error, ERROR_MAX, "\"%.40s\": white space, not commas, between protocols", value);
-        return -1;
+        return error_say(error, "\"%.40s\": white space, not commas, between protocols", value);
     }
     if (length > 255 || alpn->length + 1 + length > sizeof alpn->wire) {
-        snprintf(error, ERROR_MAX, "\"%.40s\" is more than fits: %d bytes in all", value,
-                 TLS_ALPN_MAX);
-        return -1;
+        return error_say(error, "\"%.40s\" is more than fits: %d bytes in all", value,
+                         TLS_ALPN_MAX);
     }
     alpn->wire[alpn->length] = (uint8_t)length;
     memcpy(alpn->wire + alpn->length + 1, value, length);

@@ -120,20 +120,18 @@ int transfer_check(const char *text, const struct endpoint *target, char error[E
 {
     struct url url;
     if (strlen(text) >= TRANSFER_URL_MAX) {
-        snprintf(error, ERROR_MAX, "the URL has more than %d bytes", TRANSFER_URL_MAX - 1);
-        return -1;
+        return error_say(error, "the URL has more than %d bytes", TRANSFER_URL_MAX - 1);
     }
     const char *problem = url_parse(text, &url);
     if (problem) {
-        snprintf(error, ERROR_MAX, "\"%.100s\" %s", text, problem);
-        return -1;
+        return error_say(error, "\"%.100s\" %s", text, problem);
     }
     if (url.address.length == 0 && (!target || target->length == 0)) {
-        snprintf(error, ERROR_MAX,
-                 "\"%.80s\" names a host, and a probe asks no resolver: say where it is with "
-                 "`target`, or write its address in the URL",
-                 text);
-        return -1;
+        return error_say(
+            error,
+            "\"%.80s\" names a host, and a probe asks no resolver: say where it is with "
+            "`target`, or write its address in the URL",
+            text);
     }
     return 0;
 }

@@ -26,7 +26,6 @@ static enum secrets_found read_secrets(const struct config *config, struct cooki
 {
     char path[SECRET_PATH_MAX];
     char why[ERROR_MAX];
-    char problem[128];
     struct secret secret = {.text = NULL};
     enum secrets_found found = SECRETS_SOUND;
     if (secret_path(config->responder.cookie_secret_file,
@@ -34,8 +33,8 @@ static enum secrets_found read_secrets(const struct config *config, struct cooki
         secret_load_lines(&secret, path, why) != 0) {
         snprintf(error, ERROR_MAX, "[responder] cookie secrets: %.200s", why);
         found = SECRETS_UNREADABLE;
-    } else if (cookie_secrets_parse(secret.text, secret.length, out, problem) != NULL) {
-        snprintf(error, ERROR_MAX, "[responder] cookie secrets: %.90s: %s", path, problem);
+    } else if (cookie_secrets_parse(secret.text, secret.length, out, why) != 0) {
+        snprintf(error, ERROR_MAX, "[responder] cookie secrets: %.90s: %.120s", path, why);
         found = SECRETS_WRONG;
     }
     secret_drop(&secret);

@@ -109,8 +109,8 @@ static bool parse_secret(const char *text, size_t length, uint8_t out[COOKIE_SEC
            octets == COOKIE_SECRET_SIZE;
 }
 
-const char *cookie_secrets_parse(const char *text, size_t length, struct cookie_secrets *out,
-                                 char error[128])
+int cookie_secrets_parse(const char *text, size_t length, struct cookie_secrets *out,
+                         char error[ERROR_MAX])
 {
     const char *const end = text + length;
     const char *next;
@@ -125,20 +125,17 @@ const char *cookie_secrets_parse(const char *text, size_t length, struct cookie_
             continue;
         }
         if (out->count == COOKIE_SECRETS_MAX) {
-            snprintf(error, 128, "line %u: more than %d secrets", number, COOKIE_SECRETS_MAX);
-            return error;
+            return error_say(error, "line %u: more than %d secrets", number, COOKIE_SECRETS_MAX);
         }
         if (!parse_secret(line, (size_t)(line_end - line), out->bytes[out->count])) {
-            snprintf(error, 128, "line %u: a secret is %d hexadecimal digits and nothing else",
-                     number, 2 * COOKIE_SECRET_SIZE);
-            return error;
+            return error_say(error, "line %u: a secret is %d hexadecimal digits and nothing else",
+                             number, 2 * COOKIE_SECRET_SIZE);
         }
         out->count++;
     }
     if (out->count == 0) {
-        snprintf(error, 128, "there is no secret in it: one a line, %d hexadecimal digits",
-                 2 * COOKIE_SECRET_SIZE);
-        return error;
+        return error_say(error, "there is no secret in it: one a line, %d hexadecimal digits",
+                         2 * COOKIE_SECRET_SIZE);
     }
-    return NULL;
+    return 0;
 }

@@ -2,6 +2,8 @@
 // make and accept alike. Pure.
 #pragma once
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +42,6 @@ void cookie_make(const struct cookie_secrets *secrets, const struct sockaddr *cl
                  uint8_t out[COOKIE_SIZE]);
 
 // Reads a secrets file's text: one secret a line as 32 hexadecimal digits, the one that makes
-// cookies first; # begins a comment. NULL, or what is wrong, with the line; never the secret.
-const char *cookie_secrets_parse(const char *text, size_t length, struct cookie_secrets *out,
-                                 char error[128]);
+// cookies first; # begins a comment. 0, or -1 with a message that names the line, never the secret.
+int cookie_secrets_parse(const char *text, size_t length, struct cookie_secrets *out,
+                         char error[ERROR_MAX]);

@@ -137,9 +137,8 @@ static int fail(char error[ERROR_MAX], const char *attempted, const struct endpo
 {
     const int number = errno;
     char text[ADDRESS_TEXT_MAX];
-    snprintf(error, ERROR_MAX, "can't %s %s/%s: %s%s", attempted, address_text(address, text),
-             transport, strerror(number), advice_for(number));
-    return -1;
+    return error_say(error, "can't %s %s/%s: %s%s", attempted, address_text(address, text),
+                     transport, strerror(number), advice_for(number));
 }
 
 // ---- Sockets
@@ -200,11 +199,10 @@ static int borrow(int inherited, const struct endpoint *address, const char *tra
 {
     char text[ADDRESS_TEXT_MAX];
     if (is_dual(inherited, address)) {
-        snprintf(error, ERROR_MAX,
-                 "can't listen on %s/%s: systemd's socket takes IPv4 too (set "
-                 "BindIPv6Only=ipv6-only in its .socket unit)",
-                 address_text(address, text), transport);
-        return -1;
+        return error_say(error,
+                         "can't listen on %s/%s: systemd's socket takes IPv4 too (set "
+                         "BindIPv6Only=ipv6-only in its .socket unit)",
+                         address_text(address, text), transport);
     }
     const int socket = fcntl(inherited, F_DUPFD_CLOEXEC, 0);
     return socket >= 0 ? socket : fail(error, "listen on", address, transport);
@@ -510,9 +508,8 @@ static int start_tcp(struct responder *responder, const struct tcp_limits *limit
 {
     responder->tcp = tcp_server_start(limits, responder->publisher);
     if (!responder->tcp) {
-        snprintf(error, ERROR_MAX, "can't start the thread for DNS over TCP: %s%s", strerror(errno),
-                 advice_for(errno));
-        return -1;
+        return error_say(error, "can't start the thread for DNS over TCP: %s%s", strerror(errno),
+                         advice_for(errno));
     }
     return 0;
 }

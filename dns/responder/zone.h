@@ -88,8 +88,9 @@ void zone_check_free(struct zone_check *check);
 // the zone, the same name twice (in whatever case), a name that the responder has itself, "*" not
 // as a whole leftmost label, CNAME beside others in one state or at the apex or round in a circle,
 // more records than one answer can hold. For SIZE_MAX: what is wrong with the rest (a service
-// called like one of the responder's own names, or like another but for case). NULL: nothing.
-const char *zone_check(const struct zone_check *check, size_t answer, char error[ERROR_MAX]);
+// called like one of the responder's own names, or like another but for case). 0, or -1 with a
+// message.
+int zone_check(const struct zone_check *check, size_t answer, char error[ERROR_MAX]);
 
 // Whether anything is at name, which is within the zone: names below it and wildcards too.
 bool zone_check_has(const struct zone_check *check, const struct dns_name *name);

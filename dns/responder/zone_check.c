@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +19,6 @@
 
 // Owner as a pointer, type, class, TTL, rdata's length.
 #define RECORD_OVERHEAD 12
-
-__attribute__((format(printf, 2, 3))) static const char *say(char error[ERROR_MAX],
-                                                             const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(error, ERROR_MAX, format, arguments);
-    va_end(arguments);
-    return error;
-}
 
 // Whether name is that label below the apex.
 static bool is_label(const struct zone_conf *conf, const struct dns_name *name, const char *label)
@@ -174,29 +163,30 @@ static bool asterisk_is_misplaced(const struct dns_name *name)
     return false;
 }
 
-static const char *check_answer_name(const struct zone_check *check, size_t answer,
-                                     char error[ERROR_MAX])
+static int check_answer_name(const struct zone_check *check, size_t answer, char error[ERROR_MAX])
 {
     const struct zone_conf *conf = check->conf;
     const struct dns_name *name = &conf->answers[answer].name;
     char text[DNS_NAME_TEXT_MAX];
     if (!dns_name_is_within(name, conf->apex)) {
-        return say(error, "it is not within the responder's zone, %.200s",
-                   dns_name_text(conf->apex, text));
+        return error_say(error, "it is not within the responder's zone, %.200s",
+                         dns_name_text(conf->apex, text));
     }
     if (asterisk_is_misplaced(name)) {
-        return say(error, "an asterisk can only be the whole leftmost label");
+        return error_say(error, "an asterisk can only be the whole leftmost label");
     }
     if (own_label(conf, name)) {
-        return say(error, "the responder itself answers for this name (%s)", own_label(conf, name));
+        return error_say(error, "the responder itself answers for this name (%s)",
+                         own_label(conf, name));
     }
     if (service_called(check, name)) {
-        return say(error, "the responder itself answers for this name, that of service %.100s",
-                   service_called(check, name));
+        return error_say(error,
+                         "the responder itself answers for this name, that of service %.100s",
+                         service_called(check, name));
     }
     return answer_called(check, name) < answer
-               ? say(error, "there is another answer for the same name")
-               : NULL;
+               ? error_say(error, "there is another answer for the same name")
+               : 0;
 }
 
 // Types that an answer can't have: of a zone's own making, of questions, and of messages.
@@ -352,30 +342,31 @@ static bool find_all_circles(struct zone_check *check)
 
 // ---- Records
 
-static const char *check_cname(const struct zone_check *check, size_t number,
-                               const struct company *company, enum dns_state state,
-                               const char *state_text, char error[ERROR_MAX])
+static int check_cname(const struct zone_check *check, size_t number, const struct company *company,
+                       enum dns_state state, const char *state_text, char error[ERROR_MAX])
 {
     const struct zone_conf *conf = check->conf;
     const struct dns_answer_conf *answer = &conf->answers[number];
     if (dns_name_equal(&answer->name, conf->apex)) {
-        return say(error, "CNAME%s can't be at the zone's apex, which has SOA and NS", state_text);
+        return error_say(error, "CNAME%s can't be at the zone's apex, which has SOA and NS",
+                         state_text);
     }
     if (is_server(conf, &answer->name)) {
-        return say(error, "CNAME%s: a name server must have addresses, not another name",
-                   state_text);
+        return error_say(error, "CNAME%s: a name server must have addresses, not another name",
+                         state_text);
     }
     if (company->others || company->several) {
-        return say(error, "CNAME%s must be alone, with no other record in its state", state_text);
+        return error_say(error, "CNAME%s must be alone, with no other record in its state",
+                         state_text);
     }
     if (check->circular[state][number]) {
-        return say(error, "CNAME%s leads back to this name, in a circle", state_text);
+        return error_say(error, "CNAME%s leads back to this name, in a circle", state_text);
     }
-    return NULL;
+    return 0;
 }
 
-static const char *check_record(const struct zone_check *check, size_t number, size_t record,
-                                char error[ERROR_MAX])
+static int check_record(const struct zone_check *check, size_t number, size_t record,
+                        char error[ERROR_MAX])
 {
     const struct dns_answer_conf *answer = &check->conf->answers[number];
     const struct dns_record_conf *this = &answer->records[record];
@@ -387,116 +378,120 @@ static const char *check_record(const struct zone_check *check, size_t number, s
         snprintf(state, sizeof state, ".%s", dns_state_name(this->state));
     }
     if (is_no_data(this->type)) {
-        return say(error, "%s%s is no type that an answer can have", type, state);
+        return error_say(error, "%s%s is no type that an answer can have", type, state);
     }
     if (this->state != DNS_STATE_NORMAL && answer->service == SIZE_MAX) {
-        return say(error, "%s%s needs to know which service's state it follows", type, state);
+        return error_say(error, "%s%s needs to know which service's state it follows", type, state);
     }
     if (company.twin) {
-        return say(error, "%s%s: the same record is there twice", type, state);
+        return error_say(error, "%s%s: the same record is there twice", type, state);
     }
     if (company.size > RRSET_MAX) {
-        return say(error, "%s%s: more records than one answer can hold (%d octets)", type, state,
-                   RRSET_MAX);
+        return error_say(error, "%s%s: more records than one answer can hold (%d octets)", type,
+                         state, RRSET_MAX);
     }
     return this->type == DNS_CNAME ? check_cname(check, number, &company, this->state, state, error)
-                                   : NULL;
+                                   : 0;
 }
 
-static const char *check_answer(const struct zone_check *check, size_t number,
-                                char error[ERROR_MAX])
+static int check_answer(const struct zone_check *check, size_t number, char error[ERROR_MAX])
 {
     const struct zone_conf *conf = check->conf;
     const struct dns_answer_conf *answer = &conf->answers[number];
     if (!conf->apex) {
-        return say(error, "answers need a zone that they are in");
+        return error_say(error, "answers need a zone that they are in");
     }
     assert(answer->service == SIZE_MAX || answer->service < conf->service_count);
-    const char *problem = check_answer_name(check, number, error);
-    if (!problem && answer->ttl_s > TTL_MAX) {
-        problem = say(error, "a TTL is at most %u seconds", TTL_MAX);
+    int result = check_answer_name(check, number, error);
+    if (result == 0 && answer->ttl_s > TTL_MAX) {
+        result = error_say(error, "a TTL is at most %u seconds", TTL_MAX);
     }
-    for (size_t i = 0; i < answer->record_count && !problem; i++) {
-        problem = check_record(check, number, i, error);
+    for (size_t i = 0; i < answer->record_count && result == 0; i++) {
+        result = check_record(check, number, i, error);
     }
-    return problem;
+    return result;
 }
 
 // ---- The rest
 
-static const char *check_service(const struct zone_check *check, size_t service,
-                                 char error[ERROR_MAX])
+static int check_service(const struct zone_check *check, size_t service, char error[ERROR_MAX])
 {
     const struct zone_conf *conf = check->conf;
     const char *name = conf->services[service];
     size_t length = strlen(name);
     if (length == 0 || length > DNS_LABEL_MAX || 1 + length + conf->apex->length > DNS_NAME_MAX) {
-        return say(error, "service %.100s can't be a label in the zone: it is too long", name);
+        return error_say(error, "service %.100s can't be a label in the zone: it is too long",
+                         name);
     }
     for (const char *const *label = zone_own_labels; *label; label++) {
         if (strcasecmp(*label, name) == 0) {
-            return say(error,
-                       "service %.63s is called like a name of the responder's own in the zone; "
-                       "rename it",
-                       name);
+            return error_say(
+                error,
+                "service %.63s is called like a name of the responder's own in the zone; "
+                "rename it",
+                name);
         }
     }
     size_t first = service_number(check, name);
     return first < service
-               ? say(error,
+               ? error_say(
+                     error,
                      "services %.63s and %.63s are one name in the zone, where case is ignored",
                      conf->services[first], name)
-               : NULL;
+               : 0;
 }
 
-static const char *check_server(const struct zone_check *check, const struct dns_name *name,
-                                char error[ERROR_MAX])
+static int check_server(const struct zone_check *check, const struct dns_name *name,
+                        char error[ERROR_MAX])
 {
     char text[DNS_NAME_TEXT_MAX];
     dns_name_text(name, text);
     if (own_label(check->conf, name)) {
-        return say(error, "name server %.180s is called like a name of the responder's own", text);
+        return error_say(error, "name server %.180s is called like a name of the responder's own",
+                         text);
     }
     if (service_called(check, name)) {
-        return say(error, "name server %.120s is called like service %.63s; set `ns` to another",
-                   text, service_called(check, name));
+        return error_say(error,
+                         "name server %.120s is called like service %.63s; set `ns` to another",
+                         text, service_called(check, name));
     }
-    return NULL;
+    return 0;
 }
 
-static const char *check_texts(const struct zone_conf *conf, char error[ERROR_MAX])
+static int check_texts(const struct zone_conf *conf, char error[ERROR_MAX])
 {
     if (strlen(conf->id) > ID_MAX || strlen(conf->region) > UINT8_MAX ||
         (conf->version && strlen(conf->version) > UINT8_MAX)) {
-        return say(error, "the PoP's id has at most %d octets, region and version have at most %d",
-                   ID_MAX, UINT8_MAX);
+        return error_say(error,
+                         "the PoP's id has at most %d octets, region and version have at most %d",
+                         ID_MAX, UINT8_MAX);
     }
     if (conf->ttl_s > TTL_MAX || conf->negative_ttl_s > TTL_MAX) {
-        return say(error, "a TTL is at most %u seconds", TTL_MAX);
+        return error_say(error, "a TTL is at most %u seconds", TTL_MAX);
     }
-    return NULL;
+    return 0;
 }
 
-static const char *check_rest(const struct zone_check *check, char error[ERROR_MAX])
+static int check_rest(const struct zone_check *check, char error[ERROR_MAX])
 {
     const struct zone_conf *conf = check->conf;
-    const char *problem = check_texts(conf, error);
-    if (problem || !conf->apex) {
-        return problem;
+    int result = check_texts(conf, error);
+    if (result != 0 || !conf->apex) {
+        return result;
     }
     if (conf->apex->length + strlen("1whoami") > DNS_NAME_MAX) {
-        return say(error, "the zone's name is too long for names below it");
+        return error_say(error, "the zone's name is too long for names below it");
     }
-    for (size_t i = 0; i < conf->service_count && !problem; i++) {
-        problem = check_service(check, i, error);
+    for (size_t i = 0; i < conf->service_count && result == 0; i++) {
+        result = check_service(check, i, error);
     }
-    for (size_t i = 0; i < conf->server_count && !problem; i++) {
-        problem = check_server(check, &conf->servers[i], error);
+    for (size_t i = 0; i < conf->server_count && result == 0; i++) {
+        result = check_server(check, &conf->servers[i], error);
     }
-    return problem;
+    return result;
 }
 
-const char *zone_check(const struct zone_check *check, size_t answer, char error[ERROR_MAX])
+int zone_check(const struct zone_check *check, size_t answer, char error[ERROR_MAX])
 {
     assert(answer == SIZE_MAX || answer < check->conf->answer_count);
     return answer == SIZE_MAX ? check_rest(check, error) : check_answer(check, answer, error);

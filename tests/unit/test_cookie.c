@@ -46,10 +46,9 @@ static struct sockaddr_storage address_of(const char *text)
 static struct cookie_secrets secrets_of(const char *text)
 {
     struct cookie_secrets secrets;
-    char error[128];
-    const char *problem = cookie_secrets_parse(text, strlen(text), &secrets, error);
-    if (problem) {
-        fail_msg("%s: %s", text, problem);
+    char error[ERROR_MAX];
+    if (cookie_secrets_parse(text, strlen(text), &secrets, error) != 0) {
+        fail_msg("%s: %s", text, error);
     }
     return secrets;
 }
@@ -226,12 +225,11 @@ static void a_wrong_secrets_file_is_told_by_its_line_and_never_by_its_secret(voi
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct cookie_secrets secrets;
-        char error[128];
-        const char *problem =
-            cookie_secrets_parse(cases[i].text, strlen(cases[i].text), &secrets, error);
-        assert_non_null(problem);
-        assert_non_null(strstr(problem, cases[i].says));
-        assert_null(strstr(problem, "e5e9"));
+        char error[ERROR_MAX];
+        assert_int_equal(
+            cookie_secrets_parse(cases[i].text, strlen(cases[i].text), &secrets, error), -1);
+        assert_non_null(strstr(error, cases[i].says));
+        assert_null(strstr(error, "e5e9"));
     }
 }
 

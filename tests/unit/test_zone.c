@@ -41,13 +41,14 @@ static struct zone *zone_of(const struct told *told, size_t count)
     return zone;
 }
 
+// NULL: nothing.
 static const char *mistake_of(const struct zone_conf *conf, size_t answer, char error[ERROR_MAX])
 {
     struct zone_check *check = zone_check_new(conf);
     assert_non_null(check);
-    const char *mistake = zone_check(check, answer, error);
+    int result = zone_check(check, answer, error);
     zone_check_free(check);
-    return mistake;
+    return result == 0 ? NULL : error;
 }
 
 static struct zone_place place_of(const struct zone *zone, const char *text)
