@@ -24,6 +24,9 @@ enum key_kind {
     KEY_ELSEWHERE, // what it means takes more than the value to tell: not for key_set()
 };
 
+// For a text in the configuration, and its NUL: no line of it is longer.
+#define KEY_TEXT_MAX 256
+
 struct key {
     const char *name;
     size_t offset;              // of the field in the section's struct

@@ -22,11 +22,11 @@ struct dns_options {
         uint16_t codes[DNS_RCODES_MAX];
         size_t count; // 0: NOERROR only
     } rcodes;
-    char answer[512], answer_contains[256]; // empty: not asked for
-    char answer_one_of[1024];               // words
+    char answer[512], answer_contains[KEY_TEXT_MAX]; // empty: not asked for
+    char answer_one_of[1024];                        // words
     uint64_t min_answers;
     int aa, ad; // enum dns_flag
-    char nsid[256];
+    char nsid[KEY_TEXT_MAX];
     bool edns, dnssec_ok, recursion_desired;
 };
 

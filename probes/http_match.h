@@ -1,7 +1,7 @@
 // What an `http` probe expects of an answer, and whether an answer is so. Pure.
 #pragma once
 
-#include "base/error.h"
+#include "base/keys.h"
 #include "probes/finding.h"
 
 #include <regex.h>
@@ -26,8 +26,8 @@ struct http_headers {
 struct http_expected {
     struct http_statuses statuses;
     struct http_headers headers; // the value is a part of the answer's; none: the header is there
-    char body_contains[256];     // empty: not asked for
-    char body_regex[256];        // POSIX extended, empty: not asked for
+    char body_contains[KEY_TEXT_MAX]; // empty: not asked for
+    char body_regex[KEY_TEXT_MAX];    // POSIX extended, empty: not asked for
 };
 
 // Key parsers, one word at a time: "200-299", "301"; the words of headers, where a word that ends

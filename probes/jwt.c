@@ -2,7 +2,6 @@
 // only then what the token says.
 #include "probes/jwt.h"
 
-#include "base/keys.h"
 #include "probes/certificate.h"
 
 #include <assert.h>
@@ -80,9 +79,9 @@ int jwt_word_parse(const char *word, void *field, char error[ERROR_MAX])
     if (words->count == JWT_WORDS_MAX) {
         return error_say(error, "more than %d", JWT_WORDS_MAX);
     }
-    int length = snprintf(words->items[words->count], JWT_WORD_MAX, "%s", word);
-    if (length >= JWT_WORD_MAX) {
-        return error_say(error, "longer than %d bytes", JWT_WORD_MAX - 1);
+    int length = snprintf(words->items[words->count], KEY_TEXT_MAX, "%s", word);
+    if (length >= KEY_TEXT_MAX) {
+        return error_say(error, "longer than %d bytes", KEY_TEXT_MAX - 1);
     }
     words->count++;
     return 0;

@@ -12,7 +12,7 @@
 // the token in it.
 #pragma once
 
-#include "base/error.h"
+#include "base/keys.h"
 #include "probes/finding.h"
 
 #include <jansson.h>
@@ -20,16 +20,15 @@
 #define JWT_MAX       16384 // bytes of a token
 #define JWT_KEYS_MAX  64    // of a key set
 #define JWT_WORDS_MAX 8     // of each list in the rules
-#define JWT_WORD_MAX  256   // no line of the configuration is longer
 
 struct jwt_words {
-    char items[JWT_WORDS_MAX][JWT_WORD_MAX];
+    char items[JWT_WORDS_MAX][KEY_TEXT_MAX];
     size_t count;
 };
 
 struct jwt_rules {
     unsigned algorithms; // set of jwt_algorithm_parse(); empty: all of them
-    char issuer[JWT_WORD_MAX], audience[JWT_WORD_MAX]; // empty: any
+    char issuer[KEY_TEXT_MAX], audience[KEY_TEXT_MAX]; // empty: any
     struct jwt_words scopes;                           // all must be there
     struct jwt_words claims;                           // NAME=VALUE, all must be so
     uint64_t leeway_ms;                                // for clocks that differ

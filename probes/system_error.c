@@ -5,11 +5,11 @@
 
 // What is not listed is about the service, with the code "error". An unreachable network or host is
 // about the service too: nobody can say that it works while it can't be reached from its own PoP.
-static const struct {
+static const struct meaning {
     int error;
     bool ours;
     const char *code;
-} errors[] = {
+} meanings[] = {
     {UV_EMFILE, true, "local"},
     {UV_ENFILE, true, "local"},
     {UV_ENOMEM, true, "local"},
@@ -38,31 +38,28 @@ static const struct {
      "unreachable"}, // Linux says so of a blackhole route, such as BIRD may have put there
     {UV_ETIMEDOUT, false, "timeout"},
 };
-#define ERRORS (sizeof errors / sizeof *errors)
+
+static const struct meaning *meaning_of(int error)
+{
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
+        if (meanings[i].error == error) {
+            return &meanings[i];
+        }
+    }
+    return NULL;
+}
 
 bool probe_error_is_ours(int error)
 {
-    for (size_t i = 0; i < ERRORS; i++) {
-        if (errors[i].error == error) {
-            return errors[i].ours;
-        }
-    }
-    return false;
-}
-
-const char *probe_error_code(int error)
-{
-    for (size_t i = 0; i < ERRORS; i++) {
-        if (errors[i].error == error) {
-            return errors[i].code;
-        }
-    }
-    return "error";
+    const struct meaning *meaning = meaning_of(error);
+    return meaning && meaning->ours;
 }
 
 void finding_error(struct finding *out, int error, const char *attempted)
 {
-    bool ours = probe_error_is_ours(error);
-    finding_set(out, ours ? VERDICT_UNKNOWN : VERDICT_FAIL, probe_error_code(error), "%s: %s%s",
-                attempted, uv_strerror(error), ours ? " (trouble of popgated's own)" : "");
+    const struct meaning *meaning = meaning_of(error);
+    bool ours = meaning && meaning->ours;
+    finding_set(out, ours ? VERDICT_UNKNOWN : VERDICT_FAIL, meaning ? meaning->code : "error",
+                "%s: %s%s", attempted, uv_strerror(error),
+                ours ? " (trouble of popgated's own)" : "");
 }

@@ -8,9 +8,6 @@
 // Is this error about us rather than about the service?
 bool probe_error_is_ours(int error);
 
-// The code of a verdict about this error, e.g. "refused".
-const char *probe_error_code(int error);
-
 // Trouble of our own (EMFILE, ENFILE, ENOMEM, ENOBUFS, EPERM, EACCES, EADDRNOTAVAIL, EAFNOSUPPORT
 // ...) is `unknown`, anything else is `fail`. attempted says what was tried, e.g. "connect to
 // 192.0.2.1:53".

@@ -10,7 +10,6 @@
 #include "probes/finding.h"
 
 #define TLS_PINS_MAX 4
-#define TLS_CA_MAX   256
 #define TLS_ALPN_MAX 64 // bytes of the list on the wire (RFC 7301 section 3.1)
 
 enum tls_version { TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 };
@@ -18,8 +17,8 @@ enum tls_ocsp { TLS_OCSP_OFF, TLS_OCSP_REQUIRE };
 
 // What every probe over TLS can ask for; see TLS_KEYS.
 struct tls_options {
-    char ca[TLS_CA_MAX]; // a PEM file; empty: the system's
-    int min_version;     // enum tls_version
+    char ca[KEY_TEXT_MAX]; // a PEM file; empty: the system's
+    int min_version;       // enum tls_version
     uint64_t min_days, fail_days;
     struct tls_pins {
         size_t count; // 0: any key
@@ -43,7 +42,10 @@ int tls_parse_alpn(const char *value, void *field, char error[ERROR_MAX]);
 
 // The rows of a type's key table for the struct tls_options called member in its options.
 #define TLS_KEYS(type, member)                                                                     \
-    {.name = "ca", .kind = KEY_STRING, .offset = TLS_FIELD(type, member, ca), .size = TLS_CA_MAX}, \
+    {.name = "ca",                                                                                 \
+     .kind = KEY_STRING,                                                                           \
+     .offset = TLS_FIELD(type, member, ca),                                                        \
+     .size = KEY_TEXT_MAX},                                                                        \
         {.name = "min_version",                                                                    \
          .kind = KEY_CHOICE,                                                                       \
          .offset = TLS_FIELD(type, member, min_version),                                           \

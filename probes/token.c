@@ -43,8 +43,8 @@ struct token_options {
     char token_url[TRANSFER_URL_MAX], jwks_url[TRANSFER_URL_MAX];
     char introspection_url[TRANSFER_URL_MAX], protected_url[TRANSFER_URL_MAX];
     struct endpoint jwks_target, protected_target; // length 0: as the probe's target
-    char client_id[JWT_WORD_MAX], scope[JWT_WORD_MAX];
-    char secret_file[JWT_WORD_MAX], secret_credential[JWT_WORD_MAX], token_file[JWT_WORD_MAX];
+    char client_id[KEY_TEXT_MAX], scope[KEY_TEXT_MAX];
+    char secret_file[KEY_TEXT_MAX], secret_credential[KEY_TEXT_MAX], token_file[KEY_TEXT_MAX];
     int auth; // enum client_auth
 };
 

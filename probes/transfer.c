@@ -799,11 +799,6 @@ void transfer_start(struct transfer *transfer, const struct transfer_request *re
     }
 }
 
-bool transfer_active(const struct transfer *transfer)
-{
-    return transfer->easy != NULL;
-}
-
 const char *transfer_cancel(struct transfer *transfer)
 {
     if (transfer->easy) {

@@ -103,9 +103,6 @@ struct transfer {
 // be idle; request must live until the transfer is over.
 void transfer_start(struct transfer *transfer, const struct transfer_request *request);
 
-// Is it under way?
-bool transfer_active(const struct transfer *transfer);
-
 // Drops it, if it is under way; on_done does not follow. Returns what was awaited, e.g.
 // "TLS handshake with 192.0.2.53:853 (dns.example.net)".
 const char *transfer_cancel(struct transfer *transfer);
