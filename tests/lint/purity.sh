@@ -12,7 +12,7 @@ probes/certificate.* probes/clock.h probes/address_message.*
 controller/config/*
 controller/core/*
 controller/api/status.* controller/api/request.*
-controller/daemon/ledger.* controller/daemon/past.* controller/daemon/change.* controller/daemon/log.*
+controller/daemon/change.* controller/daemon/log.*
 controller/cli/show.* controller/cli/check.*
 tests/sim/*
 '
