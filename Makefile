@@ -80,9 +80,9 @@ $(BUILD)/popgate: $(call obj,controller/cli/popgate.c) $(ARCHIVE)
 	$(LINK)
 $(BUILD)/sim: $(call obj,$(SIM)) $(ARCHIVE)
 	$(LINK)
-$(addprefix $(BUILD)/,$(UNIT)): $(BUILD)/%: $(BUILD)/tests/unit/%.o $(ARCHIVE)
+$(addprefix $(BUILD)/,$(UNIT)): $(BUILD)/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/test.o $(ARCHIVE)
 	$(LINK) $(CMOCKA)
-$(addprefix $(BUILD)/,$(E2E)): $(BUILD)/%: $(BUILD)/tests/e2e/%.o $(BUILD)/liblab.a $(ARCHIVE)
+$(addprefix $(BUILD)/,$(E2E)): $(BUILD)/%: $(BUILD)/tests/e2e/%.o $(BUILD)/tests/test.o $(BUILD)/liblab.a $(ARCHIVE)
 	$(LINK) $(CMOCKA)
 $(addprefix $(BUILD)/,$(BENCH)): $(BUILD)/%: $(BUILD)/tests/bench/%.o $(BUILD)/liblab.a $(ARCHIVE)
 	$(LINK) $(CMOCKA)
@@ -91,7 +91,7 @@ $(BUILD)/demo: $(call obj,$(DEMO)) $(BUILD)/liblab.a $(ARCHIVE)
 $(addprefix $(BUILD)/,$(FUZZ)): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVE)
 	@echo "  LD  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer $^ -o $@ -Wl,--as-needed $(LDLIBS_ALL)
 
--include $(wildcard $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(LIB) $(wildcard tests/*/*.c tests/*/*/*.c)))
+-include $(wildcard $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(LIB) $(wildcard tests/*.c tests/*/*.c tests/*/*/*.c)))
 
 # ---- set-up: what is missing, from Debian; services that packages would start stay off ----
 

@@ -1,14 +1,12 @@
 // dns/cookie: RFC 9018's own examples, what is accepted for how long, and the secrets file.
 #include "dns/responder/cookie.h"
 
+#include "tests/test.h"
+
 #include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define OLD_SECRET   "e5e973e5a6b2a43f48e7dc849e37bfcf"
 #define V6_SECRET    "dd3bdf9344b678b185a6f5cb60fca715"
@@ -79,9 +77,8 @@ static void assert_made(const char *secrets_text, const char *client, uint32_t n
     assert_memory_equal(out, expected, sizeof out);
 }
 
-static void cookies_are_those_of_rfc_9018(void **state)
+TEST(cookies_are_those_of_rfc_9018)
 {
-    (void)state;
     // Appendix A.1 to A.4: the secret, who asks, when, with what, and the cookie that it gets.
     static const struct {
         const char *secrets, *client;
@@ -109,9 +106,8 @@ static void cookies_are_those_of_rfc_9018(void **state)
     }
 }
 
-static void reserved_bits_are_hashed_as_they_came(void **state)
+TEST(reserved_bits_are_hashed_as_they_came)
 {
-    (void)state;
     // Appendix A.3's cookie, which has some set, while it is young enough.
     assert_int_equal(verdict(OLD_SECRET, "203.0.113.203", 0x5cf78f71,
                              "fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5"),
@@ -121,9 +117,8 @@ static void reserved_bits_are_hashed_as_they_came(void **state)
                      COOKIE_BAD);
 }
 
-static void a_cookie_is_good_for_an_hour_and_from_five_minutes_ahead(void **state)
+TEST(a_cookie_is_good_for_an_hour_and_from_five_minutes_ahead)
 {
-    (void)state;
     static const struct {
         int64_t age_s;
         enum cookie_verdict verdict;
@@ -135,9 +130,8 @@ static void a_cookie_is_good_for_an_hour_and_from_five_minutes_ahead(void **stat
     }
 }
 
-static void time_wraps_around_without_anyone_noticing(void **state)
+TEST(time_wraps_around_without_anyone_noticing)
 {
-    (void)state;
     struct cookie_secrets secrets = secrets_of(OLD_SECRET);
     struct sockaddr_storage client = address_of(CLIENT);
     const struct sockaddr *address = (struct sockaddr *)&client;
@@ -150,9 +144,8 @@ static void time_wraps_around_without_anyone_noticing(void **state)
                      COOKIE_GOOD);
 }
 
-static void a_cookie_is_of_no_use_to_anyone_else(void **state)
+TEST(a_cookie_is_of_no_use_to_anyone_else)
 {
-    (void)state;
     assert_int_equal(verdict(OLD_SECRET, "198.51.100.101", MADE_AT_S, WHOLE_COOKIE), COOKIE_BAD);
     assert_int_equal(verdict(OLD_SECRET, V6_CLIENT, MADE_AT_S, WHOLE_COOKIE), COOKIE_BAD);
     assert_int_equal(verdict(V6_SECRET, CLIENT, MADE_AT_S, WHOLE_COOKIE), COOKIE_BAD);
@@ -161,9 +154,8 @@ static void a_cookie_is_of_no_use_to_anyone_else(void **state)
         COOKIE_BAD);
 }
 
-static void a_secret_on_its_way_out_is_accepted_but_makes_no_cookies(void **state)
+TEST(a_secret_on_its_way_out_is_accepted_but_makes_no_cookies)
 {
-    (void)state;
     assert_int_equal(verdict(V6_SECRET "\n" OLD_SECRET, CLIENT, MADE_AT_S, WHOLE_COOKIE),
                      COOKIE_GOOD);
     assert_int_equal(
@@ -172,9 +164,8 @@ static void a_secret_on_its_way_out_is_accepted_but_makes_no_cookies(void **stat
     assert_made(OLD_SECRET "\n" V6_SECRET, CLIENT, MADE_AT_S, CLIENT_PART, WHOLE_COOKIE);
 }
 
-static void lengths_that_no_cookie_has_are_malformed(void **state)
+TEST(lengths_that_no_cookie_has_are_malformed)
 {
-    (void)state;
     char cookie[2 * 64 + 1];
     for (size_t length = 0; length <= 64; length++) {
         memset(cookie, '1', 2 * length);
@@ -187,17 +178,15 @@ static void lengths_that_no_cookie_has_are_malformed(void **state)
     }
 }
 
-static void a_cookie_of_another_version_is_bad(void **state)
+TEST(a_cookie_of_another_version_is_bad)
 {
-    (void)state;
     assert_int_equal(
         verdict(OLD_SECRET, CLIENT, MADE_AT_S, CLIENT_PART "020000005cf79f111f8130c3eee29480"),
         COOKIE_BAD);
 }
 
-static void a_secrets_file_may_have_comments_blanks_and_windows_line_ends(void **state)
+TEST(a_secrets_file_may_have_comments_blanks_and_windows_line_ends)
 {
-    (void)state;
     struct cookie_secrets secrets =
         secrets_of("# all PoPs\r\n\n  " OLD_SECRET "\t# makes them\r\n" V6_SECRET);
     uint8_t expected[COOKIE_SECRET_SIZE];
@@ -208,9 +197,8 @@ static void a_secrets_file_may_have_comments_blanks_and_windows_line_ends(void *
     assert_memory_equal(secrets.bytes[1], expected, sizeof expected);
 }
 
-static void a_wrong_secrets_file_is_told_by_its_line_and_never_by_its_secret(void **state)
+TEST(a_wrong_secrets_file_is_told_by_its_line_and_never_by_its_secret)
 {
-    (void)state;
     static const struct {
         const char *text, *says;
     } cases[] = {
@@ -231,21 +219,4 @@ static void a_wrong_secrets_file_is_told_by_its_line_and_never_by_its_secret(voi
         assert_non_null(strstr(error, cases[i].says));
         assert_null(strstr(error, "e5e9"));
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cookies_are_those_of_rfc_9018),
-        cmocka_unit_test(reserved_bits_are_hashed_as_they_came),
-        cmocka_unit_test(a_cookie_is_good_for_an_hour_and_from_five_minutes_ahead),
-        cmocka_unit_test(time_wraps_around_without_anyone_noticing),
-        cmocka_unit_test(a_cookie_is_of_no_use_to_anyone_else),
-        cmocka_unit_test(a_secret_on_its_way_out_is_accepted_but_makes_no_cookies),
-        cmocka_unit_test(lengths_that_no_cookie_has_are_malformed),
-        cmocka_unit_test(a_cookie_of_another_version_is_bad),
-        cmocka_unit_test(a_secrets_file_may_have_comments_blanks_and_windows_line_ends),
-        cmocka_unit_test(a_wrong_secrets_file_is_told_by_its_line_and_never_by_its_secret),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

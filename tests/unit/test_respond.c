@@ -1,9 +1,6 @@
 // dns/respond: what is said to which query, to the octet where it matters.
+#include "tests/test.h"
 #include "tests/unit/respond_fixture.h"
-
-#include <setjmp.h>
-
-#include <cmocka.h>
 
 #define SOA                                                                                        \
     "\n? pop.example.net. 60 SOA ns1.pop.example.net. hostmaster.pop.example.net. 7 3600 900 "     \
@@ -47,6 +44,8 @@ static int tear_down(void **state)
     dns_snapshot_free(rich);
     return 0;
 }
+
+TEST_GROUP(set_up, tear_down);
 
 static size_t from_hex(const char *hex, uint8_t *out)
 {
@@ -163,9 +162,8 @@ static void assert_all_say(const struct says *cases, size_t count)
 
 // ---- Identity
 
-static void the_pop_says_who_it_is(void **state)
+TEST(the_pop_says_who_it_is)
 {
-    (void)state;
     static const struct says cases[] = {
         {{"id.server", .type = DNS_TXT, .class = DNS_CLASS_CH},
          "NOERROR aa\n- id.server. 0 CH TXT \"fra1\""},
@@ -195,9 +193,8 @@ static void the_pop_says_who_it_is(void **state)
     ASSERT_ALL_SAY(cases);
 }
 
-static void whoami_is_the_asker_himself(void **state)
+TEST(whoami_is_the_asker_himself)
 {
-    (void)state;
     static const struct says cases[] = {
         {{"whoami.pop.example.net", .type = DNS_A},
          "NOERROR aa\n- whoami.pop.example.net. 0 A 198.51.100.100"},
@@ -220,9 +217,8 @@ static void whoami_is_the_asker_himself(void **state)
     ASSERT_ALL_SAY(cases);
 }
 
-static void a_client_subnet_is_told_and_echoed_with_its_scope_by_whoami_only(void **state)
+TEST(a_client_subnet_is_told_and_echoed_with_its_scope_by_whoami_only)
 {
-    (void)state;
 #define WHOAMI                                                                                     \
     "NOERROR aa\n- whoami.pop.example.net. 0 TXT \"address=198.51.100.100\" \"port=5300\""
     static const struct says cases[] = {
@@ -248,9 +244,8 @@ static void a_client_subnet_is_told_and_echoed_with_its_scope_by_whoami_only(voi
     ASSERT_ALL_SAY(cases);
 }
 
-static void a_malformed_client_subnet_is_a_format_error(void **state)
+TEST(a_malformed_client_subnet_is_a_format_error)
 {
-    (void)state;
     static const char *const options[] = {
         "0008 0003 0001 00",               // too short
         "0008 0006 0001 18 00 cb00",       // shorter than its prefix
@@ -272,9 +267,8 @@ static void a_malformed_client_subnet_is_a_format_error(void **state)
 
 // ---- Answers
 
-static void answers_follow_their_service(void **state)
+TEST(answers_follow_their_service)
 {
-    (void)state;
     // a, aaaa and txt of api.pop.example.net; a and mx of moving.pop.example.net.
     static const char *const api[DNS_STATES] = {"192.0.2.10", "192.0.2.11", "192.0.2.12",
                                                 "192.0.2.12"};
@@ -314,9 +308,8 @@ static void answers_follow_their_service(void **state)
     rich->services[1].state = DNS_STATE_NORMAL;
 }
 
-static void records_take_turns_at_being_first(void **state)
+TEST(records_take_turns_at_being_first)
 {
-    (void)state;
     static const char *const expected[] = {
         "NOERROR aa\n- api.pop.example.net. 30 A 192.0.2.10\n- api.pop.example.net. 30 A "
         "192.0.2.20\n- api.pop.example.net. 30 A 192.0.2.30",
@@ -331,9 +324,8 @@ static void records_take_turns_at_being_first(void **state)
     }
 }
 
-static void the_apex_has_soa_ns_and_its_answer(void **state)
+TEST(the_apex_has_soa_ns_and_its_answer)
 {
-    (void)state;
     static const struct says cases[] = {
         {{"pop.example.net", .type = DNS_SOA},
          "NOERROR aa\n- pop.example.net. 3600 SOA ns1.pop.example.net. "
@@ -359,9 +351,8 @@ static void the_apex_has_soa_ns_and_its_answer(void **state)
     ASSERT_ALL_SAY(cases);
 }
 
-static void what_is_missing_is_told_from_what_is_empty_and_from_what_is_not_ours(void **state)
+TEST(what_is_missing_is_told_from_what_is_empty_and_from_what_is_not_ours)
 {
-    (void)state;
     static const struct says cases[] = {
         {{"missing.pop.example.net", .type = DNS_A}, "NXDOMAIN aa" SOA},
         {{"x.api.pop.example.net", .type = DNS_A}, "NXDOMAIN aa" SOA},
@@ -378,9 +369,8 @@ static void what_is_missing_is_told_from_what_is_empty_and_from_what_is_not_ours
     ASSERT_ALL_SAY(cases);
 }
 
-static void wildcards_answer_for_what_has_no_name_of_its_own(void **state)
+TEST(wildcards_answer_for_what_has_no_name_of_its_own)
 {
-    (void)state;
     static const struct says cases[] = {
         {{"A.wild.pop.example.net", .type = DNS_A},
          "NOERROR aa\n- A.wild.pop.example.net. 60 A 192.0.2.60"},
@@ -398,9 +388,8 @@ static void wildcards_answer_for_what_has_no_name_of_its_own(void **state)
     ASSERT_ALL_SAY(cases);
 }
 
-static void aliases_are_followed_within_the_zone_and_no_further(void **state)
+TEST(aliases_are_followed_within_the_zone_and_no_further)
 {
-    (void)state;
 #define ALIAS  "\n- alias.pop.example.net. 60 CNAME Api.Pop.Example.Net."
 #define ALIAS2 "\n- alias2.pop.example.net. 60 CNAME alias.pop.example.net."
     static const struct says cases[] = {
@@ -433,9 +422,8 @@ static void aliases_are_followed_within_the_zone_and_no_further(void **state)
     ASSERT_ALL_SAY(cases);
 }
 
-static void a_long_chain_of_aliases_is_cut(void **state)
+TEST(a_long_chain_of_aliases_is_cut)
 {
-    (void)state;
     enum { LINKS = 20 };
     static char names[LINKS + 1][32];
     static struct told told[LINKS];
@@ -471,9 +459,8 @@ static void a_long_chain_of_aliases_is_cut(void **state)
     fixture_drop(&conf);
 }
 
-static void the_zone_may_have_its_servers_elsewhere(void **state)
+TEST(the_zone_may_have_its_servers_elsewhere)
 {
-    (void)state;
     struct dns_name apex = fixture_name("example"), server = fixture_name("ns.example.org");
     const struct zone_conf conf = {.id = "x",
                                    .region = "",
@@ -496,9 +483,8 @@ static void the_zone_may_have_its_servers_elsewhere(void **state)
     zone_free(zone);
 }
 
-static void the_zone_may_be_the_root(void **state)
+TEST(the_zone_may_be_the_root)
 {
-    (void)state;
     struct dns_name apex = fixture_name("."), server = fixture_name("ns");
     const struct zone_conf conf = {.id = "x",
                                    .region = "",
@@ -523,9 +509,8 @@ static void the_zone_may_be_the_root(void **state)
     zone_free(zone);
 }
 
-static void what_records_lead_to_is_added_once_and_never_makes_an_answer_incomplete(void **state)
+TEST(what_records_lead_to_is_added_once_and_never_makes_an_answer_incomplete)
 {
-    (void)state;
 #define MAIL                                                                                       \
     "\n+ mail.pop.example.net. 300 A 192.0.2.25\n+ mail.pop.example.net. 300 AAAA 2001:db8::25"
     static const struct says cases[] = {
@@ -542,9 +527,8 @@ static void what_records_lead_to_is_added_once_and_never_makes_an_answer_incompl
     ASSERT_ALL_SAY(cases);
 }
 
-static void any_is_one_rrset(void **state)
+TEST(any_is_one_rrset)
 {
-    (void)state;
     static const struct says cases[] = {
         {{"api.pop.example.net", .type = DNS_ANY, .turn = 1},
          "NOERROR aa\n- api.pop.example.net. 30 A 192.0.2.20\n- api.pop.example.net. 30 A "
@@ -558,9 +542,8 @@ static void any_is_one_rrset(void **state)
     ASSERT_ALL_SAY(cases);
 }
 
-static void transfers_are_refused_and_mailboxes_are_a_thing_of_the_past(void **state)
+TEST(transfers_are_refused_and_mailboxes_are_a_thing_of_the_past)
 {
-    (void)state;
     static const struct says cases[] = {
         {{"pop.example.net", .type = DNS_AXFR, .tcp = true}, "REFUSED"},
         {{"pop.example.net", .type = DNS_IXFR}, "REFUSED"},
@@ -571,9 +554,8 @@ static void transfers_are_refused_and_mailboxes_are_a_thing_of_the_past(void **s
     ASSERT_ALL_SAY(cases);
 }
 
-static void letters_are_echoed_as_they_were_asked(void **state)
+TEST(letters_are_echoed_as_they_were_asked)
 {
-    (void)state;
     static const struct says cases[] = {
         {{"Id.pOP.exAMPle.nET", .type = DNS_TXT},
          "NOERROR aa\n- Id.pOP.exAMPle.nET. 0 TXT \"fra1\""},
@@ -584,9 +566,8 @@ static void letters_are_echoed_as_they_were_asked(void **state)
     ASSERT_ALL_SAY(cases);
 }
 
-static void flags_are_copied_or_cleared_as_the_rfcs_say(void **state)
+TEST(flags_are_copied_or_cleared_as_the_rfcs_say)
 {
-    (void)state;
     // RA, AD, and the bit that must be zero, which the fixture looks at; AA and TC are ours to set.
     const struct ask ask = {"id.pop.example.net", .type = DNS_TXT,
                             .flags = DNS_RD | DNS_CD | DNS_AD | DNS_RA | DNS_AA | DNS_TC | 0x0040 |
@@ -598,9 +579,8 @@ static void flags_are_copied_or_cleared_as_the_rfcs_say(void **state)
 
 // ---- EDNS
 
-static void edns_is_complied_with(void **state)
+TEST(edns_is_complied_with)
 {
-    (void)state;
 #define ID "NOERROR aa\n- id.pop.example.net. 0 TXT \"fra1\""
     static const struct says cases[] = {
         {{"id.pop.example.net", .type = DNS_TXT}, ID},
@@ -633,9 +613,8 @@ static void edns_is_complied_with(void **state)
     ASSERT_ALL_SAY(cases);
 }
 
-static void what_nobody_configured_is_not_said(void **state)
+TEST(what_nobody_configured_is_not_said)
 {
-    (void)state;
     struct dns_snapshot *plain = rich_snapshot();
     struct exchanged exchanged;
     plain->nsid_length = 0;
@@ -650,9 +629,8 @@ static void what_nobody_configured_is_not_said(void **state)
     dns_snapshot_free(plain);
 }
 
-static void cookies_are_made_checked_and_malformed_ones_refused(void **state)
+TEST(cookies_are_made_checked_and_malformed_ones_refused)
 {
-    (void)state;
 #define ID   "NOERROR aa\n- id.pop.example.net. 0 TXT \"fra1\"\nopt 1232"
 #define MADE " 10:2464c4abcf10c957010000005cf79f111f8130c3eee29480" // RFC 9018 appendix A.1
     static const struct says cases[] = {
@@ -691,9 +669,8 @@ static void cookies_are_made_checked_and_malformed_ones_refused(void **state)
     ASSERT_ALL_SAY(cases);
 }
 
-static void a_good_cookie_is_known_from_others_before_the_answer(void **state)
+TEST(a_good_cookie_is_known_from_others_before_the_answer)
 {
-    (void)state;
     static const struct {
         const char *option;
         enum cookie_verdict verdict;
@@ -724,9 +701,8 @@ static void a_good_cookie_is_known_from_others_before_the_answer(void **state)
 #define OPT   "00 0029 04d0 00000000 0000"
 #define ODD   "c00c 0001 0001 00000000 0004 c0000201" // a record
 
-static void what_is_malformed_gets_an_error_or_silence(void **state)
+TEST(what_is_malformed_gets_an_error_or_silence)
 {
-    (void)state;
     static const struct {
         const char *hex, *expected;
     } cases[] = {
@@ -766,9 +742,8 @@ static void what_is_malformed_gets_an_error_or_silence(void **state)
     }
 }
 
-static void other_opcodes_are_not_implemented_whatever_is_in_them(void **state)
+TEST(other_opcodes_are_not_implemented_whatever_is_in_them)
 {
-    (void)state;
     for (uint16_t opcode = 1; opcode < 16; opcode++) {
         struct exchanged exchanged;
         exchange_of(rich,
@@ -785,9 +760,8 @@ static void other_opcodes_are_not_implemented_whatever_is_in_them(void **state)
     assert_bytes_say(H_ID "3000 ffff ffff ffff ffff", "NOTIMP");
 }
 
-static void a_query_cut_anywhere_is_a_format_error(void **state)
+TEST(a_query_cut_anywhere_is_a_format_error)
 {
-    (void)state;
     uint8_t query[512];
     const struct ask ask = {"api.pop.example.net", .type = DNS_A, .udp_size = 1232,
                             .options = "0003 0000 000a 0008 2464c4abcf10c957"};
@@ -803,9 +777,8 @@ static void a_query_cut_anywhere_is_a_format_error(void **state)
 
 // ---- Size
 
-static void a_response_is_never_larger_than_allowed_and_cut_between_rrsets_only(void **state)
+TEST(a_response_is_never_larger_than_allowed_and_cut_between_rrsets_only)
 {
-    (void)state;
     struct exchanged whole;
     exchange_of(
         rich, &(struct ask){"many.pop.example.net", .type = DNS_MX, .tcp = true, .udp_size = 1232},
@@ -836,9 +809,8 @@ static void a_response_is_never_larger_than_allowed_and_cut_between_rrsets_only(
 }
 
 // A response that needs need octets with the OPT record is whole in need, and cut in need - 1.
-static void what_fits_exactly_is_not_cut(void **state)
+TEST(what_fits_exactly_is_not_cut)
 {
-    (void)state;
     struct dns_snapshot *snapshot = rich_snapshot();
     const struct ask asks[] = {
         {"many.pop.example.net", .type = DNS_MX, .udp_size = 4096},
@@ -868,9 +840,8 @@ static void what_fits_exactly_is_not_cut(void **state)
     dns_snapshot_free(snapshot);
 }
 
-static void over_tcp_nothing_is_cut(void **state)
+TEST(over_tcp_nothing_is_cut)
 {
-    (void)state;
     struct exchanged exchanged;
     exchange_of(rich, &(struct ask){"many.pop.example.net", .type = DNS_MX, .tcp = true},
                 &exchanged);
@@ -883,9 +854,8 @@ static void over_tcp_nothing_is_cut(void **state)
 }
 
 // A name of 255 octets, every option, and a response of 512 octets at most.
-static void the_longest_question_and_every_option_fit_into_512_octets(void **state)
+TEST(the_longest_question_and_every_option_fit_into_512_octets)
 {
-    (void)state;
     struct dns_snapshot *snapshot = rich_snapshot();
     char name[256] = "";
     snapshot->nsid_length = DNS_NSID_MAX;
@@ -909,9 +879,8 @@ static void the_longest_question_and_every_option_fit_into_512_octets(void **sta
     dns_snapshot_free(snapshot);
 }
 
-static void who_is_over_the_rate_limit_gets_tc_and_nothing_else(void **state)
+TEST(who_is_over_the_rate_limit_gets_tc_and_nothing_else)
 {
-    (void)state;
     static const struct says cases[] = {
         {{"api.pop.example.net", .type = DNS_A, .only_tc = true, .flags = DNS_RD}, "NOERROR tc rd"},
         {{"missing.pop.example.net", .type = DNS_A, .only_tc = true, .udp_size = 1232,
@@ -923,9 +892,8 @@ static void who_is_over_the_rate_limit_gets_tc_and_nothing_else(void **state)
     ASSERT_ALL_SAY(cases);
 }
 
-static void who_allows_less_than_512_octets_is_allowed_them_all_the_same(void **state)
+TEST(who_allows_less_than_512_octets_is_allowed_them_all_the_same)
 {
-    (void)state;
     static const struct says cases[] = {
         {{"alias2.pop.example.net", .type = DNS_CNAME, .udp_size = 1},
          "NOERROR aa\n- alias2.pop.example.net. 60 CNAME alias.pop.example.net.\nopt 1232"},
@@ -934,9 +902,8 @@ static void who_allows_less_than_512_octets_is_allowed_them_all_the_same(void **
     ASSERT_ALL_SAY(cases);
 }
 
-static void names_are_written_as_pointers_into_the_question(void **state)
+TEST(names_are_written_as_pointers_into_the_question)
 {
-    (void)state;
     struct exchanged exchanged;
     exchange_of(rich, &(struct ask){"pop.example.net", .type = DNS_NS}, &exchanged);
     const uint8_t *answer = exchanged.response + DNS_HEADER_SIZE + 17 + 4;
@@ -947,9 +914,8 @@ static void names_are_written_as_pointers_into_the_question(void **state)
 }
 
 // RFC 3597 section 4, RFC 2782, RFC 9460 section 2.2.
-static void names_in_newer_types_are_written_in_full(void **state)
+TEST(names_in_newer_types_are_written_in_full)
 {
-    (void)state;
     static const uint8_t mail[] = "\004mail\003pop\007example\003net";
     static const struct ask asks[] = {
         {"_sip._udp.deep.pop.example.net", .type = DNS_SRV},
@@ -965,9 +931,8 @@ static void names_in_newer_types_are_written_in_full(void **state)
 
 // ---- Counting
 
-static void each_query_is_of_a_kind(void **state)
+TEST(each_query_is_of_a_kind)
 {
-    (void)state;
     static const struct {
         struct ask ask;
         enum dns_kind kind;
@@ -1004,45 +969,4 @@ static void each_query_is_of_a_kind(void **state)
         assert_non_null(dns_kind_name(cases[i].kind));
         done(&exchanged);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_pop_says_who_it_is),
-        cmocka_unit_test(whoami_is_the_asker_himself),
-        cmocka_unit_test(a_client_subnet_is_told_and_echoed_with_its_scope_by_whoami_only),
-        cmocka_unit_test(a_malformed_client_subnet_is_a_format_error),
-        cmocka_unit_test(answers_follow_their_service),
-        cmocka_unit_test(records_take_turns_at_being_first),
-        cmocka_unit_test(the_apex_has_soa_ns_and_its_answer),
-        cmocka_unit_test(what_is_missing_is_told_from_what_is_empty_and_from_what_is_not_ours),
-        cmocka_unit_test(wildcards_answer_for_what_has_no_name_of_its_own),
-        cmocka_unit_test(aliases_are_followed_within_the_zone_and_no_further),
-        cmocka_unit_test(the_zone_may_have_its_servers_elsewhere),
-        cmocka_unit_test(the_zone_may_be_the_root),
-        cmocka_unit_test(a_long_chain_of_aliases_is_cut),
-        cmocka_unit_test(what_records_lead_to_is_added_once_and_never_makes_an_answer_incomplete),
-        cmocka_unit_test(any_is_one_rrset),
-        cmocka_unit_test(transfers_are_refused_and_mailboxes_are_a_thing_of_the_past),
-        cmocka_unit_test(letters_are_echoed_as_they_were_asked),
-        cmocka_unit_test(flags_are_copied_or_cleared_as_the_rfcs_say),
-        cmocka_unit_test(edns_is_complied_with),
-        cmocka_unit_test(what_nobody_configured_is_not_said),
-        cmocka_unit_test(cookies_are_made_checked_and_malformed_ones_refused),
-        cmocka_unit_test(a_good_cookie_is_known_from_others_before_the_answer),
-        cmocka_unit_test(what_is_malformed_gets_an_error_or_silence),
-        cmocka_unit_test(other_opcodes_are_not_implemented_whatever_is_in_them),
-        cmocka_unit_test(a_query_cut_anywhere_is_a_format_error),
-        cmocka_unit_test(a_response_is_never_larger_than_allowed_and_cut_between_rrsets_only),
-        cmocka_unit_test(what_fits_exactly_is_not_cut),
-        cmocka_unit_test(over_tcp_nothing_is_cut),
-        cmocka_unit_test(the_longest_question_and_every_option_fit_into_512_octets),
-        cmocka_unit_test(who_is_over_the_rate_limit_gets_tc_and_nothing_else),
-        cmocka_unit_test(who_allows_less_than_512_octets_is_allowed_them_all_the_same),
-        cmocka_unit_test(names_in_newer_types_are_written_in_full),
-        cmocka_unit_test(names_are_written_as_pointers_into_the_question),
-        cmocka_unit_test(each_query_is_of_a_kind),
-    };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -2,15 +2,13 @@
 
 #include "dns/responder/rrl.h"
 
-// cmocka wants these before it.
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/test.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <netinet/in.h>
 
 #define NOW_MS 1000000U
@@ -27,6 +25,17 @@ static int end(void **state)
     rrl_free(*state);
     return 0;
 }
+
+TEST_FIXTURE(begin, end);
+
+static int begin_all(void **state)
+{
+    (void)state;
+#define RRL_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    return 0;
+}
+
+TEST_GROUP(begin_all, NULL);
 
 static enum rrl_verdict ask(struct rrl *rrl, const char *from, uint64_t now_ms, uint32_t slip)
 {
@@ -48,12 +57,12 @@ static unsigned answers(struct rrl *rrl, const char *from, uint64_t now_ms, unsi
     return count;
 }
 
-static void a_client_gets_a_seconds_worth_at_once_and_no_more(void **state)
+TEST(a_client_gets_a_seconds_worth_at_once_and_no_more)
 {
     assert_int_equal(answers(*state, "192.0.2.1", NOW_MS, 100), RATE);
 }
 
-static void as_time_goes_by_he_gets_more(void **state)
+TEST(as_time_goes_by_he_gets_more)
 {
     answers(*state, "192.0.2.1", NOW_MS, 100);
     assert_int_equal(answers(*state, "192.0.2.1", NOW_MS + 99, 100), 0);
@@ -62,14 +71,14 @@ static void as_time_goes_by_he_gets_more(void **state)
     assert_int_equal(answers(*state, "192.0.2.1", NOW_MS + 3600000, 100), RATE);
 }
 
-static void whoever_asks_at_just_the_rate_is_never_limited(void **state)
+TEST(whoever_asks_at_just_the_rate_is_never_limited)
 {
     for (unsigned i = 0; i < 1000; i++) {
         assert_int_equal(ask(*state, "192.0.2.1", NOW_MS + i * 1000 / RATE, 0), RRL_ANSWER);
     }
 }
 
-static void every_slipth_of_those_over_the_limit_is_told_to_use_tcp(void **state)
+TEST(every_slipth_of_those_over_the_limit_is_told_to_use_tcp)
 {
     answers(*state, "192.0.2.1", NOW_MS, RATE);
     for (unsigned i = 1; i <= 12; i++) {
@@ -77,7 +86,7 @@ static void every_slipth_of_those_over_the_limit_is_told_to_use_tcp(void **state
     }
 }
 
-static void with_a_slip_of_one_all_of_them_are(void **state)
+TEST(with_a_slip_of_one_all_of_them_are)
 {
     answers(*state, "192.0.2.1", NOW_MS, RATE);
     for (unsigned i = 0; i < 5; i++) {
@@ -85,7 +94,7 @@ static void with_a_slip_of_one_all_of_them_are(void **state)
     }
 }
 
-static void no_rate_means_no_limit(void **state)
+TEST(no_rate_means_no_limit)
 {
     const struct sockaddr_in client = {.sin_family = AF_INET};
     for (unsigned i = 0; i < 1000; i++) {
@@ -94,7 +103,7 @@ static void no_rate_means_no_limit(void **state)
     }
 }
 
-static void the_highest_rate_does_not_overflow(void **state)
+TEST(the_highest_rate_does_not_overflow)
 {
     const struct sockaddr_in client = {.sin_family = AF_INET};
     for (unsigned i = 0; i < 1000; i++) {
@@ -104,21 +113,21 @@ static void the_highest_rate_does_not_overflow(void **state)
     }
 }
 
-static void a_slash_24_shares_its_answers_and_the_next_has_its_own(void **state)
+TEST(a_slash_24_shares_its_answers_and_the_next_has_its_own)
 {
     assert_int_equal(answers(*state, "192.0.2.1", NOW_MS, 100), RATE);
     assert_int_equal(answers(*state, "192.0.2.254", NOW_MS, 100), 0);
     assert_int_equal(answers(*state, "192.0.3.1", NOW_MS, 100), RATE);
 }
 
-static void a_slash_56_shares_its_answers_and_the_next_has_its_own(void **state)
+TEST(a_slash_56_shares_its_answers_and_the_next_has_its_own)
 {
     assert_int_equal(answers(*state, "2001:db8:0:1200::1", NOW_MS, 100), RATE);
     assert_int_equal(answers(*state, "2001:db8:0:12ff::1", NOW_MS, 100), 0);
     assert_int_equal(answers(*state, "2001:db8:0:1300::1", NOW_MS, 100), RATE);
 }
 
-static void who_floods_stays_known_among_any_number_of_forged_addresses(void **state)
+TEST(who_floods_stays_known_among_any_number_of_forged_addresses)
 {
     answers(*state, "192.0.2.1", NOW_MS, 100);
     for (uint32_t i = 0; i < 300000; i++) {
@@ -127,22 +136,4 @@ static void who_floods_stays_known_among_any_number_of_forged_addresses(void **s
         rrl_check(*state, (const struct sockaddr *)&forged, NOW_MS, RATE, 0);
     }
     assert_int_equal(answers(*state, "192.0.2.1", NOW_MS, 100), 0);
-}
-
-int main(void)
-{
-#define RRL_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    const struct CMUnitTest tests[] = {
-        RRL_TEST(a_client_gets_a_seconds_worth_at_once_and_no_more),
-        RRL_TEST(as_time_goes_by_he_gets_more),
-        RRL_TEST(whoever_asks_at_just_the_rate_is_never_limited),
-        RRL_TEST(every_slipth_of_those_over_the_limit_is_told_to_use_tcp),
-        RRL_TEST(with_a_slip_of_one_all_of_them_are),
-        RRL_TEST(no_rate_means_no_limit),
-        RRL_TEST(the_highest_rate_does_not_overflow),
-        RRL_TEST(a_slash_24_shares_its_answers_and_the_next_has_its_own),
-        RRL_TEST(a_slash_56_shares_its_answers_and_the_next_has_its_own),
-        RRL_TEST(who_floods_stays_known_among_any_number_of_forged_addresses),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }
