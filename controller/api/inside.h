@@ -1,0 +1,135 @@
+// What the API's own files share; nobody else includes it: listen.c (sockets, who is at the other
+// end, limits), answer.c (a request from its first byte to its answer, turns at rendering),
+// routes.c (what there is to ask for), api.c (beginning, libmicrohttpd on the loop, end).
+#pragma once
+
+#include "controller/api/api.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+
+#include <microhttpd.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+// Who is at the other end. Each kind has connections of its own, so that none starves another.
+enum peer_kind { PEER_OPERATOR, PEER_LOCAL, PEER_TCP, PEER_KINDS };
+
+// A connection; libmicrohttpd tells when it begins and ends.
+struct peer {
+    struct peer *previous, *next;
+    struct api *api;
+    int fd;
+    enum peer_kind kind;
+    uid_t uid;
+    uint64_t since_ms; // of what the deadline counts from
+    bool waiting;      // for us, not for the client
+    struct api_ticket *ticket;
+};
+
+enum stage {
+    STAGE_READING,
+    STAGE_RENDERING, // suspended, in the queue for its turn
+    STAGE_WAITING,   // for api_answer(); suspended unless it came at once
+    STAGE_ANSWERED,
+};
+
+// What there is to ask for.
+struct route {
+    const char *method, *path;
+    enum { REST_NONE, REST_ANY, REST_VERB } rest; // what may follow path
+    void (*render)(struct api_ticket *ticket);    // of GET
+    void (*act)(struct api_ticket *ticket);       // of POST
+};
+
+struct api_ticket {
+    struct api *api;
+    struct MHD_Connection *connection;
+    struct peer *peer;
+    const struct route *route; // NULL: status says why
+    const char *rest;          // of the path, after a route that is a prefix
+    char *path;
+    char *body;
+    size_t length;
+    enum stage stage;
+    bool suspended;
+    unsigned status;
+    char *text; // the answer
+    size_t text_length;
+    const char *type;
+    struct api_ticket *next; // in the queue for rendering
+};
+
+struct listener {
+    uv_poll_t poll;
+    int fd;
+    struct api *api;
+};
+
+struct api {
+    uv_loop_t *loop;
+    const struct api_shell *shell;
+    void *arg;
+    struct MHD_Daemon *http;
+    uv_poll_t http_poll;
+    uv_timer_t http_timer;   // libmicrohttpd's own time-outs and left-over work
+    uv_timer_t render_timer; // the next turn at rendering
+    uv_timer_t sweep_timer;  // looks for clients that are too slow
+    struct listener listeners[2];
+    size_t listener_count;
+    struct peer *peers;
+    unsigned peer_counts[PEER_KINDS];
+    struct api_ticket *queue, **queue_end;
+    uint64_t render_not_before_ns;
+    uint64_t started_ns;
+    bool closing;
+    bool has_group;
+    gid_t group;
+    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    bool has_path; // the socket is ours to remove
+    size_t handles;
+    void (*on_closed)(void *arg);
+    void *closed_arg;
+};
+
+static inline uint64_t clock_ms(void)
+{
+    return uv_hrtime() / NS_PER_MS;
+}
+
+// ---- api.c ----
+
+// libmicrohttpd does what there is to do.
+void api_run(struct api *api);
+// The same, but from the loop: nothing else tells it that a connection goes on.
+void api_wake(struct api *api);
+
+// ---- listen.c ----
+
+extern const unsigned peers_max[PEER_KINDS];
+
+// False with an error said; what is open then is the API's to close.
+bool listen_open(struct api *api, const struct config *config, char error[ERROR_MAX]);
+// libmicrohttpd's MHD_OPTION_NOTIFY_CONNECTION: a peer for each connection.
+void listen_on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code);
+
+// ---- answer.c ----
+
+// libmicrohttpd's handler of requests, and MHD_OPTION_NOTIFY_COMPLETED.
+enum MHD_Result answer_on_request(void *arg, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **context);
+void answer_on_completed(void *arg, struct MHD_Connection *connection, void **context,
+                         enum MHD_RequestTerminationCode code);
+
+// Answers with that text (malloc'd, taken over; NULL: out of memory), or with a message as JSON.
+void answer_text(struct api_ticket *ticket, unsigned status, char *text, size_t length,
+                 const char *type);
+void answer_status(struct api_ticket *ticket, unsigned status, const char *message);
+
+// ---- routes.c ----
+
+// The route for a request, and the rest of its path; NULL: there is none, *status says why.
+const struct route *route_find(const char *path, const char *method, const char **rest,
+                               unsigned *status);
