@@ -105,14 +105,14 @@ void changes_free(struct changes *changes)
 __attribute__((format(printf, 3, 4))) static void
 answer(struct changes *changes, enum outcome outcome, const char *format, ...)
 {
-    struct waiting *change = queue_take(&changes->waiting);
-    changes->count--;
-    change->outcome = outcome;
+    struct waiting *change = changes->waiting.first;
     va_list args;
     va_start(args, format);
     vsnprintf(change->message, sizeof change->message, format, args);
     va_end(args);
-    queue_put(&changes->answered, change);
+    change->outcome = outcome;
+    queue_put(&changes->answered, queue_take(&changes->waiting));
+    changes->count--;
 }
 
 // ---- a change and the core ----
