@@ -61,7 +61,9 @@ void announcer_free(struct announcer *announcer)
 
 static void enqueue(struct announcer *announcer, size_t service)
 {
+    assert(service < announcer->config->service_count);
     if (!announcer->services[service].queued) {
+        assert(announcer->queue_length < announcer->config->service_count);
         announcer->services[service].queued = true;
         announcer->queue[announcer->queue_length++] = service;
     }
@@ -72,6 +74,7 @@ static void want(struct announcer *announcer, struct leg *leg, bool wanted, uint
     if (leg->wanted == wanted) {
         return;
     }
+    assert(wanted || announcer->wanted_on > 0);
     leg->wanted = wanted;
     leg->file_version = file_version;
     announcer->wanted_on += wanted ? 1 : (size_t)-1;
@@ -80,6 +83,7 @@ static void want(struct announcer *announcer, struct leg *leg, bool wanted, uint
 void announcer_set_target(struct announcer *announcer, size_t service, enum target target,
                           uint64_t file_version)
 {
+    assert(service < announcer->config->service_count && target <= TARGET_ANNOUNCE);
     struct announced *announced = &announcer->services[service];
     announced->target = target;
     want(announcer, &announced->legs[LEG_PRIMARY], target == TARGET_ANNOUNCE, file_version);
@@ -120,6 +124,7 @@ static void take_over_leg(struct leg *leg, const struct leg *before)
 void announcer_take_over(struct announcer *announcer, size_t service, const struct announcer *old,
                          size_t before)
 {
+    assert(service < announcer->config->service_count && before < old->config->service_count);
     const struct service_conf *conf = &announcer->config->services[service];
     if (!announcer->link_up || !old->link_up ||
         strcmp(conf->symbol, old->config->services[before].symbol) != 0) {
@@ -276,6 +281,7 @@ static void mass_answered(struct announcer *announcer, enum bird_outcome outcome
 
 void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_outcome outcome)
 {
+    assert(order_kind(token) == ORDER_ENABLE || order_kind(token) == ORDER_DISABLE);
     announcer->actions++;
     announcer->unanswered -= announcer->unanswered > 0;
     size_t service = order_a(token);
@@ -354,6 +360,7 @@ static void order_leg(struct announcer *announcer, struct orders *orders, size_t
                       enum leg_name name, bool enable)
 {
     const struct leg *leg = &announcer->services[service].legs[name];
+    assert(announcer->link_up && leg->wanted == enable); // never both ways
     // What is seen to be on goes before what is off in all likelihood.
     bool urgent = !enable && (leg->unanswered > 0 || has_state(announcer, service, leg, LEG_ON) ||
                               has_state(announcer, service, leg, LEG_STARTING));
@@ -399,6 +406,7 @@ static bool plan_on(struct announcer *announcer, struct orders *orders, size_t s
 // When nothing at all is to stay on, one pattern does for every service.
 static void plan_mass(struct announcer *announcer, struct orders *orders)
 {
+    assert(announcer->wanted_on == 0 && !announcer->mass_unanswered);
     size_t primaries = 0;
     size_t twins = 0;
     for (size_t i = 0; i < announcer->queue_length; i++) {
@@ -475,6 +483,7 @@ void announcer_plan(struct announcer *announcer, struct orders *orders, uint64_t
 
 bool announcer_settled(const struct announcer *announcer, size_t service)
 {
+    assert(service < announcer->config->service_count);
     const struct announced *announced = &announcer->services[service];
     for (unsigned i = 0; i < LEGS; i++) {
         const struct leg *leg = &announced->legs[i];

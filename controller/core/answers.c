@@ -1,6 +1,7 @@
 // What comes from BIRD: the links to it, its answers to our orders, its log.
 #include "controller/core/inside.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static void link_event(struct core *core, enum order_link link, uint64_t now_ns)
 void core_link(struct core *core, enum order_link link, enum bird_link state, const char *reason,
                const struct bird_version *version, uint64_t now_ns)
 {
+    assert(link <= ORDER_LINK_ASK && state <= BIRD_LINK_SILENT);
     struct core_link *it = &core->links[link];
     bool was_down = it->state == BIRD_LINK_DOWN;
     bool is_down = state == BIRD_LINK_DOWN;

@@ -385,8 +385,10 @@ bool birdconf_set(struct birdconf *conf, const char *protocol, bool enabled)
 // The word is of `disabled`.
 bool birdconf_switch(struct birdconf *conf, size_t slot, bool enabled)
 {
+    assert(slot < conf->slot_count && conf->slots[slot].offset + SLOT_LENGTH <= conf->length);
     char *word = conf->text + conf->slots[slot].offset;
     const char *wanted = enabled ? SLOT_OFF : SLOT_ON;
+    assert(memcmp(word, SLOT_ON, SLOT_LENGTH) == 0 || memcmp(word, SLOT_OFF, SLOT_LENGTH) == 0);
     bool changes = memcmp(word, wanted, SLOT_LENGTH) != 0;
     memcpy(word, wanted, SLOT_LENGTH);
     return changes;

@@ -27,6 +27,7 @@ struct core_probe {
 struct core_service {
     struct intent intent;
     struct decision decision;
+    uint64_t decided_ms;    // when it was last decided
     uint64_t transition;    // number of the event of the last change of target; 0: none yet
     enum target tentative;  // adopted from the file, and BIRD has not confirmed it yet;
                             // TARGET_WITHDRAW: nothing
@@ -139,6 +140,10 @@ const struct birdconf *core_file(const struct core *core);
 // When core_tick() has something to do next, in monotonic ms. Ask when the orders are out: after a
 // decision it looks at every probe and service, which is of no concern to a withdrawal.
 uint64_t core_next_ms(struct core *core);
+
+// Aborts when anything is untrue that is always true between inputs. For simulation and tests: it
+// looks at everything there is.
+void core_check_invariants(struct core *core, uint64_t now_ns);
 
 // How a prefix stands, as people are told; seen is its view now. Until a change of target has been
 // seen through, what is not as meant yet is no trouble; from then on what is seen counts, though

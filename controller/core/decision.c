@@ -1,5 +1,7 @@
 #include "controller/core/decision.h"
 
+#include <assert.h>
+
 #define NEVER UINT64_MAX
 
 const char *cause_name(enum cause cause)
@@ -24,10 +26,11 @@ void decision_init(struct decision *decision, uint64_t recent, uint64_t now_ms)
 void decision_adopt(struct decision *decision, const struct service_conf *conf, enum target target,
                     uint64_t now_ms)
 {
+    assert(target > TARGET_WITHDRAW && target <= TARGET_ANNOUNCE);
     decision->target = target;
     decision->cause = CAUSE_ADOPTED;
     decision->allowed = target;
-    decision->adopted = target > TARGET_WITHDRAW;
+    decision->adopted = true;
     decision->adopt_until_ms = now_ms + conf->adopt_grace_ms;
 }
 
@@ -161,6 +164,8 @@ static enum cause health_cause(const struct decision *decision, const struct ser
 bool decision_step(struct decision *decision, const struct service_conf *conf,
                    const struct gate *gate, const struct intent *intent, uint64_t now_ms)
 {
+    assert(gate->state <= GATE_OPEN && now_ms >= decision->since_ms);
+    assert(!intent_expired(intent, now_ms));
     damp(decision, conf, gate, now_ms);
     bool by_intent;
     enum target target = intent_over(intent, decision->allowed, now_ms, &by_intent);

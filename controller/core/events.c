@@ -1,5 +1,6 @@
 #include "controller/core/events.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -24,6 +25,7 @@ uint64_t events_first(const struct events *events)
 struct event *events_add(struct events *events, enum event_kind kind, const char *service,
                          uint64_t at_ns, const char *text, ...)
 {
+    assert(kind <= EVENT_TROUBLE && text != NULL);
     uint64_t seq = events_end(events);
     struct event *event = &events->ring[seq % EVENTS_KEPT];
     *event = (struct event){.seq = seq, .kind = kind, .at_ns = at_ns};

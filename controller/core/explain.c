@@ -1,5 +1,6 @@
 #include "controller/core/explain.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -116,6 +117,7 @@ static void explain_intent(const struct intent *intent, enum intent_kind kind, c
 
 void explain_service(const struct core *core, size_t index, uint64_t now_ms, char *out, size_t size)
 {
+    assert(index < core->config->service_count && size > 0);
     const struct core_service *service = &core->services[index];
     char gate[PROBE_TEXT_MAX + SERVICE_NAME_MAX + 16];
     explain_gate(core, index, gate, sizeof gate);

@@ -1,5 +1,7 @@
 #include "controller/core/gate.h"
 
+#include <assert.h>
+
 const char *gate_name(enum gate_state state)
 {
     static const char *const names[] = {"closed", "unknown", "degraded", "open"};
@@ -123,5 +125,6 @@ struct gate gate_of(const struct service_conf *service, const struct health *hea
     } else if (gate.probe != GATE_NOBODY) {
         gate.blind = service->on_unknown == ON_UNKNOWN_WITHDRAW && healths[gate.probe].blind;
     }
+    assert((gate.state == GATE_OPEN) == (gate.probe == GATE_NOBODY));
     return gate;
 }

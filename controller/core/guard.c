@@ -1,5 +1,6 @@
 #include "controller/core/guard.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,7 @@ void guard_line(struct guard *guard, uint64_t token, const struct bird_line *lin
 
 void guard_end(struct guard *guard, bool complete)
 {
+    assert(guard->answered < guard->asked);
     guard->answered++;
     guard->lost = guard->lost || !complete;
 }

@@ -51,6 +51,7 @@ static enum health_state settled_by(const struct health *health, const struct pr
 bool health_observe(struct health *health, const struct probe_conf *conf, enum verdict_kind kind,
                     bool definitive, uint64_t now_ms)
 {
+    assert(kind <= VERDICT_PASS);
     if (kind == VERDICT_UNKNOWN) {
         return health_tick(health, conf, now_ms);
     }

@@ -37,6 +37,7 @@ static void find_slots(struct include *include)
 bool include_init(struct include *include, const struct config *config, struct birdconf *former,
                   struct birdconf *next)
 {
+    assert(config != NULL && next != NULL && next != former);
     *include = (struct include){.config = config, .former = former, .next = next, .wanted = 1};
     include->slots = calloc(config->service_count + 1, sizeof *include->slots);
     if (include->slots == NULL) {
@@ -66,6 +67,7 @@ void include_clear(struct include *include)
 
 void include_take_over(struct include *include, const struct include *old)
 {
+    assert(include->submitted == 0); // nothing of its own is under way
     include->wanted = old->wanted + 1;
     include->submitted = old->submitted;
     include->saved = old->saved;
@@ -104,6 +106,7 @@ static bool switch_leg(struct include *include, size_t service, enum file_name f
 
 void include_set(struct include *include, size_t service, enum target target)
 {
+    assert(service < include->config->service_count && target <= TARGET_ANNOUNCE);
     size_t patches = include->patch_count;
     bool changed = false;
     for (unsigned file = 0; file < FILES; file++) {

@@ -16,6 +16,7 @@ const char *load_name(enum load_state state)
 
 void loader_init(struct loader *loader, struct include *include, bool automatic)
 {
+    assert(include->next != NULL);
     *loader = (struct loader){.state = LOAD_WAITING,
                               .automatic = automatic,
                               .include = include,
@@ -85,6 +86,7 @@ static void refuse(struct loader *loader, uint64_t now_ms)
 void loader_reply_end(struct loader *loader, enum order_kind kind, bool complete, unsigned code,
                       uint64_t now_ms)
 {
+    assert(kind == ORDER_CHECK || kind == ORDER_CONFIGURE);
     if (!complete || (loader->state != LOAD_CHECKING && loader->state != LOAD_CONFIGURING)) {
         return;
     }
@@ -179,6 +181,7 @@ bool loader_step(struct loader *loader, struct orders *orders, uint64_t now_ms)
 
 uint64_t loader_next_ms(const struct loader *loader)
 {
+    assert(!loader->configured || loader->state == LOAD_CONFIGURING);
     bool waits =
         loader->state == LOAD_REFUSED || (loader->state == LOAD_CONFIGURING && loader->configured);
     return waits && loader->revision_known ? loader->retry_at_ms : UINT64_MAX;

@@ -1,5 +1,6 @@
 #include "controller/core/names.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,8 +10,11 @@ static const char *const leg_suffix[LEGS] = {[LEG_PRIMARY] = "", [LEG_DRAIN] = "
 void names_protocol(const struct service_conf *service, enum family family, enum leg_name leg,
                     char out[BIRD_PROTOCOL_MAX])
 {
-    snprintf(out, BIRD_PROTOCOL_MAX, "%s%s_%s%s", ours, service->symbol, names_family(family),
-             leg_suffix[leg]);
+    assert(service->symbol[0] != '\0' && family < FAMILIES && leg < LEGS);
+    int length = snprintf(out, BIRD_PROTOCOL_MAX, "%s%s_%s%s", ours, service->symbol,
+                          names_family(family), leg_suffix[leg]);
+    assert(length > 0 && length < BIRD_PROTOCOL_MAX); // half a name is another name
+    (void)length;
 }
 
 void names_pattern(const struct service_conf *service, enum leg_name leg,

@@ -203,6 +203,7 @@ bool observed_snapshot_end(struct observed *observed)
 
 void observed_look(struct observed *observed, size_t service)
 {
+    assert(service < observed->config->service_count);
     for (size_t session = 0;
          session < observed->session_count && session < observed->entry_sessions; session++) {
         for (size_t i = observed->first[service];
@@ -300,6 +301,7 @@ size_t observed_end(struct observed *observed, uint64_t token, bool complete, ui
     size_t session = order_b(token);
     assert(prefix < observed->prefix_count && session < observed->entry_sessions);
     if (complete) {
+        assert(observed->in_flight > 0);
         observed->in_flight--;
         struct seen_entry *entry = entry_at(observed, session, prefix);
         bool stale = (int32_t)((uint32_t)acted - entry->asked) > 0;
@@ -347,6 +349,7 @@ static enum condition condition_of(const struct prefix_view *view, const size_t 
 
 struct prefix_view observed_view(const struct observed *observed, size_t prefix, enum target target)
 {
+    assert(prefix < observed->prefix_count && target <= TARGET_ANNOUNCE);
     struct prefix_view view = {0};
     size_t seen[SEEN_OTHER + 1] = {0};
     for (size_t i = 0; i < observed->session_count && i < observed->entry_sessions; i++) {

@@ -49,6 +49,7 @@ static void decide_one(struct core *core, size_t index, uint64_t now_ns)
     const struct service_conf *conf = conf_of(core, index);
     struct decision *decision = &service->decision;
     end_expired(core, index, now_ns);
+    service->decided_ms = ms_of(now_ns);
     enum target from = decision->target;
     if (decision_step(decision, conf, &core->gates[index], &service->intent, ms_of(now_ns))) {
         core_transition(core, index, from, now_ns);

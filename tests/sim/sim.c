@@ -282,6 +282,7 @@ static void check_configure(struct world *world, const struct order *order)
 static void after_input(struct world *world)
 {
     struct order order;
+    core_check_invariants(world->core, world->now_ns); // the orders are still there to be seen
     note_what_bird_has(world);
     while (core_order(world->core, &order)) {
         if (!world->model.connections[order.link].open) {
@@ -306,6 +307,7 @@ static void after_input(struct world *world)
     save_begin(world);
     remember(world);
     world->inputs++;
+    core_check_invariants(world->core, world->now_ns);
     oracle_check(&world->oracle, world->core, &world->model,
                  can_act(world) && world->core->loader.state == LOAD_LOADED, world->now_ns);
 }

@@ -169,6 +169,7 @@ static void settle(void)
     struct order order;
     for (unsigned i = 0; i < 200; i++) {
         save_file();
+        core_check_invariants(core, now_ns);
         if (!core_order(core, &order)) {
             return;
         }

@@ -1,0 +1,376 @@
+// What is true of a core between any two inputs, in one place and in full. Simulation and tests
+// call it after each input; the daemon never does, as it looks at everything there is. It computes
+// anew what the core keeps, by the shortest way there is, and never by the way that the core takes.
+#include "controller/core/inside.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define NEVER UINT64_MAX
+
+// ---- probes and gates ----
+
+static void check_health(const struct health *health, const struct core_probe *probe,
+                         uint64_t now_ms)
+{
+    assert(health->settled <= HEALTH_UP);
+    assert(health->since_ms <= now_ms && health->known_at_ms <= now_ms);
+    // Runs of known verdicts: a fail ends two of them, a pass the two others.
+    assert(health->fails == 0 || (health->passes == 0 && health->alive == 0));
+    assert(health->passes == 0 || (health->fails == 0 && health->bad == 0));
+    assert(health->fails <= health->bad && health->passes <= health->alive);
+    assert(health->crashed_at_ms == 0 || health->fails > 0);
+    assert(probe->last.kind <= VERDICT_PASS);
+    assert(memchr(probe->bad, '\0', sizeof probe->bad) != NULL);
+}
+
+static bool same_gate(const struct gate *a, const struct gate *b)
+{
+    return a->state == b->state && a->probe == b->probe && a->service == b->service &&
+           a->blind == b->blind && a->held_by == b->held_by;
+}
+
+static void check_gate(const struct core *core, size_t index)
+{
+    const struct gate *gate = &core->gates[index];
+    struct gate anew = gate_of(conf_of(core, index), core->healths, core->gates);
+    assert(gate->state <= GATE_OPEN);
+    assert(same_gate(gate, &anew)); // nobody was forgotten when a probe's health changed
+    assert((gate->state == GATE_OPEN) == (gate->probe == GATE_NOBODY));
+    assert(gate->probe == GATE_NOBODY || gate->probe < core->config->probe_count);
+    assert(gate->service == GATE_NOBODY || gate->service < core->config->service_count);
+    assert(gate->held_by == GATE_NOBODY || gate->held_by < core->config->probe_count);
+}
+
+// ---- decisions ----
+
+static void check_times(const struct decision *decision, uint64_t now_ms)
+{
+    const uint64_t *good_since_ms = decision->good_since_ms;
+    assert(decision->since_ms <= now_ms && decision->allowed_since_ms <= now_ms);
+    // Good enough to announce is good enough to depreference.
+    assert(good_since_ms[TARGET_DEPREFERENCE] <= good_since_ms[TARGET_ANNOUNCE]);
+    for (unsigned level = TARGET_DEPREFERENCE; level <= TARGET_ANNOUNCE; level++) {
+        assert(good_since_ms[level] == NEVER || good_since_ms[level] <= now_ms);
+    }
+}
+
+static void check_target(const struct core_service *service)
+{
+    const struct decision *decision = &service->decision;
+    switch (service->intent.kind) {
+    case INTENT_AUTO:
+        assert(decision->target == decision->allowed);
+        break;
+    case INTENT_DRAIN:
+        assert(decision->target <= TARGET_DEPREFERENCE && decision->target <= decision->allowed);
+        break;
+    case INTENT_ISOLATE:
+        assert(decision->target == TARGET_WITHDRAW);
+        break;
+    case INTENT_PIN:
+        assert(decision->target == TARGET_ANNOUNCE);
+        break;
+    }
+}
+
+// To decide again now would change nothing, unless a time has come that core_tick() waits for.
+static void check_decided(const struct core *core, size_t index, uint64_t now_ms)
+{
+    const struct core_service *service = &core->services[index];
+    const struct service_conf *conf = conf_of(core, index);
+    struct decision again = service->decision;
+    uint64_t decided_ms = service->decided_ms;
+    bool due = decision_next_ms(&again, conf, &service->intent, decided_ms) <= now_ms;
+    bool changed =
+        !due && decision_step(&again, conf, &core->gates[index], &service->intent, now_ms);
+    assert(!changed);
+    assert(due || again.allowed == service->decision.allowed);
+}
+
+static void check_service(const struct core *core, size_t index, uint64_t now_ms)
+{
+    const struct core_service *service = &core->services[index];
+    const struct decision *decision = &service->decision;
+    assert(decision->target <= TARGET_ANNOUNCE && decision->allowed <= TARGET_ANNOUNCE);
+    assert(decision->cause <= CAUSE_EXIT && service->intent.kind <= INTENT_PIN);
+    assert(!decision->adopted || decision->allowed > TARGET_WITHDRAW);
+    check_times(decision, now_ms);
+    if (core->stopping && conf_of(core, index)->on_exit == ON_EXIT_WITHDRAW) {
+        assert(decision->target == TARGET_WITHDRAW);
+    } else {
+        check_target(service);
+        check_decided(core, index, now_ms);
+    }
+    // What was adopted is confirmed or given up with the first look at BIRD.
+    assert(service->tentative == TARGET_WITHDRAW || !core->announcer->snapshot_taken);
+    assert(service->transition < events_end(core->events));
+    assert(!service->seen || service->seen_through || service->transition == 0);
+    assert(service->look_again_ms == 0 || service->look_pause_ms >= LOOK_AGAIN_MS);
+}
+
+// ---- the include file ----
+
+static void check_slots(const struct birdconf *file)
+{
+    for (size_t i = 0; i < file->slot_count; i++) {
+        const struct birdconf_slot *slot = &file->slots[i];
+        const char *word = file->text + slot->offset;
+        assert(slot->offset > 0 && slot->offset + strlen("off;\n") <= file->length);
+        assert(memcmp(word, "on ;\n", 5) == 0 || memcmp(word, "off;\n", 5) == 0);
+        assert(i == 0 || strcmp(file->slots[i - 1].protocol, slot->protocol) < 0);
+    }
+}
+
+// The file says of each service what its target is; of anything else, that it is off.
+static void check_mirror(const struct core *core, const struct birdconf *file)
+{
+    size_t on = 0;
+    size_t wanted = 0;
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        enum target target = core->services[i].decision.target;
+        for (unsigned family = 0; family < FAMILIES && target > TARGET_WITHDRAW; family++) {
+            char name[BIRD_PROTOCOL_MAX];
+            enum leg_name leg = target == TARGET_ANNOUNCE ? LEG_PRIMARY : LEG_DRAIN;
+            names_protocol(conf_of(core, i), family, leg, name);
+            bool has = birdconf_slot_index(file, name) < file->slot_count;
+            assert(!has || birdconf_get(file, name));
+            wanted += has;
+        }
+    }
+    for (size_t i = 0; i < file->slot_count; i++) {
+        on += birdconf_get(file, file->slots[i].protocol);
+    }
+    assert(on == wanted);
+}
+
+static void check_include(const struct core *core)
+{
+    const struct include *include = &core->include;
+    assert(include->saved <= include->tried && include->tried <= include->submitted);
+    assert(include->submitted <= include->wanted);
+    assert(include->next != NULL && include->former != include->next);
+    assert(include->wanted > 0);
+    check_slots(include->next);
+    check_mirror(core, include->next);
+    if (include->former != NULL) {
+        assert(strcmp(include->former->revision, include->next->revision) != 0);
+        check_slots(include->former);
+        check_mirror(core, include->former);
+    }
+    for (size_t i = 0; i < include->patch_count && i < INCLUDE_PATCH_MAX; i++) {
+        assert(include->patch[i] < include_file(include)->slot_count);
+    }
+}
+
+static void check_loader(const struct loader *loader)
+{
+    const struct include *include = loader->include;
+    switch (loader->state) {
+    case LOAD_WAITING:
+        break;
+    case LOAD_LOADED:
+        assert(loader->revision_known && strcmp(loader->loaded, include->next->revision) == 0);
+        assert(loader->next_trusted && include->former == NULL && include->next_wanted);
+        break;
+    case LOAD_REFUSED:
+        assert(include->next_wanted == loader->next_trusted && loader->message[0] != '\0');
+        break;
+    case LOAD_SAVING:
+    case LOAD_CHECKING:
+    case LOAD_CONFIGURING:
+    case LOAD_NOT_INCLUDED:
+    case LOAD_BY_HAND:
+        assert(include->next_wanted); // what is to be loaded is what is to be on disk
+        break;
+    }
+    assert(!loader->configured || loader->state == LOAD_CONFIGURING);
+    // BIRD was asked to load the file only by who may ask it.
+    assert(loader->automatic ||
+           (loader->state != LOAD_CHECKING && loader->state != LOAD_CONFIGURING));
+}
+
+// ---- the announcer ----
+
+static void check_leg(const struct core *core, size_t service, enum leg_name name)
+{
+    const struct announcer *announcer = core->announcer;
+    const struct leg *leg = &announcer->services[service].legs[name];
+    enum target target = core->services[service].decision.target;
+    assert(leg->wanted ==
+           (target == (name == LEG_PRIMARY ? TARGET_ANNOUNCE : TARGET_DEPREFERENCE)));
+    assert((leg->sent == LEG_IDLE) == (leg->unanswered == 0));
+    assert(!leg->in_mass || (announcer->mass_unanswered && leg->unanswered > 0));
+    assert(leg->acted <= announcer->actions);
+    assert(leg->file_version <= core->include.wanted);
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        assert(leg->state[family] <= LEG_ON);
+    }
+    assert(announcer->link_up || leg->unanswered == 0);
+}
+
+static void check_announcer_queue(const struct announcer *announcer)
+{
+    size_t queued = 0;
+    assert(announcer->queue_length <= announcer->config->service_count);
+    for (size_t i = 0; i < announcer->queue_length; i++) {
+        assert(announcer->queue[i] < announcer->config->service_count);
+        assert(announcer->services[announcer->queue[i]].queued);
+    }
+    for (size_t i = 0; i < announcer->config->service_count; i++) {
+        queued += announcer->services[i].queued;
+    }
+    assert(queued == announcer->queue_length);
+}
+
+static void check_announcer(const struct core *core)
+{
+    const struct announcer *announcer = core->announcer;
+    size_t wanted = 0;
+    uint64_t unanswered = 0; // commands for single legs; those for all are counted once
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        assert(announcer->services[i].target == core->services[i].decision.target);
+        for (unsigned leg = 0; leg < LEGS; leg++) {
+            const struct leg *it = &announcer->services[i].legs[leg];
+            check_leg(core, i, leg);
+            wanted += it->wanted;
+            unanswered += it->unanswered - it->in_mass;
+        }
+    }
+    assert(wanted == announcer->wanted_on);
+    assert(unanswered + announcer->mass_unanswered <= announcer->unanswered);
+    assert(announcer->link_up == (core->links[ORDER_LINK_ACT].state != BIRD_LINK_DOWN));
+    assert(announcer->link_up || (announcer->unanswered == 0 && !announcer->snapshot_taken));
+    assert(announcer->link_began <= announcer->actions);
+    assert(announcer->snapshot_began <= announcer->actions);
+    for (size_t i = 1; i < announcer->protocol_count; i++) {
+        assert(strcmp(announcer->protocols[i - 1].name, announcer->protocols[i].name) < 0);
+    }
+    check_announcer_queue(announcer);
+}
+
+// ---- orders ----
+
+static bool switches(const struct order *order)
+{
+    return order_kind(order->token) == ORDER_ENABLE || order_kind(order->token) == ORDER_DISABLE;
+}
+
+static const struct order *order_at(const struct orders *orders, size_t i)
+{
+    return &orders->ring[(orders->first + i) % orders->capacity];
+}
+
+// Of the orders that came of this input, no two command one leg both ways; and one for all switches
+// off, so that nothing is switched on beside it.
+static void check_one_way(const struct core *core, size_t i)
+{
+    const struct orders *orders = &core->orders;
+    const struct order *one = order_at(orders, i);
+    size_t all = core->config->service_count;
+    for (size_t j = i + 1; j < orders->count && switches(one); j++) {
+        const struct order *other = order_at(orders, j);
+        bool both = order_a(one->token) == order_a(other->token) &&
+                    order_b(one->token) == order_b(other->token) && order_a(one->token) != all;
+        assert(!switches(other) || !both || order_kind(one->token) == order_kind(other->token));
+    }
+    bool mass =
+        switches(one) && order_a(one->token) == all && order_b(one->token) == ANNOUNCER_MASS;
+    assert(!mass || (order_kind(one->token) == ORDER_DISABLE && core->announcer->wanted_on == 0));
+}
+
+static void check_orders(const struct core *core)
+{
+    const struct orders *orders = &core->orders;
+    assert(orders->count <= orders->capacity && orders->first < orders->capacity);
+    for (size_t i = 0; i < orders->count; i++) {
+        const struct order *order = order_at(orders, i);
+        uint64_t token = order->token;
+        enum order_kind kind = order_kind(token);
+        assert(kind < ORDER_KINDS && order->command[0] != '\0');
+        assert(order_token(kind, order_a(token), order_b(token)) == token);
+        assert(order->link == (switches(order) ? ORDER_LINK_ACT : ORDER_LINK_ASK));
+        assert(!order->urgent || kind == ORDER_DISABLE); // only withdrawing overtakes
+        assert(!switches(order) || order_a(token) <= core->config->service_count);
+        assert(kind != ORDER_ROUTE || order_a(token) < core->observed->prefix_count);
+        check_one_way(core, i);
+    }
+}
+
+// ---- what is seen ----
+
+static void check_look_ups(const struct observed *observed)
+{
+    size_t entries = observed->entry_sessions * observed->prefix_count;
+    size_t queued = 0;
+    assert(observed->in_flight <= OBSERVED_IN_FLIGHT);
+    assert(observed->queue_length <= entries);
+    for (size_t i = 0; i < observed->queue_length; i++) {
+        size_t entry = observed->queue[(observed->queue_first + i) % observed->queue_room];
+        assert(entry < entries && observed->entries[entry].queued);
+    }
+    for (size_t i = 0; i < entries; i++) {
+        const struct seen_entry *entry = &observed->entries[i];
+        assert(entry->seen <= SEEN_OTHER);
+        assert(entry->seen != SEEN_OTHER || entry->other < observed->name_count ||
+               entry->other == UINT16_MAX);
+        queued += entry->queued;
+    }
+    assert(queued == observed->queue_length);
+}
+
+static void check_observed(const struct core *core)
+{
+    const struct observed *observed = core->observed;
+    assert(observed->session_count <= OBSERVED_SESSIONS_MAX);
+    assert(observed->name_count <= OBSERVED_NAMES_MAX);
+    assert(observed->entry_sessions <= observed->session_count);
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        assert(observed->first[i + 1] - observed->first[i] == conf_of(core, i)->prefix_count);
+    }
+    for (size_t i = 0; i < observed->prefix_count; i++) {
+        const struct seen_prefix *prefix = &observed->prefixes[i];
+        assert(prefix->condition <= CONDITION_LATE);
+        assert(observed->first[prefix->service] <= i && i < observed->first[prefix->service + 1]);
+    }
+    check_look_ups(observed);
+}
+
+// ---- the whole ----
+
+// core_tick() comes no later than anything that waits for a time.
+static void check_wake_up(struct core *core)
+{
+    uint64_t next_ms = core_next_ms(core);
+    for (size_t i = 0; i < core->config->probe_count; i++) {
+        assert(next_ms <= health_next_ms(&core->healths[i], &core->config->probes[i]));
+    }
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        const struct core_service *service = &core->services[i];
+        assert(service->look_again_ms == 0 || next_ms <= service->look_again_ms);
+        assert(next_ms <= decision_next_ms(&service->decision, conf_of(core, i), &service->intent,
+                                           service->decided_ms) ||
+               core->stopping);
+    }
+    assert(next_ms <= loader_next_ms(&core->loader));
+    assert(next_ms <= include_next_ms(&core->include));
+}
+
+void core_check_invariants(struct core *core, uint64_t now_ns)
+{
+    uint64_t now_ms = ms_of(now_ns);
+    for (size_t i = 0; i < core->config->probe_count; i++) {
+        check_health(&core->healths[i], &core->probes[i], now_ms);
+    }
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        check_gate(core, i);
+        check_service(core, i, now_ms);
+    }
+    check_include(core);
+    check_loader(&core->loader);
+    check_announcer(core);
+    check_orders(core);
+    check_observed(core);
+    assert(!core->snapshot_under_way || core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN);
+    check_wake_up(core);
+}
