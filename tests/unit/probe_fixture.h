@@ -4,6 +4,7 @@
 #include "probes/scheduler.h"
 
 #include "tests/unit/first_error.h"
+#include "tests/unit/guard.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -44,6 +45,7 @@ static inline void fixture_set(struct fixture *fixture, const char *name, const 
 // without the crash watch: the servers here talk to one client at a time.
 static inline void fixture_open(struct fixture *fixture, const char *type)
 {
+    guard_begin();
     memset(fixture, 0, sizeof *fixture);
     assert_int_equal(uv_loop_init(&fixture->loop), 0);
     fixture->conf.type = probe_type_find(type);
@@ -90,7 +92,9 @@ static inline const struct verdict *fixture_run(struct fixture *fixture, size_t 
     fixture->scheduler = scheduler_new(&fixture->loop, fixture_on_verdict, fixture);
     assert_non_null(fixture->scheduler);
     assert_int_equal(scheduler_apply(fixture->scheduler, &conf, 1), 0);
+    guard_awaits("the probe's verdicts");
     uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    guard_awaits("its end");
     scheduler_close(fixture->scheduler, NULL, NULL);
     // The servers see the end of their connections, and are ready for the next.
     for (int turn = 0; turn < 4; turn++) {

@@ -6,6 +6,7 @@
 #include "controller/api/api.h"
 
 #include "tests/unit/core_fixture.h"
+#include "tests/unit/guard.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -87,6 +88,7 @@ static int set_up(void **state)
     (void)state;
     char more[512];
     char error[ERROR_MAX] = "";
+    guard_begin();
     strcpy(directory, "/tmp/test_api.XXXXXX");
     if (mkdtemp(directory) == NULL || chmod(directory, 0755) != 0) {
         return -1;
@@ -192,6 +194,7 @@ static struct reply *reply_of(int fd)
     struct reply *reply = calloc(1, sizeof *reply);
     size_t length = 0;
     assert_non_null(reply);
+    guard_awaits("an answer");
     for (;;) {
         uv_run(&loop, UV_RUN_NOWAIT);
         ssize_t got = recv(fd, reply->text + length, sizeof reply->text - 1 - length, MSG_DONTWAIT);
@@ -636,6 +639,5 @@ int main(void)
         WITH_API(a_second_daemon_is_refused_and_leaves_the_first_its_socket),
         WITH_API(a_stale_socket_is_replaced),
     };
-    alarm(120); // what is never answered must not wait for ever
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

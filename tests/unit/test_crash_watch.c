@@ -230,6 +230,8 @@ static void run(size_t verdicts)
         assert_int_equal(scheduler_apply(world.fixture.scheduler, &conf, 1), 0);
     }
     world.fixture.wanted = verdicts;
+    guard_awaits(verdicts > 1 ? "the verdict of a check that only the watch begins"
+                              : "the first verdict");
     if (world.fixture.count < verdicts) {
         uv_run(&world.fixture.loop, UV_RUN_DEFAULT);
     }
@@ -243,6 +245,7 @@ static const char *watch_now(void)
 
 static void run_until_watch_says(const char *text)
 {
+    guard_awaits("the watch to have begun");
     while (strcmp(watch_now(), text) != 0) {
         uv_run(&world.fixture.loop, UV_RUN_ONCE);
     }
@@ -379,6 +382,7 @@ static void wait_for_ends(int witness, const struct endpoint *address, size_t co
     _Alignas(struct nlmsghdr) char message[4096];
     char wanted[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX];
     struct endpoint gone;
+    guard_awaits("the kernel to tell of a socket's end");
     endpoint_text(address, wanted);
     while (count > 0) {
         assert_true(recv(witness, message, sizeof message, 0) > 0);
@@ -493,6 +497,7 @@ static void a_watch_that_cannot_be_had_says_why_and_polling_goes_on(void **state
 static int accept_one(void)
 {
     int fd = -1;
+    guard_awaits("a connection of the probe or of its watch");
     while (fd < 0) {
         uv_run(&world.fixture.loop, UV_RUN_NOWAIT);
         fd = accept4(world.server, NULL, NULL, SOCK_CLOEXEC);
@@ -640,6 +645,7 @@ static void a_server_that_never_stops_talking_is_let_go(void **state)
     run(1);
     close(accept_one());
     int held = accept_one();
+    guard_awaits("the watch to let go");
     while (!strstr(watch_now(), "sends unasked")) {
         (void)send(held, noise, sizeof noise, MSG_DONTWAIT | MSG_NOSIGNAL);
         uv_run(&world.fixture.loop, UV_RUN_NOWAIT);

@@ -2,6 +2,8 @@
 #include "probes/probe.h"
 #include "probes/scheduler.h"
 
+#include "tests/unit/guard.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,6 +67,7 @@ static void on_verdict(void *arg, size_t index, const struct verdict *verdict)
 
 static void begin(struct world *world, uint64_t interval_ms)
 {
+    guard_begin();
     starts = opens = 0;
     assert_int_equal(uv_loop_init(&world->loop), 0);
     for (size_t i = 0; i < PROBES; i++) {

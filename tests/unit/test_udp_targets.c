@@ -3,6 +3,8 @@
 #include "probes/probe.h"
 #include "probes/scheduler.h"
 
+#include "tests/unit/guard.h"
+
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,6 +69,7 @@ static int bind_server(struct endpoint *out)
 
 static void set_up(void)
 {
+    guard_begin();
     assert_int_equal(uv_loop_init(&world.loop), 0);
     for (size_t i = 0; i < PROBES; i++) {
         struct probe_conf *conf = &world.confs[i];
@@ -85,6 +88,7 @@ static void set_up(void)
 static void apply(size_t first, size_t count)
 {
     char text[WATCH_TEXT_MAX];
+    guard_awaits("the watch to have begun");
     assert_int_equal(scheduler_apply(world.scheduler, world.applied + first, count), 0);
     while (strcmp(scheduler_watch_text(world.scheduler, 0, text), "kernel notifications") != 0) {
         uv_run(&world.loop, UV_RUN_ONCE);
@@ -98,6 +102,7 @@ static void end_server(size_t index, int *server)
     close(*server);
     *server = -1;
     world.wanted = index;
+    guard_awaits("the check of the probe whose server went");
     uv_run(&world.loop, UV_RUN_DEFAULT);
 }
 
