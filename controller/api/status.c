@@ -4,7 +4,6 @@
 
 #include "base/json_writer.h"
 #include "controller/core/explain.h"
-#include "controller/daemon/identity.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,7 +180,7 @@ static void responder(struct json_writer *writer, const struct status_view *view
     jw_string(writer, "id", config->responder.id);
     jw_string(writer, "zone",
               config->zone.apex != NULL ? dns_name_text(config->zone.apex, zone) : NULL);
-    jw_string(writer, "cookie_secret", identity_cookie_source(config, source));
+    jw_string(writer, "cookie_secret", config_cookie_source(config, source));
     jw_uint(writer, "threads", config->responder.threads);
     jw_open(writer, "listen", '[');
     for (size_t i = 0; i < config->responder.listen_count; i++) {

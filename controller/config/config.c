@@ -2,6 +2,7 @@
 
 #include "base/keys.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 size_t config_probe(const struct config *config, const char *name)
@@ -36,6 +37,21 @@ static void free_attributes(struct attributes *attributes)
     free(attributes->communities);
     free(attributes->large_communities);
     free(attributes->ext_communities);
+}
+
+const char *config_cookie_source(const struct config *config, char out[COOKIE_SOURCE_MAX])
+{
+    const char *file = config->responder.cookie_secret_file;
+    if (!config->responder.cookies) {
+        return NULL;
+    }
+    if (config->responder.cookie_secret_credential[0] != '\0') {
+        snprintf(out, COOKIE_SOURCE_MAX, "credential %s",
+                 config->responder.cookie_secret_credential);
+    } else {
+        snprintf(out, COOKIE_SOURCE_MAX, "%s", file[0] != '\0' ? file : "made up at start");
+    }
+    return out;
 }
 
 void config_free(struct config *config)

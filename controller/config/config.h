@@ -111,5 +111,10 @@ size_t config_service(const struct config *config, const char *name);
 // The service whose name is nearest to one that there is not (base/keys.h); NULL: none is near.
 const char *config_nearest_service(const struct config *config, const char *name);
 
+// The file or credential that the cookie secrets are of, or "made up at start"; NULL: cookies are
+// off.
+#define COOKIE_SOURCE_MAX (PATH_LEN_MAX + 16)
+const char *config_cookie_source(const struct config *config, char out[COOKIE_SOURCE_MAX]);
+
 void config_free(struct config *config);
 void config_free_answer(struct dns_answer_conf *answer); // what it points to

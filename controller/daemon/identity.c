@@ -58,21 +58,6 @@ enum secrets_found identity_check_secrets(const struct config *config, char erro
     return found;
 }
 
-const char *identity_cookie_source(const struct config *config, char out[COOKIE_SOURCE_MAX])
-{
-    const char *file = config->responder.cookie_secret_file;
-    if (!config->responder.cookies) {
-        return NULL;
-    }
-    if (config->responder.cookie_secret_credential[0] != '\0') {
-        snprintf(out, COOKIE_SOURCE_MAX, "credential %s",
-                 config->responder.cookie_secret_credential);
-    } else {
-        snprintf(out, COOKIE_SOURCE_MAX, "%s", file[0] != '\0' ? file : "made up at start");
-    }
-    return out;
-}
-
 static int make_up_secret(struct cookie_secrets *out, char error[ERROR_MAX])
 {
     out->count = 1;
@@ -159,7 +144,7 @@ const char *identity_text(const struct config *config, char out[IDENTITY_TEXT_MA
     char source[COOKIE_SOURCE_MAX];
     char address[ENDPOINT_TEXT_MAX];
     bool has_zone = config->zone.apex != NULL;
-    const char *secret = identity_cookie_source(config, source);
+    const char *secret = config_cookie_source(config, source);
     size_t used = (size_t)snprintf(
         out, IDENTITY_TEXT_MAX, "responder: %s%.300s, cookie secret %.150s, on",
         has_zone ? "zone " : "no zone", has_zone ? dns_name_text(config->zone.apex, name) : "",

@@ -30,11 +30,6 @@ struct dns_snapshot *identity_snapshot(struct identity *identity, const struct c
 enum secrets_found { SECRETS_SOUND, SECRETS_UNREADABLE, SECRETS_WRONG };
 enum secrets_found identity_check_secrets(const struct config *config, char error[ERROR_MAX]);
 
-// The file or credential that the cookie secrets are of, or "made up at start"; NULL: cookies are
-// off.
-#define COOKIE_SOURCE_MAX (PATH_LEN_MAX + 16)
-const char *identity_cookie_source(const struct config *config, char out[COOKIE_SOURCE_MAX]);
-
 // One line for the log about a responder: zone, cookie secret, addresses. Returns out.
 #define IDENTITY_TEXT_MAX 2048
 const char *identity_text(const struct config *config, char out[IDENTITY_TEXT_MAX]);
