@@ -1,5 +1,6 @@
 #include "controller/api/inside.h"
 
+#include "base/clock.h"
 #include "base/json_writer.h"
 
 #include <assert.h>
@@ -26,8 +27,7 @@ void answer_text(struct api_ticket *ticket, unsigned status, char *text, size_t 
     ticket->text = text;
     ticket->text_length = length;
     ticket->type = type;
-    ticket->peer->since_ms = clock_ms();
-    ticket->peer->waiting = false;
+    peer_answered(ticket->peer);
     if (ticket->suspended) {
         ticket->suspended = false;
         MHD_resume_connection(ticket->connection);
@@ -179,7 +179,7 @@ static enum MHD_Result begin_request(struct api *api, struct MHD_Connection *con
         free(ticket);
         return MHD_NO;
     }
-    ticket->peer->ticket = ticket;
+    ticket->peer->request = ticket;
     ticket->route = route_find(ticket->path, method, &ticket->rest, &ticket->status);
     *context = ticket;
     return MHD_YES;
@@ -222,7 +222,7 @@ enum MHD_Result answer_on_request(void *arg, struct MHD_Connection *connection, 
         return send_answer(ticket);
     }
     ticket->suspended = true;
-    ticket->peer->waiting = true;
+    peer_waits(ticket->peer);
     MHD_suspend_connection(connection);
     return MHD_YES;
 }
@@ -238,7 +238,7 @@ void answer_on_completed(void *arg, struct MHD_Connection *connection, void **co
         return;
     }
     assert(ticket->stage == STAGE_READING || ticket->stage == STAGE_ANSWERED);
-    ticket->peer->ticket = NULL;
+    ticket->peer->request = NULL;
     free(ticket->path);
     free(ticket->body);
     free(ticket->text);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CONNECTION_MEMORY ((size_t)16 << 10)
 
@@ -41,18 +40,40 @@ static void on_http(uv_poll_t *poll, int status, int events)
 
 // ---- beginning ----
 
+static void take(void *arg, int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct api *api = arg;
+    // From here on fd is libmicrohttpd's, also when it refuses.
+    MHD_add_connection(api->http, fd, address, length);
+}
+
+static void taken(void *arg)
+{
+    api_run(arg);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct api *api = arg;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        // Without a peer its requests are refused.
+        *context = info != NULL ? peer_begins(&api->listening, info->connect_fd) : NULL;
+    } else if (*context != NULL) {
+        peer_ends(*context);
+        *context = NULL;
+    }
+}
+
 static bool start_http(struct api *api, char error[ERROR_MAX])
 {
-    unsigned connections = 0;
-    for (unsigned kind = 0; kind < PEER_KINDS; kind++) {
-        connections += peers_max[kind];
-    }
-    api->http =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
-                         NULL, NULL, answer_on_request, api, MHD_OPTION_CONNECTION_LIMIT,
-                         connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-                         MHD_OPTION_NOTIFY_COMPLETED, answer_on_completed, api,
-                         MHD_OPTION_NOTIFY_CONNECTION, listen_on_connection, api, MHD_OPTION_END);
+    api->http = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+        answer_on_request, api, MHD_OPTION_CONNECTION_LIMIT, listening_peers_max(),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
+        answer_on_completed, api, MHD_OPTION_NOTIFY_CONNECTION, on_connection, api, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =
         api->http != NULL ? MHD_get_daemon_info(api->http, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     int result = info != NULL ? uv_poll_init(api->loop, &api->http_poll, info->epoll_fd) : UV_EIO;
@@ -89,8 +110,9 @@ struct api *api_new(uv_loop_t *loop, const struct config *config, const struct a
     api->queue_end = &api->queue;
     start_timer(api, &api->http_timer);
     start_timer(api, &api->render_timer);
-    start_timer(api, &api->sweep_timer);
-    if (!start_http(api, error) || !listen_open(api, config, error)) {
+    api->listening = (struct listening){.loop = loop, .take = take, .taken = taken, .arg = api};
+    api->handles++; // of which it has several
+    if (!listening_open(&api->listening, config, error) || !start_http(api, error)) {
         api_close(api, NULL, NULL);
         return NULL;
     }
@@ -99,9 +121,9 @@ struct api *api_new(uv_loop_t *loop, const struct config *config, const struct a
 
 // ---- end ----
 
-static void on_handle_closed(uv_handle_t *handle)
+static void part_closed(void *arg)
 {
-    struct api *api = handle->data;
+    struct api *api = arg;
     if (--api->handles > 0) {
         return;
     }
@@ -111,12 +133,9 @@ static void on_handle_closed(uv_handle_t *handle)
     free(api);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
-    struct listener *listener = handle->data;
-    close(listener->fd);
-    handle->data = listener->api;
-    on_handle_closed(handle);
+    part_closed(handle->data);
 }
 
 // libmicrohttpd can't stop while a connection is suspended, and none is from here on; a few rounds
@@ -124,12 +143,13 @@ static void on_listener_closed(uv_handle_t *handle)
 static void stop_http(struct api *api)
 {
     enum { ROUNDS = 8 };
-    for (const struct peer *peer = api->peers; peer != NULL; peer = peer->next) {
-        if (peer->ticket != NULL && peer->ticket->suspended) {
-            api_answer(peer->ticket, OUTCOME_STOPPING, NULL);
+    for (const struct peer *peer = api->listening.peers; peer != NULL; peer = peer->next) {
+        struct api_ticket *ticket = peer->request;
+        if (ticket != NULL && ticket->suspended) {
+            api_answer(ticket, OUTCOME_STOPPING, NULL);
         }
     }
-    for (unsigned i = 0; i < ROUNDS && api->peers != NULL; i++) {
+    for (unsigned i = 0; i < ROUNDS && api->listening.peers != NULL; i++) {
         MHD_run(api->http);
     }
     MHD_stop_daemon(api->http);
@@ -140,12 +160,7 @@ void api_close(struct api *api, void (*on_closed)(void *arg), void *arg)
     api->closing = true;
     api->on_closed = on_closed;
     api->closed_arg = arg;
-    if (api->has_path) {
-        unlink(api->path);
-    }
-    for (size_t i = 0; i < api->listener_count; i++) {
-        uv_close((uv_handle_t *)&api->listeners[i].poll, on_listener_closed);
-    }
+    listening_close(&api->listening, part_closed);
     if (api->http_poll.data != NULL) {
         uv_close((uv_handle_t *)&api->http_poll, on_handle_closed);
     }
@@ -154,5 +169,4 @@ void api_close(struct api *api, void (*on_closed)(void *arg), void *arg)
     }
     uv_close((uv_handle_t *)&api->http_timer, on_handle_closed);
     uv_close((uv_handle_t *)&api->render_timer, on_handle_closed);
-    uv_close((uv_handle_t *)&api->sweep_timer, on_handle_closed);
 }

@@ -1,31 +1,14 @@
-// What the API's own files share; nobody else includes it: listen.c (sockets, who is at the other
-// end, limits), answer.c (a request from its first byte to its answer, turns at rendering),
-// routes.c (what there is to ask for), api.c (beginning, libmicrohttpd on the loop, end).
+// What the API's own files share; nobody else includes it: answer.c (a request from its first byte
+// to its answer, turns at rendering), routes.c (what there is to ask for), api.c (beginning,
+// libmicrohttpd on the loop, end).
 #pragma once
 
 #include "controller/api/api.h"
+#include "controller/api/listen.h"
 
-#include "base/clock.h"
 #include "base/error.h"
 
 #include <microhttpd.h>
-#include <sys/types.h>
-#include <sys/un.h>
-
-// Who is at the other end. Each kind has connections of its own, so that none starves another.
-enum peer_kind { PEER_OPERATOR, PEER_LOCAL, PEER_TCP, PEER_KINDS };
-
-// A connection; libmicrohttpd tells when it begins and ends.
-struct peer {
-    struct peer *previous, *next;
-    struct api *api;
-    int fd;
-    enum peer_kind kind;
-    uid_t uid;
-    uint64_t since_ms; // of what the deadline counts from
-    bool waiting;      // for us, not for the client
-    struct api_ticket *ticket;
-};
 
 enum stage {
     STAGE_READING,
@@ -60,12 +43,6 @@ struct api_ticket {
     struct api_ticket *next; // in the queue for rendering
 };
 
-struct listener {
-    uv_poll_t poll;
-    int fd;
-    struct api *api;
-};
-
 struct api {
     uv_loop_t *loop;
     const struct api_shell *shell;
@@ -74,28 +51,15 @@ struct api {
     uv_poll_t http_poll;
     uv_timer_t http_timer;   // libmicrohttpd's own time-outs and left-over work
     uv_timer_t render_timer; // the next turn at rendering
-    uv_timer_t sweep_timer;  // looks for clients that are too slow
-    struct listener listeners[2];
-    size_t listener_count;
-    struct peer *peers;
-    unsigned peer_counts[PEER_KINDS];
+    struct listening listening;
     struct api_ticket *queue, **queue_end;
     uint64_t render_not_before_ns;
     uint64_t started_ns;
     bool closing;
-    bool has_group;
-    gid_t group;
-    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
-    bool has_path; // the socket is ours to remove
     size_t handles;
     void (*on_closed)(void *arg);
     void *closed_arg;
 };
-
-static inline uint64_t clock_ms(void)
-{
-    return uv_hrtime() / NS_PER_MS;
-}
 
 // ---- api.c ----
 
@@ -103,16 +67,6 @@ static inline uint64_t clock_ms(void)
 void api_run(struct api *api);
 // The same, but from the loop: nothing else tells it that a connection goes on.
 void api_wake(struct api *api);
-
-// ---- listen.c ----
-
-extern const unsigned peers_max[PEER_KINDS];
-
-// False with an error said; what is open then is the API's to close.
-bool listen_open(struct api *api, const struct config *config, char error[ERROR_MAX]);
-// libmicrohttpd's MHD_OPTION_NOTIFY_CONNECTION: a peer for each connection.
-void listen_on_connection(void *arg, struct MHD_Connection *connection, void **context,
-                          enum MHD_ConnectionNotificationCode code);
 
 // ---- answer.c ----
 

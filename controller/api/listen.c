@@ -1,4 +1,8 @@
-#include "controller/api/inside.h"
+#include "controller/api/listen.h"
+
+#include "controller/api/api.h"
+
+#include "base/clock.h"
 
 #include "base/endpoint.h"
 
@@ -16,7 +20,13 @@
 #define SWEEP_MS        1000
 #define ACCEPTS_AT_ONCE 16
 
-const unsigned peers_max[PEER_KINDS] = {[PEER_OPERATOR] = 32, [PEER_LOCAL] = 16, [PEER_TCP] = 16};
+static const unsigned peers_max[PEER_KINDS] = {
+    [PEER_OPERATOR] = 32, [PEER_LOCAL] = 16, [PEER_TCP] = 16};
+
+static uint64_t clock_ms(void)
+{
+    return uv_hrtime() / NS_PER_MS;
+}
 
 // ---- peers ----
 
@@ -44,7 +54,7 @@ static bool in_group(int fd, gid_t primary, gid_t group)
 }
 
 // The kernel's word for who connected.
-static enum peer_kind peer_of(const struct api *api, int fd, uid_t *uid)
+static enum peer_kind peer_of(const struct listening *listening, int fd, uid_t *uid)
 {
     struct ucred peer;
     int domain;
@@ -59,7 +69,7 @@ static enum peer_kind peer_of(const struct api *api, int fd, uid_t *uid)
     }
     *uid = peer.uid;
     bool may_change = peer.uid == 0 || peer.uid == geteuid() ||
-                      (api->has_group && in_group(fd, peer.gid, api->group));
+                      (listening->has_group && in_group(fd, peer.gid, listening->group));
     return may_change ? PEER_OPERATOR : PEER_LOCAL;
 }
 
@@ -67,94 +77,100 @@ static void on_listener(uv_poll_t *poll, int status, int events);
 
 static void on_sweep(uv_timer_t *timer)
 {
-    struct api *api = timer->data;
+    struct listening *listening = timer->data;
     uint64_t now_ms = clock_ms();
-    for (const struct peer *peer = api->peers; peer != NULL; peer = peer->next) {
+    for (const struct peer *peer = listening->peers; peer != NULL; peer = peer->next) {
         if (!peer->waiting && now_ms - peer->since_ms > REQUEST_MS) {
-            shutdown(peer->fd, SHUT_RDWR); // libmicrohttpd sees the end and closes it
+            shutdown(peer->fd, SHUT_RDWR); // its owner sees the end and closes it
         }
     }
-    for (size_t i = 0; i < api->listener_count; i++) {
-        if (!uv_is_active((uv_handle_t *)&api->listeners[i].poll)) {
-            uv_poll_start(&api->listeners[i].poll, UV_READABLE, on_listener);
+    for (size_t i = 0; i < listening->listener_count; i++) {
+        if (!uv_is_active((uv_handle_t *)&listening->listeners[i].poll)) {
+            uv_poll_start(&listening->listeners[i].poll, UV_READABLE, on_listener);
         }
     }
-    if (api->peers == NULL) {
+    if (listening->peers == NULL) {
         uv_timer_stop(timer);
     }
 }
 
-static void sweep_later(struct api *api)
+static void sweep_later(struct listening *listening)
 {
-    if (!uv_is_active((uv_handle_t *)&api->sweep_timer)) {
-        uv_timer_start(&api->sweep_timer, on_sweep, SWEEP_MS, SWEEP_MS);
+    if (!uv_is_active((uv_handle_t *)&listening->sweep)) {
+        uv_timer_start(&listening->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
     }
 }
 
-static void *peer_begins(struct api *api, int fd)
+struct peer *peer_begins(struct listening *listening, int fd)
 {
     struct peer *peer = calloc(1, sizeof *peer);
     if (peer == NULL) {
         return NULL; // its requests are refused
     }
-    peer->api = api;
+    peer->listening = listening;
     peer->fd = fd;
-    peer->kind = peer_of(api, fd, &peer->uid);
+    peer->kind = peer_of(listening, fd, &peer->uid);
     peer->since_ms = clock_ms();
-    peer->next = api->peers;
+    peer->next = listening->peers;
     if (peer->next != NULL) {
         peer->next->previous = peer;
     }
-    api->peers = peer;
-    api->peer_counts[peer->kind]++;
-    sweep_later(api);
+    listening->peers = peer;
+    listening->counts[peer->kind]++;
+    sweep_later(listening);
     return peer;
 }
 
-static void peer_ends(struct peer *peer)
+void peer_ends(struct peer *peer)
 {
-    struct api *api = peer->api;
-    *(peer->previous != NULL ? &peer->previous->next : &api->peers) = peer->next;
+    struct listening *listening = peer->listening;
+    *(peer->previous != NULL ? &peer->previous->next : &listening->peers) = peer->next;
     if (peer->next != NULL) {
         peer->next->previous = peer->previous;
     }
-    api->peer_counts[peer->kind]--;
+    listening->counts[peer->kind]--;
     free(peer);
 }
 
-void listen_on_connection(void *arg, struct MHD_Connection *connection, void **context,
-                          enum MHD_ConnectionNotificationCode code)
+void peer_waits(struct peer *peer)
 {
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *context = info != NULL ? peer_begins(arg, info->connect_fd) : NULL;
-    } else if (*context != NULL) {
-        peer_ends(*context);
-        *context = NULL;
+    peer->waiting = true;
+}
+
+void peer_answered(struct peer *peer)
+{
+    peer->waiting = false;
+    peer->since_ms = clock_ms();
+}
+
+unsigned listening_peers_max(void)
+{
+    unsigned sum = 0;
+    for (unsigned kind = 0; kind < PEER_KINDS; kind++) {
+        sum += peers_max[kind];
     }
+    return sum;
 }
 
 // ---- connections ----
 
-static void take_connection(struct api *api, int fd, const struct sockaddr_storage *address,
-                            socklen_t length)
+static void take_connection(struct listening *listening, int fd,
+                            const struct sockaddr_storage *address, socklen_t length)
 {
     uid_t uid;
-    enum peer_kind kind = peer_of(api, fd, &uid);
+    enum peer_kind kind = peer_of(listening, fd, &uid);
     if ((address->ss_family != AF_UNIX && !address_is_loopback(address)) ||
-        api->peer_counts[kind] >= peers_max[kind]) {
+        listening->counts[kind] >= peers_max[kind]) {
         close(fd);
         return;
     }
-    // From here on fd is libmicrohttpd's, also when it refuses.
-    MHD_add_connection(api->http, fd, (const struct sockaddr *)address, length);
+    listening->take(listening->arg, fd, (const struct sockaddr *)address, length);
 }
 
 static void on_listener(uv_poll_t *poll, int status, int events)
 {
     const struct listener *listener = poll->data;
-    struct api *api = listener->api;
+    struct listening *listening = listener->listening;
     (void)status;
     (void)events;
     for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
@@ -166,13 +182,13 @@ static void on_listener(uv_poll_t *poll, int status, int events)
             // Out of descriptors or memory: the sweep listens again.
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
                 uv_poll_stop(poll);
-                sweep_later(api);
+                sweep_later(listening);
             }
             break;
         }
-        take_connection(api, fd, &address, length);
+        take_connection(listening, fd, &address, length);
     }
-    api_run(api);
+    listening->taken(listening->arg);
 }
 
 // ---- sockets ----
@@ -189,7 +205,7 @@ static bool is_live(const struct sockaddr_un *address)
 }
 
 // A listening descriptor, or -1 with an error said.
-static int listen_unix(struct api *api, const char *runtime_dir, char error[ERROR_MAX])
+static int listen_unix(struct listening *listening, const char *runtime_dir, char error[ERROR_MAX])
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int length = snprintf(address.sun_path, sizeof address.sun_path, "%s/" API_SOCKET, runtime_dir);
@@ -198,23 +214,23 @@ static int listen_unix(struct api *api, const char *runtime_dir, char error[ERRO
                   sizeof address.sun_path - 1);
         return -1;
     }
-    memcpy(api->path, address.sun_path, sizeof api->path);
+    memcpy(listening->path, address.sun_path, sizeof listening->path);
     if (is_live(&address)) {
-        error_say(error, "can't listen on %s: another popgated answers there", api->path);
+        error_say(error, "can't listen on %s: another popgated answers there", listening->path);
         return -1;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || (unlink(api->path) != 0 && errno != ENOENT) ||
+    if (fd < 0 || (unlink(listening->path) != 0 && errno != ENOENT) ||
         bind(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         goto failed;
     }
-    api->has_path = true;
-    if (chmod(api->path, 0666) != 0 || listen(fd, SOMAXCONN) != 0) {
+    listening->has_path = true;
+    if (chmod(listening->path, 0666) != 0 || listen(fd, SOMAXCONN) != 0) {
         goto failed;
     }
     return fd;
 failed:
-    error_say(error, "can't listen on %s: %s", api->path, strerror(errno));
+    error_say(error, "can't listen on %s: %s", listening->path, strerror(errno));
     if (fd >= 0) {
         close(fd);
     }
@@ -239,37 +255,68 @@ static int listen_tcp(const struct endpoint *endpoint, char error[ERROR_MAX])
     return fd;
 }
 
-static bool add_listener(struct api *api, int fd, char error[ERROR_MAX])
+static bool add_listener(struct listening *listening, int fd, char error[ERROR_MAX])
 {
     if (fd < 0) {
         return false;
     }
-    struct listener *listener = &api->listeners[api->listener_count];
-    *listener = (struct listener){.fd = fd, .api = api};
-    int result = uv_poll_init(api->loop, &listener->poll, fd);
+    struct listener *listener = &listening->listeners[listening->listener_count];
+    *listener = (struct listener){.fd = fd, .listening = listening};
+    int result = uv_poll_init(listening->loop, &listener->poll, fd);
     if (result != 0) {
         error_say(error, "can't watch a listening socket: %s", uv_strerror(result));
         close(fd);
         return false;
     }
     listener->poll.data = listener;
-    api->listener_count++;
-    api->handles++;
+    listening->listener_count++;
+    listening->handles++;
     uv_poll_start(&listener->poll, UV_READABLE, on_listener);
     return true;
 }
 
-static void find_group(struct api *api, const char *name)
+static void find_group(struct listening *listening, const char *name)
 {
     const struct group *group = name[0] != '\0' ? getgrnam(name) : NULL;
-    api->has_group = group != NULL;
-    api->group = group != NULL ? group->gr_gid : 0;
+    listening->has_group = group != NULL;
+    listening->group = group != NULL ? group->gr_gid : 0;
 }
 
-bool listen_open(struct api *api, const struct config *config, char error[ERROR_MAX])
+bool listening_open(struct listening *listening, const struct config *config, char error[ERROR_MAX])
 {
-    find_group(api, config->control.group);
-    return add_listener(api, listen_unix(api, config->pop.runtime_dir, error), error) &&
+    find_group(listening, config->control.group);
+    uv_timer_init(listening->loop, &listening->sweep);
+    listening->sweep.data = listening;
+    listening->handles++;
+    return add_listener(listening, listen_unix(listening, config->pop.runtime_dir, error), error) &&
            (config->control.http.length == 0 ||
-            add_listener(api, listen_tcp(&config->control.http, error), error));
+            add_listener(listening, listen_tcp(&config->control.http, error), error));
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct listening *listening = handle->data;
+    if (--listening->handles == 0) {
+        listening->on_closed(listening->arg);
+    }
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    struct listener *listener = handle->data;
+    close(listener->fd);
+    handle->data = listener->listening;
+    on_handle_closed(handle);
+}
+
+void listening_close(struct listening *listening, void (*on_closed)(void *arg))
+{
+    listening->on_closed = on_closed;
+    if (listening->has_path) {
+        unlink(listening->path);
+    }
+    for (size_t i = 0; i < listening->listener_count; i++) {
+        uv_close((uv_handle_t *)&listening->listeners[i].poll, on_listener_closed);
+    }
+    uv_close((uv_handle_t *)&listening->sweep, on_handle_closed);
 }

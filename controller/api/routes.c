@@ -1,5 +1,6 @@
 #include "controller/api/inside.h"
 
+#include "base/clock.h"
 #include "controller/api/request.h"
 #include "controller/api/status.h"
 

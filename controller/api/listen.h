@@ -1,0 +1,68 @@
+// Who may connect, how many at once and for how long: the API's sockets, and who is at the other
+// end. It hands over what it takes, and knows nothing of HTTP.
+//
+// Each kind of peer has connections of its own, so that none starves another. Whoever keeps us
+// waiting for longer than ten seconds is cut off.
+#pragma once
+
+#include "controller/config/config.h"
+
+#include "base/error.h"
+
+#include <sys/types.h>
+#include <sys/un.h>
+#include <uv.h>
+
+enum peer_kind { PEER_OPERATOR, PEER_LOCAL, PEER_TCP, PEER_KINDS };
+
+struct listening;
+
+// A connection.
+struct peer {
+    struct peer *previous, *next;
+    struct listening *listening;
+    int fd;
+    enum peer_kind kind;
+    uid_t uid;
+    uint64_t since_ms; // of what the deadline counts from
+    bool waiting;      // for us, not for the client
+    void *request;     // the owner's
+};
+
+struct listening {
+    uv_loop_t *loop;
+    // Takes fd over, a connection within the limits; its peer begins with peer_begins().
+    void (*take)(void *arg, int fd, const struct sockaddr *address, socklen_t length);
+    void (*taken)(void *arg); // several maybe
+    void *arg;
+    struct listener {
+        uv_poll_t poll;
+        int fd;
+        struct listening *listening;
+    } listeners[2];
+    size_t listener_count;
+    uv_timer_t sweep; // looks for clients that are too slow
+    struct peer *peers;
+    unsigned counts[PEER_KINDS];
+    bool has_group;
+    gid_t group; // whose members may change things
+    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    bool has_path; // the socket is ours to remove
+    size_t handles;
+    void (*on_closed)(void *arg);
+};
+
+// Of all kinds.
+unsigned listening_peers_max(void);
+
+// Listens on <runtime_dir>/popgate.sock, mode 0666, and on [control] http if there is one; a stale
+// socket is replaced, a live one is an error. False with an error said; to be closed all the same.
+bool listening_open(struct listening *listening, const struct config *config,
+                    char error[ERROR_MAX]);
+// on_closed(arg) when its handles are gone, later. Peers stay until they end.
+void listening_close(struct listening *listening, void (*on_closed)(void *arg));
+
+struct peer *peer_begins(struct listening *listening, int fd); // NULL: out of memory
+void peer_ends(struct peer *peer);
+void peer_waits(struct peer *peer);    // for us
+void peer_answered(struct peer *peer); // its time begins anew
