@@ -27,7 +27,7 @@
 #define RESTARTS_MAX 8  // of one check
 #define TRIGGERS_MAX 32 // in a second; polling goes on without more
 
-enum phase { PHASE_WAITING, PHASE_CHECKING, PHASE_CLOSING };
+enum phase { PHASE_NEW, PHASE_WAITING, PHASE_CHECKING, PHASE_CLOSING };
 
 struct probe {
     struct probe_host *host;
@@ -48,7 +48,7 @@ struct probe {
     struct watch watch;
     unsigned handles; // not yet closed: the timer, the watch's, the type's
     uint64_t spread;  // of the first start, in units of the interval / PROBE_SPREAD
-    uint64_t base_ns; // the last start, or when the probe was made
+    uint64_t base_ns; // the last start, or when the probe began to run
     uint64_t idle_ns; // of the loop, as the check began
     uint64_t held_ns; // by long turns, likewise
     time_t not_after; // of the certificate that was seen last; 0: none
@@ -231,7 +231,7 @@ void probe_trigger(struct probe *probe)
     probe->triggered = true;
     if (probe->phase == PHASE_WAITING) {
         arm_next(probe);
-    } else if (probe->restarts < RESTARTS_MAX) {
+    } else if (probe->phase == PHASE_CHECKING && probe->restarts < RESTARTS_MAX) {
         arm(probe, 0); // not from here: the type may be in the middle of start()
     }
 }
@@ -254,25 +254,6 @@ uv_loop_t *probe_loop(const struct probe *probe)
 
 // ---- Birth and death
 
-struct probe *probe_new(struct probe_host *host, const struct probe_conf *conf, uint64_t spread)
-{
-    struct probe *probe = calloc(1, sizeof *probe + conf->type->state_size);
-    if (!probe) {
-        return NULL;
-    }
-    probe->host = host;
-    probe->type = conf->type;
-    probe->conf = conf;
-    probe->spread = spread;
-    probe->base_ns = uv_hrtime();
-    return probe;
-}
-
-void probe_free(struct probe *probe)
-{
-    free(probe);
-}
-
 static void handle_gone(struct probe *probe)
 {
     assert(probe->phase == PHASE_CLOSING && probe->handles > 0);
@@ -294,14 +275,41 @@ static void on_watch_free(void *owner)
     handle_gone(owner);
 }
 
+struct probe *probe_new(struct probe_host *host, const struct probe_conf *conf, uint64_t spread)
+{
+    struct probe *probe = calloc(1, sizeof *probe + conf->type->state_size);
+    if (!probe) {
+        return NULL;
+    }
+    probe->host = host;
+    probe->type = conf->type;
+    probe->conf = conf;
+    probe->spread = spread;
+    return probe;
+}
+
+void probe_free(struct probe *probe)
+{
+    assert(!probe || probe->phase == PHASE_NEW);
+    free(probe);
+}
+
+bool probe_runs(const struct probe *probe)
+{
+    return probe->phase != PHASE_NEW && probe->phase != PHASE_CLOSING;
+}
+
 void probe_run(struct probe *probe)
 {
     int error = uv_timer_init(probe->host->loop, &probe->timer);
     assert(error == 0);
     (void)error;
+    assert(probe->phase == PHASE_NEW);
     probe->timer.data = probe;
     probe->handles = 1;
     watch_init(&probe->watch, probe->host->loop, probe, on_watch_ended, on_watch_free);
+    probe->phase = PHASE_WAITING;
+    probe->base_ns = uv_hrtime();
     arm_next(probe);
 }
 
@@ -318,6 +326,7 @@ static void on_timer_closed(uv_handle_t *handle)
 void probe_stop(struct probe *probe)
 {
     bool checking = probe->phase == PHASE_CHECKING;
+    assert(probe_runs(probe));
     probe->phase = PHASE_CLOSING;
     // The timer's handle is gone in a later turn of the loop only, so the probe outlives this call.
     uv_close((uv_handle_t *)&probe->timer, on_timer_closed);

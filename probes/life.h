@@ -1,7 +1,8 @@
 // One probe's life: the pause before a check, the check and its time, the verdict, the crash watch.
 // What the probe's type sees of it is in probes/probe.h.
 //
-//     WAITING ──timer, trigger──▶ CHECKING ──verdict, timeout──▶ WAITING      any ──stop──▶ CLOSING
+//     NEW ──run──▶ WAITING ──timer, trigger──▶ CHECKING ──verdict, timeout──▶ WAITING
+//     any of these ──stop──▶ CLOSING
 //
 // Promises: one verdict for each check; no check of a probe begins before its last one has ended; a
 // closing probe is silent, and never looks at its configuration again. Nothing is allocated but in
@@ -25,12 +26,13 @@ struct probe_host {
 };
 
 // spread, below PROBE_SPREAD, says when in its first interval the probe begins. NULL when out of
-// memory.
+// memory. From any thread: of host, only its address is taken.
 #define PROBE_SPREAD 65536u
 struct probe *probe_new(struct probe_host *host, const struct probe_conf *conf, uint64_t spread);
 
 // For a probe that never ran.
 void probe_free(struct probe *probe);
+bool probe_runs(const struct probe *probe); // it did, and was not stopped
 
 // Begins with the first pause.
 void probe_run(struct probe *probe);

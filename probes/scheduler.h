@@ -22,6 +22,20 @@ struct scheduler *scheduler_new(uv_loop_t *loop, scheduler_verdict_cb on_verdict
 int scheduler_apply(struct scheduler *scheduler, const struct probe_conf *const *probes,
                     size_t count);
 
+// The same in two steps, for whoever can't let the loop wait. First, from any thread, all that
+// takes time or may fail: former are the probes last applied. NULL when out of memory.
+struct scheduler_plan *scheduler_plan(struct scheduler *scheduler,
+                                      const struct probe_conf *const *former, size_t former_count,
+                                      const struct probe_conf *const *probes, size_t count);
+void scheduler_plan_free(struct scheduler_plan *plan); // one that is not carried out
+
+// Then, on the loop; takes the plan over. Probes are closed and opened over the next turns, a few
+// in each. Nobody hears any more of those that are to be closed, but they look at the former
+// configuration until on_settled, which may come before this returns (or, after scheduler_close(),
+// never). Another plan is carried out after that only.
+void scheduler_carry_out(struct scheduler *scheduler, struct scheduler_plan *plan,
+                         void (*on_settled)(void *arg), void *arg);
+
 // While fast, checks are fast_interval apart instead of interval (the health is unsettled).
 void scheduler_set_fast(struct scheduler *scheduler, size_t index, bool fast);
 

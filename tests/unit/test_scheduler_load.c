@@ -8,12 +8,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #define PROBES 1000
 
-static unsigned starts, opens;
+static unsigned starts, opens, closes;
 
 static int load_open(struct probe *probe)
 {
@@ -36,6 +37,7 @@ static const char *load_cancel(struct probe *probe)
 
 static void load_close(struct probe *probe)
 {
+    closes++;
     probe_closed(probe);
 }
 
@@ -53,12 +55,14 @@ struct world {
     unsigned verdicts[PROBES];
     unsigned least;   // that each probe is to have
     size_t satisfied; // probes that have them
+    bool settled;
 };
 
 static void on_verdict(void *arg, size_t index, const struct verdict *verdict)
 {
     struct world *world = arg;
     assert_int_equal(verdict->kind, VERDICT_PASS);
+    assert_true(index < PROBES);
     world->satisfied += ++world->verdicts[index] == world->least;
     if (world->satisfied == PROBES) {
         uv_stop(&world->loop);
@@ -68,7 +72,7 @@ static void on_verdict(void *arg, size_t index, const struct verdict *verdict)
 static void begin(struct world *world, uint64_t interval_ms)
 {
     guard_begin();
-    starts = opens = 0;
+    starts = opens = closes = 0;
     assert_int_equal(uv_loop_init(&world->loop), 0);
     for (size_t i = 0; i < PROBES; i++) {
         key_set_fallbacks(probe_common_keys, &world->confs[i]);
@@ -137,12 +141,106 @@ static void fast_is_never_slower_than_the_interval(void **state)
     end(world);
 }
 
+// ---- Another thousand
+
+static void on_settled(void *arg)
+{
+    ((struct world *)arg)->settled = true;
+}
+
+// Every second probe goes on, in another place; for each of the others there is a new one.
+struct change {
+    struct world *world;
+    struct probe_conf *confs;
+    const struct probe_conf *applied[PROBES];
+    struct scheduler_plan *plan;
+};
+
+static void make_plan(void *arg)
+{
+    struct change *change = arg;
+    change->plan = scheduler_plan(change->world->scheduler, change->world->applied, PROBES,
+                                  change->applied, PROBES);
+}
+
+static struct change plan_change(struct world *world)
+{
+    struct change change = {.world = world, .confs = calloc(PROBES, sizeof *change.confs)};
+    uv_thread_t thread;
+    assert_non_null(change.confs);
+    for (size_t i = 0; i < PROBES; i++) {
+        change.confs[i] = world->confs[PROBES - 1 - i];
+        change.confs[i].fingerprint += i % 2 ? PROBES : 0;
+        change.applied[i] = &change.confs[i];
+    }
+    assert_int_equal(uv_thread_create(&thread, make_plan, &change), 0);
+    uv_thread_join(&thread);
+    assert_non_null(change.plan);
+    return change;
+}
+
+static void a_few_probes_end_and_begin_in_each_turn_and_nobody_hears_of_those_that_end(void **state)
+{
+    (void)state;
+    struct world *world = calloc(1, sizeof *world);
+    assert_non_null(world);
+    world->least = 1;
+    begin(world, 10);
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    struct change change = plan_change(world);
+    memset(world->verdicts, 0, sizeof world->verdicts);
+    world->satisfied = 0;
+    world->least = 3;
+    scheduler_carry_out(world->scheduler, change.plan, on_settled, world);
+    for (size_t i = 0; i < PROBES; i++) {
+        scheduler_set_fast(world->scheduler, i, true); // also those that have not begun yet
+    }
+    uv_sleep(20); // then every probe's next check is due, also of those that end
+    unsigned turns = 0;
+    for (; !world->settled; turns++) {
+        unsigned before = closes;
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+        assert_true(closes - before <= PROBES / 20);
+    }
+    assert_true(turns >= 20);
+    assert_int_equal(closes, PROBES / 2);
+    memset(world->confs, 0xff, sizeof world->confs); // nobody looks at them any more
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_int_equal(world->satisfied, PROBES);
+    assert_int_equal(opens, PROBES + PROBES / 2);
+    end(world);
+    free(change.confs);
+}
+
+static void a_scheduler_closes_while_probes_end_and_begin(void **state)
+{
+    (void)state;
+    struct world *world = calloc(1, sizeof *world);
+    assert_non_null(world);
+    world->least = 1;
+    begin(world, 10);
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    struct change change = plan_change(world);
+    scheduler_plan_free(change.plan); // one that came to nothing
+    free(change.confs);
+    change = plan_change(world);
+    scheduler_carry_out(world->scheduler, change.plan, on_settled, world);
+    uv_run(&world->loop, UV_RUN_NOWAIT);
+    assert_false(world->settled);
+    end(world);
+    assert_int_equal(closes, opens);
+    free(change.confs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_checks_of_a_thousand_probes_are_spread_over_the_interval),
         cmocka_unit_test(each_of_a_thousand_probes_has_its_turn_again_and_again),
         cmocka_unit_test(fast_is_never_slower_than_the_interval),
+        cmocka_unit_test(
+            a_few_probes_end_and_begin_in_each_turn_and_nobody_hears_of_those_that_end),
+        cmocka_unit_test(a_scheduler_closes_while_probes_end_and_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
