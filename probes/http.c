@@ -13,7 +13,7 @@
 #define HEAD_MAX 16384
 
 struct http_options {
-    char url[TRANSFER_URL_MAX];
+    char url[URL_MAX];
     int method; // index into methods
     struct http_expected expected;
     struct http_headers headers; // sent
@@ -39,7 +39,7 @@ static const char *const methods[] = {[METHOD_GET] = "GET", [METHOD_HEAD] = "HEA
 #define FIELD(member) .offset = offsetof(struct http_options, member)
 
 static const struct key http_keys[] = {
-    {.name = "url", .kind = KEY_WORD, FIELD(url), .size = TRANSFER_URL_MAX, .required = true},
+    {.name = "url", .kind = KEY_WORD, FIELD(url), .size = URL_MAX, .required = true},
     {.name = "method", .kind = KEY_CHOICE, FIELD(method), .choices = methods, .fallback = "GET"},
     {.name = "header",
      .kind = KEY_CUSTOM,
@@ -73,7 +73,7 @@ static void http_check(const struct probe_conf *conf, const struct probe_problem
     const struct http_options *options = conf->options;
     char error[ERROR_MAX];
     regex_t regex;
-    if (transfer_check(options->url, &conf->target, error) < 0) {
+    if (url_check(options->url, &conf->target, error) < 0) {
         probe_problem(problems, true, "%s", error);
     }
     if (options->method == METHOD_HEAD &&
@@ -87,7 +87,7 @@ static void http_check(const struct probe_conf *conf, const struct probe_problem
             regfree(&regex);
         }
     }
-    tls_options_check(&options->tls, transfer_encrypted(options->url) || options->follow_redirects,
+    tls_options_check(&options->tls, url_encrypted(options->url) || options->follow_redirects,
                       problems);
 }
 
@@ -207,7 +207,7 @@ static void http_close(struct probe *probe)
 static int http_watch_address(const struct probe_conf *conf, struct endpoint *out)
 {
     const struct http_options *options = conf->options;
-    return transfer_address(options->url, &conf->target, out);
+    return url_address(options->url, &conf->target, out);
 }
 
 const struct probe_type probe_type_http = {

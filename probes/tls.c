@@ -12,7 +12,7 @@
 
 struct tls_probe_options {
     struct tls_options tls;
-    char server_name[TRANSFER_HOST_MAX];
+    char server_name[URL_HOST_MAX];
     struct tls_alpn alpn;
     int starttls; // enum transfer_starttls
 };
@@ -31,7 +31,7 @@ static const char *const starttls_words[] = {"off", "smtp", "imap", NULL};
 #define FIELD(member) .offset = offsetof(struct tls_probe_options, member)
 
 static const struct key tls_keys[] = {
-    {.name = "server_name", .kind = KEY_WORD, FIELD(server_name), .size = TRANSFER_HOST_MAX},
+    {.name = "server_name", .kind = KEY_WORD, FIELD(server_name), .size = URL_HOST_MAX},
     {.name = "alpn", .kind = KEY_CUSTOM, FIELD(alpn), .parse = tls_parse_alpn, .list = true},
     {.name = "starttls",
      .kind = KEY_CHOICE,

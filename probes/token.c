@@ -40,8 +40,8 @@ enum client_auth { CLIENT_AUTH_BASIC, CLIENT_AUTH_POST };
 struct token_options {
     struct tls_options tls;
     struct jwt_rules rules;
-    char token_url[TRANSFER_URL_MAX], jwks_url[TRANSFER_URL_MAX];
-    char introspection_url[TRANSFER_URL_MAX], protected_url[TRANSFER_URL_MAX];
+    char token_url[URL_MAX], jwks_url[URL_MAX];
+    char introspection_url[URL_MAX], protected_url[URL_MAX];
     struct endpoint jwks_target, protected_target; // length 0: as the probe's target
     char client_id[KEY_TEXT_MAX], scope[KEY_TEXT_MAX];
     char secret_file[KEY_TEXT_MAX], secret_credential[KEY_TEXT_MAX], token_file[KEY_TEXT_MAX];
@@ -198,8 +198,8 @@ static void token_check(const struct probe_conf *conf, const struct probe_proble
     bool encrypted = false;
     check_options(options, problems);
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
-        encrypted |= transfer_encrypted(urls[i].url);
-        if (urls[i].url[0] && transfer_check(urls[i].url, urls[i].target, error) != 0) {
+        encrypted |= url_encrypted(urls[i].url);
+        if (urls[i].url[0] && url_check(urls[i].url, urls[i].target, error) != 0) {
             probe_problem(problems, true, "%s", error);
         }
     }
@@ -716,7 +716,7 @@ static int token_watch_address(const struct probe_conf *conf, struct endpoint *o
     const struct endpoint *target = url == options->protected_url
                                         ? or_target(&options->protected_target, &conf->target)
                                         : &conf->target;
-    return transfer_address(url, target, out);
+    return url_address(url, target, out);
 }
 
 const struct probe_type probe_type_token = {

@@ -47,111 +47,6 @@ struct transfer_hub {
 
 static _Thread_local struct transfer_hub *hubs;
 
-// ---- Where a URL leads
-
-struct url {
-    char host[TRANSFER_HOST_MAX]; // an IPv6 address in brackets
-    char port[8];
-    bool https;
-    struct endpoint address; // length 0 if the host is a name
-};
-
-static bool url_part(CURLU *parsed, CURLUPart part, unsigned flags, char *out, size_t size)
-{
-    char *text = NULL;
-    if (curl_url_get(parsed, part, &text, flags) != CURLUE_OK) {
-        return false;
-    }
-    bool fits = strlen(text) < size;
-    snprintf(out, size, "%s", text);
-    curl_free(text);
-    return fits;
-}
-
-static bool is_ascii(const char *text)
-{
-    while (*text && (unsigned char)*text < 0x80) {
-        text++;
-    }
-    return *text == '\0';
-}
-
-static const char *url_problem(CURLU *parsed, const char *text, struct url *out)
-{
-    char scheme[16];
-    char ignored[ERROR_MAX];
-    char address[TRANSFER_HOST_MAX + 8];
-    if (curl_url_set(parsed, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
-        !url_part(parsed, CURLUPART_HOST, 0, out->host, sizeof out->host) ||
-        !url_part(parsed, CURLUPART_SCHEME, 0, scheme, sizeof scheme)) {
-        return "is no URL such as https://dns.example.net/health";
-    }
-    if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0) {
-        return "is neither http: nor https:";
-    }
-    if (url_part(parsed, CURLUPART_USER, 0, ignored, sizeof ignored) ||
-        url_part(parsed, CURLUPART_PASSWORD, 0, ignored, sizeof ignored)) {
-        return "has a user or a password in it, which would be shown";
-    }
-    if (!is_ascii(text)) {
-        return "is not ASCII; write the host as xn--..., and other bytes as %XX";
-    }
-    if (!url_part(parsed, CURLUPART_PORT, CURLU_DEFAULT_PORT, out->port, sizeof out->port)) {
-        return "has a port that is none";
-    }
-    out->https = strcmp(scheme, "https") == 0;
-    snprintf(address, sizeof address, "%s:%s", out->host, out->port);
-    if (endpoint_parse(address, true, &out->address, ignored) < 0) {
-        out->address.length = 0;
-    }
-    return NULL;
-}
-
-// NULL, or what is wrong with text.
-static const char *url_parse(const char *text, struct url *out)
-{
-    CURLU *parsed = curl_url();
-    const char *problem = parsed ? url_problem(parsed, text, out) : "can't be read: out of memory";
-    curl_url_cleanup(parsed);
-    return problem;
-}
-
-int transfer_check(const char *text, const struct endpoint *target, char error[ERROR_MAX])
-{
-    struct url url;
-    if (strlen(text) >= TRANSFER_URL_MAX) {
-        return error_say(error, "the URL has more than %d bytes", TRANSFER_URL_MAX - 1);
-    }
-    const char *problem = url_parse(text, &url);
-    if (problem) {
-        return error_say(error, "\"%.100s\" %s", text, problem);
-    }
-    if (url.address.length == 0 && (!target || target->length == 0)) {
-        return error_say(
-            error,
-            "\"%.80s\" names a host, and a probe asks no resolver: say where it is with "
-            "`target`, or write its address in the URL",
-            text);
-    }
-    return 0;
-}
-
-bool transfer_encrypted(const char *url)
-{
-    return strncasecmp(url, "https:", strlen("https:")) == 0;
-}
-
-int transfer_address(const char *text, const struct endpoint *target, struct endpoint *out)
-{
-    struct url url = {.https = false};
-    bool targeted = target && target->length > 0;
-    if (!targeted && url_parse(text, &url) != NULL) {
-        return UV_ENOMEM; // it could be read before
-    }
-    *out = targeted ? *target : url.address;
-    return 0;
-}
-
 // ---- Words
 
 static bool in_handshake(const struct transfer *transfer)
@@ -598,7 +493,7 @@ static struct curl_slist *append(struct transfer *transfer, struct curl_slist *l
 // redirect to the port that the redirect names.
 static struct curl_slist *pinned_address(struct transfer *transfer, const struct url *url)
 {
-    char line[TRANSFER_HOST_MAX + ENDPOINT_TEXT_MAX + 16];
+    char line[URL_HOST_MAX + ENDPOINT_TEXT_MAX + 16];
     char address[ENDPOINT_TEXT_MAX];
     endpoint_text(&transfer->address, address);
     snprintf(line, sizeof line, "%s:%s:%s", url->host, url->port, address);
@@ -618,8 +513,7 @@ static struct curl_slist *header_lines(struct transfer *transfer)
 }
 
 // The host and port of a handshake's URL are only words: the address is pinned.
-static void handshake_url(const struct transfer *transfer, struct url *url,
-                          char out[TRANSFER_URL_MAX])
+static void handshake_url(const struct transfer *transfer, struct url *url, char out[URL_MAX])
 {
     static const struct {
         const char *scheme, *path;
@@ -635,7 +529,7 @@ static void handshake_url(const struct transfer *transfer, struct url *url,
     snprintf(url->port, sizeof url->port, "%.7s", colon + 1);
     snprintf(url->host, sizeof url->host, "%s", name ? name : address);
     url->https = true;
-    snprintf(out, TRANSFER_URL_MAX, "%s://%s:%s/%s", forms[starttls].scheme, url->host, url->port,
+    snprintf(out, URL_MAX, "%s://%s:%s/%s", forms[starttls].scheme, url->host, url->port,
              forms[starttls].path);
 }
 
@@ -733,7 +627,7 @@ static void clear(struct transfer *transfer, const struct transfer_request *requ
 }
 
 // False, and the result is set, if there is something on our side that keeps it from beginning.
-static bool prepare(struct transfer *transfer, char handshake[TRANSFER_URL_MAX], struct url *url)
+static bool prepare(struct transfer *transfer, char handshake[URL_MAX], struct url *url)
 {
     const struct transfer_request *request = transfer->request;
     const char *problem = request->handshake ? NULL : url_parse(request->url, url);
@@ -787,7 +681,7 @@ void transfer_start(struct transfer *transfer, const struct transfer_request *re
 {
     assert(transfer->hub && transfer->on_done && !transfer->easy);
     assert(request->tls);
-    char handshake[TRANSFER_URL_MAX] = "";
+    char handshake[URL_MAX] = "";
     char what[TRANSFER_WHAT_MAX];
     struct url url = {.https = false};
     clear(transfer, request);

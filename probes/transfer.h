@@ -9,11 +9,10 @@
 
 #include "probes/tls_peer.h"
 #include "probes/trust.h"
+#include "probes/url.h"
 
 #include <uv.h>
 
-#define TRANSFER_URL_MAX       512
-#define TRANSFER_HOST_MAX      256
 #define TRANSFER_WHAT_MAX      160
 #define TRANSFER_BODY_DEFAULT  65536
 #define TRANSFER_REDIRECTS_MAX 3
@@ -24,18 +23,6 @@ struct transfer_hub;
 // the hub's handles close by themselves. 0 or a negative uv error. Only for the loop's thread.
 int transfer_hub_acquire(uv_loop_t *loop, struct transfer_hub **out);
 void transfer_hub_release(struct transfer_hub *hub);
-
-// Can a request go to url, connecting to target (length 0: to the address that the URL names)? 0,
-// or -1 with an operator's message. http and https only, no user or password in it; a host that is
-// a name needs a target.
-int transfer_check(const char *url, const struct endpoint *target, char error[ERROR_MAX]);
-
-// Is it an https: URL?
-bool transfer_encrypted(const char *url);
-
-// Where a request to url connects, which passed transfer_check() with target: to target, or else to
-// the address in the URL, at its scheme's port unless it names another. 0 or UV_ENOMEM.
-int transfer_address(const char *url, const struct endpoint *target, struct endpoint *out);
 
 // Bytes come into memory of the caller's; one more than size are a failure ("too-large").
 struct transfer_buffer {
@@ -50,7 +37,7 @@ enum transfer_starttls { TRANSFER_STARTTLS_OFF, TRANSFER_STARTTLS_SMTP, TRANSFER
 // reload takes away in mid-check.
 struct transfer_request {
     const char *method;         // NULL: GET
-    const char *url;            // passed transfer_check(); not used for a handshake
+    const char *url;            // passed url_check(); not used for a handshake
     const char *const *headers; // "Name: value", more than what libcurl sends by itself
     size_t header_count;
     const char *body; // NULL: none; sent as it is
@@ -82,9 +69,9 @@ struct transfer {
 
     // When it is done. result.kind is VERDICT_PASS when an answer came whole, whatever its status.
     struct finding result;
-    long status;                     // HTTP's
-    struct tls_peer peer;            // peer.finished: it was over TLS, and peer is verified
-    char redirect[TRANSFER_URL_MAX]; // where the answer leads, if redirects are not followed
+    long status;            // HTTP's
+    struct tls_peer peer;   // peer.finished: it was over TLS, and peer is verified
+    char redirect[URL_MAX]; // where the answer leads, if redirects are not followed
 
     const struct transfer_request *request;
     void *easy; // CURL *, while under way
@@ -92,7 +79,7 @@ struct transfer {
     struct transfer *next, **link; // of the hub's
     struct x509_store_st *store;
     struct endpoint address; // what it connects to
-    char host[TRANSFER_HOST_MAX];
+    char host[URL_HOST_MAX];
     char awaited[VERDICT_CAUSE_MAX];
     char error[256];
     int local_error; // a negative uv error of our own

@@ -12,7 +12,7 @@ static int check(const char *url, const char *target, char error[ERROR_MAX])
     if (target) {
         assert_int_equal(endpoint_parse(target, true, &endpoint, ignored), 0);
     }
-    return transfer_check(url, &endpoint, error);
+    return url_check(url, &endpoint, error);
 }
 
 static void assert_refused(const char *url, const char *target, const char *error_part)
@@ -39,7 +39,7 @@ static void a_transfer_goes_to_an_address(void **state)
 static void what_is_no_url_for_a_probe_is_refused(void **state)
 {
     (void)state;
-    char longest[TRANSFER_URL_MAX + 32] = "http://192.0.2.1/";
+    char longest[URL_MAX + 32] = "http://192.0.2.1/";
     char error[ERROR_MAX];
     assert_refused("", NULL, "is no URL");
     assert_refused("192.0.2.1/health", NULL, "is no URL");
@@ -49,7 +49,7 @@ static void what_is_no_url_for_a_probe_is_refused(void **state)
     assert_refused("http://me:secret@192.0.2.1/", NULL, "a user or a password");
     assert_refused("http://192.0.2.1:99999/", NULL, "");
     assert_refused("http://d\xc3\xb6h.example/", "192.0.2.1:80", "is not ASCII");
-    memset(longest + strlen(longest), 'x', TRANSFER_URL_MAX - 1 - strlen(longest));
+    memset(longest + strlen(longest), 'x', URL_MAX - 1 - strlen(longest));
     assert_int_equal(check(longest, NULL, error), 0);
     longest[strlen(longest)] = 'x';
     assert_refused(longest, NULL, "more than 511 bytes");
