@@ -185,7 +185,7 @@ static int http_open(struct probe *probe)
         }
         state->has_regex = true;
     }
-    result = transfer_hub_acquire(probe_loop(probe), &state->transfer.hub);
+    result = curl_loop_acquire(probe_loop(probe), &state->transfer.loop);
     if (result) {
         goto err;
     }
@@ -199,7 +199,7 @@ err:
 static void http_close(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    transfer_hub_release(state->transfer.hub);
+    curl_loop_release(state->transfer.loop);
     free_buffers(state);
     probe_closed(probe);
 }

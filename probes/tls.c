@@ -124,13 +124,13 @@ static int tls_open(struct probe *probe)
     state->target = conf->target;
     state->source = conf->source;
     state->transfer = (struct transfer){.owner = state, .on_done = on_done};
-    return transfer_hub_acquire(probe_loop(probe), &state->transfer.hub);
+    return curl_loop_acquire(probe_loop(probe), &state->transfer.loop);
 }
 
 static void tls_close(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    transfer_hub_release(state->transfer.hub);
+    curl_loop_release(state->transfer.loop);
     probe_closed(probe);
 }
 

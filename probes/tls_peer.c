@@ -155,6 +155,9 @@ static void read_finished(struct tls_peer *peer, SSL *ssl)
     if (peer->options->ocsp == TLS_OCSP_REQUIRE) {
         read_ocsp(peer, ssl);
     }
+    if (peer->on_finished) {
+        peer->on_finished(peer->owner);
+    }
 }
 
 static void on_info(const SSL *ssl, int where, int value)
@@ -205,8 +208,12 @@ static bool set_versions(SSL_CTX *ctx, int min_version)
 
 bool tls_peer_attach(struct tls_peer *peer, SSL_CTX *ctx, X509_STORE *store)
 {
-    *peer = (struct tls_peer){
-        .options = peer->options, .alpn = peer->alpn, .name = peer->name, .alert = -1};
+    *peer = (struct tls_peer){.options = peer->options,
+                              .alpn = peer->alpn,
+                              .name = peer->name,
+                              .owner = peer->owner,
+                              .on_finished = peer->on_finished,
+                              .alert = -1};
     if (SSL_CTX_set_ex_data(ctx, peer_index(), peer) != 1) {
         return false;
     }

@@ -75,11 +75,13 @@ int tls_parse_alpn(const char *value, void *field, char error[ERROR_MAX]);
 void tls_options_check(const struct tls_options *options, bool encrypted,
                        const struct probe_problems *problems);
 
-// What a handshake showed. The owner sets the first three; tls_peer_attach() clears the rest.
+// What a handshake showed. The owner sets the first five; tls_peer_attach() clears the rest.
 struct tls_peer {
     const struct tls_options *options;
     const struct tls_alpn *alpn; // may be NULL
     const char *name;            // host name or address that the certificate must be for
+    void *owner;
+    void (*on_finished)(void *owner); // may be NULL; from within OpenSSL
 
     bool started, finished;
     bool verified;           // the chain and the name are good
@@ -93,6 +95,11 @@ struct tls_peer {
     char version[24], cipher[64], protocol[32]; // of the finished handshake; protocol: ALPN's
     struct finding ocsp;                        // of the finished handshake, if asked for
 };
+
+static inline bool tls_peer_in_handshake(const struct tls_peer *peer)
+{
+    return peer->started && !peer->finished;
+}
 
 struct ssl_ctx_st;
 struct x509_store_st;

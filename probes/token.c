@@ -666,7 +666,7 @@ static int token_open(struct probe *probe)
     state->options = *(const struct token_options *)conf->options;
     state->target = conf->target;
     state->source = conf->source;
-    int error = transfer_hub_acquire(probe_loop(probe), &state->transfer.hub);
+    int error = curl_loop_acquire(probe_loop(probe), &state->transfer.loop);
     if (error) {
         return error;
     }
@@ -689,7 +689,7 @@ static void on_closed(uv_handle_t *handle)
 static void token_close(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    transfer_hub_release(state->transfer.hub);
+    curl_loop_release(state->transfer.loop);
     secret_drop(&state->secret);
     secret_drop(&state->given);
     json_decref(state->keys.set);

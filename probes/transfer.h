@@ -3,26 +3,16 @@
 //
 // Nothing blocks and nothing is looked up: a transfer goes to an address, there is no resolver, no
 // proxy, no netrc, no cookie and no reuse of a connection or a TLS session. Certificates are always
-// verified. Transfers of one loop share a hub; it holds libcurl's multi handle and the trust
-// anchors.
+// verified.
 #pragma once
 
+#include "probes/curl_loop.h"
 #include "probes/tls_peer.h"
-#include "probes/trust.h"
 #include "probes/url.h"
-
-#include <uv.h>
 
 #define TRANSFER_WHAT_MAX      160
 #define TRANSFER_BODY_DEFAULT  65536
 #define TRANSFER_REDIRECTS_MAX 3
-
-struct transfer_hub;
-
-// The hub of the loop, made when nobody has it yet. Pairs with transfer_hub_release(), after which
-// the hub's handles close by themselves. 0 or a negative uv error. Only for the loop's thread.
-int transfer_hub_acquire(uv_loop_t *loop, struct transfer_hub **out);
-void transfer_hub_release(struct transfer_hub *hub);
 
 // Bytes come into memory of the caller's; one more than size are a failure ("too-large").
 struct transfer_buffer {
@@ -57,10 +47,10 @@ struct transfer_request {
 struct transfer;
 typedef void (*transfer_cb)(struct transfer *transfer);
 
-// Zeroed is idle. The owner sets hub, owner, on_done and the two buffers' bytes and size; the rest
+// Zeroed is idle. The owner sets loop, owner, on_done and the two buffers' bytes and size; the rest
 // is the transfer's.
 struct transfer {
-    struct transfer_hub *hub;
+    struct curl_loop *loop;
     void *owner;
     transfer_cb on_done;
     // Of the answer: all header lines, each ending with "\n" (of the last answer only, if there
@@ -74,16 +64,14 @@ struct transfer {
     char redirect[URL_MAX]; // where the answer leads, if redirects are not followed
 
     const struct transfer_request *request;
-    void *easy; // CURL *, while under way
-    void *lists[2];
-    struct transfer *next, **link; // of the hub's
+    struct curl_job job;
+    struct curl_slist *lists[2];
     struct x509_store_st *store;
     struct endpoint address; // what it connects to
     char host[URL_HOST_MAX];
     char awaited[VERDICT_CAUSE_MAX];
-    char error[256];
-    int local_error; // a negative uv error of our own
-    int fd;          // libcurl's socket, the last one that it opened
+    char error[CURL_ERROR_SIZE];
+    int fd; // libcurl's socket, the last one that it opened
 };
 
 // Begins. on_done follows exactly once, at once or later, unless it is cancelled. The transfer must

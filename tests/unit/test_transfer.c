@@ -59,17 +59,17 @@ static void a_loop_has_one_hub_which_goes_with_its_last_user(void **state)
 {
     (void)state;
     uv_loop_t loop, other;
-    struct transfer_hub *first, *second, *third;
+    struct curl_loop *first, *second, *third;
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(uv_loop_init(&other), 0);
-    assert_int_equal(transfer_hub_acquire(&loop, &first), 0);
-    assert_int_equal(transfer_hub_acquire(&loop, &second), 0);
-    assert_int_equal(transfer_hub_acquire(&other, &third), 0);
+    assert_int_equal(curl_loop_acquire(&loop, &first), 0);
+    assert_int_equal(curl_loop_acquire(&loop, &second), 0);
+    assert_int_equal(curl_loop_acquire(&other, &third), 0);
     assert_ptr_equal(first, second);
     assert_ptr_not_equal(first, third);
-    transfer_hub_release(first);
-    transfer_hub_release(second);
-    transfer_hub_release(third);
+    curl_loop_release(first);
+    curl_loop_release(second);
+    curl_loop_release(third);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_run(&other, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -124,16 +124,16 @@ static void a_cancelled_transfer_is_silent_and_says_what_it_waited_for(void **st
     struct transfer transfer = {.on_done = must_not_be_called};
     int fd = deaf_listener(&target);
     assert_int_equal(uv_loop_init(&loop), 0);
-    assert_int_equal(transfer_hub_acquire(&loop, &transfer.hub), 0);
+    assert_int_equal(curl_loop_acquire(&loop, &transfer.loop), 0);
     transfer_start(&transfer, &request);
-    assert_non_null(transfer.easy);
+    assert_non_null(transfer.job.easy);
     assert_non_null(strstr(transfer_cancel(&transfer), "TCP connection to 127.0.0.1:"));
-    assert_null(transfer.easy);
+    assert_null(transfer.job.easy);
     // Once more, a little further on its way.
     transfer_start(&transfer, &request);
     int peer = run_until_asked(&loop, fd);
     assert_non_null(strstr(transfer_cancel(&transfer), "answer to GET http://x.example/ at 127"));
-    transfer_hub_release(transfer.hub);
+    curl_loop_release(transfer.loop);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
     close(peer);

@@ -1,0 +1,42 @@
+// libcurl's multi interface on libuv: one handle for all transfers of a loop. libcurl says which
+// sockets to watch and when to wake it; the curl loop does both, and tells of each transfer that is
+// over.
+#pragma once
+
+#include "probes/trust.h"
+
+#include <curl/curl.h>
+#include <uv.h>
+
+struct curl_loop;
+
+// The loop's, made when nobody has it yet. Pairs with curl_loop_release(), after which its handles
+// close by themselves. 0 or a negative uv error. Only for the loop's thread.
+int curl_loop_acquire(uv_loop_t *loop, struct curl_loop **out);
+void curl_loop_release(struct curl_loop *loop);
+
+// The trust anchors that all share.
+struct trust *curl_loop_trust(struct curl_loop *loop);
+
+// One transfer of libcurl's. Zeroed but for owner and on_done it is idle.
+struct curl_job {
+    CURL *easy; // while under way
+    void *owner;
+    // It is over, by libcurl's word or (code is CURLE_OK then) by curl_job_over(); curl_job_end()
+    // is to follow. No call of libcurl's is under way.
+    void (*on_done)(struct curl_job *job, CURLcode code);
+    int error; // a negative uv error: why it can't go on; 0: it can. Cleared by the owner
+
+    struct curl_loop *loop;
+    struct curl_job *next, **link; // of those that are over
+};
+
+// Begins: takes easy over, whose CURLOPT_PRIVATE is the job. False, and it is idle again, when out
+// of memory.
+bool curl_job_begin(struct curl_job *job, struct curl_loop *loop, CURL *easy);
+
+// Ends it, from anywhere but a callback of libcurl's; on_done does not follow.
+void curl_job_end(struct curl_job *job);
+
+// Has it end as soon as no call of libcurl's is under way. For libcurl's callbacks.
+void curl_job_over(struct curl_job *job);
