@@ -4,16 +4,9 @@
 // words say already. Text from elsewhere is printed harmless.
 #pragma once
 
-#include <jansson.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "controller/cli/lines.h"
 
-struct show {
-    FILE *out;
-    unsigned width; // columns
-    bool colour;
-};
+#include <jansson.h>
 
 // The answer of /v1/status; only, if not empty, names the services to show.
 void show_status(const struct show *show, const json_t *status, char *const *only,
@@ -26,10 +19,3 @@ void show_events(const struct show *show, const json_t *answer);
 
 // One service in a sentence: "dns: announce, seen on 2 of 2 sessions".
 void show_sentence(const struct show *show, const json_t *status, const json_t *service);
-
-// "3m12s", "450ms", "2d4h".
-#define AGE_TEXT_MAX 32
-const char *show_age(uint64_t ms, char out[AGE_TEXT_MAX]);
-
-// One line, with nothing in it that steers the terminal.
-__attribute__((format(printf, 2, 3))) void show_line(FILE *out, const char *format, ...);
