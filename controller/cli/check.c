@@ -1,7 +1,9 @@
 #include "controller/cli/check.h"
 
 #include "base/text.h"
+#include "controller/cli/reading.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,23 +22,12 @@ static enum check_result result_of(const char *severity)
     return CHECK_UNKNOWN;
 }
 
-static const char *words(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
-
-static int number(const json_t *object, const char *key)
-{
-    return (int)json_integer_value(json_object_get(object, key));
-}
-
 static int count_target(const json_t *status, const char *target)
 {
     int count = 0;
     size_t i;
     json_t *service;
-    json_array_foreach(json_object_get(status, "services"), i, service)
+    json_array_foreach(at(status, "services"), i, service)
     {
         count += strcmp(words(service, "target"), target) == 0;
     }
@@ -46,12 +37,12 @@ static int count_target(const json_t *status, const char *target)
 enum check_result check_status(const json_t *status, char line[CHECK_LINE_MAX])
 {
     static const char *const names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
-    const json_t *problems = json_object_get(status, "problems");
+    const json_t *problems = at(status, "problems");
     const json_t *worst = json_array_get(problems, 0); // it is the first
     enum check_result result = !json_is_array(problems) ? CHECK_UNKNOWN
                                : worst == NULL          ? CHECK_OK
                                                         : result_of(words(worst, "severity"));
-    int services = (int)json_array_size(json_object_get(status, "services"));
+    int services = (int)json_array_size(at(status, "services"));
     int announced = count_target(status, "announce");
     char text[CHECK_LINE_MAX / 2];
     char said[64];
@@ -66,8 +57,9 @@ enum check_result check_status(const json_t *status, char line[CHECK_LINE_MAX])
         *bar = '/';
     }
     snprintf(line, CHECK_LINE_MAX,
-             "POPGATE %s - %s | announced=%d;;;0;%d withdrawn=%d;;;0;%d sessions=%d drifts=%dc",
+             "POPGATE %s - %s | announced=%d;;;0;%d withdrawn=%d;;;0;%d sessions=%" PRIu64
+             " drifts=%" PRIu64 "c",
              names[result], text, announced, services, count_target(status, "withdraw"), services,
-             number(json_object_get(status, "bird"), "established"), number(status, "drifts"));
+             number(at(status, "bird"), "established"), number(status, "drifts"));
     return result;
 }
