@@ -4,6 +4,7 @@
 // `check` has its own (0 to 3, as Nagios plugins).
 #include "base/clock.h"
 #include "controller/cli/check.h"
+#include "controller/cli/client.h"
 #include "controller/cli/show.h"
 
 #include "base/keys.h"
@@ -22,21 +23,9 @@
 #endif
 
 #define SOCKET_PATH "/run/popgate/popgate.sock"
-#define ANSWER_MAX  ((size_t)256 << 20)
-#define READ_S      20L
-#define CHANGE_S    60L // the guard asks BIRD, the ledger is synced
 #define WAIT_MS     60000
 #define POLL_MS     100
 #define FOLLOW_MS   1000
-
-enum exit_status {
-    EXIT_DONE,
-    EXIT_FAILED,
-    EXIT_USAGE,
-    EXIT_NO_DAEMON,
-    EXIT_REFUSED,
-    EXIT_TIMED_OUT
-};
 
 struct options {
     const char *socket, *reason, *duration, *grace, *since;
@@ -45,121 +34,6 @@ struct options {
     char **services;
     size_t service_count;
 };
-
-struct answer {
-    long status; // of HTTP
-    char *text;
-    size_t length;
-    json_t *json; // NULL if it is none
-};
-
-// ---- the API ----
-
-static size_t take_bytes(char *bytes, size_t one, size_t count, void *arg)
-{
-    struct answer *answer = arg;
-    (void)one;
-    if (answer->length + count > ANSWER_MAX) {
-        return 0;
-    }
-    char *text = realloc(answer->text, answer->length + count + 1);
-    if (text == NULL) {
-        return 0;
-    }
-    memcpy(text + answer->length, bytes, count);
-    answer->text = text;
-    answer->length += count;
-    answer->text[answer->length] = '\0';
-    return count;
-}
-
-static void answer_clear(struct answer *answer)
-{
-    free(answer->text);
-    json_decref(answer->json);
-    *answer = (struct answer){0};
-}
-
-static enum exit_status unreachable(const char *path, CURLcode code, CURL *curl)
-{
-    long number = 0;
-    curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
-    if (code == CURLE_COULDNT_CONNECT && access(path, F_OK) != 0) {
-        show_line(stderr,
-                  "popgate: can't reach popgated at %s: no such file (is popgated running? "
-                  "systemctl status popgated)",
-                  path);
-    } else if (code == CURLE_COULDNT_CONNECT && access(path, W_OK) != 0) {
-        show_line(stderr, "popgate: can't reach popgated at %s: permission denied", path);
-    } else if (code == CURLE_COULDNT_CONNECT) {
-        show_line(stderr,
-                  "popgate: can't reach popgated at %s: %s (is popgated running? systemctl status "
-                  "popgated)",
-                  path, number != 0 ? strerror((int)number) : "nobody listens");
-    } else if (code == CURLE_OPERATION_TIMEDOUT) {
-        show_line(stderr, "popgate: popgated at %s does not answer in time", path);
-    } else {
-        show_line(stderr, "popgate: no answer from popgated at %s: %s", path,
-                  curl_easy_strerror(code));
-    }
-    return EXIT_NO_DAEMON;
-}
-
-// GET, or POST when there is a body. EXIT_DONE whenever there is an answer, whatever it says.
-static enum exit_status ask(const struct options *options, const char *path, const char *body,
-                            struct answer *answer)
-{
-    char url[512];
-    *answer = (struct answer){0};
-    CURL *curl = curl_easy_init();
-    if (curl == NULL) {
-        fputs("popgate: can't start libcurl\n", stderr);
-        return EXIT_FAILED;
-    }
-    snprintf(url, sizeof url, "http://popgate%s", path);
-    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, options->socket);
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, body != NULL ? CHANGE_S : READ_S);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-    if (body != NULL) {
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-    }
-    CURLcode code = curl_easy_perform(curl);
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
-    enum exit_status result = EXIT_DONE;
-    if (code != CURLE_OK) {
-        result = unreachable(options->socket, code, curl);
-    } else if (answer->text != NULL) {
-        answer->json = json_loadb(answer->text, answer->length, 0, NULL);
-    }
-    curl_easy_cleanup(curl);
-    return result;
-}
-
-// What an HTTP status means for the exit status; an error is said.
-static enum exit_status judge(const struct answer *answer)
-{
-    const char *error = json_string_value(json_object_get(answer->json, "error"));
-    if (answer->status == 200 && answer->json != NULL) {
-        return EXIT_DONE;
-    }
-    if (error != NULL) {
-        show_line(stderr, "popgate: %s", error);
-    } else {
-        show_line(stderr, "popgate: popgated's answer makes no sense (HTTP status %ld)",
-                  answer->status);
-    }
-    return answer->status == 400 ? EXIT_USAGE : answer->status == 409 ? EXIT_REFUSED : EXIT_FAILED;
-}
-
-static enum exit_status get(const struct options *options, const char *path, struct answer *answer)
-{
-    enum exit_status result = ask(options, path, NULL, answer);
-    return result == EXIT_DONE ? judge(answer) : result;
-}
 
 static struct show terminal(void)
 {
@@ -212,7 +86,7 @@ static enum exit_status show_answer(const struct options *options, const char *p
 {
     struct answer answer;
     struct show show = terminal();
-    enum exit_status result = get(options, path, &answer);
+    enum exit_status result = client_get(options->socket, path, &answer);
     if (result == EXIT_DONE && options->json) {
         fputs(answer.text, stdout);
     } else if (result == EXIT_DONE) {
@@ -228,7 +102,7 @@ static enum exit_status do_status(const struct options *options, const char *ver
     struct show show = terminal();
     (void)verb;
     enum exit_status result =
-        get(options, options->all ? "/v1/status?full=1" : "/v1/status", &answer);
+        client_get(options->socket, options->all ? "/v1/status?full=1" : "/v1/status", &answer);
     if (result == EXIT_DONE) {
         result = services_exist(options, answer.json);
     }
@@ -300,7 +174,7 @@ static enum exit_status do_events(const struct options *options, const char *ver
                        options->service_count > 0 ? options->services[0] : "")) {
             return no_such_name(options->services[0]);
         }
-        result = get(options, path, &answer);
+        result = client_get(options->socket, path, &answer);
         if (result == EXIT_DONE && options->json) {
             fputs(answer.text, stdout);
         } else if (result == EXIT_DONE) {
@@ -320,7 +194,7 @@ static enum exit_status do_check(const struct options *options, const char *verb
 {
     struct answer answer;
     char line[CHECK_LINE_MAX];
-    enum exit_status reached = ask(options, "/v1/status", NULL, &answer);
+    enum exit_status reached = client_ask(options->socket, "/v1/status", NULL, &answer);
     int result = CHECK_UNKNOWN;
     (void)verb;
     if (reached != EXIT_DONE || answer.status != 200 || answer.json == NULL) {
@@ -415,7 +289,7 @@ static enum exit_status wait_seen(const struct options *options)
     uint64_t until_ms = now_ms() + options->wait_ms;
     for (;;) {
         struct answer answer;
-        enum exit_status result = get(options, "/v1/status", &answer);
+        enum exit_status result = client_get(options->socket, "/v1/status", &answer);
         bool seen = result == EXIT_DONE && all_seen(options, answer.json, false);
         bool over = now_ms() >= until_ms;
         if (result == EXIT_DONE && (seen || over)) {
@@ -444,9 +318,9 @@ static enum exit_status post(const struct options *options, const char *verb, co
     struct answer answer;
     char path[64];
     snprintf(path, sizeof path, "/v1/%s", verb);
-    enum exit_status result = ask(options, path, body, &answer);
+    enum exit_status result = client_ask(options->socket, path, body, &answer);
     if (result == EXIT_DONE) {
-        result = judge(&answer);
+        result = client_judge(&answer);
     }
     if (result == EXIT_DONE && options->json && !options->wait) {
         fputs(answer.text, stdout);

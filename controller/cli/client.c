@@ -1,0 +1,116 @@
+#include "controller/cli/client.h"
+
+#include "controller/cli/lines.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ANSWER_MAX ((size_t)256 << 20)
+#define READ_S     20L
+#define CHANGE_S   60L // the guard asks BIRD, the ledger is synced
+
+static size_t take_bytes(char *bytes, size_t one, size_t count, void *arg)
+{
+    struct answer *answer = arg;
+    (void)one;
+    if (answer->length + count > ANSWER_MAX) {
+        return 0;
+    }
+    char *text = realloc(answer->text, answer->length + count + 1);
+    if (text == NULL) {
+        return 0;
+    }
+    memcpy(text + answer->length, bytes, count);
+    answer->text = text;
+    answer->length += count;
+    answer->text[answer->length] = '\0';
+    return count;
+}
+
+void answer_clear(struct answer *answer)
+{
+    free(answer->text);
+    json_decref(answer->json);
+    *answer = (struct answer){0};
+}
+
+static enum exit_status unreachable(const char *path, CURLcode code, CURL *curl)
+{
+    long number = 0;
+    curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
+    if (code == CURLE_COULDNT_CONNECT && access(path, F_OK) != 0) {
+        show_line(stderr,
+                  "popgate: can't reach popgated at %s: no such file (is popgated running? "
+                  "systemctl status popgated)",
+                  path);
+    } else if (code == CURLE_COULDNT_CONNECT && access(path, W_OK) != 0) {
+        show_line(stderr, "popgate: can't reach popgated at %s: permission denied", path);
+    } else if (code == CURLE_COULDNT_CONNECT) {
+        show_line(stderr,
+                  "popgate: can't reach popgated at %s: %s (is popgated running? systemctl status "
+                  "popgated)",
+                  path, number != 0 ? strerror((int)number) : "nobody listens");
+    } else if (code == CURLE_OPERATION_TIMEDOUT) {
+        show_line(stderr, "popgate: popgated at %s does not answer in time", path);
+    } else {
+        show_line(stderr, "popgate: no answer from popgated at %s: %s", path,
+                  curl_easy_strerror(code));
+    }
+    return EXIT_NO_DAEMON;
+}
+
+enum exit_status client_ask(const char *socket_path, const char *path, const char *body,
+                            struct answer *answer)
+{
+    char url[512];
+    *answer = (struct answer){0};
+    CURL *curl = curl_easy_init();
+    if (curl == NULL) {
+        fputs("popgate: can't start libcurl\n", stderr);
+        return EXIT_FAILED;
+    }
+    snprintf(url, sizeof url, "http://popgate%s", path);
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, body != NULL ? CHANGE_S : READ_S);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+    if (body != NULL) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    }
+    CURLcode code = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
+    enum exit_status result = EXIT_DONE;
+    if (code != CURLE_OK) {
+        result = unreachable(socket_path, code, curl);
+    } else if (answer->text != NULL) {
+        answer->json = json_loadb(answer->text, answer->length, 0, NULL);
+    }
+    curl_easy_cleanup(curl);
+    return result;
+}
+
+enum exit_status client_judge(const struct answer *answer)
+{
+    const char *error = json_string_value(json_object_get(answer->json, "error"));
+    if (answer->status == 200 && answer->json != NULL) {
+        return EXIT_DONE;
+    }
+    if (error != NULL) {
+        show_line(stderr, "popgate: %s", error);
+    } else {
+        show_line(stderr, "popgate: popgated's answer makes no sense (HTTP status %ld)",
+                  answer->status);
+    }
+    return answer->status == 400 ? EXIT_USAGE : answer->status == 409 ? EXIT_REFUSED : EXIT_FAILED;
+}
+
+enum exit_status client_get(const char *socket_path, const char *path, struct answer *answer)
+{
+    enum exit_status result = client_ask(socket_path, path, NULL, answer);
+    return result == EXIT_DONE ? client_judge(answer) : result;
+}
