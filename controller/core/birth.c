@@ -1,5 +1,5 @@
-// How a core comes to be: at a start, with what the machine remembers of before; at a reload, with
-// what the core before knows; and how what was adopted is given up when BIRD has it not.
+// How a core comes to be: at a start, with what the machine remembers of before; and how what was
+// adopted is given up when BIRD has it not. At a reload: reload.c.
 #include "controller/core/inside.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #define ORDERS_SPARE 128
 
-static bool allocate(struct core *core)
+bool core_allocate(struct core *core)
 {
     const struct config *config = core->config;
     core->healths = calloc(config->probe_count + 1, sizeof *core->healths);
@@ -28,7 +28,7 @@ static struct birdconf *copy_of(const struct birdconf *conf)
     return birdconf_parse(conf->text, conf->length, error);
 }
 
-static bool init_files(struct core *core, const struct core_start *start, const struct core *old)
+static bool init_files(struct core *core, const struct core_start *start)
 {
     struct birdconf *next = birdconf_render(start->config);
     struct birdconf *former = start->former != NULL ? copy_of(start->former) : NULL;
@@ -39,9 +39,6 @@ static bool init_files(struct core *core, const struct core_start *start, const 
     }
     if (!include_init(&core->include, start->config, former, next)) {
         return false;
-    }
-    if (old != NULL) {
-        include_take_over(&core->include, &old->include);
     }
     loader_init(&core->loader, &core->include, start->config->bird.configure == CONFIGURE_AUTO);
     return true;
@@ -81,8 +78,7 @@ static void init_service(struct core *core, const struct core_start *start, size
     core_tell_announcer(core, index);
 }
 
-// old: at a reload, the core before.
-static struct core *core_make(const struct core_start *start, const struct core *old)
+static struct core *core_make(const struct core_start *start)
 {
     struct core *core = calloc(1, sizeof *core);
     if (core == NULL) {
@@ -91,7 +87,7 @@ static struct core *core_make(const struct core_start *start, const struct core 
     core->config = start->config;
     core->events = start->events;
     core->generation = start->generation;
-    if (!allocate(core) || !init_files(core, start, old)) {
+    if (!core_allocate(core) || !init_files(core, start)) {
         core_free(core);
         return NULL;
     }
@@ -106,7 +102,7 @@ static struct core *core_make(const struct core_start *start, const struct core 
 
 struct core *core_new(const struct core_start *start)
 {
-    struct core *core = core_make(start, NULL);
+    struct core *core = core_make(start);
     if (core == NULL) {
         return NULL;
     }
@@ -126,6 +122,7 @@ void core_free(struct core *core)
     if (core == NULL) {
         return;
     }
+    core_succession_free(core->succession);
     include_clear(&core->include);
     orders_free(&core->orders);
     observed_free(core->observed);
@@ -135,65 +132,6 @@ void core_free(struct core *core)
     free(core->healths);
     free(core->gates);
     free(core);
-}
-
-// What a kept service rests on may be new and unknown: it stays as it is for adopt_grace, as after
-// a restart.
-static void take_over_service(struct core *core, size_t index, const struct core_service *before,
-                              uint64_t now_ns)
-{
-    struct core_service *service = &core->services[index];
-    *service = *before;
-    if (service->decision.allowed > TARGET_WITHDRAW) {
-        service->decision.adopted = true;
-        service->decision.adopt_until_ms = ms_of(now_ns) + conf_of(core, index)->adopt_grace_ms;
-    }
-    core_tell_announcer(core, index);
-}
-
-static void take_over(struct core *core, const struct core *old, uint64_t now_ns)
-{
-    for (size_t i = 0; i < core->config->probe_count; i++) {
-        const struct probe_conf *probe = &core->config->probes[i];
-        size_t before = config_probe(old->config, probe->name);
-        if (before != SIZE_MAX && probe->fingerprint == old->config->probes[before].fingerprint) {
-            core->healths[i] = old->healths[before];
-            core->probes[i] = old->probes[before];
-        }
-    }
-    for (size_t i = 0; i < core->config->service_count; i++) {
-        size_t before = config_service(old->config, conf_of(core, i)->name);
-        if (before != SIZE_MAX) {
-            take_over_service(core, i, &old->services[before], now_ns);
-            announcer_take_over(core->announcer, i, old->announcer, before);
-        }
-    }
-    core->drifts = old->drifts;
-    core->denied = old->denied;
-}
-
-struct core *core_reload(const struct core *old, const struct config *config, uint64_t now_ns)
-{
-    struct core_start start = {.config = config,
-                               .events = old->events,
-                               .former = include_file(&old->include),
-                               .generation = old->generation + 1,
-                               .now_ns = now_ns};
-    struct core *core = core_make(&start, old);
-    if (core == NULL) {
-        return NULL;
-    }
-    memcpy(core->links, old->links, sizeof core->links);
-    announcer_link(core->announcer, core->links[ORDER_LINK_ACT].state != BIRD_LINK_DOWN);
-    take_over(core, old, now_ns);
-    core_want_snapshot(core);
-    events_add(core->events, EVENT_START, NULL, now_ns,
-               "configuration reloaded: %zu service%s, %zu probe%s", config->service_count,
-               config->service_count == 1 ? "" : "s", config->probe_count,
-               config->probe_count == 1 ? "" : "s");
-    core_decide(core, now_ns);
-    core_flush(core, now_ns);
-    return core;
 }
 
 void core_confirm_adoption(struct core *core, uint64_t now_ns)

@@ -46,9 +46,10 @@ struct core_link {
 
 struct core {
     const struct config *config;
-    struct health *healths;    // of each probe
-    struct core_probe *probes; // what else is known of each
-    struct gate *gates;        // of each service
+    struct succession *succession; // while it is prepared
+    struct health *healths;        // of each probe
+    struct core_probe *probes;     // what else is known of each
+    struct gate *gates;            // of each service
     struct core_service *services;
     struct announcer *announcer;
     struct observed *observed;
@@ -93,9 +94,14 @@ struct core_start {
 // NULL only when out of memory.
 struct core *core_new(const struct core_start *start);
 
-// A core for a new configuration that takes over what old knows of probes and services that it has
-// still. old stays as it is; free it when the new one is in use. NULL only when out of memory.
-struct core *core_reload(const struct core *old, const struct config *config, uint64_t now_ns);
+// A reload, in two steps. First, from any thread while old goes on: a core for the new
+// configuration, with all that takes time or memory. Of old, only what never changes is looked at.
+// NULL only when out of memory.
+struct core *core_prepare(const struct core *old, const struct config *config);
+// Then, at once: all that old knows by now of probes and services which core has still is core's.
+// Takes no memory and can't fail. old is good only to be freed, from any thread.
+void core_take_over(struct core *core, struct core *old, uint64_t now_ns);
+
 void core_free(struct core *core);
 
 void core_verdict(struct core *core, size_t probe, const struct verdict *verdict, uint64_t now_ns);

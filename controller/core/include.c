@@ -19,17 +19,14 @@ static size_t slot_of(const struct birdconf *file, const char *protocol)
     return file != NULL && slot < file->slot_count ? slot : NOWHERE;
 }
 
-static void find_slots(struct include *include)
+static void find_slots(struct include *include, size_t service, enum file_name file,
+                       const struct birdconf *conf)
 {
-    for (size_t i = 0; i < include->config->service_count; i++) {
-        for (unsigned leg = 0; leg < LEGS; leg++) {
-            for (unsigned family = 0; family < FAMILIES; family++) {
-                char name[BIRD_PROTOCOL_MAX];
-                names_protocol(&include->config->services[i], family, leg, name);
-                struct include_slots *slots = &include->slots[i];
-                slots->at[FILE_FORMER][leg][family] = slot_of(include->former, name);
-                slots->at[FILE_NEXT][leg][family] = slot_of(include->next, name);
-            }
+    for (unsigned leg = 0; leg < LEGS; leg++) {
+        for (unsigned family = 0; family < FAMILIES; family++) {
+            char name[BIRD_PROTOCOL_MAX];
+            names_protocol(&include->config->services[service], family, leg, name);
+            include->slots[service].at[file][leg][family] = slot_of(conf, name);
         }
     }
 }
@@ -53,7 +50,10 @@ bool include_init(struct include *include, const struct config *config, struct b
     for (size_t i = 0; include->former != NULL && i < include->former->slot_count; i++) {
         birdconf_switch(include->former, i, false);
     }
-    find_slots(include);
+    for (size_t i = 0; i < config->service_count; i++) {
+        find_slots(include, i, FILE_FORMER, include->former);
+        find_slots(include, i, FILE_NEXT, next);
+    }
     return true;
 }
 
@@ -65,20 +65,71 @@ void include_clear(struct include *include)
     *include = (struct include){0};
 }
 
-void include_take_over(struct include *include, const struct include *old)
+const struct birdconf *include_file(const struct include *include)
 {
-    assert(include->submitted == 0); // nothing of its own is under way
+    return include->next_wanted ? include->next : include->former;
+}
+
+bool include_prepare(struct include *include, const struct config *config, struct birdconf *next,
+                     const struct include *old, const size_t *before)
+{
+    *include = (struct include){.config = config, .next = next};
+    include->slots = calloc(config->service_count + 1, sizeof *include->slots);
+    for (size_t i = 0; include->slots != NULL && i < config->service_count; i++) {
+        find_slots(include, i, FILE_NEXT, next);
+        if (before[i] == SIZE_MAX) {
+            find_slots(include, i, FILE_FORMER, old->next); // as is likely to be on disk then
+        }
+    }
+    return include->slots != NULL;
+}
+
+// old's file on disk, as it is left to the next: without what no service of that is responsible
+// for.
+static struct birdconf *leave_file(struct include *old, const size_t *after)
+{
+    const enum file_name name = old->next_wanted ? FILE_NEXT : FILE_FORMER;
+    struct birdconf **place = old->next_wanted ? &old->next : &old->former;
+    struct birdconf *file = *place;
+    for (size_t i = 0; file != NULL && i < old->config->service_count; i++) {
+        const size_t *slots = &old->slots[i].at[name][0][0];
+        for (size_t k = 0; after[i] == SIZE_MAX && k < LEGS * FAMILIES; k++) {
+            if (slots[k] != NOWHERE) {
+                birdconf_switch(file, slots[k], false);
+            }
+        }
+    }
+    *place = NULL;
+    return file;
+}
+
+void include_take_over(struct include *include, struct include *old, const size_t *before,
+                       const size_t *after)
+{
+    const enum file_name name = old->next_wanted ? FILE_NEXT : FILE_FORMER;
+    include->former = leave_file(old, after);
+    for (size_t i = 0; include->former != NULL && i < include->config->service_count; i++) {
+        if (before[i] != SIZE_MAX) {
+            memcpy(include->slots[i].at[FILE_FORMER], old->slots[before[i]].at[name],
+                   sizeof include->slots[i].at[FILE_FORMER]);
+        } else if (name == FILE_FORMER) {
+            find_slots(include, i, FILE_FORMER, include->former);
+        }
+    }
+    bool same =
+        include->former != NULL && strcmp(include->former->revision, include->next->revision) == 0;
+    include->next_wanted = include->former == NULL || same;
+    include->next_was_former = same;
+    if (same) {
+        *(old->next_wanted ? &old->next : &old->former) = include->former; // freed with it
+        include->former = NULL;
+    }
     include->wanted = old->wanted + 1;
     include->submitted = old->submitted;
     include->saved = old->saved;
     include->tried = old->tried;
     memcpy(include->trouble, old->trouble, sizeof include->trouble);
     include->retry_at_ms = old->retry_at_ms;
-}
-
-const struct birdconf *include_file(const struct include *include)
-{
-    return include->next_wanted ? include->next : include->former;
 }
 
 // Returns whether the text changed.

@@ -39,8 +39,17 @@ bool include_init(struct include *include, const struct config *config, struct b
                   struct birdconf *next);
 void include_clear(struct include *include);
 
-// After a reload: versions count on from old's, whose save may be under way.
-void include_take_over(struct include *include, const struct include *old);
+// At a reload, in two steps. First, from any thread: the file of the new configuration, with all
+// that takes time or may fail; of old, whose configuration has its services at before's indices
+// (SIZE_MAX: it has not), only what never changes is looked at. Takes next, also when it fails
+// (false: out of memory).
+bool include_prepare(struct include *include, const struct config *config, struct birdconf *next,
+                     const struct include *old, const size_t *before);
+// Then: what is on disk is former from now on, taken out of old, which is good only to be cleared;
+// of services that are gone (after: SIZE_MAX) it is switched off. Versions count on from old's,
+// whose save may be under way.
+void include_take_over(struct include *include, struct include *old, const size_t *before,
+                       const size_t *after);
 
 // What must be on disk now. NULL: no file.
 const struct birdconf *include_file(const struct include *include);

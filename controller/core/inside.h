@@ -1,4 +1,4 @@
-// What core's own files share; nobody else includes it: birth.c (start and reload), core.c (inputs
+// What core's own files share; nobody else includes it: birth.c (start), reload.c, core.c (inputs
 // from probes, operators, disk and clock; outputs), answers.c (inputs from BIRD), targets.c (what
 // is made of them all).
 #pragma once
@@ -27,6 +27,9 @@ static inline void core_lower(uint64_t *next_ms, uint64_t at_ms)
         *next_ms = at_ms;
     }
 }
+
+bool core_allocate(struct core *core);                    // what belongs to its configuration
+void core_succession_free(struct succession *succession); // may be NULL
 
 // The target is new: the include file and the announcer are told. The file first: the announcer
 // switches nothing on before the file on disk says so.

@@ -601,8 +601,7 @@ static const char *prepare(struct daemon *daemon, struct next *next, char error[
         return error;
     }
     next->remembered = calloc(next->config->service_count + 1, sizeof *next->remembered);
-    next->core =
-        next->remembered != NULL ? core_reload(daemon->core, next->config, now_ns()) : NULL;
+    next->core = next->remembered != NULL ? core_prepare(daemon->core, next->config) : NULL;
     if (next->core == NULL || !run_probes(daemon, next->config)) {
         (void)listen_to(daemon, daemon->config, error);
         return "out of memory";
@@ -633,6 +632,7 @@ static void reload(struct daemon *daemon)
     identity_free(daemon->identity);
     daemon->remembered = next.remembered;
     daemon->memory_saved = false;
+    core_take_over(next.core, old, now_ns());
     daemon->core = next.core;
     daemon->identity = next.identity;
     daemon->config = next.config;

@@ -501,10 +501,11 @@ static void reload(struct world *world)
         return;
     }
     tell(world, "the daemon reloads");
-    struct core *core = core_reload(world->core, world->config, world->now_ns);
+    struct core *core = core_prepare(world->core, world->config);
     if (core == NULL) {
         abort();
     }
+    core_take_over(core, world->core, world->now_ns);
     core_free(world->core);
     world->core = core;
     world->generation = core->generation;

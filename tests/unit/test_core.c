@@ -267,8 +267,9 @@ static void reload(const char *text)
 {
     next_config = small_config(text);
     struct core *old = core;
-    core = core_reload(old, next_config, now_ns);
+    core = core_prepare(old, next_config);
     assert_non_null(core);
+    core_take_over(core, old, now_ns);
     core_free(old);
 }
 

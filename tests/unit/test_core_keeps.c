@@ -65,8 +65,9 @@ static void reload(const char *services)
     struct core *old = core;
     snprintf(text, sizeof text, "%s%s", PROBE("a"), services);
     next_config = small_config(text);
-    core = core_reload(old, next_config, now_ns);
+    core = core_prepare(old, next_config);
     assert_non_null(core);
+    core_take_over(core, old, now_ns);
     core_free(old);
 }
 

@@ -258,6 +258,79 @@ static void what_somebody_else_wrote_over_is_written_again(void **state)
     save(NULL);
 }
 
+// ---- Reload
+
+enum { OLD_WEB, OLD_OLD };
+static const size_t before[] = {[DNS] = SIZE_MAX, [WEB] = OLD_WEB};
+static const size_t after[] = {[OLD_WEB] = WEB, [OLD_OLD] = SIZE_MAX};
+
+static void prepare_after(const struct include *old)
+{
+    assert_true(include_prepare(&include, config, birdconf_render(config), old, before));
+}
+
+static void what_is_on_disk_goes_on_without_the_services_that_are_gone(void **state)
+{
+    (void)state;
+    struct include old;
+    assert_true(include_init(&old, former_config, NULL, birdconf_render(former_config)));
+    include_set(&old, OLD_WEB, TARGET_ANNOUNCE);
+    prepare_after(&old);
+    include_set(&old, OLD_OLD, TARGET_ANNOUNCE); // while the new one is prepared
+    const struct birdconf *file = include_file(&old);
+    include_take_over(&include, &old, before, after);
+    include_clear(&old);
+    assert_ptr_equal(include_file(&include), file);
+    assert_true(birdconf_get(file, "popgate_web_v4"));
+    assert_false(birdconf_get(file, "popgate_old_v4"));
+    assert_false(birdconf_get(include.next, "popgate_web_v4")); // until it is set
+    include_set(&include, WEB, TARGET_ANNOUNCE);
+    assert_true(birdconf_get(include.next, "popgate_web_v4"));
+    include_set(&include, WEB, TARGET_WITHDRAW);
+    assert_false(birdconf_get(file, "popgate_web_v4"));
+    assert_false(birdconf_get(include.next, "popgate_web_v4"));
+    expect_patch("popgate_web_v4");
+}
+
+// BIRD has refused the file of the configuration before: the one before that is on disk still, and
+// knows a service that is back.
+static void a_file_that_was_put_back_is_kept_in_step_by_the_next_configuration(void **state)
+{
+    (void)state;
+    struct include old;
+    struct birdconf *first = birdconf_render(config);
+    assert_true(birdconf_set(first, "popgate_web_v4", true));
+    assert_true(include_init(&old, former_config, first, birdconf_render(former_config)));
+    include_set(&old, OLD_WEB, TARGET_ANNOUNCE);
+    prepare_after(&old);
+    include_take_over(&include, &old, before, after);
+    include_clear(&old);
+    assert_true(include.next_was_former); // the first one's revision
+    include_set(&include, WEB, TARGET_ANNOUNCE);
+    include_set(&include, DNS, TARGET_DEPREFERENCE);
+    assert_true(birdconf_get(include_file(&include), "popgate_web_v4"));
+    assert_true(birdconf_get(include_file(&include), "popgate_dns_v6_drain"));
+}
+
+static void what_only_a_file_that_was_put_back_knows_is_kept_in_step_too(void **state)
+{
+    (void)state;
+    struct include old;
+    struct config *third = small_config(PROBE("p") DNS_SERVICE WEB_SERVICE);
+    assert_true(
+        include_init(&old, former_config, birdconf_render(config), birdconf_render(former_config)));
+    assert_true(include_prepare(&include, third, birdconf_render(third), &old, before));
+    include_take_over(&include, &old, before, after);
+    include_clear(&old);
+    assert_ptr_equal(include_file(&include), include.former);
+    include_set(&include, DNS, TARGET_ANNOUNCE); // which the configuration before did not have
+    assert_true(birdconf_get(include.former, "popgate_dns_v4"));
+    assert_true(birdconf_get(include.former, "popgate_dns_v6"));
+    assert_true(birdconf_get(include.next, "popgate_dns_v4"));
+    include_clear(&include);
+    config_free(third);
+}
+
 static void a_reload_counts_on_from_the_save_under_way(void **state)
 {
     (void)state;
@@ -265,8 +338,8 @@ static void a_reload_counts_on_from_the_save_under_way(void **state)
     assert_true(include_init(&old, former_config, NULL, birdconf_render(former_config)));
     include_write_again(&old);
     assert_true(include_submit(&old, now_ms));
-    begin();
-    include_take_over(&include, &old);
+    prepare_after(&old);
+    include_take_over(&include, &old, before, after);
     uint64_t under_way = old.submitted;
     include_clear(&old);
     include_saved(&include, under_way, NULL, now_ms);
@@ -294,6 +367,9 @@ int main(void)
         TEST(a_failed_save_is_tried_again_after_a_while),
         TEST(after_a_failed_save_a_change_does_not_wait),
         TEST(what_somebody_else_wrote_over_is_written_again),
+        TEST(what_is_on_disk_goes_on_without_the_services_that_are_gone),
+        TEST(a_file_that_was_put_back_is_kept_in_step_by_the_next_configuration),
+        TEST(what_only_a_file_that_was_put_back_knows_is_kept_in_step_too),
         TEST(a_reload_counts_on_from_the_save_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
