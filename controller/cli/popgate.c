@@ -5,12 +5,12 @@
 #include "base/clock.h"
 #include "controller/cli/check.h"
 #include "controller/cli/client.h"
+#include "controller/cli/options.h"
 #include "controller/cli/show.h"
 
 #include "base/keys.h"
 
 #include <curl/curl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,13 +27,10 @@
 #define POLL_MS     100
 #define FOLLOW_MS   1000
 
-struct options {
-    const char *socket, *reason, *duration, *grace, *since;
-    bool json, all, now, force, wait, follow;
-    uint64_t wait_ms;
-    char **services;
-    size_t service_count;
-};
+static bool is_given(const struct options *options, unsigned option)
+{
+    return options->values[option] != NULL;
+}
 
 static struct show terminal(void)
 {
@@ -102,7 +99,8 @@ static enum exit_status do_status(const struct options *options, const char *ver
     struct show show = terminal();
     (void)verb;
     enum exit_status result =
-        client_get(options->socket, options->all ? "/v1/status?full=1" : "/v1/status", &answer);
+        client_get(options->socket,
+                   is_given(options, FIELD_ALL) ? "/v1/status?full=1" : "/v1/status", &answer);
     if (result == EXIT_DONE) {
         result = services_exist(options, answer.json);
     }
@@ -155,7 +153,7 @@ static void pause_ms(uint64_t ms)
 static enum exit_status do_events(const struct options *options, const char *verb)
 {
     struct show show = terminal();
-    const char *since_text = options->since != NULL ? options->since : "0";
+    const char *since_text = is_given(options, OPTION_SINCE) ? options->values[OPTION_SINCE] : "0";
     char *end;
     uint64_t since = strtoull(since_text, &end, 10);
     enum exit_status result = EXIT_DONE;
@@ -183,10 +181,10 @@ static enum exit_status do_events(const struct options *options, const char *ver
         since = (uint64_t)json_integer_value(json_object_get(answer.json, "next"));
         answer_clear(&answer);
         fflush(stdout);
-        if (options->follow && result == EXIT_DONE) {
+        if (is_given(options, OPTION_FOLLOW) && result == EXIT_DONE) {
             pause_ms(FOLLOW_MS);
         }
-    } while (options->follow && result == EXIT_DONE);
+    } while (is_given(options, OPTION_FOLLOW) && result == EXIT_DONE);
     return result;
 }
 
@@ -212,18 +210,13 @@ static enum exit_status do_check(const struct options *options, const char *verb
 
 // ---- changing ----
 
-static void set_text(json_t *body, const char *key, const char *text)
+static json_t *names_of(const struct options *options)
 {
-    if (text != NULL) {
-        json_object_set_new(body, key, json_string(text));
+    json_t *names = json_array();
+    for (size_t i = 0; i < options->service_count; i++) {
+        json_array_append_new(names, json_string(options->services[i]));
     }
-}
-
-static void set_flag(json_t *body, const char *key, bool flag)
-{
-    if (flag) {
-        json_object_set_new(body, key, json_true());
-    }
+    return names;
 }
 
 // The request's body, malloc'd; NULL when out of memory.
@@ -231,18 +224,16 @@ static char *change_body(const struct options *options)
 {
     json_t *body = json_object();
     if (options->service_count > 0) {
-        json_t *services = json_array();
-        for (size_t i = 0; i < options->service_count; i++) {
-            json_array_append_new(services, json_string(options->services[i]));
-        }
-        json_object_set_new(body, "services", services);
+        json_object_set_new(body, field_rows[FIELD_SERVICES].name, names_of(options));
     }
-    set_flag(body, "all", options->all);
-    set_text(body, "reason", options->reason);
-    set_text(body, "for", options->duration);
-    set_text(body, "grace", options->grace);
-    set_flag(body, "now", options->now);
-    set_flag(body, "force", options->force);
+    for (unsigned field = FIELD_SERVICES + 1; field < FIELDS; field++) {
+        const char *value = options->values[field];
+        if (value != NULL) {
+            json_object_set_new(body, field_rows[field].name,
+                                field_rows[field].kind == FIELD_FLAG ? json_true()
+                                                                     : json_string(value));
+        }
+    }
     char *text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     return text;
@@ -256,7 +247,7 @@ static bool is_concerned(const struct options *options, const json_t *service)
             return true;
         }
     }
-    return options->all;
+    return is_given(options, FIELD_ALL);
 }
 
 // Says one sentence for each service concerned; returns whether all are seen as they are to be.
@@ -322,7 +313,7 @@ static enum exit_status post(const struct options *options, const char *verb, co
     if (result == EXIT_DONE) {
         result = client_judge(&answer);
     }
-    if (result == EXIT_DONE && options->json && !options->wait) {
+    if (result == EXIT_DONE && options->json && !is_given(options, OPTION_WAIT)) {
         fputs(answer.text, stdout);
     } else if (result == EXIT_DONE && !options->json) {
         const char *message = json_string_value(json_object_get(answer.json, "message"));
@@ -334,7 +325,7 @@ static enum exit_status post(const struct options *options, const char *verb, co
 
 static enum exit_status do_change(const struct options *options, const char *verb)
 {
-    if (options->all == (options->service_count > 0)) {
+    if (is_given(options, FIELD_ALL) == (options->service_count > 0)) {
         show_line(stderr, "popgate %s: name the services, or say --all", verb);
         return EXIT_USAGE;
     }
@@ -345,7 +336,7 @@ static enum exit_status do_change(const struct options *options, const char *ver
     }
     enum exit_status result = post(options, verb, body);
     free(body);
-    return result == EXIT_DONE && options->wait ? wait_seen(options) : result;
+    return result == EXIT_DONE && is_given(options, OPTION_WAIT) ? wait_seen(options) : result;
 }
 
 static enum exit_status do_reload(const struct options *options, const char *verb)
@@ -355,181 +346,110 @@ static enum exit_status do_reload(const struct options *options, const char *ver
 
 // ---- the command line ----
 
-enum given {
-    OPTION_ALL = 1 << 0,
-    OPTION_REASON = 1 << 1,
-    OPTION_FOR = 1 << 2,
-    OPTION_GRACE = 1 << 3,
-    OPTION_NOW = 1 << 4,
-    OPTION_FORCE = 1 << 5,
-    OPTION_WAIT = 1 << 6,
-    OPTION_SINCE = 1 << 7,
-    OPTION_FOLLOW = 1 << 8,
-    CHANGE_OPTIONS = OPTION_ALL | OPTION_REASON | OPTION_WAIT,
-};
-
-static const struct verb {
+struct command {
     const char *name;
     enum exit_status (*run)(const struct options *options, const char *verb);
-    unsigned options;
-    size_t least, most; // services named
-    const char *usage;
-} verbs[] = {
-    {"status", do_status, OPTION_ALL, 0, SIZE_MAX, "[--all] [SERVICE...]"},
-    {"explain", do_explain, 0, 1, 1, "SERVICE"},
-    {"probes", do_probes, 0, 0, 0, ""},
-    {"events", do_events, OPTION_SINCE | OPTION_FOLLOW, 0, 1, "[--since N] [--follow] [SERVICE]"},
-    {"drain", do_change, CHANGE_OPTIONS | OPTION_FOR | OPTION_GRACE | OPTION_NOW | OPTION_FORCE, 0,
-     SIZE_MAX,
-     "SERVICE...|--all [--reason TEXT] [--for TIME] [--grace TIME|--now] [--force] "
-     "[--wait[=TIME]]"},
-    {"undrain", do_change, CHANGE_OPTIONS, 0, SIZE_MAX,
-     "SERVICE...|--all [--reason TEXT] [--wait[=TIME]]"},
-    {"isolate", do_change, CHANGE_OPTIONS, 0, SIZE_MAX,
-     "SERVICE...|--all [--reason TEXT] [--wait[=TIME]]"},
-    {"release", do_change, CHANGE_OPTIONS, 0, SIZE_MAX,
-     "SERVICE...|--all [--reason TEXT] [--wait[=TIME]]"},
-    {"pin", do_change, CHANGE_OPTIONS | OPTION_FOR, 0, SIZE_MAX,
-     "SERVICE...|--all --reason TEXT --for TIME [--wait[=TIME]]"},
-    {"unpin", do_change, CHANGE_OPTIONS, 0, SIZE_MAX,
-     "SERVICE...|--all [--reason TEXT] [--wait[=TIME]]"},
-    {"reload", do_reload, 0, 0, 0, ""},
-    {"check", do_check, 0, 0, 0, ""},
+    struct taken taken;
 };
-#define VERBS (sizeof verbs / sizeof *verbs)
+
+static const struct command looking[] = {
+    {"status", do_status, {.options = FIELD_BIT(FIELD_ALL), .most = SIZE_MAX}},
+    {"explain", do_explain, {.least = 1, .most = 1}},
+    {"probes", do_probes, {0}},
+    {"events",
+     do_events,
+     {.options = FIELD_BIT(OPTION_SINCE) | FIELD_BIT(OPTION_FOLLOW), .most = 1}},
+};
+static const struct command others[] = {
+    {"reload", do_reload, {0}},
+    {"check", do_check, {0}},
+};
+#define LOOKING (sizeof looking / sizeof *looking)
+#define OTHERS  (sizeof others / sizeof *others)
+
+// In the order of usage: what looks, the verbs that change intent, the rest.
+static struct command command_at(size_t i)
+{
+    if (i < LOOKING) {
+        return looking[i];
+    }
+    if (i >= LOOKING + VERBS) {
+        return others[i - LOOKING - VERBS];
+    }
+    const struct verb_row *row = &verb_rows[i - LOOKING];
+    return (struct command){
+        .name = row->name,
+        .run = do_change,
+        .taken = {.options = row->fields | FIELD_BIT(OPTION_WAIT), .most = SIZE_MAX, .of = row}};
+}
+#define COMMANDS (LOOKING + VERBS + OTHERS)
 
 static void usage(FILE *out)
 {
     fputs("usage: popgate [--socket PATH] [--json] VERB ...\n", out);
-    for (size_t i = 0; i < VERBS; i++) {
-        fprintf(out, "  %s%s%s\n", verbs[i].name, verbs[i].usage[0] != '\0' ? " " : "",
-                verbs[i].usage);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        struct command command = command_at(i);
+        char text[USAGE_MAX];
+        options_usage(&command.taken, text);
+        fprintf(out, "  %s%s%s\n", command.name, text[0] != '\0' ? " " : "", text);
     }
 }
 
-static const struct verb *find_verb(const char *name)
+static bool find_command(const char *name, struct command *out)
 {
     struct nearest nearest = {.wanted = name};
-    for (size_t i = 0; i < VERBS; i++) {
-        if (strcmp(verbs[i].name, name) == 0) {
-            return &verbs[i];
+    for (size_t i = 0; i < COMMANDS; i++) {
+        *out = command_at(i);
+        if (strcmp(out->name, name) == 0) {
+            return true;
         }
-        nearest_offer(&nearest, verbs[i].name);
+        nearest_offer(&nearest, out->name);
     }
     if (nearest.best != NULL) {
         show_line(stderr, "popgate: unknown verb `%s`; did you mean `%s`?", name, nearest.best);
     } else {
         show_line(stderr, "popgate: unknown verb `%s`", name);
     }
-    return NULL;
+    return false;
 }
 
-enum { LONG_SOCKET = 256, LONG_JSON, LONG_HELP, LONG_VERSION, LONG_OPTION = 512 };
-
-static const struct option long_options[] = {
-    {"socket", required_argument, NULL, LONG_SOCKET},
-    {"json", no_argument, NULL, LONG_JSON},
-    {"help", no_argument, NULL, LONG_HELP},
-    {"version", no_argument, NULL, LONG_VERSION},
-    {"all", no_argument, NULL, LONG_OPTION + OPTION_ALL},
-    {"reason", required_argument, NULL, LONG_OPTION + OPTION_REASON},
-    {"for", required_argument, NULL, LONG_OPTION + OPTION_FOR},
-    {"grace", required_argument, NULL, LONG_OPTION + OPTION_GRACE},
-    {"now", no_argument, NULL, LONG_OPTION + OPTION_NOW},
-    {"force", no_argument, NULL, LONG_OPTION + OPTION_FORCE},
-    {"wait", optional_argument, NULL, LONG_OPTION + OPTION_WAIT},
-    {"since", required_argument, NULL, LONG_OPTION + OPTION_SINCE},
-    {"follow", no_argument, NULL, LONG_OPTION + OPTION_FOLLOW},
-    {NULL, 0, NULL, 0},
-};
-
-static bool take_option(struct options *options, int option, const char *value)
+static enum exit_status run(const struct options *options, const char *name)
 {
-    switch (option) {
-    case LONG_SOCKET:
-        options->socket = value;
-        break;
-    case LONG_JSON:
-        options->json = true;
-        break;
-    case LONG_OPTION + OPTION_ALL:
-        options->all = true;
-        break;
-    case LONG_OPTION + OPTION_REASON:
-        options->reason = value;
-        break;
-    case LONG_OPTION + OPTION_FOR:
-        options->duration = value;
-        break;
-    case LONG_OPTION + OPTION_GRACE:
-        options->grace = value;
-        break;
-    case LONG_OPTION + OPTION_NOW:
-        options->now = true;
-        break;
-    case LONG_OPTION + OPTION_FORCE:
-        options->force = true;
-        break;
-    case LONG_OPTION + OPTION_WAIT:
-        options->wait = true;
-        if (value != NULL && !duration_parse(value, &options->wait_ms)) {
-            show_line(stderr, "popgate: --wait takes a time such as 30s, not `%s`", value);
-            return false;
-        }
-        break;
-    case LONG_OPTION + OPTION_SINCE:
-        options->since = value;
-        break;
-    case LONG_OPTION + OPTION_FOLLOW:
-        options->follow = true;
-        break;
-    default:
-        return false;
-    }
-    return true;
-}
-
-static enum exit_status run(const struct options *options, unsigned given, const char *name)
-{
-    const struct verb *verb = find_verb(name);
-    if (verb == NULL) {
+    struct command command;
+    char text[USAGE_MAX];
+    if (!find_command(name, &command)) {
         return EXIT_USAGE;
     }
-    bool count_fits = options->service_count >= verb->least && options->service_count <= verb->most;
-    if ((given & ~verb->options) != 0 || !count_fits) {
-        fprintf(stderr, "usage: popgate %s %s\n", verb->name, verb->usage);
+    if (!options_fit(options, &command.taken)) {
+        fprintf(stderr, "usage: popgate %s %s\n", command.name,
+                options_usage(&command.taken, text));
         return EXIT_USAGE;
     }
-    return verb->run(options, verb->name);
+    return command.run(options, command.name);
 }
 
 int main(int argc, char **argv)
 {
     struct options options = {.socket = SOCKET_PATH, .wait_ms = WAIT_MS};
-    unsigned given = 0;
-    int option;
-    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-        if (option == LONG_HELP || option == 'h') {
-            usage(stdout);
-            return EXIT_DONE;
-        }
-        if (option == LONG_VERSION) {
-            puts("popgate " POPGATE_VERSION);
-            return EXIT_DONE;
-        }
-        if (!take_option(&options, option, optarg)) {
-            return EXIT_USAGE;
-        }
-        given |= option >= LONG_OPTION ? (unsigned)(option - LONG_OPTION) : 0;
+    const char *verb = NULL;
+    switch (options_read(&options, argc, argv, &verb)) {
+    case COMMAND_LINE_HELP:
+        usage(stdout);
+        return EXIT_DONE;
+    case COMMAND_LINE_VERSION:
+        puts("popgate " POPGATE_VERSION);
+        return EXIT_DONE;
+    case COMMAND_LINE_WRONG:
+        return EXIT_USAGE;
+    case COMMAND_LINE_VERB:
+        break;
     }
-    if (optind == argc) {
+    if (verb == NULL) {
         usage(stderr);
         return EXIT_USAGE;
     }
-    options.services = argv + optind + 1;
-    options.service_count = (size_t)(argc - optind - 1);
     curl_global_init(CURL_GLOBAL_NOTHING);
-    enum exit_status result = run(&options, given, argv[optind]);
+    enum exit_status result = run(&options, verb);
     curl_global_cleanup();
     if (fflush(stdout) != 0 || ferror(stdout)) {
         perror("popgate: can't write");
