@@ -57,6 +57,15 @@ static struct succession *find_succession(const struct config *old, const struct
     return succession;
 }
 
+// The kernel gives a page when it is first written to: not when the core takes over.
+static void touch(struct core *core)
+{
+    memset(core->healths, 0, core->config->probe_count * sizeof *core->healths);
+    memset(core->probes, 0, core->config->probe_count * sizeof *core->probes);
+    memset(core->gates, 0, core->config->service_count * sizeof *core->gates);
+    memset(core->services, 0, core->config->service_count * sizeof *core->services);
+}
+
 struct core *core_prepare(const struct core *old, const struct config *config)
 {
     struct core *core = calloc(1, sizeof *core);
@@ -79,6 +88,7 @@ struct core *core_prepare(const struct core *old, const struct config *config)
         core_free(core);
         return NULL;
     }
+    touch(core);
     return core;
 }
 

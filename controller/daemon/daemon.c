@@ -629,6 +629,7 @@ static void reload(struct daemon *daemon)
     struct config *old_config = daemon->config;
     daemon->reload_trouble[0] = '\0';
     free(daemon->remembered);
+    identity_take_over(next.identity, daemon->identity);
     identity_free(daemon->identity);
     daemon->remembered = next.remembered;
     daemon->memory_saved = false;

@@ -15,7 +15,8 @@ struct identity {
     struct cookie_secrets cookies;
     bool made_up;                     // the secret is nobody's but ours
     struct dns_service_state *states; // as last published
-    uint64_t *since_ms;               // beside states
+    uint64_t *since_ms;               // beside states; UINT64_MAX: not written yet
+    size_t *before; // of each service, its index in the identity before, or SIZE_MAX
     bool published;
 };
 
@@ -88,6 +89,24 @@ static int take_secrets(struct identity *identity, const struct identity *former
 
 // ---- life ----
 
+static bool make_states(struct identity *identity, const struct identity *former)
+{
+    const struct config *config = identity->config;
+    identity->states = calloc(config->service_count + 1, sizeof *identity->states);
+    identity->since_ms = calloc(config->service_count + 1, sizeof *identity->since_ms);
+    identity->before = calloc(config->service_count + 1, sizeof *identity->before);
+    if (identity->states == NULL || identity->since_ms == NULL || identity->before == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < config->service_count; i++) {
+        identity->since_ms[i] = UINT64_MAX;
+        identity->before[i] = former != NULL && former->zone != NULL
+                                  ? config_service(former->config, config->services[i].name)
+                                  : SIZE_MAX;
+    }
+    return true;
+}
+
 struct identity *identity_new(const struct config *config, const struct identity *former,
                               uint64_t wall_ms, char error[ERROR_MAX])
 {
@@ -103,9 +122,7 @@ struct identity *identity_new(const struct config *config, const struct identity
     }
     zone.serial = (uint32_t)(wall_ms / 1000);
     identity->zone = zone_new(&zone);
-    identity->states = calloc(config->service_count + 1, sizeof *identity->states);
-    identity->since_ms = calloc(config->service_count + 1, sizeof *identity->since_ms);
-    if (identity->zone == NULL || identity->states == NULL || identity->since_ms == NULL ||
+    if (identity->zone == NULL || !make_states(identity, former) ||
         take_secrets(identity, former, error) != 0) {
         identity_free(identity);
         return NULL;
@@ -121,8 +138,20 @@ void identity_free(struct identity *identity)
     zone_free(identity->zone);
     free(identity->states);
     free(identity->since_ms);
+    free(identity->before);
     explicit_bzero(&identity->cookies, sizeof identity->cookies);
     free(identity);
+}
+
+void identity_take_over(struct identity *identity, const struct identity *former)
+{
+    for (size_t i = 0; identity->zone != NULL && i < identity->config->service_count; i++) {
+        size_t before = identity->before[i];
+        if (before != SIZE_MAX) {
+            identity->states[i] = former->states[before];
+            identity->since_ms[i] = former->since_ms[before];
+        }
+    }
 }
 
 struct responder_conf identity_listen(const struct config *config)
@@ -209,8 +238,7 @@ static bool follow_services(struct identity *identity, const struct core *core, 
     for (size_t i = 0; i < core->config->service_count; i++) {
         const struct core_service *service = &core->services[i];
         struct dns_service_state *state = &identity->states[i];
-        if (!identity->published || state->target != service->decision.target ||
-            state->state != identity_state(service) ||
+        if (state->target != service->decision.target || state->state != identity_state(service) ||
             identity->since_ms[i] != service->decision.since_ms) {
             write_state(state, service, now_ms, wall_ms);
             identity->since_ms[i] = service->decision.since_ms;

@@ -1,9 +1,9 @@
 // What the responder says at this moment: the configuration's zone and limits, the cookie secrets,
 // and of each service what the core has decided.
 //
-// Promises: whatever may fail for more than want of memory fails in identity_new(), so that a
-// reload can try it before anything is changed; identity_snapshot() allocates nothing while nothing
-// has changed.
+// Promises: whatever may fail for more than want of memory, and whatever takes time, is done in
+// identity_new(), from any thread, so that a reload can try it before anything is changed;
+// identity_snapshot() allocates nothing while nothing has changed.
 #pragma once
 
 #include "controller/core/core.h"
@@ -18,7 +18,11 @@ struct identity;
 // epoch) becomes the zone's serial. NULL and what could not be had.
 struct identity *identity_new(const struct config *config, const struct identity *former,
                               uint64_t wall_ms, char error[ERROR_MAX]);
-void identity_free(struct identity *identity);
+void identity_free(struct identity *identity); // from any thread
+
+// At a reload, beside core_take_over(): what former, which it was made with, said of services that
+// there are still needs no writing anew.
+void identity_take_over(struct identity *identity, const struct identity *former);
 
 // What is to be published, if it is not what the last one said: the caller's. NULL: it is, there is
 // no responder, or no memory (then the next call tries again). core is of the same configuration.

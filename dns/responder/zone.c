@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ struct table {
 };
 
 struct zone {
-    size_t shares;
+    atomic_size_t shares;
     struct chunk *chunks;
     struct table names; // class IN
     struct table chaos; // class CH
@@ -726,7 +727,7 @@ struct zone *zone_new(const struct zone_conf *conf)
     if (!zone) {
         return NULL;
     }
-    zone->shares = 1;
+    atomic_init(&zone->shares, 1);
     size_t id_size = strlen(conf->id) + 1;
     char *id = take(zone, id_size);
     if (!id) {
@@ -746,13 +747,13 @@ err:
 
 struct zone *zone_share(struct zone *zone)
 {
-    zone->shares++;
+    atomic_fetch_add(&zone->shares, 1);
     return zone;
 }
 
 void zone_free(struct zone *zone)
 {
-    if (!zone || --zone->shares > 0) {
+    if (!zone || atomic_fetch_sub(&zone->shares, 1) > 1) {
         return;
     }
     while (zone->chunks) {

@@ -71,8 +71,8 @@ struct zone;
 // Copies all it needs. NULL only when out of memory: conf has been checked (zone_check()).
 struct zone *zone_new(const struct zone_conf *conf);
 
-// Shares are counted, by one thread only: zone_new() makes the first, zone_free() gives one back,
-// and the zone goes with the last. zone_share() returns zone.
+// Shares are counted: zone_new() makes the first, zone_free() gives one back, from any thread, and
+// the zone goes with the last. zone_share() returns zone.
 struct zone *zone_share(struct zone *zone);
 void zone_free(struct zone *zone);
 

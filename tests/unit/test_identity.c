@@ -270,6 +270,33 @@ static void a_secret_that_was_made_up_outlives_reloads(void **state)
     fixture_free(fixture);
 }
 
+static void what_was_said_of_a_service_is_said_after_a_reload_too(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new("", FIXTURE_SERVICES RESPONDER);
+    struct identity *first = identity_of(fixture, NULL);
+    struct dns_snapshot *before = snapshot_of(first, fixture);
+    struct identity *second = identity_of(fixture, first);
+    identity_take_over(second, first);
+    identity_free(first);
+    // By another clock a state that is written anew would read differently.
+    struct dns_snapshot *after =
+        identity_snapshot(second, fixture->core, NOW_MS, FIXTURE_WALL_MS + 5000);
+    assert_non_null(after);
+    assert_int_equal(after->service_count, before->service_count);
+    assert_memory_equal(after->services, before->services,
+                        before->service_count * sizeof *before->services);
+    assert_memory_equal(after->counts, before->counts, sizeof before->counts);
+    fixture->core->services[0].decision.since_ms++;
+    struct dns_snapshot *changed = snapshot_of(second, fixture);
+    assert_non_null(changed); // and follows them
+    dns_snapshot_free(before);
+    dns_snapshot_free(after);
+    dns_snapshot_free(changed);
+    identity_free(second);
+    fixture_free(fixture);
+}
+
 static void write_secrets(const char *path, const char *text, mode_t mode)
 {
     unlink(path);
@@ -380,6 +407,7 @@ int main(void)
         cmocka_unit_test(threads_share_the_rate_limit),
         cmocka_unit_test(listening_is_as_configured),
         cmocka_unit_test(a_secret_that_was_made_up_outlives_reloads),
+        cmocka_unit_test(what_was_said_of_a_service_is_said_after_a_reload_too),
         cmocka_unit_test(secrets_come_from_their_file_at_each_reload),
         cmocka_unit_test(secrets_may_be_a_credential),
     };
