@@ -9,6 +9,7 @@
 #   make lint       who may use whom, clang-format, clang-tidy, clang -Werror, man pages
 #   make install    PREFIX=/usr/local DESTDIR=
 #
+# BIRD=/path/to/sbin/bird takes another BIRD than the installed one for demo, check and bench.
 # BUILD=dir and SANITIZE=address,undefined make a build of another kind beside the usual one; V=1 shows the commands.
 
 CC         ?= cc

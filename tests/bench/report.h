@@ -79,10 +79,7 @@ static inline double median(const struct samples *samples)
 #define VERSION_MAX 64
 static inline const char *bird_version(struct lab_node *node, char text[VERSION_MAX])
 {
-    const char *program = getenv("BIRD");
-
-    (void)lab_run(node, LAB_ARGV(program != NULL ? program : "bird", "--version"), text,
-                  VERSION_MAX);
+    (void)lab_run(node, LAB_ARGV(lab_bird_program(), "--version"), text, VERSION_MAX);
     text[strcspn(text, "\n")] = '\0';
     const char *word = strrchr(text, ' ');
     return word != NULL ? word + 1 : text;

@@ -149,16 +149,10 @@ static void assert_attributes(const struct pop *pop, const char *prefix, bool dr
     assert_int_equal(route->med, 50);
 }
 
-// BIRD 2.0.12 sends a neighbour of another AS only a MED that was set in the export filter, or that
-// is a route's only attribute.
-#define EXPORT_WITH_MED                                                                            \
-    "filter { if proto ~ \"popgate_*\" then { bgp_med = bgp_med; accept; }"                        \
-    " if proto = \"lab_marker\" then accept; reject; }"
-
 // With one UPDATE and no gap in each direction; the way back waits for the hold-down.
 static void a_degraded_service_is_depreferenced_with_the_attributes_of_a_drain(void **state)
 {
-    struct pop pop = pop_make(&(struct pop_options){.exports = EXPORT_WITH_MED});
+    struct pop pop = pop_make(&(struct pop_options){.exports = LAB_EXPORT_MED});
     struct lab_tcp_server *cache =
         lab_tcp_server_start(pop.node, "192.0.2.53", 6379, LAB_TCP_SILENT, NULL);
 

@@ -75,6 +75,7 @@ static struct network small_network(bool passive_tap)
                        .local = POP,
                        .remote = UPSTREAM,
                        .as = UP_AS,
+                       .exports = LAB_EXPORT_MED,
                        .passive = !passive_tap}},
         .extra = services,
     };

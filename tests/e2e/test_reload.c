@@ -282,10 +282,11 @@ static void the_printed_bird_configuration_is_one_that_bird_takes(void **state)
     assert_int_equal(run_popgated(&pop, "--print-bird-config"), 0);
     lab_write(pop.node, "run/bird.conf", pop_output);
     assert_true(output_has("popgate_web_v6_drain"));
-    assert_int_equal(lab_run(pop.node,
-                             LAB_ARGV("bird", "-p", "-c", lab_path(pop.node, "bird.conf", path)),
-                             pop_output, sizeof pop_output),
-                     0);
+    assert_int_equal(
+        lab_run(pop.node,
+                LAB_ARGV(lab_bird_program(), "-p", "-c", lab_path(pop.node, "bird.conf", path)),
+                pop_output, sizeof pop_output),
+        0);
 }
 
 int main(void)

@@ -135,6 +135,22 @@ bool lab_bird_established(struct lab_bird *bird, const char *session)
 
 // --- Life ----------------------------------------------------------------------------------------
 
+const char *lab_bird_program(void)
+{
+    const char *program = getenv("BIRD");
+
+    return program != NULL && program[0] != '\0' ? program : "bird";
+}
+
+const char *lab_birdc_program(char out[LAB_PATH_MAX])
+{
+    const char *bird = lab_bird_program();
+    const char *slash = strrchr(bird, '/');
+
+    snprintf(out, LAB_PATH_MAX, "%.*sbirdc", slash != NULL ? (int)(slash + 1 - bird) : 0, bird);
+    return out;
+}
+
 static void bird_end(void *arg)
 {
     struct lab_bird *bird = arg;
@@ -156,7 +172,6 @@ struct lab_bird *lab_bird_start(struct lab_node *node, const char *config)
 {
     struct lab_bird *bird = calloc(1, sizeof *bird);
     char file[LAB_PATH_MAX], pid_file[LAB_PATH_MAX];
-    const char *program = getenv("BIRD");
 
     if (bird == NULL) {
         lab_fail("out of memory");
@@ -167,9 +182,8 @@ struct lab_bird *lab_bird_start(struct lab_node *node, const char *config)
     lab_bird_write(bird, config);
     const struct lab_command command = {
         .name = "bird",
-        .argv = LAB_ARGV(program != NULL ? program : "bird", "-f", "-c",
-                         lab_path(node, "bird.conf", file), "-s", bird->socket, "-P",
-                         lab_path(node, "bird.pid", pid_file)),
+        .argv = LAB_ARGV(lab_bird_program(), "-f", "-c", lab_path(node, "bird.conf", file), "-s",
+                         bird->socket, "-P", lab_path(node, "bird.pid", pid_file)),
     };
     bird->process = lab_spawn(node, &command);
     wait_till_it_answers(bird);

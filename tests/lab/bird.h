@@ -6,8 +6,12 @@
 
 struct lab_bird;
 
-// Runs BIRD (the program named by BIRD in the environment, else bird) with this configuration, and
-// waits till its control socket answers. One per node.
+// The BIRD of every lab: BIRD in the environment, e.g. /opt/bird-3.3.2/sbin/bird, else bird; and
+// the client that came with it.
+const char *lab_bird_program(void);
+const char *lab_birdc_program(char out[LAB_PATH_MAX]);
+
+// Runs it with this configuration, and waits till its control socket answers. One per node.
 struct lab_bird *lab_bird_start(struct lab_node *node, const char *config);
 
 struct lab_process *lab_bird_process(struct lab_bird *bird); // to stop, signal, kill
@@ -37,7 +41,11 @@ struct lab_neighbor {
     const char *exports; // BIRD's words after `export`; NULL: LAB_EXPORT
     bool passive;        // wait for the other side to connect
 };
-#define LAB_EXPORT    "where proto ~ \"popgate_*\" || proto = \"lab_marker\""
+#define LAB_EXPORT "where proto ~ \"popgate_*\" || proto = \"lab_marker\""
+// The same, and BIRD sends the MED of those that have one (bird-facts 14 and 24).
+#define LAB_EXPORT_MED                                                                             \
+    "filter { if proto ~ \"popgate_*\" || proto = \"lab_marker\""                                  \
+    " then { if defined(bgp_med) then bgp_med = bgp_med; accept; } reject; }"
 #define LAB_NEIGHBORS 8
 
 struct lab_router {

@@ -64,7 +64,7 @@ static void start_router(struct pop *pop, const struct pop_options *options)
     }
     if (options->transit) {
         router.neighbors[count++] = (struct lab_neighbor){
-            .name = "transit", .local = TO_TRANSIT_V4, .remote = TRANSIT_V4, .as = TRANSIT_AS};
+            .name = POP_TRANSIT, .local = TO_TRANSIT_V4, .remote = TRANSIT_V4, .as = TRANSIT_AS};
     }
     lab_router_config(pop->node, &router, pop->bird_conf);
     if (options->no_include) {
@@ -151,7 +151,7 @@ struct pop pop_make(const struct pop_options *options)
              "the session with the upstream", POP_WAIT_MS);
     LAB_WAIT(pop.another_pop == NULL || tap_established(pop.another_pop),
              "the session with the other PoP", POP_WAIT_MS);
-    LAB_WAIT(pop.transit == NULL || lab_bird_established(pop.bird, "transit"),
+    LAB_WAIT(pop.transit == NULL || lab_bird_established(pop.bird, POP_TRANSIT),
              "the session with the transit", POP_WAIT_MS);
     return pop;
 }

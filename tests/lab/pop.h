@@ -12,6 +12,9 @@
 #define UPSTREAM_AS 64600
 #define TRANSIT_AS  64700
 
+// The session with the transit (`transit` alone is a word of BIRD 3.0 and 3.1: bird-facts 27).
+#define POP_TRANSIT "to_transit"
+
 #define POP_V4 "192.0.2.53/32"
 #define POP_V6 "2001:db8::53/128"
 

@@ -31,7 +31,6 @@
 #define LINKS_MAX  64
 #define WINDOW_MAX 960
 #define LANE_MAX   4096
-#define BIRD_PATH  "/usr/sbin/bird"
 #define GREETING_2 "0001 BIRD 2.0.12 ready.\n"
 #define GREETING_3 "0001 BIRD 3.3.2 ready.\n"
 
@@ -970,6 +969,12 @@ static void it_may_be_closed_at_once_or_while_resting(void **state)
 
 // A real BIRD, alone in a network of its own if we may make one.
 
+static const char *bird_program(void)
+{
+    const char *program = getenv("BIRD");
+    return program ? program : "/usr/sbin/bird";
+}
+
 static pid_t start_bird(const struct world *world)
 {
     char conf[128];
@@ -992,7 +997,7 @@ static pid_t start_bird(const struct world *world)
         if (geteuid() == 0 && unshare(CLONE_NEWNET) != 0) {
             _exit(126);
         }
-        execl(BIRD_PATH, "bird", "-f", "-c", conf, "-s", world->path, (char *)NULL);
+        execl(bird_program(), "bird", "-f", "-c", conf, "-s", world->path, (char *)NULL);
         _exit(127);
     }
     return child;
@@ -1011,7 +1016,7 @@ static void real_bird_takes_a_thousand_pipelined_commands_without_dropping_us(vo
 {
     struct world *world = *state;
     char command[64];
-    if (access(BIRD_PATH, X_OK) != 0) {
+    if (access(bird_program(), X_OK) != 0) {
         skip();
     }
     struct bird_session_options options = patient(world);
@@ -1045,7 +1050,7 @@ static void real_bird_takes_a_thousand_pipelined_commands_without_dropping_us(vo
 static void real_bird_stopped_is_silent_woken_it_answers_and_killed_it_is_down(void **state)
 {
     struct world *world = *state;
-    if (access(BIRD_PATH, X_OK) != 0) {
+    if (access(bird_program(), X_OK) != 0) {
         skip();
     }
     struct bird_session_options options = patient(world);

@@ -392,7 +392,8 @@ static struct pair move_clients(void)
 
 static void keep(const struct pop *pop, const struct pair *pair)
 {
-    char enter[LAB_ENTER_MAX], program[PATH_MAX];
+    char enter[LAB_ENTER_MAX], program[PATH_MAX], birdc_path[LAB_PATH_MAX];
+    const char *birdc = lab_birdc_program(birdc_path);
     sigset_t ending;
     int number;
 
@@ -405,12 +406,12 @@ static void keep(const struct pop *pop, const struct pair *pair)
     printf("  %s\n\nIn the first one:\n\n", lab_enter_command(pop->transit_node, enter));
     printf("  alias popgate='%s --socket %s/run/popgate.sock'\n", program, lab_dir(pop->node));
     printf("  popgate status\n"
-           "  birdc -s %s show protocols\n"
+           "  %s -s %s show protocols\n"
            "  dig @192.0.2.53 " POP_WWW " +short\n"
            "  kill $(pgrep unbound); popgate events --follow\n\n"
            "In the second one:\n\n"
-           "  birdc -s %s show route all\n",
-           lab_bird_socket(pop->bird), lab_bird_socket(pop->transit));
+           "  %s -s %s show route all\n",
+           birdc, lab_bird_socket(pop->bird), birdc, lab_bird_socket(pop->transit));
     printf("\nOf the two PoPs, the upstream with the client, then %s and %s:\n\n", pair_names[0],
            pair_names[1]);
     printf("  %s\n", lab_enter_command(pair->upstream, enter));
