@@ -73,6 +73,8 @@ void transfer_failure_judge(const struct transfer_failure *failure, time_t now, 
         judge_system(failure->own_error, failure->connecting, out);
     } else if (code == CURLE_COULDNT_CONNECT && error) {
         judge_system(error, failure->connecting, out);
+        // Ours ranks before what the peer did, theirs after.
+        // NOLINTNEXTLINE(bugprone-branch-clone)
     } else if (tls_peer_in_handshake(failure->peer) && !unverified && probe_error_is_ours(error)) {
         judge_system(error, failure->what, out);
     } else if (failure->too_large) {
