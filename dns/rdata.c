@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
+#include <sodium/utils.h>
 #include <string.h>
 #include <strings.h>
 
@@ -242,37 +243,14 @@ static const char *put_protocols(struct parser *parser, const struct value *valu
     }
 }
 
-static int base64_digit(uint8_t c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *found = c ? strchr(digits, c) : NULL;
-    return found ? (int)(found - digits) : -1;
-}
-
 // RFC 4648 section 4, with its padding, and bits that are padding zero.
 static const char *put_base64(struct parser *parser, const struct value *value)
 {
-    static const char wrong[] = "ech must be base64";
-    const char *problem = NULL;
-    for (size_t at = 0; at < value->length && !problem; at += 4) {
-        const uint8_t *group = value->bytes + at;
-        bool last = at + 4 == value->length;
-        size_t octets = !last || group[3] != '=' ? 3 : group[2] != '=' ? 2 : 1;
-        uint32_t bits = 0;
-        for (size_t i = 0; i < 4; i++) {
-            int digit = i <= octets ? base64_digit(at + i < value->length ? group[i] : 0) : 0;
-            if (digit < 0) {
-                return wrong;
-            }
-            bits = bits << 6 | (uint32_t)digit;
-        }
-        const uint8_t bytes[] = {(uint8_t)(bits >> 16), (uint8_t)(bits >> 8), (uint8_t)bits};
-        if ((octets < 3 && bytes[2]) || (octets < 2 && bytes[1])) {
-            return wrong;
-        }
-        problem = put(parser, bytes, octets);
-    }
-    return problem;
+    uint8_t bytes[DNS_RDATA_MAX];
+    size_t length;
+    int result = sodium_base642bin(bytes, sizeof bytes, (const char *)value->bytes, value->length,
+                                   NULL, &length, NULL, sodium_base64_VARIANT_ORIGINAL);
+    return result == 0 ? put(parser, bytes, length) : "ech must be base64";
 }
 
 static const char *put_port(struct parser *parser, const char *text)

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "dns/text.h"
 
 #include "base/random.h"
 

@@ -1,6 +1,7 @@
 // Any text as a record of any type. What is accepted is sound rdata, and its text as `dig` prints
 // it is accepted again as the same octets.
 #include "dns/rdata.h"
+#include "dns/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 // Asking DNS servers, and reading what they say: see dns.h.
 #include "tests/lab/dns.h"
 
+#include "dns/text.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>

@@ -4,6 +4,7 @@
 #include "dns/rdata.h"
 #include "dns/responder/publish.h"
 #include "dns/responder/respond.h"
+#include "dns/text.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>

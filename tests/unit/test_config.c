@@ -1,5 +1,6 @@
 // popgate.conf: what is read, what is refused, and that every mistake of a file is told at once.
 #include "controller/config/load.h"
+#include "dns/text.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 // What the responder is given to say: the services' states as the core has them, and the secrets
 // and limits of the configuration.
 #include "controller/daemon/identity.h"
+#include "dns/text.h"
 
 #include "tests/unit/core_fixture.h"
 

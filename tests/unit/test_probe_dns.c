@@ -1,4 +1,5 @@
 // The dns probe against servers that behave, and others that don't.
+#include "dns/text.h"
 #include "dns/wire.h"
 #include "tests/unit/probe_fixture.h"
 

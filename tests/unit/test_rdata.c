@@ -1,5 +1,6 @@
 // dns/rdata: what is written in the configuration becomes what goes over the wire, or is refused.
 #include "dns/rdata.h"
+#include "dns/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

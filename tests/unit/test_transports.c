@@ -2,6 +2,7 @@
 // and both say which snapshot the answer came from.
 
 #include "dns/responder/responder.h"
+#include "dns/text.h"
 
 // cmocka wants these before it.
 #include <setjmp.h>

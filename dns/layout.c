@@ -1,0 +1,116 @@
+// See layout.h.
+#include "dns/layout.h"
+
+// A star after the last one: as often as there is more.
+static const struct {
+    uint16_t type;
+    const char *layout;
+} layouts[] = {
+    {DNS_A, "a"},       {DNS_NS, "n"},       {DNS_CNAME, "n"}, {DNS_SOA, "nn44444"},
+    {DNS_PTR, "n"},     {DNS_MX, "2n"},      {DNS_TXT, "ss*"}, {DNS_AAAA, "A"},
+    {DNS_SRV, "222n"},  {DNS_OPT, "o*"},     {DNS_DS, "211x"}, {DNS_DNSKEY, "211b"},
+    {DNS_SVCB, "2np*"}, {DNS_HTTPS, "2np*"}, {DNS_CAA, "1tq"},
+};
+
+static const char *layout_of(uint16_t type, uint16_t class)
+{
+    if ((type == DNS_A || type == DNS_AAAA) && class != DNS_CLASS_IN) {
+        return "u"; // addresses of other networks
+    }
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+        if (layouts[i].type == type) {
+            return layouts[i].layout;
+        }
+    }
+    return "u";
+}
+
+static bool read_coded(struct dns_reader *rdata, struct dns_field *out)
+{
+    struct dns_option option;
+    if (!dns_read_option(rdata, &option)) {
+        return false;
+    }
+    out->code = option.code;
+    out->bytes = option.bytes;
+    out->length = option.length;
+    return true;
+}
+
+static bool read_field(struct dns_reader *rdata, char kind, struct dns_field *out)
+{
+    size_t start = rdata->offset;
+    size_t length = 0;
+    out->kind = kind;
+    switch (kind) {
+    case '1':
+    case '2':
+    case '4':
+        length = (size_t)(kind - '0');
+        break;
+    case 'a':
+        length = 4;
+        break;
+    case 'A':
+        length = 16;
+        break;
+    case 's':
+    case 't':
+        length = start < rdata->end ? 1u + rdata->message[start] : 1;
+        break;
+    case 'n':
+        if (!dns_read_name(rdata, &out->name)) {
+            return false;
+        }
+        out->bytes = rdata->message + start;
+        out->length = rdata->offset - start;
+        return true;
+    case 'p':
+    case 'o':
+        return read_coded(rdata, out);
+    default: // the rest
+        length = rdata->end - start;
+        break;
+    }
+    out->length = length;
+    out->bytes = dns_take(rdata, length);
+    return out->bytes != NULL;
+}
+
+struct dns_walk dns_walk_begin(uint16_t type, uint16_t class, const uint8_t *message, size_t offset,
+                               size_t length)
+{
+    return (struct dns_walk){
+        .rdata = {.message = message, .end = offset + length, .offset = offset},
+        .layout = layout_of(type, class)};
+}
+
+enum dns_step dns_walk_next(struct dns_walk *walk, struct dns_field *out)
+{
+    bool at_end = walk->rdata.offset == walk->rdata.end;
+    if (walk->layout[0] == '\0') {
+        return at_end ? DNS_STEP_END : DNS_STEP_BAD;
+    }
+    bool repeated = walk->layout[1] == '*';
+    if (repeated && at_end) {
+        return DNS_STEP_END;
+    }
+    if (!read_field(&walk->rdata, walk->layout[0], out)) {
+        return DNS_STEP_BAD;
+    }
+    walk->layout += repeated ? 0 : 1;
+    return DNS_STEP_FIELD;
+}
+
+bool dns_rdata_is_plain(uint16_t type, const uint8_t *rdata, size_t length)
+{
+    struct dns_walk walk = dns_walk_begin(type, DNS_CLASS_IN, rdata, 0, length);
+    struct dns_field field;
+    enum dns_step step;
+    while ((step = dns_walk_next(&walk, &field)) == DNS_STEP_FIELD) {
+        if (field.kind == 'n' && field.name.length != field.length) {
+            return false;
+        }
+    }
+    return step == DNS_STEP_END;
+}
