@@ -28,15 +28,6 @@ static int end(void **state)
 
 TEST_FIXTURE(begin, end);
 
-static int begin_all(void **state)
-{
-    (void)state;
-#define RRL_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    return 0;
-}
-
-TEST_GROUP(begin_all, NULL);
-
 static enum rrl_verdict ask(struct rrl *rrl, const char *from, uint64_t now_ms, uint32_t slip)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET};
