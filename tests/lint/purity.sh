@@ -8,19 +8,17 @@ dns/*.[ch]
 dns/responder/zone.* dns/responder/zone_check.* dns/responder/respond.* dns/responder/cookie.* dns/responder/rrl.*
 dns/responder/counters.* dns/responder/publish.*
 probes/verdict.* probes/conf.* probes/finding.* probes/received.* probes/http_match.* probes/jwt.* probes/oauth.*
-probes/certificate.* probes/clock.h probes/address_message.*
+probes/certificate.* probes/clock.h probes/address_message.* probes/dns_query.* probes/judge.* probes/tls_peer.*
 controller/config/*
 controller/core/*
 controller/api/status.* controller/api/request.*
-controller/daemon/change.* controller/daemon/log.*
+controller/daemon/log.*
 controller/cli/show.* controller/cli/check.*
 tests/sim/*
 '
 impure='/(uv|microhttpd|curl/[a-z]+|systemd/[a-z-]+)\.h$'
 # Files that see one of them still. The list only shrinks: a file that is clean must leave it.
 exceptions='
-controller/api/request.c controller/api/request.h
-controller/daemon/change.c controller/daemon/change.h
 '
 set -eu
 cd "$(dirname "$0")/../.."
