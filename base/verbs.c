@@ -7,13 +7,13 @@
 #define WEEK_MS UINT64_C(604800000)
 
 const struct field_row field_rows[FIELDS] = {
-    [FIELD_SERVICES] = {"services", FIELD_NAMES},
-    [FIELD_ALL] = {"all", FIELD_FLAG},
-    [FIELD_REASON] = {"reason", FIELD_TEXT, .most = INTENT_REASON_MAX - 1},
-    [FIELD_FOR] = {"for", FIELD_TIME, .not_zero = true},
-    [FIELD_GRACE] = {"grace", FIELD_TIME, .most = WEEK_MS},
-    [FIELD_NOW] = {"now", FIELD_FLAG, .instead_of = FIELD_BIT(FIELD_GRACE)},
-    [FIELD_FORCE] = {"force", FIELD_FLAG},
+    [FIELD_SERVICES] = {.name = "services", .kind = FIELD_NAMES},
+    [FIELD_ALL] = {.name = "all", .kind = FIELD_FLAG},
+    [FIELD_REASON] = {.name = "reason", .kind = FIELD_TEXT, .most = INTENT_REASON_MAX - 1},
+    [FIELD_FOR] = {.name = "for", .kind = FIELD_TIME, .not_zero = true},
+    [FIELD_GRACE] = {.name = "grace", .kind = FIELD_TIME, .most = WEEK_MS},
+    [FIELD_NOW] = {.name = "now", .kind = FIELD_FLAG, .instead_of = FIELD_BIT(FIELD_GRACE)},
+    [FIELD_FORCE] = {.name = "force", .kind = FIELD_FLAG},
 };
 
 // Only `release` ends an isolation and only `unpin` a pin, though `drain` and `isolate` may always

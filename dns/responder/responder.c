@@ -234,6 +234,7 @@ static void steer(int socket, unsigned count)
 // work than wanted, which nobody needs to be woken for.
 static void activate(struct station *station, unsigned threads)
 {
+    assert(station->workers != NULL);
     const unsigned active = threads < station->count ? threads : station->count;
     const int socket = station->workers->socket;
     if (active < station->count) {
