@@ -303,9 +303,15 @@ static bool leg_on(const struct announcer *announcer, size_t service, const stru
     return leg->unanswered == 0;
 }
 
-bool announcer_is_on(const struct announcer *announcer, size_t service, enum leg_name leg)
+bool announcer_is_on(const struct announcer *announcer, size_t service, enum family family)
 {
-    return leg_on(announcer, service, &announcer->services[service].legs[leg]);
+    for (unsigned i = 0; i < LEGS; i++) {
+        const struct leg *leg = &announcer->services[service].legs[i];
+        if (leg->state[family] == LEG_ON && leg->unanswered == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool has_state(const struct announcer *announcer, size_t service, const struct leg *leg,

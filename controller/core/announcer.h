@@ -112,8 +112,8 @@ void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_
 // healthy service off the air.
 void announcer_plan(struct announcer *announcer, struct orders *orders, uint64_t file);
 
-// BIRD was seen to have every protocol of this leg on, and nothing is under way.
-bool announcer_is_on(const struct announcer *announcer, size_t service, enum leg_name leg);
+// BIRD was seen to have one of the service's protocols of this family on, with nothing under way.
+bool announcer_is_on(const struct announcer *announcer, size_t service, enum family family);
 
 // Every command for this service is answered, and every protocol of it is as wanted.
 bool announcer_settled(const struct announcer *announcer, size_t service);

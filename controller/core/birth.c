@@ -44,24 +44,24 @@ static bool init_files(struct core *core, const struct core_start *start)
     return true;
 }
 
-static enum target adoptable(const struct core_start *start, size_t service)
+// What the former file has on of it; file_on: in which families.
+static enum target adoptable(const struct core_start *start, size_t index, bool file_on[FAMILIES])
 {
-    if (!start->same_boot || start->former == NULL) {
-        return TARGET_WITHDRAW;
-    }
-    enum target target = TARGET_WITHDRAW;
+    const struct service_conf *service = &start->config->services[index];
+    bool legs_on[LEGS] = {false};
     for (unsigned family = 0; family < FAMILIES; family++) {
-        char name[BIRD_PROTOCOL_MAX];
-        names_protocol(&start->config->services[service], family, LEG_PRIMARY, name);
-        if (birdconf_get(start->former, name)) {
-            return TARGET_ANNOUNCE;
-        }
-        names_protocol(&start->config->services[service], family, LEG_DRAIN, name);
-        if (birdconf_get(start->former, name)) {
-            target = TARGET_DEPREFERENCE;
+        for (unsigned leg = 0; leg < LEGS && service->has_family[family]; leg++) {
+            char name[BIRD_PROTOCOL_MAX];
+            names_protocol(service, family, leg, name);
+            bool on =
+                start->same_boot && start->former != NULL && birdconf_get(start->former, name);
+            legs_on[leg] = legs_on[leg] || on;
+            file_on[family] = file_on[family] || on;
         }
     }
-    return target;
+    return legs_on[LEG_PRIMARY] ? TARGET_ANNOUNCE
+           : legs_on[LEG_DRAIN] ? TARGET_DEPREFERENCE
+                                : TARGET_WITHDRAW;
 }
 
 static void init_service(struct core *core, const struct core_start *start, size_t index)
@@ -71,7 +71,7 @@ static void init_service(struct core *core, const struct core_start *start, size
     decision_init(&service->decision, start->recent != NULL ? start->recent[index] : 0, now_ms);
     service->intent =
         start->intents != NULL ? start->intents[index] : (struct intent){.kind = INTENT_AUTO};
-    service->tentative = adoptable(start, index);
+    service->tentative = adoptable(start, index, service->file_on);
     if (service->tentative > TARGET_WITHDRAW) {
         decision_adopt(&service->decision, conf_of(core, index), service->tentative, now_ms);
     }
@@ -134,19 +134,28 @@ void core_free(struct core *core)
     free(core);
 }
 
+// A family that the file did not have on is new to BIRD as well: it says nothing.
+static bool bird_has_it(const struct core *core, size_t index)
+{
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        if (core->services[index].file_on[family] &&
+            !announcer_is_on(core->announcer, index, family)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void core_confirm_adoption(struct core *core, uint64_t now_ns)
 {
     bool disowned = false;
     for (size_t i = 0; i < core->config->service_count; i++) {
         struct core_service *service = &core->services[i];
-        enum target adopted = service->tentative;
-        service->tentative = TARGET_WITHDRAW;
-        bool on = announcer_is_on(core->announcer, i, LEG_PRIMARY) ||
-                  announcer_is_on(core->announcer, i, LEG_DRAIN);
-        if (adopted > TARGET_WITHDRAW && service->decision.allowed > TARGET_WITHDRAW && !on) {
+        if (service->tentative > TARGET_WITHDRAW && !bird_has_it(core, i)) {
             decision_disown(&service->decision, ms_of(now_ns));
             disowned = true;
         }
+        service->tentative = TARGET_WITHDRAW;
     }
     if (disowned) {
         core_decide(core, now_ns);

@@ -31,6 +31,7 @@ struct core_service {
     uint64_t transition;    // number of the event of the last change of target; 0: none yet
     enum target tentative;  // adopted from the file, and BIRD has not confirmed it yet;
                             // TARGET_WITHDRAW: nothing
+    bool file_on[FAMILIES]; // that file had it on in
     bool seen;              // all its prefixes are as meant, as far as seen
     bool seen_through;      // the last change of target was seen to be done
     uint64_t look_again_ms; // look-ups of what is not as meant; 0: nothing to do

@@ -51,8 +51,12 @@ static void decide_one(struct core *core, size_t index, uint64_t now_ns)
     end_expired(core, index, now_ns);
     service->decided_ms = ms_of(now_ns);
     enum target from = decision->target;
+    enum target allowed = decision->allowed;
     if (decision_step(decision, conf, &core->gates[index], &service->intent, ms_of(now_ns))) {
         core_transition(core, index, from, now_ns);
+    }
+    if (decision->allowed != allowed) {
+        service->tentative = TARGET_WITHDRAW; // evidence has decided: no longer what was adopted
     }
 }
 

@@ -509,7 +509,7 @@ static void taking_over_knows_what_is_off_and_keeps_the_way_free(void **state)
     announcer_take_over(announcer, WEB, old, WEB);
     announcer_free(old);
     expect_nothing();
-    assert_true(announcer_is_on(announcer, DNS, LEG_PRIMARY));
+    assert_true(announcer_is_on(announcer, DNS, FAMILY_V4));
 }
 
 static void a_command_under_way_leaves_its_leg_unknown_to_the_next_announcer(void **state)

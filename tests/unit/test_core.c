@@ -189,6 +189,7 @@ static void say(size_t probe, const char *verdicts)
 {
     for (; *verdicts != '\0'; verdicts++) {
         struct verdict verdict = {.kind = *verdicts == 'p'   ? VERDICT_PASS
+                                          : *verdicts == 'd' ? VERDICT_DEGRADED
                                           : *verdicts == '?' ? VERDICT_UNKNOWN
                                                              : VERDICT_FAIL,
                                   .definitive = *verdicts == '!',
@@ -376,6 +377,46 @@ static void a_restart_takes_over_what_file_and_bird_agree_on(void **state)
     say(A, "pp");
     settle();
     assert_int_equal(bird.switches, 0);
+}
+
+// popgate.conf has got an address of IPv6 meanwhile, which BIRD can't have yet.
+static void a_restart_with_a_further_family_leaves_what_bird_has(void **state)
+{
+    (void)state;
+    struct config *before = small_config(ONE_PROBE DNS_NEEDS_A);
+    struct birdconf *former = birdconf_render(before);
+    config = small_config(ONE_PROBE "[service dns]\nprefixes = 192.0.2.1/32 2001:db8::1/128\n"
+                                    "require = a\nhold_down = 10s\n");
+    birdconf_set(former, "popgate_dns_v4", true);
+    bird_gets(former);
+    begin(NULL, true, former);
+    birdconf_free(former);
+    config_free(before);
+    links_come_up();
+    settle();
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    assert_int_equal(count_events(EVENT_TRANSITION), 0);
+    assert_true(*bird_protocol("popgate_dns_v4"));
+    assert_true(*bird_protocol("popgate_dns_v6"));
+}
+
+static void what_evidence_has_decided_since_the_restart_is_not_given_up(void **state)
+{
+    (void)state;
+    config = small_config(ONE_PROBE DNS_NEEDS_A);
+    struct birdconf *former = birdconf_render(config);
+    birdconf_set(former, "popgate_dns_v4", true);
+    bird_gets(former);
+    *bird_protocol("popgate_dns_v4") = false;
+    begin(NULL, true, former);
+    birdconf_free(former);
+    say(A, "dd"); // while BIRD is away
+    assert_int_equal(target_of(DNS), TARGET_DEPREFERENCE);
+    links_come_up();
+    settle();
+    assert_int_equal(target_of(DNS), TARGET_DEPREFERENCE);
+    assert_int_equal(core->services[DNS].decision.cause, CAUSE_DEGRADED);
+    assert_true(*bird_protocol("popgate_dns_v4_drain"));
 }
 
 static void what_only_the_file_has_is_not_taken_over(void **state)
@@ -824,6 +865,8 @@ int main(void)
         TEST(the_order_to_withdraw_comes_out_in_the_same_call_as_the_verdict),
         TEST(a_transition_is_followed_until_it_is_seen),
         TEST(a_restart_takes_over_what_file_and_bird_agree_on),
+        TEST(a_restart_with_a_further_family_leaves_what_bird_has),
+        TEST(what_evidence_has_decided_since_the_restart_is_not_given_up),
         TEST(what_only_the_file_has_is_not_taken_over),
         TEST(what_only_bird_has_is_withdrawn),
         TEST(after_a_reboot_nothing_is_taken_over),
