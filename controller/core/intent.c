@@ -49,9 +49,11 @@ bool intent_expired(const struct intent *intent, uint64_t now_ms)
 
 void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
 {
-    uint64_t since_wall_ms =
-        intent->since_wall_ms < now_wall_ms ? intent->since_wall_ms : now_wall_ms;
-    uint64_t age_ms = now_wall_ms - since_wall_ms;
+    bool in_future = intent->since_wall_ms > now_wall_ms;
+    uint64_t age_ms = in_future ? 0 : now_wall_ms - intent->since_wall_ms;
+    if (in_future) {
+        intent->grace_ms = 0;
+    }
     if (age_ms <= now_ms) {
         intent->since_ms = now_ms - age_ms;
     } else {
@@ -61,8 +63,7 @@ void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_
     }
     intent->until_ms = 0;
     if (intent->until_wall_ms != 0) {
-        uint64_t from_wall_ms =
-            intent->since_wall_ms > now_wall_ms ? intent->since_wall_ms : now_wall_ms;
+        uint64_t from_wall_ms = in_future ? intent->since_wall_ms : now_wall_ms;
         uint64_t left_ms =
             intent->until_wall_ms > from_wall_ms ? intent->until_wall_ms - from_wall_ms : 0;
         // Zero means no end, so an end at zero is one at 1.

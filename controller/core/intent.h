@@ -42,7 +42,8 @@ uint64_t intent_next_ms(const struct intent *intent, uint64_t now_ms);
 bool intent_expired(const struct intent *intent, uint64_t now_ms);
 
 // Sets an intent's monotonic times from its wall-clock ones, given both clocks' now. A since in the
-// future (the clock was stepped back) counts as now, and what was to last so long lasts no longer.
+// future (the clock was stepped back) counts as now, and what was to last so long lasts no longer;
+// grace is over then, as nobody knows how much of it there was.
 // What began before the monotonic clock's zero begins at zero, with its grace shortened by as much.
 void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms);
 // The other way round, for an intent that was just made.

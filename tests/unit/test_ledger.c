@@ -358,6 +358,15 @@ static void a_clock_stepped_back_does_not_make_a_pin_last_longer(void **state)
     assert_int_equal(intent.until_ms, 65000);
 }
 
+static void a_clock_stepped_back_gives_no_grace_a_second_time(void **state)
+{
+    (void)state;
+    struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = 900000, .grace_ms = 30000};
+    intent_from_wall(&intent, 5000, 10000);
+    assert_int_equal(intent.since_ms, 5000);
+    assert_int_equal(intent.grace_ms, 0);
+}
+
 static void grace_goes_on_counting_over_a_reboot(void **state)
 {
     (void)state;
@@ -411,6 +420,7 @@ int main(void)
         cmocka_unit_test(wall_clock_times_become_monotonic_ones),
         cmocka_unit_test(an_end_that_passed_is_over_and_no_end_stays_none),
         cmocka_unit_test(a_clock_stepped_back_does_not_make_a_pin_last_longer),
+        cmocka_unit_test(a_clock_stepped_back_gives_no_grace_a_second_time),
         cmocka_unit_test(grace_goes_on_counting_over_a_reboot),
         WITH_DIRECTORY(this_boot_is_remembered_and_another_is_not),
     };
