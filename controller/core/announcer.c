@@ -77,6 +77,13 @@ static void want(struct announcer *announcer, struct leg *leg, bool wanted, uint
     assert(wanted || announcer->wanted_on > 0);
     leg->wanted = wanted;
     leg->file_version = file_version;
+    for (unsigned family = 0; family < FAMILIES && !wanted; family++) {
+        // The file on disk may say that it is on: since we last looked, anybody's `configure` may
+        // have given it to BIRD.
+        if (leg->state[family] == LEG_ABSENT || leg->state[family] == LEG_OFF) {
+            leg->state[family] = LEG_UNSEEN;
+        }
+    }
     announcer->wanted_on += wanted ? 1 : (size_t)-1;
 }
 

@@ -455,6 +455,24 @@ static void what_bird_lacks_is_withdrawn_well_enough(void **state)
     expect_nothing();
 }
 
+// The file said that it is on, and it may have been loaded by anybody's `configure` since.
+static void what_may_have_come_on_since_is_switched_off_all_the_same(void **state)
+{
+    (void)state;
+    running(WEB_OFF, TARGET_WITHDRAW, TARGET_WITHDRAW);
+    announcer_set_target(announcer, DNS, ANNOUNCE);
+    announcer_set_target(announcer, WEB, TARGET_ANNOUNCE, 7);
+    expect_nothing();
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    plan();
+    announcer_reply_end(announcer, expect_order(&orders, "disable \"popgate_dns_v?\""), NO_PROTO);
+    expect_nothing();
+    assert_true(announcer_settled(announcer, DNS));
+    announcer_set_target(announcer, WEB, TARGET_WITHDRAW, 8);
+    plan();
+    expect("disable \"popgate_web_v?\"");
+}
+
 static void a_refused_command_is_not_sent_again_before_the_next_snapshot(void **state)
 {
     (void)state;
@@ -583,6 +601,7 @@ int main(void)
         TEST(nothing_is_known_when_the_link_is_lost),
         TEST(a_protocol_that_bird_lacks_is_enabled_once_it_is_there),
         TEST(what_bird_lacks_is_withdrawn_well_enough),
+        TEST(what_may_have_come_on_since_is_switched_off_all_the_same),
         TEST(a_refused_command_is_not_sent_again_before_the_next_snapshot),
         TEST(already_enabled_is_no_news_about_what_is_up),
         TEST(names_that_are_not_ours_in_a_reply_are_skipped),
