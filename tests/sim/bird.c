@@ -6,36 +6,121 @@
 #include <stdlib.h>
 #include <string.h>
 
-void model_init(struct model *model, const struct config *config)
+static const char *const pipe_names[FAMILIES] = {"popgate4_pipe", "popgate6_pipe"};
+
+void model_init(struct model *model)
 {
-    memset(model, 0, sizeof *model);
     model->include_line = true;
-    for (size_t i = 0; i < config->service_count; i++) {
-        const struct service_conf *service = &config->services[i];
-        for (size_t j = 0; j < service->prefix_count; j++) {
-            struct model_prefix *prefix = &model->prefixes[model->prefix_count++];
-            prefix_text(&service->prefixes[j], prefix->text);
-            names_protocol(service, service->prefixes[j].family, LEG_PRIMARY, prefix->primary);
-            names_protocol(service, service->prefixes[j].family, LEG_DRAIN, prefix->drain);
-            prefix->service = i;
+    for (unsigned plot = 0; plot < SCENE_PLOTS; plot++) {
+        for (unsigned k = 0; k < PLOT_PREFIXES; k++) {
+            scene_prefix(plot, k, model->prefixes[plot * PLOT_PREFIXES + k].text);
         }
     }
 }
 
-static const struct model_protocol *find(const struct model *model, const char *name)
+// The inverse of scene_prefix().
+static size_t prefix_index(const char *text)
 {
-    for (size_t i = 0; i < model->protocol_count; i++) {
-        if (strcmp(model->protocols[i].name, name) == 0) {
-            return &model->protocols[i];
-        }
-    }
-    return NULL;
+    bool ipv6 = strchr(text, ':') != NULL;
+    const char *last = ipv6 ? strstr(text, "::") + 2 : strrchr(text, '.') + 1;
+    size_t plot = strtoul(last, NULL, ipv6 ? 16 : 10) - 1;
+    size_t k = ipv6 ? 2 : text[1] == '9' && text[2] == '8' ? 1 : 0;
+    return plot * PLOT_PREFIXES + k;
 }
 
-static bool is_on(const struct model *model, const char *name)
+const struct model_prefix *model_prefix(const struct model *model, const char *text)
 {
-    const struct model_protocol *protocol = find(model, name);
-    return protocol != NULL && protocol->enabled && model->pipe_enabled;
+    return &model->prefixes[prefix_index(text)];
+}
+
+// ---- the include file ----
+
+static void begin_protocol(struct model_conf *conf, const char *name)
+{
+    struct model_protocol *protocol = &conf->protocols[conf->protocol_count++];
+    *protocol = (struct model_protocol){.service = scene_number(name + strlen("popgate_")),
+                                        .drain = strstr(name, "_drain") != NULL,
+                                        .family = strstr(name, "_v6") != NULL};
+    snprintf(protocol->name, sizeof protocol->name, "%s", name);
+}
+
+static void read_line(struct model_conf *conf, const char *line)
+{
+    char word[MODEL_NAME_MAX];
+    struct model_protocol *last =
+        conf->protocol_count > 0 ? &conf->protocols[conf->protocol_count - 1] : NULL;
+    if (strncmp(line, "    route ", 10) == 0 && last != NULL) {
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(line + 10, " "), line + 10);
+        last->prefixes[last->prefix_count++] = prefix_index(word);
+    } else if (strncmp(line, "    disabled ", 13) == 0 && last != NULL) {
+        last->enabled = strncmp(line + 13, "off", 3) == 0;
+    } else if (strncmp(line, "protocol static ", 16) == 0) {
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(line + 16, " "), line + 16);
+        begin_protocol(conf, word);
+    } else if (strncmp(line, "protocol pipe popgate", 21) == 0) {
+        conf->pipes[line[21] == '6'] = true;
+    } else if (strncmp(line, "# Revision ", 11) == 0) {
+        snprintf(conf->revision, sizeof conf->revision, "%.*s", (int)strcspn(line + 11, "\n"),
+                 line + 11);
+    }
+}
+
+bool model_read(const struct model_file *file, struct model_conf *out)
+{
+    out->protocol_count = 0;
+    out->pipes[FAMILY_V4] = out->pipes[FAMILY_V6] = false;
+    out->revision[0] = '\0';
+    const char *at = file->text;
+    const char *end = file->text + (file->exists ? file->length : 0);
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        if (newline == NULL) {
+            return false;
+        }
+        if (*at == ' ' || *at == 'p' || *at == '#') {
+            read_line(out, at);
+        }
+        at = newline + 1;
+    }
+    return out->revision[0] != '\0';
+}
+
+static void find_owners(struct model *model)
+{
+    for (size_t i = 0; i < MODEL_PREFIXES; i++) {
+        model->prefixes[i].primary = model->prefixes[i].twin = NULL;
+    }
+    for (size_t i = 0; i < model->loaded.protocol_count; i++) {
+        const struct model_protocol *protocol = &model->loaded.protocols[i];
+        for (size_t j = 0; j < protocol->prefix_count; j++) {
+            struct model_prefix *prefix = &model->prefixes[protocol->prefixes[j]];
+            *(protocol->drain ? &prefix->twin : &prefix->primary) = protocol;
+        }
+    }
+}
+
+// Protocols that were there keep what `enable` and `disable` made of them only if the file says the
+// same (bird-facts 4).
+static void load(struct model *model)
+{
+    struct model_conf *loaded = &model->loaded;
+    bool there = model->include_line && model->disk.exists;
+    if (there && !model_read(&model->disk, loaded)) {
+        fprintf(stderr, "sim: BIRD was given a file that can't be read\n");
+        abort();
+    }
+    if (!there) {
+        *loaded = (struct model_conf){.protocol_count = 0};
+    }
+    model->pipe_enabled[FAMILY_V4] = model->pipe_enabled[FAMILY_V6] = true;
+    find_owners(model);
+}
+
+// ---- what neighbours see ----
+
+static bool is_on(const struct model *model, const struct model_protocol *protocol)
+{
+    return protocol != NULL && protocol->enabled && model->pipe_enabled[protocol->family];
 }
 
 // The best route by preference (bird-facts 11), then the session's export filter.
@@ -44,7 +129,7 @@ static enum view best(const struct model *model, const struct model_prefix *pref
     if (is_on(model, prefix->primary)) {
         return VIEW_PRIMARY;
     }
-    if (is_on(model, prefix->drain)) {
+    if (is_on(model, prefix->twin)) {
         return VIEW_DRAIN;
     }
     return prefix->device && model->leaks ? VIEW_OTHER : VIEW_NONE;
@@ -52,52 +137,25 @@ static enum view best(const struct model *model, const struct model_prefix *pref
 
 void model_see(struct model *model)
 {
-    for (size_t i = 0; i < model->prefix_count; i++) {
+    model->switched++;
+    for (size_t i = 0; i < MODEL_PREFIXES; i++) {
+        struct model_prefix *prefix = &model->prefixes[i];
+        enum view view = model->running ? best(model, prefix) : VIEW_NONE;
         for (size_t session = 0; session < MODEL_SESSIONS; session++) {
-            enum view view = model->running && model->established[session]
-                                 ? best(model, &model->prefixes[i])
-                                 : VIEW_NONE;
-            model->changes += view != model->prefixes[i].seen[session];
-            model->prefixes[i].seen[session] = view;
+            enum view seen = model->established[session] ? view : VIEW_NONE;
+            model->changes += seen != prefix->seen[session];
+            prefix->seen[session] = seen;
         }
     }
 }
 
-// Reads the file as BIRD would; protocols that were there keep what `enable` and `disable` made of
-// them only if the file says the same (bird-facts 4).
-static void load(struct model *model)
+bool model_configure(struct model *model)
 {
-    char error[ERROR_MAX];
-    model->protocol_count = 0;
-    model->pipes = false;
-    model->revision[0] = '\0';
-    if (!model->include_line || !model->disk_exists) {
-        return;
+    if (!model->broken) {
+        load(model);
+        model_see(model);
     }
-    struct birdconf *conf = birdconf_parse(model->disk, model->disk_length, error);
-    if (conf == NULL) {
-        fprintf(stderr, "sim: BIRD was given a file that can't be read: %s\n", error);
-        abort();
-    }
-    for (size_t i = 0; i < conf->slot_count; i++) {
-        struct model_protocol *protocol = &model->protocols[model->protocol_count++];
-        snprintf(protocol->name, sizeof protocol->name, "%s", conf->slots[i].protocol);
-        protocol->enabled = birdconf_get(conf, conf->slots[i].protocol);
-    }
-    snprintf(model->revision, sizeof model->revision, "%s", conf->revision);
-    model->pipes = model->pipe_enabled = true;
-    birdconf_free(conf);
-}
-
-void model_configure(struct model *model, bool *ok, char message[ERROR_MAX])
-{
-    *ok = !model->broken;
-    if (model->broken) {
-        snprintf(message, ERROR_MAX, "/etc/bird/bird.conf:12:1 syntax error");
-        return;
-    }
-    load(model);
-    model_see(model);
+    return !model->broken;
 }
 
 void model_start(struct model *model)
@@ -110,29 +168,34 @@ void model_start(struct model *model)
 
 void model_stop(struct model *model)
 {
-    model->running = false;
+    model->running = model->hung = false;
     for (size_t i = 0; i < MODEL_SESSIONS; i++) {
         model->established[i] = false;
     }
-    for (unsigned i = 0; i < 2; i++) {
-        model->connections[i].open = false;
-        model->connections[i].count = 0;
-    }
     model_see(model);
+}
+
+static bool matches(const char *pattern, const char *name)
+{
+    return strpbrk(pattern, "*?") != NULL ? fnmatch(pattern, name, 0) == 0
+                                          : strcmp(pattern, name) == 0;
 }
 
 bool model_switch(struct model *model, const char *pattern, bool enable)
 {
     bool any = false;
-    for (size_t i = 0; i < model->protocol_count; i++) {
-        if (fnmatch(pattern, model->protocols[i].name, 0) == 0) {
-            model->protocols[i].enabled = enable;
+    for (size_t i = 0; i < model->loaded.protocol_count; i++) {
+        struct model_protocol *protocol = &model->loaded.protocols[i];
+        if (matches(pattern, protocol->name)) {
+            protocol->enabled = enable;
             any = true;
         }
     }
-    if (model->pipes && fnmatch(pattern, names_pipe(FAMILY_V4), 0) == 0) {
-        model->pipe_enabled = enable;
-        any = true;
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        if (model->loaded.pipes[family] && matches(pattern, pipe_names[family])) {
+            model->pipe_enabled[family] = enable;
+            any = true;
+        }
     }
     model_see(model);
     return any;
@@ -141,194 +204,161 @@ bool model_switch(struct model *model, const char *pattern, bool enable)
 // ---- answers ----
 
 struct answer {
-    struct core *core;
-    uint64_t token, now_ns;
+    model_answer_cb say;
+    void *arg;
 };
 
-__attribute__((format(printf, 3, 4))) static void say(const struct answer *answer, unsigned code,
-                                                      const char *text, ...)
+__attribute__((format(printf, 4, 5))) static void
+say(const struct answer *answer, enum bird_line_kind kind, unsigned code, const char *text, ...)
 {
     char buffer[256];
     va_list args;
     va_start(args, text);
-    vsnprintf(buffer, sizeof buffer, text, args);
+    int length = vsnprintf(buffer, sizeof buffer, text, args);
     va_end(args);
-    struct bird_line line = {
-        .kind = BIRD_LINE, .code = code, .text = buffer, .length = strlen(buffer)};
-    if (answer->core != NULL) {
-        core_line(answer->core, answer->token, &line, answer->now_ns);
-    }
-}
-
-__attribute__((format(printf, 3, 4))) static void say_last(const struct answer *answer,
-                                                           unsigned code, const char *text, ...)
-{
-    char buffer[256];
-    va_list args;
-    va_start(args, text);
-    vsnprintf(buffer, sizeof buffer, text, args);
-    va_end(args);
-    struct bird_line line = {
-        .kind = BIRD_LAST, .code = code, .text = buffer, .length = strlen(buffer)};
-    if (answer->core != NULL) {
-        core_line(answer->core, answer->token, &line, answer->now_ns);
-        core_end(answer->core, answer->token, BIRD_END_REPLY, code, buffer, answer->now_ns);
-    }
+    struct bird_line line = {.kind = kind, .code = code, .text = buffer, .length = (size_t)length};
+    answer->say(answer->arg, &line);
 }
 
 static void answer_switch(struct model *model, const struct answer *answer, const char *command)
 {
     bool enable = command[0] == 'e';
-    char pattern[BIRD_PROTOCOL_MAX];
+    char pattern[MODEL_NAME_MAX];
     const char *quote = strchr(command, '"') + 1;
     snprintf(pattern, sizeof pattern, "%.*s", (int)strcspn(quote, "\""), quote);
-    bool before[MODEL_PROTOCOLS] = {false};
-    for (size_t i = 0; i < model->protocol_count; i++) {
-        before[i] = model->protocols[i].enabled;
+    bool before[MODEL_PROTOCOLS];
+    for (size_t i = 0; i < model->loaded.protocol_count; i++) {
+        before[i] = model->loaded.protocols[i].enabled;
     }
-    if (!model_switch(model, pattern, enable)) {
-        say_last(answer, BIRD_CODE_NO_PROTOCOL, "No protocols match");
+    if (model->refuses) {
+        say(answer, BIRD_LAST, BIRD_CODE_ACCESS_DENIED, "Access denied");
         return;
     }
-    for (size_t i = 0; i < model->protocol_count; i++) {
-        if (fnmatch(pattern, model->protocols[i].name, 0) == 0) {
-            say(answer,
-                before[i] == enable
-                    ? (enable ? BIRD_CODE_ALREADY_ENABLED : BIRD_CODE_ALREADY_DISABLED)
-                    : (enable ? BIRD_CODE_ENABLED : BIRD_CODE_DISABLED),
-                "%s: %s%s", model->protocols[i].name, before[i] == enable ? "already " : "",
+    if (!model_switch(model, pattern, enable)) {
+        say(answer, BIRD_LAST, BIRD_CODE_NO_PROTOCOL, "No protocols match");
+        return;
+    }
+    for (size_t i = 0; i < model->loaded.protocol_count; i++) {
+        const char *name = model->loaded.protocols[i].name;
+        if (matches(pattern, name)) {
+            unsigned code = (enable ? 10 : 8) + (before[i] != enable);
+            say(answer, BIRD_LINE, code, "%s: %s%s", name, before[i] == enable ? "already " : "",
                 enable ? "enabled" : "disabled");
         }
     }
-    say_last(answer, BIRD_CODE_OK, "%s", "");
+    say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
+}
+
+static void say_pipe(const struct model *model, const struct answer *answer, unsigned family)
+{
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL,
+        "%s Pipe       ---        %-6s 00:22:45.151  master4 <=> popgate4", pipe_names[family],
+        model->pipe_enabled[family] ? "up" : "down");
 }
 
 static void answer_protocols(const struct model *model, const struct answer *answer)
 {
-    say(answer, BIRD_CODE_PROTOCOL_HEADING,
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_HEADING,
         "Name       Proto      Table      State  Since         Info");
-    say(answer, BIRD_CODE_PROTOCOL, "device1    Device     ---        up     00:22:45.151  ");
-    if (model->pipes) {
-        say(answer, BIRD_CODE_PROTOCOL,
-            "popgate4_pipe Pipe       ---        %-6s 00:22:45.151  master4 <=> popgate4",
-            model->pipe_enabled ? "up" : "down");
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL,
+        "device1    Device     ---        up     00:22:45.151  ");
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        if (model->loaded.pipes[family]) {
+            say_pipe(model, answer, family);
+        }
     }
-    for (size_t i = 0; i < model->protocol_count; i++) {
-        say(answer, BIRD_CODE_PROTOCOL, "%-10s Static     popgate4   %-6s 00:22:45.151  ",
-            model->protocols[i].name, model->protocols[i].enabled ? "up" : "down");
+    for (size_t i = 0; i < model->loaded.protocol_count; i++) {
+        const struct model_protocol *protocol = &model->loaded.protocols[i];
+        say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL,
+            "%-10s Static     popgate4   %-6s 00:22:45.151  ", protocol->name,
+            protocol->enabled ? "up" : "down");
     }
     for (size_t i = 0; i < MODEL_SESSIONS; i++) {
-        say(answer, BIRD_CODE_PROTOCOL, "up%zu        BGP        ---        %-6s 00:22:45.151  %s",
-            i, model->established[i] ? "up" : "start",
+        say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL,
+            "up%zu        BGP        ---        %-6s 00:22:45.151  %s", i,
+            model->established[i] ? "up" : "start",
             model->established[i] ? "Established" : "Connect");
     }
-    say_last(answer, BIRD_CODE_OK, "%s", "");
+    say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
 }
 
 static void answer_revision(const struct model *model, const struct answer *answer)
 {
-    if (!model->pipes) {
-        say_last(answer, BIRD_CODE_NO_PROTOCOL, "No protocols match");
-        return;
+    bool any = false;
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        if (model->loaded.pipes[family]) {
+            say_pipe(model, answer, family);
+            say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "  Description:    popgate %s",
+                model->loaded.revision);
+            any = true;
+        }
     }
-    say(answer, BIRD_CODE_PROTOCOL,
-        "popgate4_pipe Pipe       ---        up     00:22:45.151  master4 <=> popgate4");
-    say(answer, BIRD_CODE_PROTOCOL_DETAIL, "  Description:    popgate %s", model->revision);
-    say_last(answer, BIRD_CODE_OK, "%s", "");
+    say(answer, BIRD_LAST, any ? BIRD_CODE_OK : BIRD_CODE_NO_PROTOCOL, "%s",
+        any ? "" : "No protocols match");
 }
 
 static void answer_route(const struct model *model, const struct answer *answer,
                          const char *command)
 {
     char text[PREFIX_TEXT_MAX];
-    char name[SESSION_NAME_MAX];
-    if (sscanf(command, "show route %49s export '%64[^']'", text, name) != 2) {
+    unsigned session;
+    if (sscanf(command, "show route %49s export 'up%u'", text, &session) != 2 ||
+        session >= MODEL_SESSIONS) {
         abort();
     }
-    size_t session = (size_t)(name[2] - '0'); // of "up0"
-    if (session >= MODEL_SESSIONS) {
-        abort();
-    }
-    if (!model->established[session]) {
-        say_last(answer, BIRD_CODE_SYNTAX, "No valid tables");
+    const struct model_prefix *prefix = &model->prefixes[prefix_index(text)];
+    const char *protocol = "direct1";
+    switch (prefix->seen[session]) {
+    case VIEW_NONE:
+        say(answer, BIRD_LAST, model->established[session] ? BIRD_CODE_NO_ROUTE : BIRD_CODE_SYNTAX,
+            "%s", model->established[session] ? "Network not found" : "No valid tables");
         return;
+    case VIEW_PRIMARY:
+        protocol = prefix->primary->name;
+        break;
+    case VIEW_DRAIN:
+        protocol = prefix->twin->name;
+        break;
+    case VIEW_OTHER:
+        break;
     }
-    for (size_t i = 0; i < model->prefix_count; i++) {
-        const struct model_prefix *prefix = &model->prefixes[i];
-        if (strcmp(prefix->text, text) != 0) {
-            continue;
-        }
-        const char *protocols[] = {NULL, prefix->primary, prefix->drain, "direct1"};
-        const char *protocol = protocols[prefix->seen[session]];
-        if (protocol == NULL) {
-            break;
-        }
-        say(answer, BIRD_CODE_ROUTE, "Table master4:");
-        say(answer, BIRD_CODE_ROUTE, "%-20s blackhole [%s 00:22:45.151] * (260)", text, protocol);
-        say_last(answer, BIRD_CODE_OK, "%s", "");
-        return;
-    }
-    say_last(answer, BIRD_CODE_NO_ROUTE, "Network not found");
+    say(answer, BIRD_LINE, BIRD_CODE_ROUTE, "Table master4:");
+    say(answer, BIRD_LINE, BIRD_CODE_ROUTE, "%-20s blackhole [%s 00:22:45.151] * (260)", text,
+        protocol);
+    say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
 }
 
 static void answer_configure(struct model *model, const struct answer *answer, bool check)
 {
-    char message[ERROR_MAX];
-    bool ok = !model->broken;
-    say(answer, BIRD_CODE_READING, "Reading configuration from /etc/bird/bird.conf");
-    if (!check) {
-        model_configure(model, &ok, message);
+    if (model->refuses) {
+        say(answer, BIRD_LAST, BIRD_CODE_ACCESS_DENIED, "Access denied");
+        return;
     }
-    if (!ok) {
-        say_last(answer, BIRD_CODE_CONFIG_ERROR, "/etc/bird/bird.conf:12:1 syntax error");
+    say(answer, BIRD_LINE, BIRD_CODE_READING, "Reading configuration from /etc/bird/bird.conf");
+    if (model->broken) {
+        say(answer, BIRD_LAST, BIRD_CODE_CONFIG_ERROR, "/etc/bird/bird.conf:12:1 syntax error");
     } else if (check) {
-        say_last(answer, BIRD_CODE_CONFIG_OK, "Configuration OK");
+        say(answer, BIRD_LAST, BIRD_CODE_CONFIG_OK, "Configuration OK");
     } else {
-        say_last(answer, BIRD_CODE_RECONFIGURED, "Reconfigured");
+        model_configure(model);
+        say(answer, BIRD_LAST, BIRD_CODE_RECONFIGURED, "Reconfigured");
     }
 }
 
-void model_queue(struct model *model, const struct order *order, uint64_t at_ns)
+void model_do(struct model *model, const char *command, model_answer_cb answer_line, void *arg)
 {
-    struct model_connection *connection = &model->connections[order->link];
-    if (connection->count == MODEL_QUEUE) {
-        abort();
-    }
-    struct model_command *command =
-        &connection->queue[(connection->first + connection->count++) % MODEL_QUEUE];
-    command->token = order->token;
-    command->at_ns = at_ns;
-    memcpy(command->text, order->command, sizeof command->text);
-}
-
-void model_do(struct model *model, enum order_link link, struct core *core, uint64_t now_ns)
-{
-    struct model_connection *connection = &model->connections[link];
-    struct model_command command = connection->queue[connection->first];
-    connection->first = (connection->first + 1) % MODEL_QUEUE;
-    connection->count--;
-    struct answer answer = {.core = core, .token = command.token, .now_ns = now_ns};
-    switch (order_kind(command.token)) {
-    case ORDER_ENABLE:
-    case ORDER_DISABLE:
-        answer_switch(model, &answer, command.text);
-        break;
-    case ORDER_PROTOCOLS:
+    struct answer answer = {answer_line, arg};
+    if (strncmp(command, "enable ", 7) == 0 || strncmp(command, "disable ", 8) == 0) {
+        answer_switch(model, &answer, command);
+    } else if (strcmp(command, "show protocols") == 0) {
         answer_protocols(model, &answer);
-        break;
-    case ORDER_REVISION:
+    } else if (strncmp(command, "show protocols all ", 19) == 0) {
         answer_revision(model, &answer);
-        break;
-    case ORDER_ROUTE:
-        answer_route(model, &answer, command.text);
-        break;
-    case ORDER_CHECK:
-    case ORDER_CONFIGURE:
-        answer_configure(model, &answer, order_kind(command.token) == ORDER_CHECK);
-        break;
-    case ORDER_PEERS:
-    case ORDER_PATHS:
-    case ORDER_KINDS:
+    } else if (strncmp(command, "show route ", 11) == 0) {
+        answer_route(model, &answer, command);
+    } else if (strncmp(command, "configure", 9) == 0) {
+        answer_configure(model, &answer, strcmp(command, "configure check") == 0);
+    } else {
         abort();
     }
 }

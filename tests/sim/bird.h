@@ -1,71 +1,75 @@
-// A model of BIRD for the simulation: protocols, sessions, the include file, and two control
-// connections whose commands it does in order, sooner or later. What its neighbours see follows
-// from that alone.
+// A model of BIRD for the simulation: protocols, sessions, the include file, and what it answers to
+// commands, by their words alone. It reads the include file by itself, as BIRD would; what its
+// neighbours see follows from that and from nothing else.
 #pragma once
 
-#include "controller/config/config.h"
-#include "controller/core/core.h"
+#include "birdctl/reply.h"
+#include "tests/sim/scene.h"
 
 #define MODEL_SESSIONS  3
-#define MODEL_PROTOCOLS 64
-#define MODEL_PREFIXES  32
-#define MODEL_QUEUE     4096
-#define MODEL_FILE_MAX  32768
+#define MODEL_PROTOCOLS (SCENE_SERVICES * 4)
+#define MODEL_PREFIXES  (SCENE_PLOTS * PLOT_PREFIXES)
+#define MODEL_NAME_MAX  64
+#define MODEL_FILE_MAX  131072
 
 enum view { VIEW_NONE, VIEW_PRIMARY, VIEW_DRAIN, VIEW_OTHER };
 
+struct model_file {
+    char text[MODEL_FILE_MAX];
+    size_t length;
+    bool exists;
+};
+
 struct model_protocol {
-    char name[BIRD_PROTOCOL_MAX];
-    bool enabled;
-};
-
-struct model_command {
-    uint64_t token;
-    uint64_t at_ns; // when BIRD gets round to it
-    char text[BIRD_COMMAND_MAX];
-};
-
-struct model_connection {
-    bool open;
-    struct model_command queue[MODEL_QUEUE];
-    size_t first, count;
+    char name[MODEL_NAME_MAX];
+    bool enabled, drain;
+    unsigned service; // by the number in its name
+    unsigned family;
+    size_t prefixes[PLOT_PREFIXES];
+    size_t prefix_count;
 };
 
 struct model_prefix {
     char text[PREFIX_TEXT_MAX];
-    char primary[BIRD_PROTOCOL_MAX], drain[BIRD_PROTOCOL_MAX];
-    size_t service;
+    const struct model_protocol *primary, *twin; // that have a route for it; NULL: none
     bool device; // the address is on lo, and BIRD has `protocol direct`
     enum view seen[MODEL_SESSIONS];
 };
 
-struct model {
-    bool running, hung;
-    bool include_line;         // bird.conf has it
-    bool broken;               // somebody has half-edited bird.conf
-    bool leaks;                // an export filter takes device routes too
-    char disk[MODEL_FILE_MAX]; // the include file
-    size_t disk_length;
-    bool disk_exists;
+// What a file says: the same for what BIRD has loaded and for what is on disk.
+struct model_conf {
     struct model_protocol protocols[MODEL_PROTOCOLS];
     size_t protocol_count;
-    bool pipes, pipe_enabled;
-    char revision[REVISION_TEXT_MAX]; // loaded; empty: none
-    bool established[MODEL_SESSIONS];
-    struct model_connection connections[2]; // by enum order_link
-    struct model_prefix prefixes[MODEL_PREFIXES];
-    size_t prefix_count;
-    uint64_t changes; // of what neighbours see
+    bool pipes[FAMILIES];
+    char revision[24]; // empty: none
 };
 
-void model_init(struct model *model, const struct config *config);
+struct model {
+    bool running, hung;
+    bool refuses;           // `restrict`: looks only (8007)
+    bool include_line;      // bird.conf has it
+    bool broken;            // somebody has half-edited bird.conf
+    bool leaks;             // an export filter takes device routes too
+    struct model_file disk; // the include file
+    struct model_conf loaded;
+    bool pipe_enabled[FAMILIES];
+    bool established[MODEL_SESSIONS];
+    struct model_prefix prefixes[MODEL_PREFIXES]; // by plot
+    uint64_t changes;                             // of what neighbours see
+    uint64_t switched;                            // counts loads and switches
+};
+
+void model_init(struct model *model);
+const struct model_prefix *model_prefix(const struct model *model, const char *text);
 void model_start(struct model *model);
-void model_stop(struct model *model); // both connections are lost
-void model_configure(struct model *model, bool *ok, char message[ERROR_MAX]);
-bool model_switch(struct model *model, const char *pattern,
-                  bool enable);      // false: no protocols match
+void model_stop(struct model *model);
+bool model_configure(struct model *model);                                // false: refused
+bool model_switch(struct model *model, const char *pattern, bool enable); // false: none match
 void model_see(struct model *model); // recomputes what neighbours see
 
-// Does the oldest command of the connection and answers into core (NULL: nobody listens any more).
-void model_do(struct model *model, enum order_link link, struct core *core, uint64_t now_ns);
-void model_queue(struct model *model, const struct order *order, uint64_t at_ns);
+// Reads a file of ours into out; false when it is none.
+bool model_read(const struct model_file *file, struct model_conf *out);
+
+// Does a command and says its answer, the last line as BIRD_LAST.
+typedef void (*model_answer_cb)(void *arg, const struct bird_line *line);
+void model_do(struct model *model, const char *command, model_answer_cb answer, void *arg);

@@ -1,18 +1,14 @@
 #include "tests/sim/oracle.h"
 
-#include "controller/core/explain.h"
-
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define NS_PER_MS UINT64_C(1000000)
-#define REPAIR_WITHIN_NS                                                                           \
-    (4000 * NS_PER_MS) // a snapshot a second, a slow answer to it, and the repair
+#define REPAIR_WITHIN_NS   (4000 * NS_PER_MS) // a snapshot a second, slow answers, the repair
+#define WITHDRAW_WITHIN_NS (100 * NS_PER_MS)  // BIRD does some forty commands before
 
-__attribute__((format(printf, 2, 3))) static void broken(struct oracle *oracle, const char *text,
-                                                         ...)
+void oracle_broken(struct oracle *oracle, const char *text, ...)
 {
     if (oracle->broken[0] != '\0') {
         return;
@@ -23,73 +19,26 @@ __attribute__((format(printf, 2, 3))) static void broken(struct oracle *oracle, 
     va_end(args);
 }
 
-void oracle_start(struct oracle *oracle, const struct config *config, const struct core *core,
-                  bool first, uint64_t now_ns)
+static const struct service_conf *conf_of(const struct oracle *oracle,
+                                          const struct oracle_service *service)
 {
-    oracle->config = config;
-    memset(oracle->probes, 0, sizeof oracle->probes);
-    if (first) {
-        memset(oracle->services, 0, sizeof oracle->services);
-    }
-    for (size_t i = 0; i < config->service_count; i++) {
-        struct oracle_service *service = &oracle->services[i];
-        service->target = core->services[i].decision.target;
-        // What the boot remembers of withdrawals may be one behind: it is written after BIRD was
-        // told.
-        if (core->services[i].decision.recent < service->worsenings) {
-            service->worsenings = core->services[i].decision.recent;
-        }
-    }
-    oracle->seen_events = events_end(core->events) - 1;
-    oracle->disturbed_at_ns = now_ns;
+    return &oracle->config->services[service->index];
 }
 
-void oracle_disturbed(struct oracle *oracle, uint64_t now_ns)
+static struct oracle_service *at_index(struct oracle *oracle, size_t index)
 {
-    oracle->disturbed_at_ns = now_ns;
+    return &oracle->services[scene_number(oracle->config->services[index].name)];
 }
 
-void oracle_verdict(struct oracle *oracle, size_t index, enum verdict_kind kind)
-{
-    struct oracle_probe *probe = &oracle->probes[index];
-    const struct probe_conf *conf = &oracle->config->probes[index];
-    if (kind == VERDICT_UNKNOWN) {
-        return;
-    }
-    probe->fails = kind == VERDICT_FAIL ? probe->fails + 1 : 0;
-    probe->passes = kind == VERDICT_PASS ? probe->passes + 1 : 0;
-    probe->alive = kind == VERDICT_FAIL ? 0 : probe->alive + 1;
-    probe->degraded = kind != VERDICT_PASS || (probe->degraded && probe->passes < conf->rise);
-    probe->down = probe->fails >= conf->fall || (probe->down && probe->alive < conf->rise);
-}
+// ---- transitions ----
 
-static bool closure_has_trouble(const struct oracle *oracle, size_t index)
+static uint64_t hold_down_ms(const struct service_conf *conf, uint64_t worsenings)
 {
-    const struct service_conf *conf = &oracle->config->services[index];
-    const struct index_list *lists[] = {&conf->require, &conf->any, &conf->degrade};
-    for (size_t i = 0; i < 3; i++) {
-        for (size_t j = 0; j < lists[i]->count; j++) {
-            const struct oracle_probe *probe = &oracle->probes[lists[i]->items[j]];
-            if (probe->down || probe->degraded || probe->fails > 0) {
-                return true;
-            }
-        }
-    }
-    for (size_t i = 0; i < conf->depends.count; i++) {
-        if (closure_has_trouble(oracle, conf->depends.items[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static uint64_t hold_down_ns(const struct service_conf *conf, uint64_t worsenings)
-{
-    uint64_t ms = conf->hold_down_ms;
+    uint64_t ms = worsenings > 0 ? conf->hold_down_ms : 0;
     for (uint64_t i = 1; i < worsenings && ms < conf->max_hold_down_ms; i++) {
         ms *= 2;
     }
-    return (ms < conf->max_hold_down_ms ? ms : conf->max_hold_down_ms) * NS_PER_MS;
+    return ms < conf->max_hold_down_ms ? ms : conf->max_hold_down_ms;
 }
 
 static bool by_evidence(enum cause cause)
@@ -98,122 +47,232 @@ static bool by_evidence(enum cause cause)
            cause == CAUSE_HOLD_DOWN;
 }
 
-// Promise 8, by the times between changes alone.
-static void check_damping(struct oracle *oracle, size_t index, const struct event *event,
-                          uint64_t now_ns)
+// Promises 1 and 8: what improves is known to be that good, and has been for hold_down.
+static void check_improvement(struct oracle *oracle, const struct oracle_service *service,
+                              const struct event *event, uint64_t now_ns)
 {
-    struct oracle_service *service = &oracle->services[index];
-    const struct service_conf *conf = &oracle->config->services[index];
-    // An operator's word, or its end, is neither a flap nor damped.
-    if (!by_evidence(event->cause) || service->intended) {
+    const struct service_conf *conf = conf_of(oracle, service);
+    uint64_t since_ms =
+        service->since_ms[event->to == TARGET_ANNOUNCE ? LEVEL_OPEN : LEVEL_DEGRADED];
+    uint64_t now_ms = now_ns / NS_PER_MS;
+    uint64_t needed_ms = hold_down_ms(conf, service->worsenings);
+    if (since_ms == UINT64_MAX) {
+        oracle_broken(oracle, "promise 1: %s went to %s, but its probes don't say so", conf->name,
+                      target_name(event->to));
+    } else if (now_ms - since_ms < needed_ms) {
+        oracle_broken(oracle,
+                      "promise 8: %s improved, well for %" PRIu64 " ms of %" PRIu64
+                      " after withdrawal number %" PRIu64,
+                      conf->name, now_ms - since_ms, needed_ms, service->worsenings);
+    } else if (service->worsened_at_ns != 0 &&
+               now_ns - service->worsened_at_ns < needed_ms * NS_PER_MS) {
+        oracle_broken(
+            oracle, "promise 8: %s improved %" PRIu64 " ms after withdrawal number %" PRIu64,
+            conf->name, (now_ns - service->worsened_at_ns) / NS_PER_MS, service->worsenings);
+    }
+}
+
+// An operator's word, or its end, is neither a flap nor damped.
+static void check_damping(struct oracle *oracle, struct oracle_service *service,
+                          const struct event *event, uint64_t now_ns)
+{
+    bool vague;
+    bool auto_now = books_intent(service, now_ns, &vague) == INTENT_AUTO;
+    if (!by_evidence(event->cause) || service->intended || vague || !auto_now) {
         return;
     }
-    if (now_ns - service->changed_at_ns >= conf->max_hold_down_ms * NS_PER_MS) {
-        service->worsenings =
-            service->target == TARGET_ANNOUNCE || service->worsenings == 0 ? 0 : 1;
-    }
-    if (event->to < event->from && event->cause == CAUSE_HOLD_DOWN) {
+    if (event->to > event->from) {
+        check_improvement(oracle, service, event, now_ns);
+    } else if (event->cause == CAUSE_HOLD_DOWN) {
         return; // at a restart it turned out that BIRD does not have it
-    }
-    if (event->to < event->from) {
+    } else {
         service->worsenings++;
         service->worsened_at_ns = now_ns;
-    } else if (service->worsenings > 0 && service->worsened_at_ns != 0 &&
-               now_ns - service->worsened_at_ns < hold_down_ns(conf, service->worsenings)) {
-        broken(oracle, "promise 8: %s improved %" PRIu64 " ms after withdrawal number %" PRIu64,
-               conf->name, (now_ns - service->worsened_at_ns) / NS_PER_MS, service->worsenings);
     }
     service->changed_at_ns = now_ns;
+    service->covered = false;
 }
 
-static void check_cause(struct oracle *oracle, size_t index, const struct event *event)
+// Promise 2: nothing is withdrawn but for what is known, or set so.
+static void check_cause(struct oracle *oracle, const struct oracle_service *service,
+                        const struct event *event, const struct bounds *gate, uint64_t now_ns)
 {
-    const struct service_conf *conf = &oracle->config->services[index];
+    const struct service_conf *conf = conf_of(oracle, service);
+    bool vague;
+    bool intended =
+        books_intent(service, now_ns, &vague) != INTENT_AUTO || service->intended || vague;
     if (event->text[0] == '\0') {
-        broken(oracle, "%s changed to %s and the event has no text", conf->name,
-               target_name(event->to));
+        oracle_broken(oracle, "%s changed to %s and the event has no text", conf->name,
+                      target_name(event->to));
     }
-    if ((event->cause == CAUSE_UNHEALTHY || event->cause == CAUSE_DEGRADED) &&
-        event->to < event->from && !closure_has_trouble(oracle, index)) {
-        broken(oracle, "promise 2: %s went to %s as %s, but no verdict said so", conf->name,
-               target_name(event->to), cause_name(event->cause));
+    if (event->to > event->from || intended || oracle->stopping) {
+        return;
     }
-    if (event->cause == CAUSE_UNKNOWN && conf->on_unknown == ON_UNKNOWN_HOLD &&
-        event->to < event->from &&
-        conf->depends.count == 0) { // what it depends on has its own setting
-        broken(oracle, "promise 2: %s is withdrawn as unknown, with on_unknown = hold", conf->name);
+    enum level at_most = event->to == TARGET_WITHDRAW ? LEVEL_CLOSED : LEVEL_DEGRADED;
+    switch (event->cause) {
+    case CAUSE_UNHEALTHY:
+    case CAUSE_DEGRADED:
+        if (gate->low > at_most) {
+            oracle_broken(oracle, "promise 2: %s went to %s as %s, but no verdict said so",
+                          conf->name, target_name(event->to), cause_name(event->cause));
+        }
+        break;
+    case CAUSE_UNKNOWN:
+        if (conf->on_unknown == ON_UNKNOWN_HOLD && conf->depends.count == 0) {
+            oracle_broken(oracle, "promise 2: %s is withdrawn as unknown, with on_unknown = hold",
+                          conf->name);
+        }
+        break;
+    case CAUSE_START:
+    case CAUSE_HOLD_DOWN:
+        if (!service->lacked) {
+            oracle_broken(oracle, "promise 2: the restart withdrew %s, which BIRD had as it was",
+                          conf->name);
+        }
+        break;
+    default:
+        oracle_broken(oracle, "promise 2: %s went to %s by itself (%s)", conf->name,
+                      target_name(event->to), cause_name(event->cause));
     }
 }
 
-static size_t service_named(const struct config *config, const char *name)
-{
-    size_t i = 0;
-    while (i < config->service_count && strcmp(config->services[i].name, name) != 0) {
-        i++;
-    }
-    return i;
-}
-
-static void check_events(struct oracle *oracle, const struct core *core, uint64_t now_ns)
+static void check_events(struct oracle *oracle, const struct core *core,
+                         const struct bounds gates[], uint64_t now_ns)
 {
     for (uint64_t seq = oracle->seen_events + 1; seq < events_end(core->events); seq++) {
         const struct event *event = events_get(core->events, seq);
         oracle->seen_events = seq;
-        size_t index = service_named(oracle->config, event->service);
-        if (event->kind != EVENT_TRANSITION || index == oracle->config->service_count) {
+        if (event == NULL || event->kind != EVENT_TRANSITION) {
             continue;
         }
-        struct oracle_service *service = &oracle->services[index];
-        if (event->from != service->target) {
-            broken(oracle, "%s: an event says from %s, but it was %s", event->service,
-                   target_name(event->from), target_name(service->target));
+        struct oracle_service *service = &oracle->services[scene_number(event->service)];
+        if (!service->configured) {
+            oracle_broken(oracle, "an event of %s, which is not configured", event->service);
+            return;
         }
-        check_cause(oracle, index, event);
-        check_damping(oracle, index, event, now_ns);
+        if (event->from != service->target) {
+            oracle_broken(oracle, "%s: an event says from %s, but it was %s", event->service,
+                          target_name(event->from), target_name(service->target));
+        }
+        check_cause(oracle, service, event, &gates[service->index], now_ns);
+        check_damping(oracle, service, event, now_ns);
         service->target = event->to;
+        service->target_at_ns = now_ns;
+        service->event = seq;
+        service->acknowledged = false;
     }
 }
 
-// Promise 1 and the intents, straight from their words.
-static void check_target(struct oracle *oracle, const struct core *core, size_t index,
-                         uint64_t now_ns)
+// ---- targets ----
+
+static void check_intended(struct oracle *oracle, const struct oracle_service *service,
+                           enum intent_kind kind, uint64_t now_ns)
 {
-    const struct core_service *service = &core->services[index];
-    const struct intent *intent = &service->intent;
-    const char *name = oracle->config->services[index].name;
-    enum target target = service->decision.target;
-    uint64_t now_ms = now_ns / NS_PER_MS;
-    if (target != oracle->services[index].target) {
-        broken(oracle, "%s is at %s without an event", name, target_name(target));
-    }
-    oracle->services[index].intended = intent->kind != INTENT_AUTO;
-    if (intent->kind == INTENT_ISOLATE && target != TARGET_WITHDRAW) {
-        broken(oracle, "promise 1: %s is isolated and at %s", name, target_name(target));
+    const char *name = conf_of(oracle, service)->name;
+    enum target target = service->target;
+    if (kind == INTENT_ISOLATE && target != TARGET_WITHDRAW) {
+        oracle_broken(oracle, "promise 1: %s is isolated and at %s", name, target_name(target));
     }
     // core_tick() comes when core_next_ms() says, so one ms after is late.
-    if (intent->kind == INTENT_DRAIN && target != TARGET_WITHDRAW &&
-        now_ms > intent->since_ms + intent->grace_ms + 1) {
-        broken(oracle, "promise 1: %s is drained, its grace is over, and it is at %s", name,
-               target_name(target));
+    int64_t grace_end_ms = service->intent.since_ms + (int64_t)service->intent.grace_ms;
+    if (kind == INTENT_DRAIN && target != TARGET_WITHDRAW &&
+        (int64_t)(now_ns / NS_PER_MS) > grace_end_ms + 1) {
+        oracle_broken(oracle, "promise 1: %s is drained, its grace is over, and it is at %s", name,
+                      target_name(target));
     }
-    if (intent->kind == INTENT_DRAIN && target == TARGET_ANNOUNCE) {
-        broken(oracle, "promise 1: %s is drained and announced", name);
+    if (kind == INTENT_DRAIN && target == TARGET_ANNOUNCE) {
+        oracle_broken(oracle, "promise 1: %s is drained and announced", name);
     }
-    if (intent->kind == INTENT_PIN && target != TARGET_ANNOUNCE) {
-        broken(oracle, "%s is pinned and at %s", name, target_name(target));
-    }
-    if (intent->until_ms != 0 && now_ms > intent->until_ms + 1) {
-        broken(oracle, "promise 1: %s of %s outlives its --for", intent_name(intent->kind), name);
-    }
-    for (size_t i = 0; i < oracle->config->services[index].require.count; i++) {
-        size_t probe = oracle->config->services[index].require.items[i];
-        if (oracle->probes[probe].down && oracle->probes[probe].fails > 0 &&
-            target != TARGET_WITHDRAW && intent->kind != INTENT_PIN) {
-            broken(oracle, "promise 1: %s is at %s although probe %s is down", name,
-                   target_name(target), oracle->config->probes[probe].name);
-        }
+    if (kind == INTENT_PIN && target != TARGET_ANNOUNCE) {
+        oracle_broken(oracle, "%s is pinned and at %s", name, target_name(target));
     }
 }
+
+// Promise 1, straight from the words of intents and probes.
+static void check_target(struct oracle *oracle, struct oracle_service *service,
+                         const struct bounds *gate, uint64_t now_ns)
+{
+    const struct service_conf *conf = conf_of(oracle, service);
+    bool vague;
+    enum intent_kind kind = books_intent(service, now_ns, &vague);
+    service->intended = kind != INTENT_AUTO || vague;
+    service->covered = service->covered || service->intended;
+    if (oracle->stopping && conf->on_exit == ON_EXIT_WITHDRAW) {
+        if (service->target != TARGET_WITHDRAW) {
+            oracle_broken(oracle, "%s is at %s although popgated stops", conf->name,
+                          target_name(service->target));
+        }
+        return; // nothing is decided for it any more
+    }
+    if (kind == INTENT_AUTO) {
+        service->intent = (struct oracle_intent){.kind = INTENT_AUTO}; // and the ledger forgets it
+    }
+    if (vague) {
+        return;
+    }
+    check_intended(oracle, service, kind, now_ns);
+    if (kind == INTENT_PIN) {
+        return;
+    }
+    bool too_long = gate->high == LEVEL_UNKNOWN && conf->on_unknown == ON_UNKNOWN_WITHDRAW &&
+                    now_ns / NS_PER_MS > service->adopt_until_ms + 1;
+    bool closed = gate->high == LEVEL_CLOSED || too_long;
+    if ((closed && service->target != TARGET_WITHDRAW) ||
+        (gate->high == LEVEL_DEGRADED && service->target == TARGET_ANNOUNCE)) {
+        oracle_broken(oracle, "promise 1: %s is at %s, but its probes say %s", conf->name,
+                      target_name(service->target), closed ? "withdraw" : "depreference");
+    }
+}
+
+// ---- what BIRD has ----
+
+static void note_legs(struct oracle *oracle, const struct model *model)
+{
+    if (oracle->switched != model->switched) {
+        oracle->switched = model->switched;
+        for (unsigned name = 0; name < SCENE_NAMES; name++) {
+            oracle->services[name].on = 0;
+        }
+        for (size_t i = 0; i < model->loaded.protocol_count; i++) {
+            const struct model_protocol *protocol = &model->loaded.protocols[i];
+            if (protocol->enabled && model->running) {
+                oracle->services[protocol->service].on |=
+                    books_leg(protocol->family, protocol->drain);
+            }
+        }
+    }
+    for (unsigned name = 0; name < SCENE_NAMES; name++) {
+        struct oracle_service *service = &oracle->services[name];
+        service->had = service->had || service->on != 0;
+        service->lacked = service->lacked || (service->file_on & ~service->on) != 0;
+    }
+}
+
+// Promise 1 at a restart: what BIRD did not have must not come from a file that says so.
+void oracle_order(struct oracle *oracle, const char *command, const struct model *model,
+                  uint64_t now_ns)
+{
+    static const char enable[] = "enable \"popgate_";
+    if (strncmp(command, enable, sizeof enable - 1) != 0) {
+        return;
+    }
+    note_legs(oracle, model);
+    const struct oracle_service *service =
+        &oracle->services[scene_number(command + sizeof enable - 1)];
+    bool known = service->event != 0 || service->intent.kind != INTENT_AUTO;
+    if (!service->configured || known || service->had) {
+        return;
+    }
+    struct bounds gates[SCENE_SERVICES];
+    books_gates(oracle, now_ns, gates);
+    if (gates[service->index].high < LEVEL_DEGRADED) {
+        oracle_broken(oracle,
+                      "promise 1: %s is switched on at a restart although BIRD did not have it",
+                      conf_of(oracle, service)->name);
+    }
+}
+
+// ---- what neighbours see ----
 
 static bool matches(enum view view, enum target target, bool established)
 {
@@ -228,12 +287,14 @@ static bool matches(enum view view, enum target target, bool established)
     return view != VIEW_PRIMARY && view != VIEW_DRAIN;
 }
 
-static bool neighbours_agree(const struct model *model, size_t index, enum target target)
+// used: the addresses of the plot that are in the configuration; the others are withdrawn.
+static bool plot_agrees(const struct model *model, unsigned plot, unsigned used, enum target target)
 {
-    for (size_t i = 0; i < model->prefix_count; i++) {
-        for (size_t session = 0; session < MODEL_SESSIONS && model->prefixes[i].service == index;
-             session++) {
-            if (!matches(model->prefixes[i].seen[session], target, model->established[session])) {
+    for (unsigned k = 0; k < PLOT_PREFIXES; k++) {
+        const struct model_prefix *prefix = &model->prefixes[plot * PLOT_PREFIXES + k];
+        enum target meant = (used & (1U << k)) != 0 ? target : TARGET_WITHDRAW;
+        for (size_t session = 0; session < MODEL_SESSIONS; session++) {
+            if (!matches(prefix->seen[session], meant, model->established[session])) {
                 return false;
             }
         }
@@ -241,12 +302,12 @@ static bool neighbours_agree(const struct model *model, size_t index, enum targe
     return true;
 }
 
-static bool everywhere_visible(const struct model *model, size_t index)
+static bool plot_visible(const struct model *model, unsigned plot, unsigned used)
 {
-    for (size_t i = 0; i < model->prefix_count; i++) {
-        for (size_t session = 0; session < MODEL_SESSIONS && model->prefixes[i].service == index;
-             session++) {
-            enum view view = model->prefixes[i].seen[session];
+    for (unsigned k = 0; k < PLOT_PREFIXES; k++) {
+        const struct model_prefix *prefix = &model->prefixes[plot * PLOT_PREFIXES + k];
+        for (size_t session = 0; session < MODEL_SESSIONS && (used & (1U << k)) != 0; session++) {
+            enum view view = prefix->seen[session];
             if (model->established[session] && view != VIEW_PRIMARY && view != VIEW_DRAIN) {
                 return false;
             }
@@ -255,104 +316,179 @@ static bool everywhere_visible(const struct model *model, size_t index)
     return true;
 }
 
-// Between announced and depreferenced there is never a gap (bird-facts 5).
-static void check_gap(struct oracle *oracle, const struct core *core, const struct model *model,
-                      size_t index, bool can_act, uint64_t now_ns)
+// Promise 4: what is not as decided is repaired soon, when nobody disturbs.
+static void check_repair(struct oracle *oracle, uint64_t *wrong_since_ns, bool wrong, bool able,
+                         const char *name, enum target target, uint64_t now_ns)
 {
-    struct oracle_service *service = &oracle->services[index];
-    bool visible = everywhere_visible(model, index);
-    if (service->visible && !visible && can_act &&
-        core->services[index].decision.target != TARGET_WITHDRAW &&
+    if (!wrong || !able) {
+        *wrong_since_ns = 0;
+        return;
+    }
+    if (*wrong_since_ns < oracle->disturbed_at_ns || *wrong_since_ns == 0) {
+        *wrong_since_ns = now_ns;
+    }
+    if (now_ns - *wrong_since_ns > REPAIR_WITHIN_NS) {
+        oracle_broken(oracle,
+                      "promise 4: for %" PRIu64 " ms neighbours have seen %s otherwise than at %s",
+                      (now_ns - *wrong_since_ns) / NS_PER_MS, name, target_name(target));
+    }
+}
+
+// Promise 7: a withdrawal waits for nothing but BIRD.
+static void check_withdrawal(struct oracle *oracle, const struct oracle_service *service,
+                             uint64_t now_ns)
+{
+    uint64_t since_ns = service->target_at_ns;
+    if (service->target != TARGET_WITHDRAW || service->on == 0 ||
+        oracle->able_since_ns == NEVER_NS || since_ns <= oracle->disturbed_at_ns) {
+        return;
+    }
+    since_ns = oracle->able_since_ns > since_ns ? oracle->able_since_ns : since_ns;
+    if (now_ns > since_ns + WITHDRAW_WITHIN_NS) {
+        oracle_broken(oracle, "promise 7: %s is not withdrawn after %" PRIu64 " ms",
+                      conf_of(oracle, service)->name, (now_ns - since_ns) / NS_PER_MS);
+    }
+}
+
+// Between announced and depreferenced there is never a gap (bird-facts 5).
+static void check_gap(struct oracle *oracle, struct oracle_service *service, bool visible,
+                      bool able, uint64_t now_ns)
+{
+    if (service->visible && !visible && able && service->target != TARGET_WITHDRAW &&
         now_ns - oracle->disturbed_at_ns > REPAIR_WITHIN_NS) {
-        broken(oracle, "%s vanished on its way to %s", oracle->config->services[index].name,
-               target_name(core->services[index].decision.target));
+        oracle_broken(oracle, "%s vanished on its way to %s", conf_of(oracle, service)->name,
+                      target_name(service->target));
     }
     service->visible = visible;
 }
 
-// Promise 4: what is not as decided is repaired soon, when nobody disturbs.
-static void check_neighbours(struct oracle *oracle, const struct core *core,
-                             const struct model *model, size_t index, bool can_act, uint64_t now_ns)
+static void check_neighbours(struct oracle *oracle, const struct model *model,
+                             struct abilities abilities, uint64_t now_ns)
 {
-    struct oracle_service *service = &oracle->services[index];
-    if (!can_act || neighbours_agree(model, index, core->services[index].decision.target)) {
-        service->wrong_since_ns = 0;
+    for (unsigned plot = 0; plot < SCENE_PLOTS; plot++) {
+        if (oracle->owner[plot] == NOBODY) {
+            check_repair(oracle, &oracle->retired_wrong_since_ns[plot],
+                         !plot_agrees(model, plot, 0, TARGET_WITHDRAW), abilities.repairs,
+                         model->prefixes[plot * PLOT_PREFIXES].text, TARGET_WITHDRAW, now_ns);
+            continue;
+        }
+        struct oracle_service *service = &oracle->services[oracle->owner[plot]];
+        bool wrong = !plot_agrees(model, plot, service->used, service->target);
+        check_repair(oracle, &service->wrong_since_ns, wrong, abilities.repairs,
+                     conf_of(oracle, service)->name, service->target, now_ns);
+        check_withdrawal(oracle, service, now_ns);
+        check_gap(oracle, service, plot_visible(model, plot, service->used), abilities.repairs,
+                  now_ns);
+    }
+}
+
+// Promise 5: what an event calls acknowledged is so in BIRD, at that instant.
+static void check_acknowledged(struct oracle *oracle, const struct core *core,
+                               struct oracle_service *service, uint64_t now_ns)
+{
+    const struct event *event = events_get(core->events, service->event);
+    if (service->acknowledged || event == NULL || event->acknowledged_ns == 0) {
         return;
     }
-    if (service->wrong_since_ns < oracle->disturbed_at_ns) {
-        service->wrong_since_ns = now_ns;
+    service->acknowledged = true;
+    unsigned primaries = books_leg(FAMILY_V4, false) | books_leg(FAMILY_V6, false);
+    unsigned twins = books_leg(FAMILY_V4, true) | books_leg(FAMILY_V6, true);
+    unsigned wrong = service->target == TARGET_ANNOUNCE       ? twins
+                     : service->target == TARGET_DEPREFERENCE ? primaries
+                                                              : primaries | twins;
+    if (event->acknowledged_ns == now_ns && (service->on & wrong) != 0 &&
+        service->target_at_ns > oracle->disturbed_at_ns + REPAIR_WITHIN_NS) {
+        oracle_broken(oracle, "promise 5: %s is said to be at %s, but BIRD has %x of it on",
+                      conf_of(oracle, service)->name, target_name(service->target), service->on);
     }
-    if (now_ns - service->wrong_since_ns > REPAIR_WITHIN_NS) {
-        broken(oracle, "promise 4: for %" PRIu64 " ms neighbours have seen %s otherwise than at %s",
-               (now_ns - service->wrong_since_ns) / NS_PER_MS, oracle->config->services[index].name,
-               target_name(core->services[index].decision.target));
+}
+
+static void note_levels(struct oracle_service *service, const struct bounds *gate, uint64_t now_ms)
+{
+    for (unsigned level = LEVEL_DEGRADED; level <= LEVEL_OPEN; level++) {
+        if (gate->high < level) {
+            service->since_ms[level] = UINT64_MAX;
+        } else if (service->since_ms[level] == UINT64_MAX) {
+            service->since_ms[level] = now_ms;
+        }
     }
 }
 
 void oracle_check(struct oracle *oracle, const struct core *core, const struct model *model,
-                  bool can_act, uint64_t now_ns)
+                  struct abilities abilities, uint64_t now_ns)
 {
-    check_events(oracle, core, now_ns);
-    for (size_t i = 0; i < oracle->config->service_count; i++) {
-        check_target(oracle, core, i, now_ns);
-        check_neighbours(oracle, core, model, i, can_act, now_ns);
-        check_gap(oracle, core, model, i, can_act, now_ns);
+    struct bounds gates[SCENE_SERVICES];
+    if (!abilities.switches) {
+        oracle->able_since_ns = NEVER_NS;
+    } else if (oracle->able_since_ns == NEVER_NS) {
+        oracle->able_since_ns = now_ns;
     }
+    books_gates(oracle, now_ns, gates);
+    for (size_t i = 0; i < oracle->config->service_count; i++) {
+        note_levels(at_index(oracle, i), &gates[i], now_ns / NS_PER_MS);
+        books_forget(at_index(oracle, i), &oracle->config->services[i], now_ns);
+    }
+    note_legs(oracle, model);
+    check_events(oracle, core, gates, now_ns);
+    for (size_t i = 0; i < oracle->config->service_count; i++) {
+        struct oracle_service *service = at_index(oracle, i);
+        if (core->services[i].decision.target != service->target) {
+            oracle_broken(oracle, "%s is at %s without an event", conf_of(oracle, service)->name,
+                          target_name(core->services[i].decision.target));
+        }
+        check_target(oracle, service, &gates[i], now_ns);
+        check_acknowledged(oracle, core, service, now_ns);
+    }
+    check_neighbours(oracle, model, abilities, now_ns);
 }
 
-static enum target expected_by_health(const struct config *config, size_t index,
-                                      const enum verdict_kind truth[])
+// ---- at the end of a stop, and after a long quiet time ----
+
+void oracle_check_stopped(struct oracle *oracle, const struct model *model, uint64_t now_ns)
 {
-    const struct service_conf *conf = &config->services[index];
-    enum verdict_kind worst = VERDICT_PASS;
-    for (size_t i = 0; i < conf->require.count; i++) {
-        enum verdict_kind kind = truth[conf->require.items[i]];
-        worst = kind < worst ? kind : worst;
+    if (now_ns - oracle->disturbed_at_ns <= REPAIR_WITHIN_NS) {
+        return; // it need not have noticed yet
     }
-    uint64_t up = 0;
-    uint64_t alive = 0;
-    for (size_t i = 0; i < conf->any.count; i++) {
-        up += truth[conf->any.items[i]] == VERDICT_PASS;
-        alive += truth[conf->any.items[i]] != VERDICT_FAIL;
-    }
-    if (conf->any.count > 0 && up < conf->any_min) {
-        worst = alive < conf->any_min      ? VERDICT_FAIL
-                : worst < VERDICT_DEGRADED ? worst
-                                           : VERDICT_DEGRADED;
-    }
-    for (size_t i = 0; i < conf->degrade.count; i++) {
-        if (truth[conf->degrade.items[i]] != VERDICT_PASS && worst == VERDICT_PASS) {
-            worst = VERDICT_DEGRADED;
+    for (unsigned plot = 0; plot < SCENE_PLOTS; plot++) {
+        if (oracle->owner[plot] == NOBODY) {
+            continue;
+        }
+        const struct oracle_service *service = &oracle->services[oracle->owner[plot]];
+        const struct service_conf *conf = conf_of(oracle, service);
+        if (!plot_agrees(model, plot, service->used, service->target)) {
+            oracle_broken(oracle, "popgated has stopped, and %s (on_exit = %s) is not at %s",
+                          conf->name, conf->on_exit == ON_EXIT_KEEP ? "keep" : "withdraw",
+                          target_name(service->target));
         }
     }
-    enum target target = worst == VERDICT_PASS       ? TARGET_ANNOUNCE
-                         : worst == VERDICT_DEGRADED ? TARGET_DEPREFERENCE
-                                                     : TARGET_WITHDRAW;
-    for (size_t i = 0; i < conf->depends.count; i++) {
-        enum target other = expected_by_health(config, conf->depends.items[i], truth);
-        target = other < target ? other : target;
-    }
-    return target;
 }
 
 // Promise 5: what status says was seen is what neighbours have.
 static void check_observed(struct oracle *oracle, const struct core *core,
                            const struct model *model)
 {
-    for (size_t i = 0; i < model->prefix_count; i++) {
-        enum target target = core->services[model->prefixes[i].service].decision.target;
-        struct prefix_view view = observed_view(core->observed, i, target);
-        size_t ours = 0;
-        size_t others = 0;
-        for (size_t session = 0; session < MODEL_SESSIONS; session++) {
-            enum view seen = model->prefixes[i].seen[session];
-            ours += seen == VIEW_PRIMARY || seen == VIEW_DRAIN;
-            others += seen == VIEW_OTHER;
-        }
-        if (view.announced != ours || view.other != others) {
-            broken(oracle,
-                   "promise 5: %s is on %zu sessions (%zu of others), status says %zu (%zu)",
-                   model->prefixes[i].text, ours, others, view.announced, view.other);
+    size_t index = 0;
+    for (size_t i = 0; i < oracle->config->service_count; i++) {
+        const struct service_conf *conf = &oracle->config->services[i];
+        for (size_t j = 0; j < conf->prefix_count; j++, index++) {
+            char text[PREFIX_TEXT_MAX];
+            const struct model_prefix *prefix =
+                model_prefix(model, prefix_text(&conf->prefixes[j], text));
+            struct prefix_view view =
+                observed_view(core->observed, index, at_index(oracle, i)->target);
+            size_t ours = 0;
+            size_t others = 0;
+            for (size_t session = 0; session < MODEL_SESSIONS; session++) {
+                enum view seen = prefix->seen[session];
+                ours += seen == VIEW_PRIMARY || seen == VIEW_DRAIN;
+                others += seen == VIEW_OTHER;
+            }
+            if (view.announced != ours || view.other != others) {
+                oracle_broken(
+                    oracle,
+                    "promise 5: %s is on %zu sessions (%zu of others), status says %zu (%zu)", text,
+                    ours, others, view.announced, view.other);
+            }
         }
     }
 }
@@ -360,52 +496,71 @@ static void check_observed(struct oracle *oracle, const struct core *core,
 // Promise 4: the file on disk says of each protocol what BIRD does.
 static void check_file(struct oracle *oracle, const struct model *model)
 {
-    char error[ERROR_MAX];
-    struct birdconf *conf = birdconf_parse(model->disk, model->disk_length, error);
-    for (size_t i = 0; conf != NULL && i < model->protocol_count; i++) {
-        if (birdconf_get(conf, model->protocols[i].name) != model->protocols[i].enabled) {
-            broken(oracle, "promise 4: %s is %s in BIRD, the include file says otherwise",
-                   model->protocols[i].name, model->protocols[i].enabled ? "on" : "off");
+    static struct model_conf disk;
+    if (!model_read(&model->disk, &disk) || strcmp(disk.revision, oracle->revision) != 0 ||
+        strcmp(model->loaded.revision, oracle->revision) != 0 ||
+        disk.protocol_count != model->loaded.protocol_count) {
+        oracle_broken(oracle, "after quiet the include file is of revision %s, BIRD has %s, not %s",
+                      disk.revision, model->loaded.revision, oracle->revision);
+        return;
+    }
+    for (size_t i = 0; i < disk.protocol_count; i++) {
+        if (disk.protocols[i].enabled != model->loaded.protocols[i].enabled) {
+            oracle_broken(oracle, "promise 4: %s is %s in BIRD, the include file says otherwise",
+                          disk.protocols[i].name,
+                          model->loaded.protocols[i].enabled ? "on" : "off");
         }
     }
-    birdconf_free(conf);
+}
+
+static enum target expected(const struct oracle *oracle, const struct oracle_service *service,
+                            const enum level levels[], uint64_t now_ns)
+{
+    bool vague;
+    enum target target = books_target(books_gate(oracle->config, service->index, levels));
+    switch (books_intent(service, now_ns, &vague)) {
+    case INTENT_PIN:
+        return TARGET_ANNOUNCE;
+    case INTENT_ISOLATE:
+        return TARGET_WITHDRAW;
+    case INTENT_DRAIN:
+        if ((int64_t)(now_ns / NS_PER_MS) >=
+            service->intent.since_ms + (int64_t)service->intent.grace_ms) {
+            return TARGET_WITHDRAW;
+        }
+        return target < TARGET_DEPREFERENCE ? target : TARGET_DEPREFERENCE;
+    case INTENT_AUTO:
+        break;
+    }
+    return target;
 }
 
 void oracle_check_quiet(struct oracle *oracle, const struct core *core, const struct model *model,
                         const enum verdict_kind truth[], uint64_t now_ns)
 {
-    uint64_t now_ms = now_ns / NS_PER_MS;
-    for (size_t i = 0; i < oracle->config->service_count; i++) {
-        const struct core_service *service = &core->services[i];
-        enum target expected = expected_by_health(oracle->config, i, truth);
-        enum target cap = TARGET_ANNOUNCE;
-        if (service->intent.kind == INTENT_DRAIN) {
-            cap = now_ms < service->intent.since_ms + service->intent.grace_ms ? TARGET_DEPREFERENCE
-                                                                               : TARGET_WITHDRAW;
-        } else if (service->intent.kind == INTENT_ISOLATE) {
-            cap = TARGET_WITHDRAW;
-        }
-        expected = expected < cap ? expected : cap;
-        expected = service->intent.kind == INTENT_PIN ? TARGET_ANNOUNCE : expected;
-        if (service->decision.target != expected) {
-            char why[EVENT_TEXT_MAX];
-            explain_service(core, i, now_ms, why, sizeof why);
-            broken(oracle, "after quiet %s is at %s (%s), should be at %s",
-                   oracle->config->services[i].name, target_name(service->decision.target), why,
-                   target_name(expected));
-        }
-        if (!neighbours_agree(model, i, expected)) {
-            broken(oracle, "after quiet neighbours see %s otherwise than at %s",
-                   oracle->config->services[i].name, target_name(expected));
-        }
+    static const enum level says[] = {[VERDICT_UNKNOWN] = LEVEL_UNKNOWN,
+                                      [VERDICT_FAIL] = LEVEL_CLOSED,
+                                      [VERDICT_DEGRADED] = LEVEL_DEGRADED,
+                                      [VERDICT_PASS] = LEVEL_OPEN};
+    enum level levels[SCENE_PROBES];
+    for (size_t i = 0; i < oracle->config->probe_count; i++) {
+        levels[i] = says[truth[i]];
     }
-    if (core->loader.state != LOAD_LOADED) {
-        broken(oracle, "after quiet the include file is %s: %s", load_name(core->loader.state),
-               core->loader.message);
-    }
-    const struct birdconf *file = core_file(core);
-    if (file->length != model->disk_length || memcmp(file->text, model->disk, file->length) != 0) {
-        broken(oracle, "after quiet the include file does not mirror the state");
+    for (unsigned plot = 0; plot < SCENE_PLOTS; plot++) {
+        if (oracle->owner[plot] == NOBODY) {
+            continue;
+        }
+        const struct oracle_service *service = &oracle->services[oracle->owner[plot]];
+        const char *name = conf_of(oracle, service)->name;
+        enum target target = expected(oracle, service, levels, now_ns);
+        if (service->target != target) {
+            oracle_broken(oracle, "after quiet %s is at %s, should be at %s", name,
+                          target_name(service->target), target_name(target));
+        }
+        if (!plot_agrees(model, plot, service->used, target)) {
+            oracle_broken(oracle, "after quiet neighbours see %s otherwise than at %s", name,
+                          target_name(target));
+        }
     }
     check_observed(oracle, core, model);
     check_file(oracle, model);

@@ -1,50 +1,123 @@
 // What must hold whatever happens: the design's promises, checked against what went into the core
-// and what came out, by its own simple bookkeeping, never by the core's.
+// and what came out, by books of its own. It is told verdicts, verbs, configurations, and what the
+// world did; it never looks at the core's intents, counts or health.
 #pragma once
 
 #include "controller/core/core.h"
 #include "tests/sim/bird.h"
 
-#define ORACLE_PROBES   16
-#define ORACLE_SERVICES 8
+// What the books know of a gate; ordered as its states are.
+enum level { LEVEL_CLOSED, LEVEL_UNKNOWN, LEVEL_DEGRADED, LEVEL_OPEN, LEVELS };
 
 struct oracle_probe {
-    uint64_t fails, passes, alive; // known verdicts in a row: fail, pass, not fail
-    bool down;                     // fall reached, rise not since
-    bool degraded;                 // the last known verdicts were not all passes
+    uint64_t fails, passes, alive, bad; // known verdicts in a row: fail, pass, not fail, not pass
+    enum level settled;
+    uint64_t known_at_ms;   // of the last verdict that was known, or of the start
+    uint64_t crashed_at_ms; // of a definitive failure in its crash_grace; 0: none
+};
+
+struct oracle_intent {
+    enum intent_kind kind;
+    int64_t since_ms; // monotonic
+    uint64_t grace_ms;
+    int64_t until_ms;                                     // 0: without end
+    uint64_t since_wall_ms, until_wall_ms, kept_grace_ms; // as the ledger has it
 };
 
 struct oracle_service {
-    enum target target;      // last seen
-    uint64_t worsened_at_ns; // by evidence; 0: never
-    uint64_t worsenings;     // by evidence, since it last kept one state for max_hold_down
-    uint64_t changed_at_ns;  // of target by evidence
+    bool configured;
+    size_t index;  // in the configuration
+    unsigned used; // of its plot's addresses
+    struct oracle_intent intent;
+    bool intended; // an intent was in force at the last check
+
+    enum target target; // as events have told
+    uint64_t target_at_ns;
+    uint64_t event;    // number of the event of its last change of target; 0: none
+    bool acknowledged; // and that was said to be acknowledged
+
+    uint64_t since_ms[LEVELS]; // its gate at least that good without a break; UINT64_MAX: is not
+    uint64_t worsened_at_ns;   // by evidence; 0: never
+    uint64_t worsenings;       // by evidence, since it last kept one state for max_hold_down
+    uint64_t changed_at_ns;    // of target by evidence
+    bool covered;              // by an intent since then: what health had under it is not known
+    uint64_t adopt_until_ms;
+
+    unsigned file_on; // legs that the file had on when the daemon started, see books_leg()
+    bool had, lacked; // since then: BIRD had one of its legs on, did not have all of those
+    unsigned on;      // legs that BIRD has on now
+
     uint64_t wrong_since_ns; // neighbours see another thing than the target; 0: they don't
     bool visible;            // every established session had a route of ours at the last check
-    bool intended;           // an intent was in force at the last check
 };
 
 struct oracle {
-    const struct config *config;
-    struct oracle_probe probes[ORACLE_PROBES];
-    struct oracle_service services[ORACLE_SERVICES];
-    uint64_t seen_events;     // number of the last event looked at
-    uint64_t disturbed_at_ns; // when the world last did something that the core has to repair
-    char broken[512];         // the promise that was broken, in words; empty while all hold
+    const struct config *config; // NULL: no daemon runs
+    struct oracle_probe probes[SCENE_PROBES];
+    struct oracle_service services[SCENE_NAMES];  // by name
+    uint64_t retired_wrong_since_ns[SCENE_PLOTS]; // of addresses that no service has
+    unsigned owner[SCENE_PLOTS];                  // name of the service that has them, or NOBODY
+    uint64_t seen_events;                         // number of the last event looked at
+    uint64_t disturbed_at_ns; // when the world last did something that is to be repaired
+    uint64_t able_since_ns;   // when BIRD could last begin to do what it is told; NEVER_NS: not
+    uint64_t switched;        // the model's count when its legs were last looked at
+    bool stopping;
+    char revision[REVISION_TEXT_MAX]; // of the file for this configuration
+    char broken[512];                 // the promise that was broken, in words; empty: all hold
 };
 
-// A daemon starts (again): its memory of verdicts is gone. kept: what it remembers of withdrawals
-// is not.
-void oracle_start(struct oracle *oracle, const struct config *config, const struct core *core,
-                  bool first, uint64_t now_ns);
+// Bounds of what the gate of a service may be, where a limit of time is just being passed.
+struct bounds {
+    enum level low, high;
+};
 
-void oracle_verdict(struct oracle *oracle, size_t probe, enum verdict_kind kind);
+// What the daemon can do at present.
+struct abilities {
+    bool switches; // BIRD does at once what it is told
+    bool repairs;  // and answers questions, has our file, and the disk takes files
+};
+
+// A daemon starts with this configuration. same_boot: it may adopt what disk says, and remembers
+// withdrawals.
+void oracle_start(struct oracle *oracle, const struct config *config, const struct scene *scene,
+                  const struct model_file *disk, bool same_boot, uint64_t wall_ms,
+                  const struct events *events, uint64_t now_ns);
+// One that runs takes over another configuration: before the core does.
+void oracle_reload(struct oracle *oracle, const struct config *config, const struct scene *scene,
+                   uint64_t wall_ms, uint64_t now_ns);
+void oracle_stop(struct oracle *oracle, uint64_t now_ns); // a clean stop begins
+void oracle_end(struct oracle *oracle, uint64_t now_ns);  // the daemon is gone
+
+void oracle_verdict(struct oracle *oracle, size_t probe, const struct verdict *verdict,
+                    uint64_t now_ns);
+// An operator's word for the service of that name.
+void oracle_intend(struct oracle *oracle, unsigned name, const struct oracle_intent *intent);
 void oracle_disturbed(struct oracle *oracle, uint64_t now_ns);
+
+// The books' own view of every gate, by the configuration's index; and of an intent, vague when it
+// is just ending.
+void books_gates(const struct oracle *oracle, uint64_t now_ns, struct bounds out[SCENE_SERVICES]);
+enum intent_kind books_intent(const struct oracle_service *service, uint64_t now_ns, bool *vague);
+// A gate, when every probe's level is given.
+enum level books_gate(const struct config *config, size_t index, const enum level probes[]);
+enum target books_target(enum level level); // of a gate that is not unknown
+// Withdrawals are forgotten when one state was kept for max_hold_down.
+void books_forget(struct oracle_service *service, const struct service_conf *conf, uint64_t now_ns);
+unsigned books_leg(unsigned family, bool drain); // its bit in a service's legs
+
+__attribute__((format(printf, 2, 3))) void oracle_broken(struct oracle *oracle, const char *text,
+                                                         ...);
 
 // After each input to the core.
 void oracle_check(struct oracle *oracle, const struct core *core, const struct model *model,
-                  bool quiet_links, uint64_t now_ns);
+                  struct abilities abilities, uint64_t now_ns);
+// An order goes out.
+void oracle_order(struct oracle *oracle, const char *command, const struct model *model,
+                  uint64_t now_ns);
 
 // After a long quiet time with probes that say truth[probe]: everything must be as it should.
 void oracle_check_quiet(struct oracle *oracle, const struct core *core, const struct model *model,
                         const enum verdict_kind truth[], uint64_t now_ns);
+
+// A clean stop has ended, and BIRD could do all along what it was told.
+void oracle_check_stopped(struct oracle *oracle, const struct model *model, uint64_t now_ns);

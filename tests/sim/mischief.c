@@ -1,0 +1,409 @@
+// What may go wrong, and what operators do: a table of it, with how often.
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static unsigned below(struct world *world, size_t bound)
+{
+    return (unsigned)dice_below(&world->dice, bound);
+}
+
+static bool chance(struct world *world, unsigned percent)
+{
+    return dice_chance(&world->dice, percent);
+}
+
+static void disturb(struct world *world)
+{
+    oracle_disturbed(&world->oracle, world_clock_ns(world));
+}
+
+// ---- services ----
+
+static void flip_probe(struct world *world)
+{
+    static const enum verdict_kind kinds[] = {VERDICT_PASS, VERDICT_PASS, VERDICT_FAIL,
+                                              VERDICT_DEGRADED};
+    size_t probe = below(world, world->scene.probe_count);
+    world->truth[probe] = kinds[below(world, 4)];
+    world->blind[probe] = chance(world, 15);
+    world->mute[probe] = chance(world, 3);
+    tell(world, "probe p%zu is %s%s%s from now on", probe, verdict_name(world->truth[probe]),
+         world->blind[probe] ? ", but can't look" : "", world->mute[probe] ? ", but is mute" : "");
+}
+
+// The kernel tells of it at once.
+static void crash_service(struct world *world)
+{
+    size_t probe = below(world, world->scene.probe_count);
+    tell(world, "what p%zu looks at crashes", probe);
+    world->truth[probe] = chance(world, 30) ? VERDICT_PASS : VERDICT_FAIL; // it may be back at once
+    world->blind[probe] = world->mute[probe] = false;
+    if (world->core != NULL) {
+        enum verdict_kind truth = world->truth[probe];
+        world->truth[probe] = VERDICT_FAIL;
+        world_verdict(world, probe, true);
+        world->truth[probe] = truth;
+    }
+}
+
+// ---- BIRD and its operator ----
+
+static void kill_bird(struct world *world)
+{
+    tell(world, "BIRD dies");
+    world_lose_bird(world);
+    world->bird_at_ns = world->now_ns + dice_ms(&world->dice, 10, 4000);
+}
+
+static void hang_bird(struct world *world)
+{
+    if (world->model.running && !world->model.hung) {
+        tell(world, "BIRD hangs");
+        world->model.hung = true;
+        world->wake_at_ns =
+            world->now_ns + (chance(world, 80) ? dice_ms(&world->dice, 100, 10000)
+                                               : dice_ms(&world->dice, 25000, 40000));
+    }
+}
+
+static void restrict_bird(struct world *world)
+{
+    world->model.refuses = !world->model.refuses;
+    tell(world, "BIRD %s", world->model.refuses ? "refuses commands" : "takes commands");
+    disturb(world);
+}
+
+static void slow_bird(struct world *world)
+{
+    world->slow_until_ns = world->now_ns + dice_ms(&world->dice, 100, 5000);
+    tell(world, "BIRD is slow to answer questions");
+}
+
+static void flap_session(struct world *world)
+{
+    size_t session = below(world, MODEL_SESSIONS);
+    if (world->model.running && world->model.established[session]) {
+        tell(world, "session up%zu goes down", session);
+        world->model.established[session] = false;
+        world->session_at_ns[session] = world->now_ns + dice_ms(&world->dice, 100, 5000);
+        model_see(&world->model);
+        disturb(world);
+    }
+}
+
+static void switch_by_hand(struct world *world)
+{
+    const struct model_conf *loaded = &world->model.loaded;
+    if (loaded->protocol_count == 0 || !world->model.running || world->model.hung) {
+        return;
+    }
+    const char *name = loaded->protocols[below(world, loaded->protocol_count)].name;
+    name = chance(world, 10) ? "popgate?_pipe" : chance(world, 10) ? "popgate_*" : name;
+    bool enable = chance(world, 50);
+    char text[MODEL_NAME_MAX + 16];
+    snprintf(text, sizeof text, "%s %s", enable ? "Enabling" : "Disabling", name);
+    tell(world, "somebody: birdc %s %s", enable ? "enable" : "disable", name);
+    model_switch(&world->model, name, enable);
+    disturb(world);
+    world_echo(world, text);
+}
+
+// Everything has been as it should for a while, the file too: then somebody's configure changes
+// nothing.
+static bool in_step(const struct world *world)
+{
+    const struct oracle *oracle = &world->oracle;
+    uint64_t clock_ns = world_clock_ns(world);
+    struct abilities abilities = world_abilities(world);
+    if (!abilities.repairs || world->saving || !world->model.include_line || world->model.broken ||
+        clock_ns - oracle->disturbed_at_ns < 4 * NS_PER_S ||
+        line_outstanding(&world->lines[ORDER_LINK_ACT]) > 0) {
+        return false;
+    }
+    for (size_t i = 0; i < world->config->service_count; i++) {
+        const struct oracle_service *service =
+            &oracle->services[scene_number(world->config->services[i].name)];
+        if (service->wrong_since_ns != 0 || clock_ns - service->target_at_ns < 200 * NS_PER_MS) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void configure_by_hand(struct world *world)
+{
+    if (!world->model.running || world->model.hung) {
+        return;
+    }
+    bool harmless = in_step(world);
+    struct model_file *disk = &world->model.disk;
+    if (!harmless && chance(world, 30) && world->stale.exists && disk->exists) {
+        tell(world, "somebody puts a stale file back");
+        memcpy(disk->text, world->stale.text, world->stale.length);
+        disk->length = world->stale.length;
+        world->notice_at_ns = world->now_ns + dice_ms(&world->dice, 0, 50);
+    }
+    uint64_t changes = world->model.changes;
+    world_configure(world);
+    if (harmless && world->model.changes != changes) {
+        oracle_broken(&world->oracle,
+                      "promise 4: somebody's configure changed what neighbours see");
+    }
+}
+
+static void edit_bird_conf(struct world *world)
+{
+    struct model *model = &world->model;
+    switch (below(world, 4)) {
+    case 0:
+        model->broken = !model->broken;
+        break;
+    case 1:
+        model->include_line = !model->include_line;
+        break;
+    case 2:
+        model->leaks = !model->leaks;
+        break;
+    default:
+        model->prefixes[below(world, MODEL_PREFIXES)].device ^= true;
+        break;
+    }
+    model_see(model);
+    tell(world, "somebody edits: broken %d, include %d, leaks %d", model->broken,
+         model->include_line, model->leaks);
+    disturb(world);
+}
+
+// ---- popgated, its disk, its machine ----
+
+static void kill_daemon(struct world *world)
+{
+    if (world->core != NULL) {
+        world_kill_daemon(world);
+    }
+}
+
+static void stop_daemon(struct world *world)
+{
+    if (world->core != NULL && !world->stopping) {
+        world_stop_daemon(world);
+    }
+}
+
+static void reload(struct world *world)
+{
+    if (world->core != NULL && !world->stopping) {
+        tell(world, "the daemon reloads");
+        struct scene same = world->scene;
+        world_reload(world, &same);
+    }
+}
+
+// What scene.c can change, one bit each.
+#define ADD_OR_REMOVE (1U << SCENE_ADDS | 1U << SCENE_REMOVES | 1U << SCENE_RENAMES)
+#define ADDRESSES     (1U << SCENE_PREFIX | 1U << SCENE_FAMILY)
+#define PROBES        (1U << SCENE_REWIRES | 1U << SCENE_RETIMES)
+#define DAMPING       (1U << SCENE_DAMPING | 1U << SCENE_CONFIGURE)
+#define ANYTHING      (ADD_OR_REMOVE | ADDRESSES | PROBES | DAMPING)
+
+static void edit_scene(struct world *world, struct scene *scene, unsigned allowed)
+{
+    char what[96];
+    unsigned wanted = 1 + below(world, 3);
+    for (unsigned tries = 0; tries < 20 && wanted > 0; tries++) {
+        enum scene_change change = below(world, SCENE_CHANGES);
+        if ((allowed & 1U << change) != 0 && scene_change(scene, &world->dice, change, what)) {
+            tell(world, "popgate.conf: %s", what);
+            wanted--;
+        }
+    }
+}
+
+// popgate.conf is another, and popgated is told to read it; or is away just then and starts with
+// it.
+static void reconfigure(struct world *world, unsigned allowed)
+{
+    struct scene scene = world->scene;
+    if (world->stopping) {
+        return;
+    }
+    edit_scene(world, &scene, allowed);
+    if (world->core != NULL) {
+        tell(world, "the daemon reloads");
+        world_reload(world, &scene);
+    } else {
+        world->scene = scene;
+    }
+}
+
+static void reconfigure_services(struct world *world)
+{
+    reconfigure(world, ADD_OR_REMOVE);
+}
+
+static void reconfigure_addresses(struct world *world)
+{
+    reconfigure(world, ADDRESSES);
+}
+
+static void reconfigure_probes(struct world *world)
+{
+    reconfigure(world, PROBES);
+}
+
+static void reconfigure_damping(struct world *world)
+{
+    reconfigure(world, DAMPING);
+}
+
+static void reconfigure_anything(struct world *world)
+{
+    reconfigure(world, ANYTHING);
+}
+
+static void restart_reconfigured(struct world *world)
+{
+    if (world->core != NULL) {
+        world_kill_daemon(world);
+        reconfigure(world, ANYTHING);
+    }
+}
+
+static void disk_trouble(struct world *world)
+{
+    world->save_fails = !world->save_fails;
+    tell(world, "runtime_dir is %s", world->save_fails ? "full" : "well");
+    disturb(world);
+}
+
+static void step_clock(struct world *world)
+{
+    uint64_t by_ms = dice_ms(&world->dice, 100, 60000) / NS_PER_MS;
+    by_ms = chance(world, 20) ? 60 * by_ms : by_ms;
+    world->wall_ms += chance(world, 50) ? by_ms : -by_ms;
+    tell(world, "the wall clock is stepped to %llu ms", (unsigned long long)world_wall_ms(world));
+}
+
+static void reboot(struct world *world)
+{
+    tell(world, "the machine reboots");
+    kill_daemon(world);
+    kill_bird(world);
+    world->model.disk.exists = false;
+    world->stale.exists = false;
+    world->memory_exists = false;
+    world->boot_ns = world->now_ns - NS_PER_S;
+}
+
+// ---- operators of popgate ----
+
+static void intend(struct world *world)
+{
+    if (world->core == NULL || world->stopping) {
+        return;
+    }
+    size_t index = below(world, world->config->service_count);
+    unsigned name = scene_number(world->config->services[index].name);
+    enum intent_kind kind = below(world, 4);
+    struct intent intent = {.kind = kind};
+    uint64_t now_ms = world_clock_ns(world) / NS_PER_MS;
+    if (kind != INTENT_AUTO) {
+        intent.since_ms = now_ms;
+        intent.grace_ms = world->config->services[index].grace_ms;
+        bool ends = kind == INTENT_PIN || (kind == INTENT_DRAIN && chance(world, 50));
+        intent.until_ms = ends ? now_ms + 500 + below(world, 20000) : 0;
+        intent_to_wall(&intent, now_ms, world_wall_ms(world));
+    }
+    struct oracle_intent noted = {.kind = kind,
+                                  .since_ms = (int64_t)intent.since_ms,
+                                  .grace_ms = intent.grace_ms,
+                                  .until_ms = (int64_t)intent.until_ms,
+                                  .since_wall_ms = intent.since_wall_ms,
+                                  .until_wall_ms = intent.until_wall_ms,
+                                  .kept_grace_ms = intent.grace_ms};
+    tell(world, "operator: %s s%u", intent_name(kind), name);
+    world->ledger[name] = intent; // on disk first
+    oracle_intend(&world->oracle, name, &noted);
+    if (chance(world, 5)) {
+        world_kill_daemon(world); // between the ledger and the word
+        return;
+    }
+    core_intent(world->core, index, &intent, "an operator", world_clock_ns(world));
+    world_after_input(world);
+}
+
+static struct mischief {
+    const char *name;
+    unsigned weight;
+    void (*does)(struct world *world);
+    const char *known_broken; // why it is left out
+} mischiefs[] = {
+    {"flip-probe", 50, flip_probe, NULL},
+    {"crash-service", 6, crash_service, NULL},
+    {"intend", 14, intend, NULL},
+    {"switch-by-hand", 8, switch_by_hand, NULL},
+    {"configure-by-hand", 8, configure_by_hand, NULL},
+    {"kill-bird", 4, kill_bird, NULL},
+    {"hang-bird", 4, hang_bird, NULL},
+    {"slow-bird", 2, slow_bird, NULL},
+    {"restrict-bird", 2, restrict_bird, NULL},
+    {"flap-session", 6, flap_session, NULL},
+    {"edit-bird-conf", 3, edit_bird_conf, NULL},
+    {"kill-daemon", 4, kill_daemon, NULL},
+    {"stop-daemon", 2, stop_daemon, NULL},
+    {"disk-trouble", 2, disk_trouble, NULL},
+    {"step-clock", 2, step_clock, NULL},
+    {"reload", 2, reload, NULL},
+    {"reconfigure-services", 2, reconfigure_services, NULL},
+    {"reconfigure-addresses", 2, reconfigure_addresses, NULL},
+    {"reconfigure-probes", 2, reconfigure_probes, NULL},
+    {"reconfigure-damping", 1, reconfigure_damping, NULL},
+    {"reconfigure-anything", 2, reconfigure_anything, NULL},
+    {"restart-reconfigured", 2, restart_reconfigured, NULL},
+    {"reboot", 1, reboot, NULL},
+};
+
+#define MISCHIEFS (sizeof mischiefs / sizeof mischiefs[0])
+
+bool mischief_allow(const char *name)
+{
+    for (size_t i = 0; i < MISCHIEFS; i++) {
+        if (strcmp(mischiefs[i].name, name) == 0) {
+            mischiefs[i].known_broken = NULL;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool mischief_forbid(const char *name)
+{
+    for (size_t i = 0; i < MISCHIEFS; i++) {
+        if (strcmp(mischiefs[i].name, name) == 0) {
+            mischiefs[i].known_broken = "left out by --without";
+            return true;
+        }
+    }
+    return false;
+}
+
+void mischief(struct world *world)
+{
+    unsigned total = 0;
+    for (size_t i = 0; i < MISCHIEFS; i++) {
+        total += mischiefs[i].known_broken == NULL ? mischiefs[i].weight : 0;
+    }
+    unsigned at = below(world, total);
+    size_t i = 0;
+    for (;; i++) {
+        unsigned weight = mischiefs[i].known_broken == NULL ? mischiefs[i].weight : 0;
+        if (at < weight) {
+            break;
+        }
+        at -= weight;
+    }
+    mischiefs[i].does(world);
+    world->mischief_at_ns = world->now_ns + dice_ms(&world->dice, 1, 1500);
+}
