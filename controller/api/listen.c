@@ -193,10 +193,22 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 
 // ---- sockets ----
 
-static bool is_live(const struct sockaddr_un *address)
+// False: it is too long.
+static bool address_of(const char *runtime_dir, struct sockaddr_un *out)
 {
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int length = snprintf(out->sun_path, sizeof out->sun_path, "%s/" API_SOCKET, runtime_dir);
+    return (size_t)length < sizeof out->sun_path;
+}
+
+bool listening_is_live(const char *runtime_dir)
+{
+    struct sockaddr_un address;
+    if (!address_of(runtime_dir, &address)) {
+        return false;
+    }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool live = fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
+    bool live = fd >= 0 && (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ||
                             errno == EAGAIN);
     if (fd >= 0) {
         close(fd);
@@ -207,15 +219,14 @@ static bool is_live(const struct sockaddr_un *address)
 // A listening descriptor, or -1 with an error said.
 static int listen_unix(struct listening *listening, const char *runtime_dir, char error[ERROR_MAX])
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int length = snprintf(address.sun_path, sizeof address.sun_path, "%s/" API_SOCKET, runtime_dir);
-    if ((size_t)length >= sizeof address.sun_path) {
+    struct sockaddr_un address;
+    if (!address_of(runtime_dir, &address)) {
         error_say(error, "can't listen on %s/" API_SOCKET ": longer than %zu bytes", runtime_dir,
                   sizeof address.sun_path - 1);
         return -1;
     }
     memcpy(listening->path, address.sun_path, sizeof listening->path);
-    if (is_live(&address)) {
+    if (listening_is_live(runtime_dir)) {
         error_say(error, "can't listen on %s: another popgated answers there", listening->path);
         return -1;
     }

@@ -52,6 +52,9 @@ struct listening {
     void (*on_closed)(void *arg);
 };
 
+// Does a popgated answer on that directory's socket?
+bool listening_is_live(const char *runtime_dir);
+
 // Of all kinds.
 unsigned listening_peers_max(void);
 

@@ -150,13 +150,16 @@ static void read_fields(const json_t *root, struct change *change)
 
 // ---- services ----
 
-static unsigned unknown_service(const struct config *config, const char *name,
-                                char error[ERROR_MAX])
+size_t request_service(const struct config *config, const char *name, char error[ERROR_MAX])
 {
-    const char *nearest = config_nearest_service(config, name);
-    return nearest != NULL
-               ? refuse(error, 404, "no service `%.64s`; did you mean `%s`?", name, nearest)
-               : refuse(error, 404, "no service `%.64s`", name);
+    size_t service = config_service(config, name);
+    const char *nearest = service == SIZE_MAX ? config_nearest_service(config, name) : NULL;
+    if (nearest != NULL) {
+        error_say(error, "no service `%.64s`; did you mean `%s`?", name, nearest);
+    } else if (service == SIZE_MAX) {
+        error_say(error, "no service `%.64s`", name);
+    }
+    return service;
 }
 
 static bool listed(const struct request *request, size_t service)
@@ -180,9 +183,9 @@ static unsigned named_services(const struct core *core, const json_t *array,
         if (name == NULL) {
             return refuse(error, 400, "`services` must be an array of names");
         }
-        size_t service = config_service(core->config, name);
+        size_t service = request_service(core->config, name, error);
         if (service == SIZE_MAX) {
-            return unknown_service(core->config, name, error);
+            return 404;
         }
         const char *why = intent_hinders(&core->services[service].intent, request->change.verb);
         if (why != NULL) {

@@ -19,3 +19,6 @@ struct request {
 unsigned request_parse(const struct core *core, enum verb verb, const char *body, size_t length,
                        struct request *out, char error[ERROR_MAX]);
 void request_clear(struct request *request);
+
+// The service's index; SIZE_MAX, with an error that says the nearest: there is none of that name.
+size_t request_service(const struct config *config, const char *name, char error[ERROR_MAX]);

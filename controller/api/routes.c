@@ -41,18 +41,13 @@ static void render_status(struct api_ticket *ticket)
 // SIZE_MAX, and answered, when there is none of that name.
 static size_t service_named(struct api_ticket *ticket, const char *name)
 {
-    const struct config *config = ticket->api->shell->core(ticket->api->arg)->config;
-    size_t service = config_service(config, name);
-    if (service != SIZE_MAX) {
-        return service;
-    }
     char message[ERROR_MAX];
-    const char *nearest = config_nearest_service(config, name);
-    error_say(message,
-              nearest != NULL ? "no service `%.64s`; did you mean `%s`?" : "no service `%.64s`",
-              name, nearest);
-    answer_status(ticket, 404, message);
-    return SIZE_MAX;
+    size_t service =
+        request_service(ticket->api->shell->core(ticket->api->arg)->config, name, message);
+    if (service == SIZE_MAX) {
+        answer_status(ticket, 404, message);
+    }
+    return service;
 }
 
 static void render_service(struct api_ticket *ticket)

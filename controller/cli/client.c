@@ -1,6 +1,7 @@
 #include "controller/cli/client.h"
 
 #include "controller/cli/lines.h"
+#include "controller/cli/reading.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -96,11 +97,11 @@ enum exit_status client_ask(const char *socket_path, const char *path, const cha
 
 enum exit_status client_judge(const struct answer *answer)
 {
-    const char *error = json_string_value(json_object_get(answer->json, "error"));
+    const char *error = words(answer->json, "error");
     if (answer->status == 200 && answer->json != NULL) {
         return EXIT_DONE;
     }
-    if (error != NULL) {
+    if (error[0] != '\0') {
         show_line(stderr, "popgate: %s", error);
     } else {
         show_line(stderr, "popgate: popgated's answer makes no sense (HTTP status %ld)",

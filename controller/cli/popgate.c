@@ -6,6 +6,7 @@
 #include "controller/cli/check.h"
 #include "controller/cli/client.h"
 #include "controller/cli/options.h"
+#include "controller/cli/reading.h"
 #include "controller/cli/show.h"
 
 #include "base/keys.h"
@@ -56,10 +57,9 @@ static const json_t *find_service(const json_t *status, const char *name)
 {
     size_t i;
     json_t *service;
-    json_array_foreach(json_object_get(status, "services"), i, service)
+    json_array_foreach(at(status, "services"), i, service)
     {
-        const char *it = json_string_value(json_object_get(service, "name"));
-        if (it != NULL && strcmp(it, name) == 0) {
+        if (strcmp(words(service, "name"), name) == 0) {
             return service;
         }
     }
@@ -178,7 +178,7 @@ static enum exit_status do_events(const struct options *options, const char *ver
         } else if (result == EXIT_DONE) {
             show_events(&show, answer.json);
         }
-        since = (uint64_t)json_integer_value(json_object_get(answer.json, "next"));
+        since = number(answer.json, "next");
         answer_clear(&answer);
         fflush(stdout);
         if (is_given(options, OPTION_FOLLOW) && result == EXIT_DONE) {
@@ -241,8 +241,8 @@ static char *change_body(const struct options *options)
 
 static bool is_concerned(const struct options *options, const json_t *service)
 {
-    const char *name = json_string_value(json_object_get(service, "name"));
-    for (size_t i = 0; name != NULL && i < options->service_count; i++) {
+    const char *name = words(service, "name");
+    for (size_t i = 0; i < options->service_count; i++) {
         if (strcmp(options->services[i], name) == 0) {
             return true;
         }
@@ -257,10 +257,10 @@ static bool all_seen(const struct options *options, const json_t *status, bool s
     size_t i;
     json_t *service;
     bool all = true;
-    json_array_foreach(json_object_get(status, "services"), i, service)
+    json_array_foreach(at(status, "services"), i, service)
     {
         if (is_concerned(options, service)) {
-            all = all && json_is_true(json_object_get(service, "seen"));
+            all = all && yes(service, "seen");
             if (say) {
                 show_sentence(&show, status, service);
             }
@@ -316,8 +316,8 @@ static enum exit_status post(const struct options *options, const char *verb, co
     if (result == EXIT_DONE && options->json && !is_given(options, OPTION_WAIT)) {
         fputs(answer.text, stdout);
     } else if (result == EXIT_DONE && !options->json) {
-        const char *message = json_string_value(json_object_get(answer.json, "message"));
-        show_line(stdout, "%s", message != NULL ? message : "done");
+        const char *message = words(answer.json, "message");
+        show_line(stdout, "%s", message[0] != '\0' ? message : "done");
     }
     answer_clear(&answer);
     return result;

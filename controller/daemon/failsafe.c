@@ -1,6 +1,6 @@
 #include "controller/daemon/failsafe.h"
 
-#include "controller/api/api.h"
+#include "controller/api/listen.h"
 #include "controller/config/load.h"
 #include "controller/core/birdconf.h"
 #include "controller/daemon/log.h"
@@ -10,9 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #define WITHIN_MS 5000
 
@@ -129,21 +126,6 @@ static bool switch_file_off(const struct config *config)
     return status == 0;
 }
 
-static bool daemon_answers(const struct config *config)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int length = snprintf(address.sun_path, sizeof address.sun_path, "%s/" API_SOCKET,
-                          config->pop.runtime_dir);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool fits = length >= 0 && (size_t)length < sizeof address.sun_path;
-    bool answers =
-        fd >= 0 && fits && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return answers;
-}
-
 static void report(void *arg, bool error, const char *line)
 {
     (void)arg;
@@ -164,7 +146,7 @@ int failsafe_withdraw_all(const char *config_path)
     }
     bool withdrawn = withdraw(config);
     bool file_off = switch_file_off(config);
-    if (withdrawn && file_off && daemon_answers(config)) {
+    if (withdrawn && file_off && listening_is_live(config->pop.runtime_dir)) {
         log_line(LOG_LEVEL_WARNING,
                  "fail-safe: popgated runs, and announces again what is healthy; to contain the "
                  "PoP: popgate isolate --all");
