@@ -1,38 +1,12 @@
-#include "controller/api/status.h"
-
-#include "base/clock.h"
-
-#include "base/json_writer.h"
-#include "controller/core/explain.h"
+#include "controller/api/status_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_EXPLAIN 20 // of one service
-
 #ifndef POPGATE_VERSION
 #define POPGATE_VERSION "unknown"
 #endif
-
-static uint64_t now_ms_of(const struct status_view *view)
-{
-    return view->now_ns / NS_PER_MS;
-}
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
-}
-
-// A past time of the monotonic clock, as a timestamp and as an age.
-static void past(struct json_writer *writer, const struct status_view *view, const char *key,
-                 const char *age_key, uint64_t at_ms)
-{
-    uint64_t age_ms = less(now_ms_of(view), at_ms);
-    jw_time(writer, key, less(view->now_wall_ms, age_ms));
-    jw_uint(writer, age_key, age_ms);
-}
 
 // ---- BIRD ----
 
@@ -43,7 +17,7 @@ static void link_one(struct json_writer *writer, const struct status_view *view,
         [BIRD_LINK_DOWN] = "down", [BIRD_LINK_UP] = "up", [BIRD_LINK_SILENT] = "silent"};
     jw_open(writer, key, '{');
     jw_string(writer, "state", names[link->state]);
-    past(writer, view, "since", "age_ms", link->since_ns / NS_PER_MS);
+    status_past(writer, view, "since", "age_ms", link->since_ns / NS_PER_MS);
     jw_string(writer, "reason", link->reason);
     jw_close(writer, '}');
 }
@@ -97,7 +71,8 @@ static void problems(struct json_writer *writer, const struct status_view *view,
         writer->failed = true;
         return;
     }
-    size_t count = problems_find(core, &view->own, service, now_ms_of(view), found, PROBLEMS_MAX);
+    size_t count =
+        problems_find(core, &view->own, service, status_now_ms(view), found, PROBLEMS_MAX);
     jw_uint(writer, "problem_count", count);
     jw_open(writer, "problems", '[');
     for (size_t i = 0; i < count && i < PROBLEMS_MAX; i++) {
@@ -110,7 +85,7 @@ static void problems(struct json_writer *writer, const struct status_view *view,
                       ? core->config->services[problem->service].name
                       : NULL);
         if (problem->since_ms != 0) {
-            past(writer, view, "since", "age_ms", problem->since_ms);
+            status_past(writer, view, "since", "age_ms", problem->since_ms);
         }
         jw_string(writer, "text", problem->text);
         jw_string(writer, "advice", problem->advice[0] != '\0' ? problem->advice : NULL);
@@ -128,7 +103,7 @@ static void head(struct json_writer *writer, const struct status_view *view, siz
     jw_string(writer, "region", config->pop.region);
     jw_string(writer, "version", POPGATE_VERSION);
     jw_time(writer, "time", view->now_wall_ms);
-    jw_uint(writer, "uptime_ms", less(view->now_ns, view->started_ns) / NS_PER_MS);
+    jw_uint(writer, "uptime_ms", status_less(view->now_ns, view->started_ns) / NS_PER_MS);
     jw_bool(writer, "stopping", view->core->stopping);
     bird(writer, view);
     include(writer, view);
@@ -214,7 +189,7 @@ static void verdict_of(struct json_writer *writer, const struct status_view *vie
     jw_string(writer, "cause", probe->last.cause);
     jw_ms(writer, "duration_ms", probe->last.duration_ns);
     jw_bool(writer, "definitive", probe->last.definitive);
-    past(writer, view, "at", "age_ms", probe->last.at_ns / NS_PER_MS);
+    status_past(writer, view, "at", "age_ms", probe->last.at_ns / NS_PER_MS);
     jw_close(writer, '}');
 }
 
@@ -233,7 +208,7 @@ static void probe_one(struct json_writer *writer, const struct status_view *view
     jw_string(writer, "target",
               conf->target.length > 0 ? endpoint_text(&conf->target, target) : NULL);
     jw_string(writer, "health", health_name(health_shown(health)));
-    past(writer, view, "since", "age_ms", health->since_ms);
+    status_past(writer, view, "since", "age_ms", health->since_ms);
     jw_bool(writer, "blind", health->blind);
     jw_bool(writer, "unsettled", health_unsettled(health));
     jw_string(writer, "watch", prober != NULL ? prober->watch(view->arg, index, watch) : NULL);
@@ -251,182 +226,7 @@ static void probe_one(struct json_writer *writer, const struct status_view *view
     jw_close(writer, '}');
 }
 
-// ---- services ----
-
-static void intent_of(struct json_writer *writer, const struct status_view *view,
-                      const struct intent *intent)
-{
-    uint64_t now_ms = now_ms_of(view);
-    jw_open(writer, "intent", '{');
-    jw_string(writer, "kind", intent_name(intent->kind));
-    if (intent->kind != INTENT_AUTO) {
-        jw_string(writer, "reason", intent->reason);
-        jw_string(writer, "by", intent->by);
-        jw_time(writer, "since", intent->since_wall_ms);
-        jw_uint(writer, "age_ms", less(now_ms, intent->since_ms));
-        if (intent->until_ms != 0) {
-            jw_time(writer, "until", intent->until_wall_ms);
-            jw_uint(writer, "left_ms", less(intent->until_ms, now_ms));
-        }
-    }
-    if (intent->kind == INTENT_DRAIN) {
-        jw_uint(writer, "grace_ms", intent->grace_ms);
-        jw_uint(writer, "grace_left_ms", less(intent->since_ms + intent->grace_ms, now_ms));
-    }
-    jw_close(writer, '}');
-}
-
-static void gate_one(struct json_writer *writer, const struct core *core, const struct gate *gate)
-{
-    const struct config *config = core->config;
-    jw_open(writer, "gate", '{');
-    jw_string(writer, "state", gate_name(gate->state));
-    jw_bool(writer, "held", gate->held_by != GATE_NOBODY);
-    jw_string(writer, "held_by",
-              gate->held_by != GATE_NOBODY ? config->probes[gate->held_by].name : NULL);
-    jw_string(writer, "probe",
-              gate->probe != GATE_NOBODY ? config->probes[gate->probe].name : NULL);
-    jw_string(writer, "service",
-              gate->service != GATE_NOBODY ? config->services[gate->service].name : NULL);
-    jw_close(writer, '}');
-}
-
-static void names(struct json_writer *writer, const char *key, const struct index_list *list,
-                  const char *first_name, size_t stride)
-{
-    jw_open(writer, key, '[');
-    for (size_t i = 0; i < list->count; i++) {
-        jw_string(writer, NULL, first_name + list->items[i] * stride);
-    }
-    jw_close(writer, ']');
-}
-
-static void needs(struct json_writer *writer, const struct config *config,
-                  const struct service_conf *conf)
-{
-    const char *probe = config->probe_count > 0 ? config->probes[0].name : "";
-    names(writer, "require", &conf->require, probe, sizeof *config->probes);
-    names(writer, "any", &conf->any, probe, sizeof *config->probes);
-    jw_uint(writer, "any_min", conf->any_min);
-    names(writer, "degrade", &conf->degrade, probe, sizeof *config->probes);
-    names(writer, "depends", &conf->depends, config->services[0].name, sizeof *config->services);
-}
-
-static void protocols(struct json_writer *writer, const struct core *core, size_t index)
-{
-    static const char *const states[] = {[LEG_UNSEEN] = "unseen",
-                                         [LEG_ABSENT] = "absent",
-                                         [LEG_OFF] = "off",
-                                         [LEG_STARTING] = "starting",
-                                         [LEG_ON] = "on"};
-    const struct service_conf *conf = &core->config->services[index];
-    jw_open(writer, "protocols", '{');
-    for (unsigned leg = 0; leg < LEGS; leg++) {
-        for (unsigned family = 0; family < FAMILIES; family++) {
-            if (conf->has_family[family]) {
-                char name[BIRD_PROTOCOL_MAX];
-                names_protocol(conf, family, leg, name);
-                jw_string(writer, name,
-                          states[core->announcer->services[index].legs[leg].state[family]]);
-            }
-        }
-    }
-    jw_close(writer, '}');
-}
-
-static void prefix_one(struct json_writer *writer, const struct core *core, size_t index,
-                       const struct prefix_view *seen)
-{
-    char text[PREFIX_TEXT_MAX];
-    jw_open(writer, NULL, '{');
-    jw_string(writer, "prefix", prefix_text(core->observed->prefixes[index].prefix, text));
-    jw_string(writer, "condition", condition_name(core_condition(core, index, seen)));
-    jw_bool(writer, "announced", seen->announced >= core->config->bird.min_sessions);
-    jw_uint(writer, "sessions", seen->announced);
-    jw_uint(writer, "sessions_unknown", seen->unknown);
-    if (seen->other_name != NULL) {
-        jw_uint(writer, "other_sessions", seen->other);
-        jw_string(writer, "other", seen->other_name);
-        jw_string(writer, "other_session", seen->other_session);
-    }
-    jw_close(writer, '}');
-}
-
-// Prefixes whose being as meant is odd or not, until left is used up.
-static void prefixes_where(struct json_writer *writer, const struct core *core, size_t index,
-                           bool odd, size_t *left)
-{
-    const struct observed *observed = core->observed;
-    enum target target = core->services[index].decision.target;
-    for (size_t i = observed->first[index]; i < observed->first[index + 1] && *left > 0; i++) {
-        struct prefix_view seen = observed_view(observed, i, target);
-        if ((core_condition(core, i, &seen) != CONDITION_AS_MEANT) == odd) {
-            prefix_one(writer, core, i, &seen);
-            (*left)--;
-        }
-    }
-}
-
-static void prefixes(struct json_writer *writer, const struct core *core, size_t index, bool full)
-{
-    const struct observed *observed = core->observed;
-    size_t count = observed->first[index + 1] - observed->first[index];
-    size_t conditions[CONDITION_LATE + 1] = {0};
-    size_t fewest = SIZE_MAX;
-    size_t most = 0;
-    for (size_t i = observed->first[index]; i < observed->first[index + 1]; i++) {
-        struct prefix_view seen = observed_view(observed, i, core->services[index].decision.target);
-        conditions[core_condition(core, i, &seen)]++;
-        fewest = seen.announced < fewest ? seen.announced : fewest;
-        most = seen.announced > most ? seen.announced : most;
-    }
-    jw_uint(writer, "sessions_min", count > 0 ? fewest : 0);
-    jw_uint(writer, "sessions_max", most);
-    jw_uint(writer, "prefix_count", count);
-    jw_open(writer, "conditions", '{');
-    for (unsigned condition = 0; condition <= CONDITION_LATE; condition++) {
-        jw_uint(writer, condition_name(condition), conditions[condition]);
-    }
-    jw_close(writer, '}');
-    size_t left = full ? SIZE_MAX : STATUS_PREFIXES;
-    jw_open(writer, "prefixes", '[');
-    prefixes_where(writer, core, index, true, &left);
-    prefixes_where(writer, core, index, false, &left);
-    jw_close(writer, ']');
-}
-
-static void service_one(struct json_writer *writer, const struct status_view *view, const char *key,
-                        size_t index, bool full)
-{
-    const struct core *core = view->core;
-    const struct service_conf *conf = &core->config->services[index];
-    const struct core_service *service = &core->services[index];
-    const struct decision *decision = &service->decision;
-    char why[EVENT_TEXT_MAX];
-    explain_service(core, index, now_ms_of(view), why, sizeof why);
-    jw_open(writer, key, '{');
-    jw_string(writer, "name", conf->name);
-    jw_string(writer, "target", target_name(decision->target));
-    past(writer, view, "since", "age_ms", decision->since_ms);
-    jw_string(writer, "cause", cause_name(decision->cause));
-    jw_string(writer, "why", why);
-    jw_string(writer, "allowed", target_name(decision->allowed));
-    jw_uint(writer, "hold_down_left_ms",
-            decision_hold_down_left_ms(decision, conf, now_ms_of(view)));
-    jw_uint(writer, "recent_withdrawals", decision->recent);
-    intent_of(writer, view, &service->intent);
-    gate_one(writer, core, &core->gates[index]);
-    needs(writer, core->config, conf);
-    // What was seen before BIRD went out of sight is not what is seen.
-    jw_bool(writer, "seen",
-            service->seen && core->links[ORDER_LINK_ACT].state == BIRD_LINK_UP &&
-                core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP);
-    jw_bool(writer, "settled", announcer_settled(core->announcer, index));
-    jw_bool(writer, "lacks_protocol", announcer_lacks_protocol(core->announcer, index));
-    protocols(writer, core, index);
-    prefixes(writer, core, index, full);
-    jw_close(writer, '}');
-}
+// ---- the answers ----
 
 char *status_all(const struct status_view *view, bool full, size_t *length)
 {
@@ -436,7 +236,7 @@ char *status_all(const struct status_view *view, bool full, size_t *length)
     responder(&writer, view);
     jw_open(&writer, "services", '[');
     for (size_t i = 0; i < view->core->config->service_count; i++) {
-        service_one(&writer, view, NULL, i, full);
+        status_one_service(&writer, view, NULL, i, full);
     }
     jw_close(&writer, ']');
     jw_open(&writer, "probes", '[');
@@ -448,59 +248,6 @@ char *status_all(const struct status_view *view, bool full, size_t *length)
     return jw_finish(&writer, length);
 }
 
-// ---- events ----
-
-static void reaction(struct json_writer *writer, const char *key, uint64_t from_ns, uint64_t at_ns)
-{
-    if (at_ns != 0) {
-        jw_ms(writer, key, less(at_ns, from_ns));
-    }
-}
-
-static void event_one(struct json_writer *writer, const struct status_view *view,
-                      const struct event *event)
-{
-    uint64_t from_ns = event->evidence_ns != 0 ? event->evidence_ns : event->at_ns;
-    jw_open(writer, NULL, '{');
-    jw_uint(writer, "seq", event->seq);
-    jw_string(writer, "kind", event_name(event->kind));
-    jw_bool(writer, "warning", event->warning);
-    past(writer, view, "at", "age_ms", event->at_ns / NS_PER_MS);
-    jw_uint(writer, "at_monotonic_ns", event->at_ns);
-    jw_string(writer, "service", event->service[0] != '\0' ? event->service : NULL);
-    if (event->kind == EVENT_TRANSITION) {
-        jw_string(writer, "from", target_name(event->from));
-        jw_string(writer, "to", target_name(event->to));
-        jw_string(writer, "cause", cause_name(event->cause));
-        if (event->evidence_ns != 0) {
-            reaction(writer, "decided_ms", from_ns, event->at_ns);
-        }
-        reaction(writer, "acknowledged_ms", from_ns, event->acknowledged_ns);
-        reaction(writer, "observed_ms", from_ns, event->observed_ns);
-    }
-    jw_string(writer, "text", event->text);
-    jw_close(writer, '}');
-}
-
-static bool is_about(const struct event *event, const char *service)
-{
-    return service == NULL || strcmp(event->service, service) == 0;
-}
-
-static void events_from(struct json_writer *writer, const struct status_view *view, uint64_t since,
-                        const char *service)
-{
-    struct events *events = view->core->events;
-    jw_open(writer, "events", '[');
-    for (uint64_t seq = since; seq < events_end(events); seq++) {
-        const struct event *event = events_get(events, seq);
-        if (is_about(event, service)) {
-            event_one(writer, view, event);
-        }
-    }
-    jw_close(writer, ']');
-}
-
 char *status_events(const struct status_view *view, uint64_t since, const char *service,
                     size_t *length)
 {
@@ -509,39 +256,10 @@ char *status_events(const struct status_view *view, uint64_t since, const char *
     struct json_writer writer = {0};
     jw_open(&writer, NULL, '{');
     jw_uint(&writer, "next", events_end(events));
-    jw_uint(&writer, "lost", since != 0 ? less(first, since) : 0);
-    events_from(&writer, view, since > first ? since : first, service);
+    jw_uint(&writer, "lost", since != 0 ? status_less(first, since) : 0);
+    status_events_from(&writer, view, since > first ? since : first, service);
     jw_close(&writer, '}');
     return jw_finish(&writer, length);
-}
-
-// The number from which on there are EVENTS_EXPLAIN of the service, or all that are kept.
-static uint64_t last_events(struct events *events, const char *service)
-{
-    uint64_t seq = events_end(events);
-    for (size_t found = 0; seq > events_first(events) && found < EVENTS_EXPLAIN;) {
-        seq--;
-        found += is_about(events_get(events, seq), service);
-    }
-    return seq;
-}
-
-static bool lists(const struct index_list *list, size_t index)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->items[i] == index) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// Its own, and the one that decides through a service that it depends on.
-static bool matters_to(const struct core *core, size_t service, size_t probe)
-{
-    const struct service_conf *conf = &core->config->services[service];
-    return lists(&conf->require, probe) || lists(&conf->any, probe) ||
-           lists(&conf->degrade, probe) || core->gates[service].probe == probe;
 }
 
 char *status_service(const struct status_view *view, size_t service, size_t *length)
@@ -551,15 +269,15 @@ char *status_service(const struct status_view *view, size_t service, size_t *len
     struct json_writer writer = {0};
     jw_open(&writer, NULL, '{');
     head(&writer, view, service);
-    service_one(&writer, view, "service", service, true);
+    status_one_service(&writer, view, "service", service, true);
     jw_open(&writer, "probes", '[');
     for (size_t i = 0; i < core->config->probe_count; i++) {
-        if (matters_to(core, service, i)) {
+        if (status_matters(core, service, i)) {
             probe_one(&writer, view, i);
         }
     }
     jw_close(&writer, ']');
-    events_from(&writer, view, last_events(core->events, name), name);
+    status_events_from(&writer, view, status_last_events(core->events, name), name);
     jw_close(&writer, '}');
     return jw_finish(&writer, length);
 }
