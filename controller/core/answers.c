@@ -50,7 +50,6 @@ void core_link(struct core *core, enum order_link link, enum bird_link state, co
         core->snapshot_under_way = false;
     }
     core_want_snapshot(core);
-    core_lower(&core->next_ms, core->snapshot_at_ms);
     core_flush(core, now_ns);
 }
 
@@ -200,7 +199,6 @@ static void snapshot_end(struct core *core, bool complete, uint64_t now_ns)
     for (size_t i = 0; i < core->config->service_count; i++) {
         note_acknowledged(core, i, now_ns);
     }
-    core_lower(&core->next_ms, core->snapshot_at_ms);
 }
 
 static void condition_event(struct core *core, size_t prefix, uint64_t now_ns)
@@ -240,12 +238,13 @@ static void look_up_end(struct core *core, uint64_t token, bool complete, uint64
                 service->look_pause_ms < LOOK_AGAIN_MS ? LOOK_AGAIN_MS : service->look_pause_ms;
             service->look_again_ms = ms_of(now_ns) + pause_ms;
             service->look_pause_ms = 2 * pause_ms < LOOK_AGAIN_MAX ? 2 * pause_ms : LOOK_AGAIN_MAX;
-            core_lower(&core->next_ms, service->look_again_ms);
+            core_set_deadline(core, index);
         }
     } else if (!service->seen && settled && observed_as_meant(core->observed, index, target)) {
         service->seen = true;
         service->seen_through = true;
         service->look_again_ms = 0;
+        core_set_deadline(core, index);
         struct event *event = events_get(core->events, service->transition);
         if (event != NULL && event->observed_ns == 0) {
             event->observed_ns = now_ns;
@@ -305,7 +304,6 @@ void core_echo(struct core *core, const char *text, uint64_t now_ns)
         core_want_snapshot(core);
     } else if (core->snapshot_at_ms > ms_of(now_ns) + LOOK_AGAIN_MS) {
         core->snapshot_at_ms = ms_of(now_ns) + LOOK_AGAIN_MS; // a session, perhaps
-        core_lower(&core->next_ms, core->snapshot_at_ms);
     }
     core_flush(core, now_ns);
 }

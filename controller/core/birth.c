@@ -19,6 +19,8 @@ bool core_allocate(struct core *core)
     core->observed = observed_new(config);
     return core->healths != NULL && core->probes != NULL && core->gates != NULL &&
            core->services != NULL && core->announcer != NULL && core->observed != NULL &&
+           affected_init(&core->affected, config) &&
+           deadlines_init(&core->deadlines, config->probe_count + config->service_count) &&
            orders_init(&core->orders, 2 * config->service_count + ORDERS_SPARE);
 }
 
@@ -112,7 +114,7 @@ struct core *core_new(const struct core_start *start)
                core->config->service_count == 1 ? "" : "s", core->config->probe_count,
                core->config->probe_count == 1 ? "" : "s",
                start->same_boot ? ", taking over what BIRD announces" : "");
-    core_decide(core, start->now_ns);
+    core_decide_all(core, start->now_ns);
     core_flush(core, start->now_ns);
     return core;
 }
@@ -125,6 +127,8 @@ void core_free(struct core *core)
     core_succession_free(core->succession);
     include_clear(&core->include);
     orders_free(&core->orders);
+    affected_free(&core->affected);
+    deadlines_free(&core->deadlines);
     observed_free(core->observed);
     announcer_free(core->announcer);
     free(core->services);
@@ -148,16 +152,13 @@ static bool bird_has_it(const struct core *core, size_t index)
 
 void core_confirm_adoption(struct core *core, uint64_t now_ns)
 {
-    bool disowned = false;
     for (size_t i = 0; i < core->config->service_count; i++) {
         struct core_service *service = &core->services[i];
         if (service->tentative > TARGET_WITHDRAW && !bird_has_it(core, i)) {
             decision_disown(&service->decision, ms_of(now_ns));
-            disowned = true;
+            affected_service(&core->affected, i);
         }
         service->tentative = TARGET_WITHDRAW;
     }
-    if (disowned) {
-        core_decide(core, now_ns);
-    }
+    core_decide(core, now_ns);
 }

@@ -34,8 +34,8 @@ void core_verdict(struct core *core, size_t index, const struct verdict *verdict
         (verdict->kind == VERDICT_DEGRADED && core->healths[index].settled != HEALTH_DOWN)) {
         memcpy(probe->bad, verdict->cause, sizeof probe->bad);
     }
+    deadlines_set(&core->deadlines, index, health_next_ms(&core->healths[index], conf));
     if (!changed) {
-        core_lower(&core->next_ms, health_next_ms(&core->healths[index], conf)); // of crash_grace
         return;
     }
     enum health_state shown = health_shown(&core->healths[index]);
@@ -45,6 +45,7 @@ void core_verdict(struct core *core, size_t index, const struct verdict *verdict
     event->warning = shown != HEALTH_UP;
     event->evidence_ns = verdict->at_ns;
     core->evidence_ns = verdict->at_ns;
+    affected_probe(&core->affected, index);
     core_decide(core, now_ns);
     core_flush(core, now_ns);
 }
@@ -54,6 +55,7 @@ void core_note_intent(struct core *core, size_t service, const struct intent *in
 {
     assert(service < core->config->service_count);
     core->services[service].intent = *intent;
+    affected_service(&core->affected, service);
     events_add(core->events, EVENT_INTENT, conf_of(core, service)->name, now_ns, "%s", what);
 }
 
@@ -90,7 +92,6 @@ void core_file_saved(struct core *core, uint64_t version, const char *error, uin
     } else if (error == NULL && had_failed) {
         events_add(core->events, EVENT_TROUBLE, NULL, now_ns, "the include file is written again");
     }
-    core_lower(&core->next_ms, include_next_ms(&core->include));
     core_flush(core, now_ns);
 }
 
@@ -105,26 +106,43 @@ void core_file_foreign(struct core *core, uint64_t now_ns)
     core_flush(core, now_ns);
 }
 
+static void tick_probe(struct core *core, size_t index, uint64_t now_ns)
+{
+    const struct probe_conf *conf = &core->config->probes[index];
+    struct health *health = &core->healths[index];
+    if (health_tick(health, conf, ms_of(now_ns))) {
+        enum health_state shown = health_shown(health);
+        const char *evidence = evidence_of(core, index);
+        events_add(core->events, EVENT_HEALTH, NULL, now_ns, "probe %s is %s: %s%s", conf->name,
+                   health_name(shown),
+                   shown == HEALTH_UNKNOWN ? "nothing known for unknown_grace; last verdict: " : "",
+                   evidence[0] != '\0' ? evidence : "none yet")
+            ->warning = true;
+        affected_probe(&core->affected, index);
+    }
+    deadlines_set(&core->deadlines, index, health_next_ms(health, conf));
+}
+
+static void tick_service(struct core *core, size_t index, uint64_t now_ms)
+{
+    struct core_service *service = &core->services[index];
+    if (service->look_again_ms != 0 && now_ms >= service->look_again_ms) {
+        service->look_again_ms = 0;
+        observed_look(core->observed, index);
+    }
+    affected_service(&core->affected, index); // decides, and sets the deadline
+}
+
 void core_tick(struct core *core, uint64_t now_ns)
 {
     uint64_t now_ms = ms_of(now_ns);
-    for (size_t i = 0; i < core->config->probe_count; i++) {
-        if (health_tick(&core->healths[i], &core->config->probes[i], now_ms)) {
-            enum health_state shown = health_shown(&core->healths[i]);
-            const char *evidence = evidence_of(core, i);
-            events_add(core->events, EVENT_HEALTH, NULL, now_ns, "probe %s is %s: %s%s",
-                       core->config->probes[i].name, health_name(shown),
-                       shown == HEALTH_UNKNOWN ? "nothing known for unknown_grace; last verdict: "
-                                               : "",
-                       evidence[0] != '\0' ? evidence : "none yet")
-                ->warning = true;
-        }
-    }
-    for (size_t i = 0; i < core->config->service_count; i++) {
-        struct core_service *service = &core->services[i];
-        if (service->look_again_ms != 0 && now_ms >= service->look_again_ms) {
-            service->look_again_ms = 0;
-            observed_look(core->observed, i);
+    size_t probes = core->config->probe_count;
+    size_t due;
+    while ((due = deadlines_due(&core->deadlines, now_ms)) != DEADLINES_NONE) {
+        if (due < probes) {
+            tick_probe(core, due, now_ns);
+        } else {
+            tick_service(core, due - probes, now_ms);
         }
     }
     if (now_ms >= core->snapshot_at_ms) {
@@ -144,13 +162,13 @@ void core_stop(struct core *core, uint64_t now_ns)
     for (size_t i = 0; i < core->config->service_count; i++) {
         struct decision *decision = &core->services[i].decision;
         enum target from = decision->target;
-        if (conf_of(core, i)->on_exit == ON_EXIT_KEEP || from == TARGET_WITHDRAW) {
-            continue;
+        if (!core_decides(core, i) && from > TARGET_WITHDRAW) {
+            decision->target = TARGET_WITHDRAW;
+            decision->cause = CAUSE_EXIT;
+            decision->since_ms = ms_of(now_ns);
+            core_transition(core, i, from, now_ns);
         }
-        decision->target = TARGET_WITHDRAW;
-        decision->cause = CAUSE_EXIT;
-        decision->since_ms = ms_of(now_ns);
-        core_transition(core, i, from, now_ns);
+        core_set_deadline(core, i);
     }
     core_flush(core, now_ns);
 }
@@ -241,7 +259,6 @@ void core_flush(struct core *core, uint64_t now_ns)
     ask_snapshot(core);
     if (loader_step(&core->loader, &core->orders, ms_of(now_ns))) {
         report_loading(core, now_ns);
-        core_lower(&core->next_ms, loader_next_ms(&core->loader));
     }
     observed_plan(core->observed, &core->orders, core->announcer->actions);
 }
@@ -264,13 +281,16 @@ const struct birdconf *core_file(const struct core *core)
     return include_file(&core->include);
 }
 
-uint64_t core_next_ms(struct core *core)
+uint64_t core_next_ms(const struct core *core)
 {
-    if (core->decided_ns != 0) {
-        core_find_next_ms(core, ms_of(core->decided_ns));
-        core->decided_ns = 0;
+    bool asks = core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN;
+    const uint64_t times_ms[] = {asks ? core->snapshot_at_ms : UINT64_MAX,
+                                 loader_next_ms(&core->loader), include_next_ms(&core->include)};
+    uint64_t next_ms = deadlines_next_ms(&core->deadlines);
+    for (size_t i = 0; i < sizeof times_ms / sizeof *times_ms; i++) {
+        next_ms = times_ms[i] < next_ms ? times_ms[i] : next_ms;
     }
-    return core->next_ms;
+    return next_ms;
 }
 
 enum condition core_condition(const struct core *core, size_t index, const struct prefix_view *seen)

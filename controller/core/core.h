@@ -8,7 +8,9 @@
 //                           intent ──┘  └▶ events   └── snapshots, replies, look-ups (observed)
 #pragma once
 
+#include "controller/core/affected.h"
 #include "controller/core/announcer.h"
+#include "controller/core/deadlines.h"
 #include "controller/core/decision.h"
 #include "controller/core/events.h"
 #include "controller/core/guard.h"
@@ -52,6 +54,8 @@ struct core {
     struct core_probe *probes;     // what else is known of each
     struct gate *gates;            // of each service
     struct core_service *services;
+    struct affected affected;   // services to be decided anew
+    struct deadlines deadlines; // of each probe, then of each service
     struct announcer *announcer;
     struct observed *observed;
     struct include include;
@@ -69,8 +73,6 @@ struct core {
     unsigned drift_rounds;   // snapshots that found drift
     unsigned drift_logged;
     uint64_t evidence_ns; // of the input being worked on
-    uint64_t next_ms;     // when core_tick() has something to do
-    uint64_t decided_ns;  // the last decision, not yet reckoned with in next_ms; 0: it is
     bool ledger_dirty;    // an intent ended by itself: the shell saves the ledger
     bool stopping;
     bool denied;                      // BIRD refuses our commands
@@ -144,13 +146,12 @@ bool core_order(struct core *core, struct order *out);
 // is to be saved, core->include says (include_take_patch(), include_submit()).
 const struct birdconf *core_file(const struct core *core);
 
-// When core_tick() has something to do next, in monotonic ms. Ask when the orders are out: after a
-// decision it looks at every probe and service, which is of no concern to a withdrawal.
-uint64_t core_next_ms(struct core *core);
+// When core_tick() has something to do next, in monotonic ms; UINT64_MAX: never.
+uint64_t core_next_ms(const struct core *core);
 
 // Aborts when anything is untrue that is always true between inputs. For simulation and tests: it
 // looks at everything there is.
-void core_check_invariants(struct core *core, uint64_t now_ns);
+void core_check_invariants(const struct core *core, uint64_t now_ns);
 
 // How a prefix stands, as people are told; seen is its view now. Until a change of target has been
 // seen through, what is not as meant yet is no trouble; from then on what is seen counts, though

@@ -8,6 +8,12 @@ const char *gate_name(enum gate_state state)
     return names[state];
 }
 
+bool gate_equals(const struct gate *a, const struct gate *b)
+{
+    return a->state == b->state && a->probe == b->probe && a->service == b->service &&
+           a->blind == b->blind && a->held_by == b->held_by;
+}
+
 // What one health says, before it is asked in which way the service needs it. held: it is what was
 // last known.
 static enum gate_state view_of(const struct health *health, int on_unknown, bool *held)

@@ -25,6 +25,8 @@ struct gate {
                     // GATE_NOBODY
 };
 
+bool gate_equals(const struct gate *a, const struct gate *b);
+
 // The gate of one service. healths has one entry per probe of the configuration; gates one per
 // service, those of `depends` already computed (config's service_order).
 struct gate gate_of(const struct service_conf *service, const struct health *healths,

@@ -21,13 +21,6 @@ static inline const struct service_conf *conf_of(const struct core *core, size_t
     return &core->config->services[service];
 }
 
-static inline void core_lower(uint64_t *next_ms, uint64_t at_ms)
-{
-    if (at_ms < *next_ms) {
-        *next_ms = at_ms;
-    }
-}
-
 bool core_allocate(struct core *core);                    // what belongs to its configuration
 void core_succession_free(struct succession *succession); // may be NULL
 
@@ -39,9 +32,18 @@ void core_tell_announcer(struct core *core, size_t service);
 // follows.
 void core_transition(struct core *core, size_t service, enum target from, uint64_t now_ns);
 
-// Decides every service anew; core_flush() makes orders of it.
+// Decides every service anew that was noted in core->affected, and those that depend on it;
+// core_flush() makes orders of it.
 void core_decide(struct core *core, uint64_t now_ns);
-void core_find_next_ms(struct core *core, uint64_t now_ms);
+
+// The same for every service, whatever is known of it: at a start and after a reload.
+void core_decide_all(struct core *core, uint64_t now_ns);
+
+// Is the service decided at all? A stop withdraws for good what it does not keep.
+bool core_decides(const struct core *core, size_t service);
+
+// When core_tick() has to look at the service: after its decision or look_again_ms was touched.
+void core_set_deadline(struct core *core, size_t service);
 
 // What was adopted from the file stands only if BIRD has it too (a crash may have come between the
 // two).

@@ -24,18 +24,12 @@ static void check_health(const struct health *health, const struct core_probe *p
     assert(memchr(probe->bad, '\0', sizeof probe->bad) != NULL);
 }
 
-static bool same_gate(const struct gate *a, const struct gate *b)
-{
-    return a->state == b->state && a->probe == b->probe && a->service == b->service &&
-           a->blind == b->blind && a->held_by == b->held_by;
-}
-
 static void check_gate(const struct core *core, size_t index)
 {
     const struct gate *gate = &core->gates[index];
     struct gate anew = gate_of(conf_of(core, index), core->healths, core->gates);
     assert(gate->state <= GATE_OPEN);
-    assert(same_gate(gate, &anew)); // nobody was forgotten when a probe's health changed
+    assert(gate_equals(gate, &anew)); // nobody was forgotten when a probe's health changed
     assert((gate->state == GATE_OPEN) == (gate->probe == GATE_NOBODY));
     assert(gate->probe == GATE_NOBODY || gate->probe < core->config->probe_count);
     assert(gate->service == GATE_NOBODY || gate->service < core->config->service_count);
@@ -85,7 +79,8 @@ static void check_decided(const struct core *core, size_t index, uint64_t now_ms
     bool changed =
         !due && decision_step(&again, conf, &core->gates[index], &service->intent, now_ms);
     assert(!changed);
-    assert(due || again.allowed == service->decision.allowed);
+    assert(due ||
+           (again.allowed == service->decision.allowed && again.cause == service->decision.cause));
 }
 
 static void check_service(const struct core *core, size_t index, uint64_t now_ms)
@@ -339,7 +334,7 @@ static void check_observed(const struct core *core)
 // ---- the whole ----
 
 // core_tick() comes no later than anything that waits for a time.
-static void check_wake_up(struct core *core)
+static void check_wake_up(const struct core *core)
 {
     uint64_t next_ms = core_next_ms(core);
     for (size_t i = 0; i < core->config->probe_count; i++) {
@@ -356,7 +351,7 @@ static void check_wake_up(struct core *core)
     assert(next_ms <= include_next_ms(&core->include));
 }
 
-void core_check_invariants(struct core *core, uint64_t now_ns)
+void core_check_invariants(const struct core *core, uint64_t now_ns)
 {
     uint64_t now_ms = ms_of(now_ns);
     for (size_t i = 0; i < core->config->probe_count; i++) {
@@ -373,4 +368,5 @@ void core_check_invariants(struct core *core, uint64_t now_ns)
     check_observed(core);
     assert(!core->snapshot_under_way || core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN);
     check_wake_up(core);
+    assert(core->affected.count == 0); // whoever notes a service decides it in the same input
 }

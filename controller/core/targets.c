@@ -43,6 +43,23 @@ static void end_expired(struct core *core, size_t index, uint64_t now_ns)
     core->ledger_dirty = true;
 }
 
+void core_set_deadline(struct core *core, size_t index)
+{
+    const struct core_service *service = &core->services[index];
+    uint64_t at_ms = service->look_again_ms != 0 ? service->look_again_ms : DEADLINE_NEVER;
+    if (core_decides(core, index)) {
+        uint64_t decide_ms = decision_next_ms(&service->decision, conf_of(core, index),
+                                              &service->intent, service->decided_ms);
+        at_ms = decide_ms < at_ms ? decide_ms : at_ms;
+    }
+    deadlines_set(&core->deadlines, core->config->probe_count + index, at_ms);
+}
+
+bool core_decides(const struct core *core, size_t service)
+{
+    return !core->stopping || conf_of(core, service)->on_exit == ON_EXIT_KEEP;
+}
+
 static void decide_one(struct core *core, size_t index, uint64_t now_ns)
 {
     struct core_service *service = &core->services[index];
@@ -60,34 +77,31 @@ static void decide_one(struct core *core, size_t index, uint64_t now_ns)
     }
 }
 
-void core_find_next_ms(struct core *core, uint64_t now_ms)
-{
-    core->next_ms =
-        core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN ? UINT64_MAX : core->snapshot_at_ms;
-    core_lower(&core->next_ms, loader_next_ms(&core->loader));
-    core_lower(&core->next_ms, include_next_ms(&core->include));
-    for (size_t i = 0; i < core->config->probe_count; i++) {
-        core_lower(&core->next_ms, health_next_ms(&core->healths[i], &core->config->probes[i]));
-    }
-    for (size_t i = 0; i < core->config->service_count; i++) {
-        const struct core_service *service = &core->services[i];
-        core_lower(&core->next_ms, decision_next_ms(&service->decision, conf_of(core, i),
-                                                    &service->intent, now_ms));
-        if (service->look_again_ms != 0) {
-            core_lower(&core->next_ms, service->look_again_ms);
-        }
-    }
-}
-
 void core_decide(struct core *core, uint64_t now_ns)
 {
-    for (size_t i = 0; i < core->config->service_count; i++) {
-        size_t index = core->config->service_order[i];
-        core->gates[index] = gate_of(conf_of(core, index), core->healths, core->gates);
-        if (!core->stopping || conf_of(core, index)->on_exit == ON_EXIT_KEEP) {
+    size_t index;
+    while (affected_take(&core->affected, &index)) {
+        struct gate gate = gate_of(conf_of(core, index), core->healths, core->gates);
+        if (!gate_equals(&gate, &core->gates[index])) {
+            core->gates[index] = gate;
+            affected_dependents(&core->affected, index);
+        }
+        if (core_decides(core, index)) {
             decide_one(core, index, now_ns);
         }
+        core_set_deadline(core, index);
     }
     core->evidence_ns = 0;
-    core->decided_ns = now_ns;
+}
+
+void core_decide_all(struct core *core, uint64_t now_ns)
+{
+    for (size_t i = 0; i < core->config->probe_count; i++) {
+        deadlines_set(&core->deadlines, i,
+                      health_next_ms(&core->healths[i], &core->config->probes[i]));
+    }
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        affected_service(&core->affected, i);
+    }
+    core_decide(core, now_ns);
 }
