@@ -434,8 +434,21 @@ const char *changes_trouble(const struct changes *changes)
     return changes->trouble[0] != '\0' ? changes->trouble : NULL;
 }
 
-const struct intent *changes_kept(const struct changes *changes, const char *service)
+void changes_take_over(const struct changes *changes, struct core *core,
+                       const struct config *before, uint64_t now_ns, uint64_t wall_ms)
 {
-    const struct ledger_entry *entry = ledger_find(&changes->ledger, service);
-    return entry != NULL ? &entry->intent : NULL;
+    bool noted = false;
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        const char *name = core->config->services[i].name;
+        const struct ledger_entry *entry = ledger_find(&changes->ledger, name);
+        if (entry != NULL && config_service(before, name) == SIZE_MAX) {
+            struct intent intent = entry->intent;
+            intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms);
+            core_note_intent(core, i, &intent, "as the ledger kept it", now_ns);
+            noted = true;
+        }
+    }
+    if (noted) {
+        core_intents_noted(core, now_ns);
+    }
 }

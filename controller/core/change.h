@@ -60,8 +60,13 @@ bool changes_step(struct changes *changes, struct core *core, uint64_t now_ns, u
 // When changes_step() has something to do by itself, in monotonic ms; UINT64_MAX: never.
 uint64_t changes_next_ms(const struct changes *changes);
 
+// Nothing waits and nothing is being saved; only then may core be replaced (a reload).
 bool changes_idle(const struct changes *changes);
-// What the ledger has for a service that may not be configured; NULL if nothing. Wall-clock times.
-const struct intent *changes_kept(const struct changes *changes, const char *service);
+
+// core is new, of another configuration than before: services that were away and are back have what
+// the ledger kept for them.
+void changes_take_over(const struct changes *changes, struct core *core,
+                       const struct config *before, uint64_t now_ns, uint64_t wall_ms);
+
 // The last save failed: the sentence that says so; NULL when all is well.
 const char *changes_trouble(const struct changes *changes);

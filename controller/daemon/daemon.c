@@ -544,21 +544,6 @@ static const char *needs_restart(const struct config *old, const struct config *
     return NULL;
 }
 
-// Services that were away and are back have what the ledger kept for them.
-static void intents_from_ledger(struct daemon *daemon, const struct core *old)
-{
-    for (size_t i = 0; i < daemon->config->service_count; i++) {
-        const char *name = daemon->config->services[i].name;
-        bool known = config_service(old->config, name) != SIZE_MAX;
-        const struct intent *kept = known ? NULL : changes_kept(daemon->changes, name);
-        if (kept != NULL && kept->kind != INTENT_AUTO) {
-            struct intent intent = *kept;
-            intent_from_wall(&intent, now_ns() / NS_PER_MS, clock_wall_ms());
-            core_intent(daemon->core, i, &intent, "as the ledger kept it", now_ns());
-        }
-    }
-}
-
 // False and why not; else what it remarks is in the log.
 static bool listen_to(struct daemon *daemon, const struct config *config, char error[ERROR_MAX])
 {
@@ -637,7 +622,7 @@ static void reload(struct daemon *daemon)
     daemon->core = next.core;
     daemon->identity = next.identity;
     daemon->config = next.config;
-    intents_from_ledger(daemon, old);
+    changes_take_over(daemon->changes, daemon->core, old_config, now_ns(), clock_wall_ms());
     core_free(old);
     config_free(old_config);
     set_all_fast(daemon);

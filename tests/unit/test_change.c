@@ -477,10 +477,31 @@ static void what_ended_by_itself_is_written_and_the_rest_kept(void **state)
     assert_int_equal(saves, 1);
     assert_false(changes_idle(changes));
     assert_non_null(strstr(saved, "\"gone\"")); // no longer configured, but it may come back
-    assert_int_equal(changes_kept(changes, "gone")->kind, INTENT_DRAIN);
-    assert_null(changes_kept(changes, "dns"));
     save_ends(NULL);
     assert_true(changes_idle(changes));
+}
+
+static void a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it(void **state)
+{
+    (void)state;
+    force_drain(&first, TOKEN);
+    save_ends(NULL);
+    struct config *config =
+        small_config(PROBE("p") "[service gone]\nprefixes = 192.0.2.1/32\nrequire = p\n"
+                                "[service token]\nprefixes = 198.51.100.1/32\nrequire = p\n"
+                                "[service new]\nprefixes = 192.0.2.2/32\nrequire = p\n");
+    struct core *core = core_prepare(fixture->core, config);
+    assert_non_null(core);
+    core_take_over(core, fixture->core, now_ns);
+    uint64_t since_ms = core->services[1].intent.since_ms;
+    changes_take_over(changes, core, fixture->config, now_ns, FIXTURE_WALL_MS);
+    assert_int_equal(core->services[0].intent.kind, INTENT_DRAIN);
+    assert_int_equal(core->services[0].decision.target, TARGET_WITHDRAW);
+    assert_int_equal(core->services[1].intent.kind, INTENT_DRAIN);
+    assert_int_equal(core->services[1].intent.since_ms, since_ms);
+    assert_int_equal(core->services[2].intent.kind, INTENT_AUTO);
+    core_free(core);
+    config_free(config);
 }
 
 static void a_change_waits_for_the_ledger_being_written(void **state)
@@ -549,6 +570,7 @@ int main(void)
         TEST(a_guard_is_not_answered_with_the_answers_of_the_one_before),
         TEST(too_many_changes_are_turned_away),
         TEST(what_ended_by_itself_is_written_and_the_rest_kept),
+        TEST(a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it),
         TEST(a_change_waits_for_the_ledger_being_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
