@@ -1,3 +1,5 @@
+// A request from its first byte to its answer: read, sent on by its route, given its turn at
+// rendering, answered at once or when the shell says so.
 #include "controller/api/inside.h"
 
 #include "base/clock.h"

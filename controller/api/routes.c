@@ -1,3 +1,4 @@
+// What there is to ask for: reads, which render the core, and changes, which go to the shell.
 #include "controller/api/inside.h"
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+// Events of a status.
 #include "controller/api/status_parts.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// One service of a status: intent, gate, protocols, prefixes.
 #include "controller/api/status_parts.h"
 
 #include "controller/core/explain.h"

@@ -1,3 +1,4 @@
+// The answer of /v1/events.
 #include "controller/cli/show_parts.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+// The answer of /v1/services/NAME: the chain from probes to sessions.
 #include "controller/cli/show_parts.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+// The answer of /v1/status again: its probes, and who needs them.
 #include "controller/cli/show_parts.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+// The answer of /v1/status: what is wrong, the responder, a row for each service.
 #include "controller/cli/show_parts.h"
 
 #include <inttypes.h>
