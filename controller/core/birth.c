@@ -138,11 +138,12 @@ void core_free(struct core *core)
     free(core);
 }
 
-// A family that the file did not have on is new to BIRD as well: it says nothing.
+// A family that the file did not have on is new to BIRD as well; one that a reload took away since
+// is gone from BIRD.
 static bool bird_has_it(const struct core *core, size_t index)
 {
     for (unsigned family = 0; family < FAMILIES; family++) {
-        if (core->services[index].file_on[family] &&
+        if (core->services[index].file_on[family] && conf_of(core, index)->has_family[family] &&
             !announcer_is_on(core->announcer, index, family)) {
             return false;
         }

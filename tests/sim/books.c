@@ -253,7 +253,8 @@ static void configure(struct oracle *oracle, const struct config *config, const 
         oracle->owner[plot] = NOBODY;
     }
     for (size_t i = 0; i < config->service_count; i++) {
-        struct oracle_service *service = &oracle->services[scene_number(config->services[i].name)];
+        oracle->names[i] = scene->services[i].name;
+        struct oracle_service *service = &oracle->services[oracle->names[i]];
         service->configured = true;
         service->index = i;
         service->used = scene->services[i].prefixes;

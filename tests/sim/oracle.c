@@ -27,7 +27,7 @@ static const struct service_conf *conf_of(const struct oracle *oracle,
 
 static struct oracle_service *at_index(struct oracle *oracle, size_t index)
 {
-    return &oracle->services[scene_number(oracle->config->services[index].name)];
+    return &oracle->services[oracle->names[index]];
 }
 
 // ---- transitions ----

@@ -56,6 +56,7 @@ struct oracle {
     struct oracle_probe probes[SCENE_PROBES];
     struct oracle_service services[SCENE_NAMES];  // by name
     uint64_t retired_wrong_since_ns[SCENE_PLOTS]; // of addresses that no service has
+    unsigned names[SCENE_SERVICES];               // of the configuration's services
     unsigned owner[SCENE_PLOTS];                  // name of the service that has them, or NOBODY
     uint64_t seen_events;                         // number of the last event looked at
     uint64_t disturbed_at_ns; // when the world last did something that is to be repaired

@@ -194,8 +194,17 @@ static void end_stop(struct world *world)
     end_daemon(world);
 }
 
+// They look at everything there is: of many services, not after each input.
+static void check_invariants(struct world *world)
+{
+    if (world->inputs % (1 + world->config->service_count / 4) == 0) {
+        core_check_invariants(world->core, world_clock_ns(world));
+    }
+}
+
 void world_after_input(struct world *world)
 {
+    check_invariants(world); // first: the orders are still to be seen
     send_orders(world);
     tell_events(world);
     patch(world);
@@ -311,6 +320,7 @@ void world_reload(struct world *world, const struct scene *scene)
         abort();
     }
     core_take_over(world->core, old, world_clock_ns(world));
+    send_orders(world); // those of two inputs together are not what the invariants are about
     intents_from_ledger(world, old_config);
     core_free(old);
     config_free(old_config);

@@ -400,6 +400,24 @@ static void a_restart_with_a_further_family_leaves_what_bird_has(void **state)
     assert_true(*bird_protocol("popgate_dns_v6"));
 }
 
+static void a_reload_that_takes_a_family_away_gives_up_nothing_adopted(void **state)
+{
+    (void)state;
+    config = small_config(ONE_PROBE "[service dns]\nprefixes = 192.0.2.1/32 2001:db8::1/128\n"
+                                    "require = a\nhold_down = 10s\n");
+    struct birdconf *former = birdconf_render(config);
+    birdconf_set(former, "popgate_dns_v4", true);
+    birdconf_set(former, "popgate_dns_v6", true);
+    bird_gets(former);
+    begin(NULL, true, former);
+    birdconf_free(former);
+    reload(ONE_PROBE DNS_NEEDS_A); // before BIRD has been looked at
+    links_come_up();
+    settle();
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    assert_int_equal(count_events(EVENT_TRANSITION), 0);
+}
+
 static void what_evidence_has_decided_since_the_restart_is_not_given_up(void **state)
 {
     (void)state;
@@ -866,6 +884,7 @@ int main(void)
         TEST(a_transition_is_followed_until_it_is_seen),
         TEST(a_restart_takes_over_what_file_and_bird_agree_on),
         TEST(a_restart_with_a_further_family_leaves_what_bird_has),
+        TEST(a_reload_that_takes_a_family_away_gives_up_nothing_adopted),
         TEST(what_evidence_has_decided_since_the_restart_is_not_given_up),
         TEST(what_only_the_file_has_is_not_taken_over),
         TEST(what_only_bird_has_is_withdrawn),
