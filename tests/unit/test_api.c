@@ -530,7 +530,8 @@ static void who_takes_too_long_to_ask_is_cut_off_however_busy_he_looks(void **st
     assert_true(is_cut_off(silent));
     assert_true(is_cut_off(slow));
     assert_false(is_cut_off(late));
-    put(late, "/v1/status HTTP/1.1\r\nHost: x\r\n\r\n", 34);
+    static const char rest[] = "/v1/status HTTP/1.1\r\nHost: x\r\n\r\n";
+    put(late, rest, sizeof rest - 1);
     struct reply *reply = reply_of(late);
     assert_int_equal(reply->status, 200);
     reply_free(reply);
