@@ -10,6 +10,7 @@
 #include "controller/core/core.h"
 #include "controller/daemon/identity.h"
 #include "controller/daemon/log.h"
+#include "controller/daemon/reload.h"
 #include "controller/daemon/saver.h"
 #include "controller/daemon/state_files.h"
 
@@ -61,8 +62,8 @@ struct daemon {
     uv_fs_event_t runtime_changed;
     uv_signal_t signals[3];
     bool working, again; // in after_input(); it was called from within itself
-    bool stopping, closing, reload_wanted;
-    struct api_ticket *reload_ticket;
+    bool stopping, closing;
+    struct reload *reload;
 };
 
 static uint64_t now_ns(void)
@@ -70,7 +71,6 @@ static uint64_t now_ns(void)
     return uv_hrtime();
 }
 
-static void reload(struct daemon *daemon);
 static void tell_manager(struct daemon *daemon);
 static void close_all(struct daemon *daemon);
 
@@ -229,9 +229,7 @@ static void after_input(struct daemon *daemon)
     write_down(daemon);
     arm_tick(daemon);
     daemon->working = false;
-    if (daemon->reload_wanted && !daemon->stopping && changes_idle(daemon->changes)) {
-        reload(daemon);
-    }
+    reload_go_on(daemon->reload);
     if (daemon->stopping && core_quiet(daemon->core) && saver_idle(daemon->include_saver) &&
         saver_idle(daemon->ledger_saver) && saver_idle(daemon->memory_saver)) {
         close_all(daemon);
@@ -426,14 +424,10 @@ static void api_on_change(void *arg, const struct change *change, struct api_tic
 static void api_on_reload(void *arg, struct api_ticket *ticket)
 {
     struct daemon *daemon = arg;
-    if (daemon->stopping || daemon->reload_ticket != NULL) {
+    if (daemon->stopping || !reload_ask(daemon->reload, ticket)) {
         api_answer(ticket, daemon->stopping ? OUTCOME_STOPPING : OUTCOME_BUSY,
-                   daemon->stopping ? NULL : "a reload is under way already");
-        return;
+                   daemon->stopping ? NULL : "too many wait for a reload already");
     }
-    daemon->reload_ticket = ticket;
-    daemon->reload_wanted = true;
-    after_input(daemon);
 }
 
 static const char *prober_watch(void *arg, size_t probe, char out[WATCH_TEXT_MAX])
@@ -476,74 +470,6 @@ static void tell_manager(struct daemon *daemon)
 
 // ---- reload ----
 
-struct report {
-    char first_error[512];
-    size_t errors;
-};
-
-static void report_line(void *arg, bool error, const char *line)
-{
-    struct report *report = arg;
-    log_line(error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", line);
-    report->errors += error;
-    if (error && report->errors == 1) {
-        snprintf(report->first_error, sizeof report->first_error, "%s", line);
-    }
-}
-
-// One line has room for one error.
-static void mention_more(struct report *report, const char *path)
-{
-    size_t length = strlen(report->first_error);
-    if (report->errors > 1) {
-        snprintf(report->first_error + length, sizeof report->first_error - length,
-                 " (and %zu more: popgated --check-config %s)", report->errors - 1, path);
-    }
-}
-
-static void reload_failed(struct daemon *daemon, const char *why)
-{
-    error_say(daemon->reload_trouble, "reload of %s failed: %s", daemon->config_path, why);
-    events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(),
-               "reload of %s failed, nothing was changed: %s", daemon->config_path, why)
-        ->warning = true;
-    if (daemon->reload_ticket != NULL) {
-        api_answer(daemon->reload_ticket, OUTCOME_INVALID, why);
-        daemon->reload_ticket = NULL;
-    }
-    after_input(daemon);
-}
-
-// What is held open for life can't change under the daemon.
-static const char *needs_restart(const struct config *old, const struct config *new)
-{
-    if (strcmp(old->bird.socket, new->bird.socket) != 0) {
-        return "[bird] socket is new: that takes a restart (systemctl restart popgated)";
-    }
-    if (strcmp(old->pop.state_dir, new->pop.state_dir) != 0 ||
-        strcmp(old->pop.runtime_dir, new->pop.runtime_dir) != 0) {
-        return "[pop] state_dir or runtime_dir is new: that takes a restart (systemctl restart "
-               "popgated)";
-    }
-    for (size_t i = 0; i < old->responder.listen_count; i++) {
-        for (size_t j = 0; j < new->responder.listen_count; j++) {
-            if (listen_overlaps(&old->responder.listen[i], &new->responder.listen[j])) {
-                return "[responder] listen goes from an address to the wildcard or back, and "
-                       "popgated itself has the port: that takes a restart (systemctl restart "
-                       "popgated)";
-            }
-        }
-    }
-    char old_http[ENDPOINT_TEXT_MAX];
-    char new_http[ENDPOINT_TEXT_MAX];
-    if (strcmp(old->control.group, new->control.group) != 0 ||
-        strcmp(endpoint_text(&old->control.http, old_http),
-               endpoint_text(&new->control.http, new_http)) != 0) {
-        return "[control] is new: that takes a restart (systemctl restart popgated)";
-    }
-    return NULL;
-}
-
 // False and why not; else what it remarks is in the log.
 static bool listen_to(struct daemon *daemon, const struct config *config, char error[ERROR_MAX])
 {
@@ -565,77 +491,64 @@ static void log_responder(const struct config *config)
     }
 }
 
-// What a reload replaces.
-struct next {
-    struct config *config;
-    struct identity *identity;
-    struct core *core;
-    uint64_t *remembered;
-};
-
-// All that a reload may fail at, what fails most easily first. NULL, or why it does; then nothing
-// has changed.
-static const char *prepare(struct daemon *daemon, struct next *next, char error[ERROR_MAX])
+static struct setup reload_present(void *arg)
 {
-    const char *why = needs_restart(daemon->config, next->config);
-    if (why != NULL) {
-        return why;
-    }
-    next->identity = identity_new(next->config, daemon->identity, clock_wall_ms(), error);
-    if (next->identity == NULL || !listen_to(daemon, next->config, error)) {
-        return error;
-    }
-    next->remembered = calloc(next->config->service_count + 1, sizeof *next->remembered);
-    next->core = next->remembered != NULL ? core_prepare(daemon->core, next->config) : NULL;
-    if (next->core == NULL || !run_probes(daemon, next->config)) {
-        (void)listen_to(daemon, daemon->config, error);
-        return "out of memory";
-    }
-    return NULL;
+    const struct daemon *daemon = arg;
+    return (struct setup){daemon->config, daemon->core, daemon->identity, daemon->remembered};
 }
 
-static void reload(struct daemon *daemon)
+// Changes that wait have services of the configuration in use.
+static bool reload_may_swap(void *arg)
 {
-    struct report report = {.first_error = ""};
-    char error[ERROR_MAX];
-    daemon->reload_wanted = false;
-    struct next next = {.config = config_load(daemon->config_path, report_line, &report)};
-    mention_more(&report, daemon->config_path);
-    const char *why = next.config == NULL ? report.first_error : prepare(daemon, &next, error);
-    if (why != NULL) {
-        core_free(next.core);
-        identity_free(next.identity);
-        free(next.remembered);
-        reload_failed(daemon, why);
-        config_free(next.config);
-        return;
+    const struct daemon *daemon = arg;
+    return !daemon->stopping && !daemon->working && changes_idle(daemon->changes);
+}
+
+static bool reload_swap(void *arg, struct reload_next *next, void (*on_settled)(void *arg),
+                        void *settled_arg, char error[ERROR_MAX])
+{
+    struct daemon *daemon = arg;
+    struct setup old = reload_present(daemon);
+    if (!listen_to(daemon, next->setup.config, error)) {
+        return false;
     }
-    struct core *old = daemon->core;
-    struct config *old_config = daemon->config;
-    daemon->reload_trouble[0] = '\0';
-    free(daemon->remembered);
-    identity_take_over(next.identity, daemon->identity);
-    identity_free(daemon->identity);
-    daemon->remembered = next.remembered;
+    scheduler_carry_out(daemon->scheduler, next->plan, on_settled, settled_arg);
+    next->plan = NULL;
+    identity_take_over(next->setup.identity, old.identity);
+    core_take_over(next->setup.core, old.core, now_ns());
+    daemon->config = next->setup.config;
+    daemon->core = next->setup.core;
+    daemon->identity = next->setup.identity;
+    daemon->remembered = next->setup.remembered;
     daemon->memory_saved = false;
-    core_take_over(next.core, old, now_ns());
-    daemon->core = next.core;
-    daemon->identity = next.identity;
-    daemon->config = next.config;
-    changes_take_over(daemon->changes, daemon->core, old_config, now_ns(), clock_wall_ms());
-    core_free(old);
-    config_free(old_config);
+    changes_take_over(daemon->changes, daemon->core, old.config, now_ns(), clock_wall_ms());
+    next->setup = old;
     set_all_fast(daemon);
     if (daemon->config->responder.listen_count == 0) {
         responder_publish(daemon->responder, NULL); // connections stay, but not with frozen answers
     }
     log_responder(daemon->config);
     publish_identity(daemon); // who asked for the reload gets the new answers
-    if (daemon->reload_ticket != NULL) {
-        api_answer(daemon->reload_ticket, OUTCOME_DONE, "reloaded");
-        daemon->reload_ticket = NULL;
+    return true;
+}
+
+static void reload_ended(void *arg, const char *why)
+{
+    struct daemon *daemon = arg;
+    daemon->reload_trouble[0] = '\0';
+    if (why != NULL) {
+        error_say(daemon->reload_trouble, "reload of %s failed: %s", daemon->config_path, why);
+        events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(),
+                   "reload of %s failed, nothing was changed: %s", daemon->config_path, why)
+            ->warning = true;
     }
     after_input(daemon);
+}
+
+static void reload_answer(void *arg, void *ticket, enum outcome outcome, const char *message)
+{
+    (void)arg;
+    api_answer(ticket, outcome, message);
 }
 
 // ---- start and stop ----
@@ -655,10 +568,7 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     }
     if (number == SIGHUP) {
-        daemon->reload_wanted = true;
-        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(now_ns() / 1000));
-        after_input(daemon);
-        sd_notify(0, "READY=1");
+        (void)reload_ask(daemon->reload, NULL);
         return;
     }
     sd_notify(0, "STOPPING=1");
@@ -682,6 +592,9 @@ static void close_all(struct daemon *daemon)
     daemon->closing = true;
     if (daemon->api != NULL) {
         api_close(daemon->api, NULL, NULL);
+    }
+    if (daemon->reload != NULL) {
+        reload_close(daemon->reload);
     }
     if (daemon->scheduler != NULL) {
         scheduler_close(daemon->scheduler, NULL, NULL);
@@ -785,6 +698,8 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
 {
     static const struct api_shell shell = {api_core,    api_on_change, api_on_reload,
                                            own_trouble, &prober,       api_totals};
+    static const struct reload_shell reload_shell = {reload_present, reload_may_swap, reload_swap,
+                                                     reload_ended, reload_answer};
     const struct config *config = daemon->config;
     struct past past;
     // First: its socket tells whether another popgated runs already, which must be left alone.
@@ -805,8 +720,12 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
     daemon->memory_saver =
         saver_new(daemon->loop, config->pop.runtime_dir, write_memory, on_memory_saved, daemon);
     daemon->scheduler = scheduler_new(daemon->loop, on_verdict, daemon);
+    daemon->reload = daemon->scheduler != NULL
+                         ? reload_new(daemon->loop, daemon->config_path, daemon->scheduler,
+                                      &reload_shell, daemon)
+                         : NULL;
     ok = ok && daemon->include_saver != NULL && daemon->ledger_saver != NULL &&
-         daemon->memory_saver != NULL && daemon->scheduler != NULL && connect_bird(daemon, links);
+         daemon->memory_saver != NULL && daemon->reload != NULL && connect_bird(daemon, links);
     // Before the probes, which may ask it.
     ok = ok && begin_responder(daemon, error);
     if (ok && !run_probes(daemon, config)) {
@@ -826,6 +745,7 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
 
 static void end(struct daemon *daemon)
 {
+    reload_free(daemon->reload);
     responder_free(daemon->responder);
     identity_free(daemon->identity);
     changes_free(daemon->changes);
@@ -859,12 +779,17 @@ static void raise_descriptors(void)
     }
 }
 
+static void log_mistake(void *arg, bool error, const char *line)
+{
+    (void)arg;
+    log_line(error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", line);
+}
+
 int daemon_run(const char *config_path)
 {
     static struct daemon
         daemon; // its events alone are hundreds of kilobytes: too much for the stack
     struct link_arg links[2];
-    struct report report = {.first_error = ""};
     char error[ERROR_MAX] = "";
     log_init();
     // CAP_NET_BIND_SERVICE, if we have it, is not for the commands of exec probes.
@@ -873,7 +798,7 @@ int daemon_run(const char *config_path)
     signal(SIGCHLD, SIG_DFL); // ignored, as we may have inherited it, it would reap exec's commands
     raise_descriptors();
     daemon = (struct daemon){.loop = uv_default_loop(), .config_path = config_path};
-    daemon.config = config_load(config_path, report_line, &report);
+    daemon.config = config_load(config_path, log_mistake, NULL);
     if (daemon.config == NULL || !make_directory(daemon.config->pop.runtime_dir)) {
         config_free(daemon.config);
         return 1;
