@@ -34,6 +34,6 @@ size_t problems_find(const struct core *core, const struct own_trouble *own, siz
                      uint64_t now_ms, struct problem out[], size_t max);
 
 // One line about it all: the worst problem, or how many services are announced if there is none.
-#define PROBLEMS_LINE_MAX (2U * PROBLEM_TEXT_MAX)
+#define PROBLEMS_LINE_MAX ((size_t)2 * PROBLEM_TEXT_MAX)
 void problems_line(const struct core *core, const struct own_trouble *own, uint64_t now_ms,
                    char out[PROBLEMS_LINE_MAX]);
