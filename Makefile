@@ -6,7 +6,7 @@
 #   make bench      speed and size, as ratios within one run
 #   make soak       the simulation, until stopped; SEED=N to begin elsewhere
 #   make mutants    promises broken on purpose: which test notices; MUTANTS="NAME ..." for some of them
-#   make lint       who may use whom, clang-format, clang-tidy, clang -Werror, man pages
+#   make lint       who may use whom, what must stay pure, clang-format, clang-tidy and clang's warnings, man pages
 #   make install    PREFIX=/usr/local DESTDIR=
 #
 # BIRD=/path/to/sbin/bird takes another BIRD than the installed one for demo, check and bench.
