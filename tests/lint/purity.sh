@@ -11,9 +11,9 @@ probes/verdict.* probes/conf.* probes/finding.* probes/received.* probes/http_ma
 probes/certificate.* probes/clock.h probes/address_message.* probes/dns_query.* probes/judge.* probes/tls_peer.*
 controller/config/*
 controller/core/*
-controller/api/status.* controller/api/request.*
+controller/api/status*.[ch] controller/api/request.*
 controller/daemon/log.*
-controller/cli/show.* controller/cli/check.*
+controller/cli/show*.[ch] controller/cli/lines.* controller/cli/reading.h controller/cli/options.* controller/cli/check.*
 tests/sim/*
 '
 impure='/(uv|microhttpd|curl/[a-z]+|systemd/[a-z-]+)\.h$'
