@@ -357,6 +357,11 @@ const char *scheduler_trouble(struct scheduler *scheduler)
     return selfcheck_known(&scheduler->host.selfcheck, uv_hrtime());
 }
 
+struct turns *scheduler_turns(struct scheduler *scheduler)
+{
+    return &scheduler->host.turns;
+}
+
 time_t scheduler_not_after(const struct scheduler *scheduler, size_t index)
 {
     return probe_seen_not_after(probe_at(scheduler, index));

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 struct scheduler;
+struct turns; // see probes/turns.h
 
 // Called on the loop for each verdict; index is the probe's place in the array last applied.
 typedef void (*scheduler_verdict_cb)(void *arg, size_t index, const struct verdict *verdict);
@@ -47,6 +48,9 @@ const char *scheduler_watch_text(const struct scheduler *scheduler, size_t index
 // What keeps the prober from seeing anything, so that no bad verdict counts; NULL: nothing. Valid
 // until the loop goes on.
 const char *scheduler_trouble(struct scheduler *scheduler);
+
+// How the loop's time goes.
+struct turns *scheduler_turns(struct scheduler *scheduler);
 
 // When the certificate that the probe last saw ends to be valid; 0: there is none.
 time_t scheduler_not_after(const struct scheduler *scheduler, size_t index);

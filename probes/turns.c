@@ -11,21 +11,53 @@ uint64_t turns_idle_ns(const struct turns *turns)
     return uv_metrics_idle_time(turns->loop);
 }
 
-uint64_t turns_held_ns(const struct turns *turns, uint64_t now_ns)
+// Of the turn in progress.
+static uint64_t busy_ns(const struct turns *turns, uint64_t now_ns)
 {
     uint64_t elapsed_ns = now_ns - turns->begun_ns;
     uint64_t idle_ns = turns_idle_ns(turns) - turns->begun_idle_ns;
-    bool is_long = elapsed_ns > idle_ns + LONG_NS;
-    return turns->held_ns + (is_long ? elapsed_ns - idle_ns : 0);
+    return elapsed_ns > idle_ns ? elapsed_ns - idle_ns : 0;
+}
+
+uint64_t turns_held_ns(const struct turns *turns, uint64_t now_ns)
+{
+    uint64_t busy = busy_ns(turns, now_ns);
+    return turns->held_ns + (busy > LONG_NS ? busy : 0);
+}
+
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
 }
 
 static void on_turn(uv_prepare_t *prepare)
 {
     struct turns *turns = prepare->data;
     uint64_t now_ns = uv_hrtime();
-    turns->held_ns = turns_held_ns(turns, now_ns);
+    uint64_t busy = busy_ns(turns, now_ns);
+    turns->held_ns += busy > LONG_NS ? busy : 0;
+    if (turns->running) {
+        turns->longest_ns = longer(turns->longest_ns, busy);
+        turns->marked_ns = longer(turns->marked_ns, busy);
+    }
+    turns->running = true;
     turns->begun_ns = now_ns;
     turns->begun_idle_ns = turns_idle_ns(turns);
+}
+
+uint64_t turns_longest_ns(const struct turns *turns)
+{
+    return turns->longest_ns;
+}
+
+uint64_t turns_marked_ns(const struct turns *turns)
+{
+    return turns->marked_ns;
+}
+
+void turns_mark(struct turns *turns)
+{
+    turns->marked_ns = 0;
 }
 
 void turns_open(struct turns *turns, uv_loop_t *loop)

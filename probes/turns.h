@@ -10,6 +10,9 @@ struct turns {
     uv_prepare_t prepare;
     uint64_t begun_ns, begun_idle_ns; // of the turn in progress
     uint64_t held_ns;                 // by all the long turns before it
+    uint64_t longest_ns;              // since the loop runs
+    uint64_t marked_ns;               // the longest since turns_mark()
+    bool running;
     void *owner;
     void (*on_free)(void *owner); // after turns_close(), from the loop
 };
@@ -25,3 +28,8 @@ uint64_t turns_idle_ns(const struct turns *turns);
 // How long the loop was kept from looking around by turns that were long, since the beginning. Many
 // short ones, as in a flood, take the processor but keep nobody waiting.
 uint64_t turns_held_ns(const struct turns *turns, uint64_t now_ns);
+
+// How long its longest turn was busy: since the loop runs, and since a mark was set.
+uint64_t turns_longest_ns(const struct turns *turns);
+uint64_t turns_marked_ns(const struct turns *turns);
+void turns_mark(struct turns *turns);

@@ -95,6 +95,19 @@ static void problems(struct json_writer *writer, const struct status_view *view,
     free(found);
 }
 
+static void loop(struct json_writer *writer, const struct status_view *view)
+{
+    uint64_t ever_ns = 0;
+    uint64_t in_reload_ns = 0;
+    if (view->prober != NULL) {
+        view->prober->longest_turns(view->arg, &ever_ns, &in_reload_ns);
+    }
+    jw_open(writer, "loop", '{');
+    jw_uint(writer, "longest_turn_us", ever_ns / NS_PER_US);
+    jw_uint(writer, "longest_turn_in_reload_us", in_reload_ns / NS_PER_US);
+    jw_close(writer, '}');
+}
+
 // What both answers begin with.
 static void head(struct json_writer *writer, const struct status_view *view, size_t service)
 {
@@ -109,6 +122,7 @@ static void head(struct json_writer *writer, const struct status_view *view, siz
     include(writer, view);
     jw_string(writer, "ledger_trouble", view->own.ledger);
     jw_string(writer, "prober_trouble", view->own.prober);
+    loop(writer, view);
     problems(writer, view, service);
     jw_uint(writer, "drifts", view->core->drifts);
 }

@@ -19,6 +19,9 @@ struct status_prober {
     const char *(*watch)(void *arg, size_t probe, char out[WATCH_TEXT_MAX]);
     // When the certificate that the probe last saw ends to be valid; 0: there is none.
     time_t (*not_after)(void *arg, size_t probe);
+    // How long the loop was at most busy before it looked around again; since it runs, and while
+    // the last reload was under way.
+    void (*longest_turns)(void *arg, uint64_t *ever_ns, uint64_t *in_reload_ns);
 };
 
 struct status_view {

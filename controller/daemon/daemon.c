@@ -16,6 +16,7 @@
 
 #include "birdctl/session.h"
 #include "probes/scheduler.h"
+#include "probes/turns.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -445,7 +446,14 @@ static time_t prober_not_after(void *arg, size_t probe)
     return scheduler_not_after(((struct daemon *)arg)->scheduler, probe);
 }
 
-static const struct status_prober prober = {prober_watch, prober_not_after};
+static void prober_longest_turns(void *arg, uint64_t *ever_ns, uint64_t *in_reload_ns)
+{
+    const struct daemon *daemon = arg;
+    *ever_ns = turns_longest_ns(scheduler_turns(daemon->scheduler));
+    *in_reload_ns = reload_longest_turn_ns(daemon->reload);
+}
+
+static const struct status_prober prober = {prober_watch, prober_not_after, prober_longest_turns};
 
 static struct own_trouble own_trouble(void *arg)
 {

@@ -8,6 +8,8 @@
 #include "controller/config/values.h"
 #include "controller/daemon/log.h"
 
+#include "probes/turns.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +60,7 @@ struct reload {
     uv_work_t work;
     uv_idle_t tell;
     struct build build;
+    uint64_t longest_turn_ns;
 };
 
 // ---- On the worker: build
@@ -211,6 +214,7 @@ static void on_freed(uv_work_t *work, int status)
 {
     struct reload *reload = work->data;
     (void)status;
+    reload->longest_turn_ns = turns_marked_ns(scheduler_turns(reload->scheduler));
     reload->state = STATE_IDLE;
     reload_go_on(reload);
 }
@@ -307,6 +311,7 @@ static void begin(struct reload *reload)
     reload->now = reload->later;
     reload->later.count = 0;
     reload->state = STATE_BUILDING;
+    turns_mark(scheduler_turns(reload->scheduler));
     reload->build = (struct build){.present = reload->shell->present(reload->arg)};
     queue(reload, build_in_worker, on_built);
 }
@@ -336,6 +341,11 @@ bool reload_ask(struct reload *reload, void *ticket)
                (unsigned long long)(clock_monotonic_ns() / NS_PER_US));
     reload_go_on(reload);
     return true;
+}
+
+uint64_t reload_longest_turn_ns(const struct reload *reload)
+{
+    return reload->longest_turn_ns;
 }
 
 struct reload *reload_new(uv_loop_t *loop, const char *path, struct scheduler *scheduler,

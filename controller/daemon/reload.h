@@ -58,6 +58,9 @@ bool reload_ask(struct reload *reload, void *ticket);
 
 void reload_go_on(struct reload *reload);
 
+// The longest turn of the loop while the last one was under way, in ns; 0: there was none.
+uint64_t reload_longest_turn_ns(const struct reload *reload);
+
 // Tickets that are left are dropped. What the worker does ends by itself, and the loop with it;
 // then reload_free().
 void reload_close(struct reload *reload);

@@ -163,7 +163,14 @@ static time_t certified(void *arg, size_t probe)
     return probe == 1 ? 1798848000 : 0;
 }
 
-static const struct status_prober all_knowing = {watched, certified};
+static void longest_turns(void *arg, uint64_t *ever_ns, uint64_t *in_reload_ns)
+{
+    (void)arg;
+    *ever_ns = 1234567;
+    *in_reload_ns = 765432;
+}
+
+static const struct status_prober all_knowing = {watched, certified, longest_turns};
 static const struct own_trouble sick = {.prober =
                                             "connect over the loopback: no connection came about"};
 
@@ -174,6 +181,8 @@ static void status_tells_what_only_the_prober_knows(void **state)
     own = sick;
     json_t *json = status();
     says(json, "prober_trouble", "connect over the loopback: no connection came about");
+    counts(json, "loop.longest_turn_us", 1234);
+    counts(json, "loop.longest_turn_in_reload_us", 765);
     says(json, "probes.0.watch", "watch of 0");
     assert_true(json_is_null(at(json, "probes.0.not_after")));
     says(json, "probes.1.not_after", "2027-01-02T00:00:00.000Z");
