@@ -6,6 +6,7 @@
 #   make bench      speed and size, as ratios within one run
 #   make soak       the simulation, until stopped; SEED=N to begin elsewhere
 #   make mutants    promises broken on purpose: which test notices; MUTANTS="NAME ..." for some of them
+#   make recordings what the real BIRD= says, kept for the unit tests of its replies
 #   make lint       who may use whom, what must stay pure, clang-format, clang-tidy and clang's warnings, man pages
 #   make install    PREFIX=/usr/local DESTDIR=
 #
@@ -49,6 +50,7 @@ BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
 FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 SIM   := $(wildcard tests/sim/*.c)
 DEMO  := tests/lab/demo/demo.c
+RECORD := tests/lab/record/record.c
 TESTED := $(addprefix $(BUILD)/,$(UNIT) sim)
 Q      := $(if $(V),,@)
 obj    = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -88,6 +90,8 @@ $(addprefix $(BUILD)/,$(E2E)): $(BUILD)/%: $(BUILD)/tests/e2e/%.o $(BUILD)/tests
 $(addprefix $(BUILD)/,$(BENCH)): $(BUILD)/%: $(BUILD)/tests/bench/%.o $(BUILD)/liblab.a $(ARCHIVE)
 	$(LINK) $(CMOCKA)
 $(BUILD)/demo: $(call obj,$(DEMO)) $(BUILD)/liblab.a $(ARCHIVE)
+	$(LINK) $(CMOCKA)
+$(BUILD)/record: $(call obj,$(RECORD)) $(BUILD)/liblab.a $(ARCHIVE)
 	$(LINK) $(CMOCKA)
 $(addprefix $(BUILD)/,$(FUZZ)): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVE)
 	@echo "  LD  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer $^ -o $@ -Wl,--as-needed $(LDLIBS_ALL)
@@ -134,13 +138,13 @@ packages-bench: packages-lab
 AGAIN = $(MAKE) --no-print-directory
 TIMED = @began=$$(date +%s); took() { echo "== $$1: $$(($$(date +%s) - began)) s"; }; $(AGAIN)
 
-.PHONY: demo check bench soak mutants lint clean
+.PHONY: demo check bench soak mutants recordings lint clean
 demo: packages-lab
 	@$(AGAIN) $(BUILD)/popgated $(BUILD)/popgate $(BUILD)/demo
 	@POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate $(BUILD)/demo $(if $(KEEP),--keep)
 
 check: packages-check
-	$(TIMED) -j$$(nproc) all $(TESTED) $(addprefix $(BUILD)/,$(E2E) $(BENCH) demo) && took "build"
+	$(TIMED) -j$$(nproc) all $(TESTED) $(addprefix $(BUILD)/,$(E2E) $(BENCH) demo record) && took "build"
 	$(TIMED) check-unit check-sim && took "unit tests, simulation"
 	$(TIMED) BUILD=build/asan SANITIZE=address,undefined -j$$(nproc) build/asan/sim \
 	    $(patsubst %,build/asan/%,$(UNIT)) && took "build for the sanitizers"
@@ -189,6 +193,10 @@ soak: packages-build
 
 mutants: packages-lab
 	@TESTS="$(UNIT)" tests/mutants/run $(MUTANTS)
+
+recordings: packages-lab
+	@$(AGAIN) $(BUILD)/popgated $(BUILD)/record
+	@POPGATED=$(BUILD)/popgated $(BUILD)/record tests/unit/recordings
 
 SOURCES = $(wildcard $(addsuffix /*.[ch],$(ROOMS)) tests/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 lint: packages-check

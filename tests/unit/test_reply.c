@@ -1,5 +1,5 @@
-// The reply parser reads what BIRD really says: recorded sessions of 2.0.12 (bird2-*.txt), and one
-// set down from the source of 3.3.2 (bird3-session.txt).
+// The reply parser reads what BIRD really says: sessions of 2.0.12, 2.19.2 and 3.3.2, as
+// `make recordings` (tests/lab/record) put them down.
 
 #include "birdctl/reply.h"
 
@@ -95,10 +95,13 @@ static struct lines *read_text(const char *text)
     return read_in_pieces(text, strlen(text), whole);
 }
 
-static size_t load(const char *name, char *out)
+static const char *const versions[] = {"2.0.12", "2.19.2", "3.3.2"};
+#define VERSIONS (sizeof versions / sizeof *versions)
+
+static size_t load(size_t version, const char *what, char *out)
 {
     char path[256];
-    snprintf(path, sizeof path, "tests/unit/recordings/%s", name);
+    snprintf(path, sizeof path, "tests/unit/recordings/bird-%s-%s.txt", versions[version], what);
     FILE *file = fopen(path, "r");
     if (!file) {
         fail_msg("open %s (run the tests from the top of the source): failed", path);
@@ -110,10 +113,15 @@ static size_t load(const char *name, char *out)
     return length;
 }
 
-static struct lines *read_recording(const char *name)
+static struct lines *read_recording(size_t version, const char *what)
 {
     static char bytes[RECORDING_MAX];
-    return read_in_pieces(bytes, load(name, bytes), whole);
+    return read_in_pieces(bytes, load(version, what, bytes), whole);
+}
+
+static bool has_echo(size_t version)
+{
+    return versions[version][0] == '2';
 }
 
 static size_t count_kind(const struct lines *lines, enum bird_line_kind kind)
@@ -138,44 +146,53 @@ static void assert_same(const struct lines *a, const struct lines *b)
 }
 
 static const struct {
-    const char *name;
-    size_t replies, echoes;
+    const char *what;
+    size_t replies, echoes; // the greeting too; echoes where the version has them
 } recordings[] = {
-    {"bird2-protocols.txt", 6, 0},  {"bird2-routes.txt", 11, 0},     {"bird2-switching.txt", 20, 0},
-    {"bird2-configure.txt", 12, 0}, {"bird2-timeformat.txt", 10, 0}, {"bird2-echo.txt", 8, 4},
-    {"bird3-session.txt", 11, 0},
+    {"protocols", 9, 0},  {"routes", 17, 0},     {"switching", 18, 0},
+    {"configure", 13, 0}, {"timeformat", 10, 0}, {"echo", 4, 4},
 };
+#define RECORDINGS (sizeof recordings / sizeof *recordings)
 
 static void every_recording_is_read_whole_and_nothing_in_it_is_garbled(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof recordings / sizeof *recordings; i++) {
-        struct lines *lines = read_recording(recordings[i].name);
-        assert_int_equal(count_kind(lines, BIRD_GARBLED), 0);
-        assert_int_equal(count_kind(lines, BIRD_LAST), recordings[i].replies);
-        assert_int_equal(count_kind(lines, BIRD_ECHO), recordings[i].echoes);
-        forget(lines);
+    for (size_t version = 0; version < VERSIONS; version++) {
+        for (size_t i = 0; i < RECORDINGS; i++) {
+            struct lines *lines = read_recording(version, recordings[i].what);
+            assert_int_equal(count_kind(lines, BIRD_GARBLED), 0);
+            assert_int_equal(count_kind(lines, BIRD_LAST), recordings[i].replies);
+            assert_int_equal(count_kind(lines, BIRD_ECHO),
+                             has_echo(version) ? recordings[i].echoes : 0);
+            forget(lines);
+        }
     }
+}
+
+static void assert_any_split_gives_the_same(const char *bytes, size_t length)
+{
+    struct lines *once = read_in_pieces(bytes, length, whole);
+    struct lines *single = read_in_pieces(bytes, length, byte_by_byte);
+    assert_same(once, single);
+    forget(single);
+    for (seed = 1; seed < 20000; seed += 997) {
+        const unsigned kept = seed;
+        struct lines *split = read_in_pieces(bytes, length, at_random);
+        assert_same(once, split);
+        forget(split);
+        seed = kept;
+    }
+    forget(once);
 }
 
 static void any_split_of_the_bytes_gives_the_same_lines(void **state)
 {
     (void)state;
     static char bytes[RECORDING_MAX];
-    for (size_t i = 0; i < sizeof recordings / sizeof *recordings; i++) {
-        const size_t length = load(recordings[i].name, bytes);
-        struct lines *once = read_in_pieces(bytes, length, whole);
-        struct lines *single = read_in_pieces(bytes, length, byte_by_byte);
-        assert_same(once, single);
-        forget(single);
-        for (seed = 1; seed < 20000; seed += 997) {
-            const unsigned kept = seed;
-            struct lines *split = read_in_pieces(bytes, length, at_random);
-            assert_same(once, split);
-            forget(split);
-            seed = kept;
+    for (size_t version = 0; version < VERSIONS; version++) {
+        for (size_t i = 0; i < RECORDINGS; i++) {
+            assert_any_split_gives_the_same(bytes, load(version, recordings[i].what, bytes));
         }
-        forget(once);
     }
 }
 
@@ -284,14 +301,18 @@ static void outcomes_follow_the_code_alone(void **state)
     }
 }
 
-static void assert_last_codes(const char *recording, const unsigned *codes, size_t count)
+// A reconfiguration is done (3), or goes on in the background (4): it depends on the moment.
+#define TAKEN 4
+
+static void assert_last_codes(size_t version, const char *what, const unsigned *codes, size_t count)
 {
-    struct lines *lines = read_recording(recording);
+    struct lines *lines = read_recording(version, what);
     size_t last = 0;
     for (size_t i = 0; i < lines->count; i++) {
         if (lines->items[i].kind == BIRD_LAST) {
+            const unsigned code = lines->items[i].code;
             assert_true(last < count);
-            assert_int_equal(lines->items[i].code, codes[last++]);
+            assert_int_equal(code == BIRD_CODE_RECONFIGURED ? TAKEN : code, codes[last++]);
         }
     }
     assert_int_equal(last, count);
@@ -301,19 +322,60 @@ static void assert_last_codes(const char *recording, const unsigned *codes, size
 static void recorded_replies_end_with_the_codes_that_are_documented(void **state)
 {
     (void)state;
-    static const unsigned switching[] = {1,    0,    0,    0,    0,    0,  0,  0,    0,    8003,
-                                         9001, 8003, 9001, 9001, 9001, 13, 16, 8007, 8007, 13};
-    static const unsigned configure[] = {1, 20, 3, 3, 3, 8002, 8002, 3, 18, 3, 3, 19};
-    static const unsigned routes[] = {1, 0, 0, 0, 0, 0, 8001, 9001, 0, 0, 14};
-    assert_last_codes("bird2-switching.txt", switching, sizeof switching / sizeof *switching);
-    assert_last_codes("bird2-configure.txt", configure, sizeof configure / sizeof *configure);
-    assert_last_codes("bird2-routes.txt", routes, sizeof routes / sizeof *routes);
+    static const unsigned switching[] = {1,    0,    0,    0,    0,  0,  0,    0,    0,
+                                         8003, 9001, 9001, 9001, 13, 16, 8007, 8007, 13};
+    static const unsigned configure[] = {1,  20,    TAKEN, TAKEN, 8002, 8002, TAKEN,
+                                         18, TAKEN, TAKEN, 19,    19,   TAKEN};
+    static const unsigned routes[] = {1,    0,    0,    0,    0,    0,    0, 0, 0,
+                                      8001, 9001, 9001, 9001, 9001, 9001, 0, 14};
+    static const unsigned protocols[] = {1, 0, 8003, 0, 0, 0, 0, 0, 0};
+    for (size_t version = 0; version < VERSIONS; version++) {
+        const unsigned echo[] = {1, has_echo(version) ? 0 : BIRD_CODE_SYNTAX, 0, 0};
+        assert_last_codes(version, "switching", switching, sizeof switching / sizeof *switching);
+        assert_last_codes(version, "configure", configure, sizeof configure / sizeof *configure);
+        assert_last_codes(version, "routes", routes, sizeof routes / sizeof *routes);
+        assert_last_codes(version, "protocols", protocols, sizeof protocols / sizeof *protocols);
+        assert_last_codes(version, "echo", echo, sizeof echo / sizeof *echo);
+    }
+}
+
+static void switching_names_each_protocol_and_what_became_of_it(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned code;
+        const char *text;
+    } expected[] = {
+        {BIRD_CODE_DISABLED, "popgate_dns_v4: disabled"},
+        {BIRD_CODE_ALREADY_DISABLED, "popgate_dns_v4: already disabled"},
+        {BIRD_CODE_ENABLED, "popgate_dns_v4_drain: enabled"},
+        {BIRD_CODE_ALREADY_ENABLED, "popgate_dns_v4_drain: already enabled"},
+        {BIRD_CODE_ENABLED, "popgate_dns_v4: enabled"},
+        {BIRD_CODE_DISABLED, "popgate_dns_v4_drain: disabled"},
+        {BIRD_CODE_DISABLED, "popgate_dns_v4: disabled"},
+        {BIRD_CODE_ALREADY_DISABLED, "popgate_dns_v4_drain: already disabled"},
+        {BIRD_CODE_ENABLED, "popgate_dns_v4: enabled"},
+    };
+    for (size_t version = 0; version < VERSIONS; version++) {
+        struct lines *lines = read_recording(version, "switching");
+        size_t rows = 0;
+        for (size_t i = 0; i < lines->count && rows < sizeof expected / sizeof *expected; i++) {
+            if (lines->items[i].kind == BIRD_LINE) {
+                assert_int_equal(lines->items[i].code, expected[rows].code);
+                assert_string_equal(lines->items[i].text, expected[rows].text);
+                rows++;
+            }
+        }
+        assert_int_equal(rows, sizeof expected / sizeof *expected);
+        forget(lines);
+    }
 }
 
 // The nth protocol row of a recording that has this name.
-static struct bird_protocol protocol_row(const char *recording, const char *name, size_t nth)
+static struct bird_protocol protocol_row(size_t version, const char *what, const char *name,
+                                         size_t nth)
 {
-    struct lines *lines = read_recording(recording);
+    struct lines *lines = read_recording(version, what);
     struct bird_protocol row = {0};
     bool found = false;
     for (size_t i = 0; i < lines->count && !found; i++) {
@@ -322,7 +384,7 @@ static struct bird_protocol protocol_row(const char *recording, const char *name
     }
     forget(lines);
     if (!found) {
-        fail_msg("%s: no such row of %s", recording, name);
+        fail_msg("%s of %s: no such row of %s", what, versions[version], name);
     }
     return row;
 }
@@ -330,49 +392,52 @@ static struct bird_protocol protocol_row(const char *recording, const char *name
 static void protocol_rows_are_read_also_when_the_name_breaks_the_columns(void **state)
 {
     (void)state;
-    struct bird_protocol row = protocol_row("bird2-protocols.txt", "popgate_dns_v4", 0);
-    assert_string_equal(row.type, "Static");
-    assert_string_equal(row.table, "popgate4");
-    assert_true(row.up);
-    assert_false(row.established);
-    assert_string_equal(row.info, "");
+    for (size_t version = 0; version < VERSIONS; version++) {
+        struct bird_protocol row = protocol_row(version, "protocols", "popgate_dns_v4", 0);
+        assert_string_equal(row.type, "Static");
+        assert_string_equal(row.table, "popgate4");
+        assert_true(row.up);
+        assert_false(row.established);
+        assert_string_equal(row.info, "");
 
-    row = protocol_row("bird2-protocols.txt", "popgate_dns_v4_drain", 0);
-    assert_false(row.up);
+        row = protocol_row(version, "protocols", "popgate_dns_v4_drain", 0);
+        assert_false(row.up);
 
-    row = protocol_row("bird2-protocols.txt", "popgate4_pipe", 0);
-    assert_string_equal(row.type, "Pipe");
-    assert_string_equal(row.table, "---");
-    assert_string_equal(row.info, "popgate4 <=> master4");
+        row = protocol_row(version, "protocols", "popgate4_pipe", 0);
+        assert_string_equal(row.type, "Pipe");
+        assert_string_equal(row.table, "---");
+        assert_string_equal(row.info, "master4 <=> popgate4");
 
-    row = protocol_row("bird2-protocols.txt", "upstream_a", 0);
-    assert_true(row.up);
-    assert_true(row.established);
-    assert_string_equal(row.info, "Established");
+        row = protocol_row(version, "protocols", "upstream_a", 0);
+        assert_true(row.up);
+        assert_true(row.established);
+        assert_string_equal(row.info, "Established");
 
-    row = protocol_row("bird2-protocols.txt", "upstream_with_a_long_name", 0);
-    assert_string_equal(row.type, "BGP");
-    assert_false(row.up);
-    assert_false(row.established);
-    assert_string_equal(row.info, "Active        Socket: Connection refused");
+        row = protocol_row(version, "protocols", "upstream_with_a_long_name", 0);
+        assert_string_equal(row.type, "BGP");
+        assert_false(row.up);
+        assert_false(row.established);
+        assert_string_equal(row.info, "Active        Socket: Connection refused");
 
-    row = protocol_row("bird3-session.txt", "upstream_b", 0);
-    assert_false(row.up);
-    assert_string_equal(row.info, "");
-    assert_true(protocol_row("bird3-session.txt", "upstream_a", 0).established);
+        row = protocol_row(version, "protocols", "upstream_off", 0);
+        assert_false(row.up);
+        assert_string_equal(row.info, "");
+    }
 }
 
 static void protocol_rows_are_read_in_every_time_format(void **state)
 {
     (void)state;
-    for (size_t nth = 0; nth < 3; nth++) { // iso short, iso long, "Nov 21 00:42"
-        const struct bird_protocol up = protocol_row("bird2-timeformat.txt", "upstream_a", nth);
-        assert_true(up.established);
-        assert_string_equal(up.info, "Established");
-        const struct bird_protocol down =
-            protocol_row("bird2-timeformat.txt", "upstream_with_a_long_name", nth);
-        assert_false(down.up);
-        assert_string_equal(down.info, "Active        Socket: Connection refused");
+    for (size_t version = 0; version < VERSIONS; version++) {
+        for (size_t nth = 0; nth < 3; nth++) { // iso long, "Nov 21 00:42", the usual iso short
+            const struct bird_protocol up = protocol_row(version, "timeformat", "upstream_a", nth);
+            assert_true(up.established);
+            assert_string_equal(up.info, "Established");
+            const struct bird_protocol down =
+                protocol_row(version, "timeformat", "upstream_with_a_long_name", nth);
+            assert_false(down.up);
+            assert_string_equal(down.info, "Active        Socket: Connection refused");
+        }
     }
 }
 
@@ -446,17 +511,20 @@ static void a_name_is_taken_whole_or_not_at_all(void **state)
 static void descriptions_are_read_under_either_width_of_label(void **state)
 {
     (void)state;
-    static const char *const names[] = {"bird2-protocols.txt", "bird3-session.txt"};
-    for (size_t file = 0; file < 2; file++) {
-        struct lines *lines = read_recording(names[file]);
-        size_t ours = 0;
+    for (size_t version = 0; version < VERSIONS; version++) {
+        struct lines *lines = read_recording(version, "protocols");
+        size_t ours = 0, others = 0;
         for (size_t i = 0; i < lines->count; i++) {
             const struct bird_line line = line_at(lines, i);
             char text[64];
-            ours += bird_parse_description(&line, text, sizeof text) &&
-                    strcmp(text, "popgate 0123456789abcdef") == 0;
+            if (bird_parse_description(&line, text, sizeof text)) {
+                const bool is_ours = strncmp(text, "popgate ", 8) == 0 && strlen(text) == 8 + 16;
+                ours += is_ours;
+                others += !is_ours && strcmp(text, "first upstream") == 0;
+            }
         }
-        assert_int_equal(ours, file == 0 ? 4 : 2);
+        assert_int_equal(ours, 4); // a service and its twin, two pipes
+        assert_int_equal(others, 1);
         forget(lines);
     }
     char small[8];
@@ -465,46 +533,56 @@ static void descriptions_are_read_under_either_width_of_label(void **state)
     assert_string_equal(small, "popgate");
 }
 
+// Of the nth reply of a recording, the greeting being 0: "popgate_dns_v4* upstream_a", a star for
+// the best.
+static void routes_of_reply(size_t version, size_t nth, char out[256])
+{
+    struct lines *lines = read_recording(version, "routes");
+    size_t reply = 0, length = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < lines->count && reply <= nth; i++) {
+        const struct bird_line line = line_at(lines, i);
+        struct bird_route route;
+        if (reply == nth && bird_parse_route(&line, &route)) {
+            length += (size_t)snprintf(out + length, 256 - length, "%s%s%s", length > 0 ? " " : "",
+                                       route.protocol, route.best ? "*" : "");
+            assert_true(length < 256);
+        }
+        reply += line.kind == BIRD_LAST;
+    }
+    forget(lines);
+}
+
 static void routes_are_read_with_their_protocol_and_whether_they_are_best(void **state)
 {
     (void)state;
-    static const struct {
-        const char *protocol;
-        bool best;
-    } expected[] = {
-        // 192.0.2.53/32; the same with all; in popgate4; as exported
-        {"popgate_dns_v4", true},
-        {"upstream_a", false},
-        {"popgate_dns_v4", true},
-        {"upstream_a", false},
-        {"popgate_dns_v4", true},
-        {"popgate_dns_v4", true},
-        // 10.0.0.1/32
-        {"direct1", true},
-        // the whole table
-        {"direct1", true},
-        {"upstream_a", true},
-        {"popgate_dns_v4", true},
-        {"direct1", true},
-        {"popgate_dns_v4", true},
-        {"upstream_a", false},
-        {"direct1", true},
-        {"elsewhere", true},
+    static const char *const replies[] = {
+        "popgate_dns_v4* upstream_a", // of our prefix
+        "popgate_dns_v4* upstream_a", // the same with all
+        "popgate_dns_v4*",            // in popgate4
+        "popgate_dns_v4*",            // export to the session
+        "popgate_dns_v4*",            // the same with all
+        "popgate_dns_v4*",            // exported to it
+        "",                           // what it gave us
+        "popgate_dns_v6*",            // IPv6
+        "",                           // not in the table
+        "",                           // to a session that is not up, and to two that are off
+        "",
+        "",
+        "", // to none of our sessions
+        "", // of no prefix
     };
-    struct lines *lines = read_recording("bird2-routes.txt");
-    size_t routes = 0;
-    for (size_t i = 0; i < lines->count; i++) {
-        const struct bird_line line = line_at(lines, i);
-        struct bird_route route;
-        if (bird_parse_route(&line, &route)) {
-            assert_true(routes < sizeof expected / sizeof *expected);
-            assert_string_equal(route.protocol, expected[routes].protocol);
-            assert_int_equal(route.best, expected[routes].best);
-            routes++;
+    char routes[256];
+    for (size_t version = 0; version < VERSIONS; version++) {
+        for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+            routes_of_reply(version, 1 + i, routes);
+            assert_string_equal(routes, replies[i]);
         }
+        // The whole of both tables, in an order of BIRD's own.
+        routes_of_reply(version, 1 + sizeof replies / sizeof *replies, routes);
+        assert_int_equal(strlen(routes), strlen("elsewhere* popgate_dns_v4* upstream_a upstream_a* "
+                                                "popgate_dns_v6*"));
     }
-    assert_int_equal(routes, sizeof expected / sizeof *expected);
-    forget(lines);
 }
 
 static void a_route_row_may_have_any_time_and_a_failed_kernel_sync(void **state)
@@ -593,6 +671,7 @@ int main(void)
         cmocka_unit_test(an_overlong_line_is_cut_and_marked_and_the_next_one_is_whole),
         cmocka_unit_test(outcomes_follow_the_code_alone),
         cmocka_unit_test(recorded_replies_end_with_the_codes_that_are_documented),
+        cmocka_unit_test(switching_names_each_protocol_and_what_became_of_it),
         cmocka_unit_test(protocol_rows_are_read_also_when_the_name_breaks_the_columns),
         cmocka_unit_test(protocol_rows_are_read_in_every_time_format),
         cmocka_unit_test(a_session_is_established_only_if_it_is_bgp_and_up_and_says_so),
