@@ -3,27 +3,13 @@
 // intents are judged by the wall clock, each through a time that their own tests give them
 // (test_tls_peer.c, test_jwt.c, test_ledger.c).
 //
-// This program's clock_gettime(), gettimeofday() and time() come before the C library's, for libuv
-// too.
+// This program's gettimeofday() and time() come before the C library's too.
+#include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
 
-#include <sys/syscall.h>
 #include <sys/time.h>
-#include <time.h>
 
 #define YEAR_S 31536000
-
-static time_t step_s;
-static unsigned stepped_reads; // of the wall clock
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    bool wall = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE;
-    int result = (int)syscall(SYS_clock_gettime, clock, now);
-    stepped_reads += wall;
-    now->tv_sec += wall ? step_s : 0;
-    return result;
-}
 
 int gettimeofday(struct timeval *restrict now, void *restrict zone)
 {
@@ -64,7 +50,7 @@ static void on_query(uv_poll_t *poll, int status, int events)
     (void)events;
     ssize_t length =
         recvfrom(world->server, message, sizeof message, 0, (struct sockaddr *)&from, &size);
-    step_s = step_s == world->step_s ? 0 : world->step_s;
+    own_clock.wall_step_s = own_clock.wall_step_s == world->step_s ? 0 : world->step_s;
     if (length > 12 && world->answers) {
         message[2] |= 0x80;
         message[3] = 5;
@@ -78,7 +64,7 @@ static void begin(struct world *world, time_t each_step_s, bool answers)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
-    step_s = 0;
+    own_clock.wall_step_s = 0;
     world->step_s = each_step_s;
     world->answers = answers;
     world->server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -99,7 +85,7 @@ static void end(struct world *world)
     uv_close((uv_handle_t *)&world->poll, NULL);
     close(world->server);
     fixture_close(&world->fixture);
-    step_s = 0;
+    own_clock.wall_step_s = 0;
 }
 
 static const time_t steps_s[] = {YEAR_S, -YEAR_S};
@@ -138,11 +124,11 @@ static void nobody_reads_the_wall_clock_to_probe_dns(void **state)
     (void)state;
     struct world world;
     begin(&world, YEAR_S, true);
-    stepped_reads = 0;
+    own_clock.wall_reads = 0;
     fixture_run(&world.fixture, FIXTURE_VERDICTS);
-    assert_int_equal(stepped_reads, 0);
+    assert_int_equal(own_clock.wall_reads, 0);
     assert_true(time(NULL) > 0); // it would be noticed
-    assert_int_equal(stepped_reads, 1);
+    assert_int_equal(own_clock.wall_reads, 1);
     end(&world);
 }
 

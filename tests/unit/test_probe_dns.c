@@ -1,6 +1,7 @@
 // The dns probe against servers that behave, and others that don't.
 #include "dns/text.h"
 #include "dns/wire.h"
+#include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
 
 #include <strings.h>

@@ -1,4 +1,5 @@
 // The tcp probe against servers that behave, and others that don't.
+#include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
 
 struct world {
