@@ -1,6 +1,7 @@
 // A `token` probe whose issuer keeps it waiting: whatever happens meanwhile, it lets go at once,
 // says nothing more, and never looks at a configuration that is gone.
 #include "tests/unit/http_server.h"
+#include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
 
 // {"alg":"RS256","kid":"k"}, {} and a signature that nobody will look at.
@@ -196,16 +197,23 @@ static void a_stop_ends_a_stalled_fetch_of_keys(void **state)
     stopped_while(answer_grants_only, 2);
 }
 
+static bool keys_are_not_asked_for(void)
+{
+    return issuer.asked < 2;
+}
+
 // The key set's server has half of the time: what is said is about the keys, and not a timeout.
 static void keys_that_never_come_are_no_evidence(void **state)
 {
     (void)state;
     fixture_set(&fixture, "timeout", "400ms");
+    own_clock.stands_still = keys_are_not_asked_for;
     struct probe_conf *conf = begin_and_stall(answer_grants_only, 2);
     fixture.wanted = 1;
     uv_run(&fixture.loop, UV_RUN_DEFAULT);
     assert_verdict(&fixture.verdicts[0], VERDICT_UNKNOWN, "jwks",
                    "can't judge the token: no answer");
+    own_clock.stands_still = NULL;
     end();
     free_conf(conf);
 }
