@@ -3,6 +3,7 @@
 #include "probes/selfcheck.h"
 #include "probes/udp_watch.h"
 #include "tests/unit/http_server.h"
+#include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
 
 #include <linux/if_addr.h>
