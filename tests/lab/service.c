@@ -10,12 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define START_MS        10000
-#define TCP_CONNECTIONS 64
+#define START_MS 10000
+#define BACKLOG  4096
 
 // --- unbound -------------------------------------------------------------------------------------
 
@@ -191,7 +192,7 @@ static int bound_socket(const struct lab_node *node, int type, const char *addre
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, (const struct sockaddr *)&local, length) != 0 ||
-        (type == SOCK_STREAM && listen(fd, 128) != 0)) {
+        (type == SOCK_STREAM && listen(fd, BACKLOG) != 0)) {
         lab_fail("listen on %s port %u in node %s: %s", address, port, lab_name(node),
                  strerror(errno));
     }
@@ -226,6 +227,12 @@ static int end_signal(void)
 
 // --- TCP -----------------------------------------------------------------------------------------
 
+struct connection {
+    int fd; // -1: the place is free
+    enum lab_tcp_mode mode;
+    size_t next; // free place
+};
+
 struct lab_tcp_server {
     const struct lab_node *node;
     char address[INET6_ADDRSTRLEN];
@@ -234,15 +241,19 @@ struct lab_tcp_server {
     bool running;
     int end; // eventfd
     pthread_t thread;
-    pthread_mutex_t lock; // of the next two
+    pthread_mutex_t lock; // of the next three
     enum lab_tcp_mode mode;
-    size_t accepted;
+    size_t accepted, held;
 
-    // The thread's own: the end signal, the listener, then the connections; dense.
-    struct pollfd polled[2 + TCP_CONNECTIONS];
-    enum lab_tcp_mode modes[2 + TCP_CONNECTIONS];
-    nfds_t count;
+    // The thread's own.
+    int poll, listener;
+    struct connection *connections;
+    size_t size, free; // places; the first free one, size: there is none
 };
+
+// What epoll says besides the connections' places.
+#define EVENT_END      UINT64_MAX
+#define EVENT_LISTENER (UINT64_MAX - 1)
 
 static void reset(int fd)
 {
@@ -251,9 +262,36 @@ static void reset(int fd)
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
+static void watch(const struct lab_tcp_server *server, int fd, uint64_t event)
+{
+    struct epoll_event wanted = {.events = EPOLLIN, .data.u64 = event};
+
+    if (epoll_ctl(server->poll, EPOLL_CTL_ADD, fd, &wanted) != 0) {
+        lab_fail("watch a connection: %s", strerror(errno));
+    }
+}
+
+static size_t new_place(struct lab_tcp_server *server)
+{
+    if (server->free == server->size) {
+        const size_t size = 2 * server->size + 64;
+        server->connections = realloc(server->connections, size * sizeof *server->connections);
+        if (server->connections == NULL) {
+            lab_fail("out of memory");
+        }
+        for (size_t i = server->size; i < size; i++) {
+            server->connections[i] = (struct connection){.fd = -1, .next = i + 1};
+        }
+        server->size = size;
+    }
+    const size_t place = server->free;
+    server->free = server->connections[place].next;
+    return place;
+}
+
 static void tcp_accept(struct lab_tcp_server *server)
 {
-    const int fd = accept4(server->polled[1].fd, NULL, NULL, SOCK_CLOEXEC);
+    const int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd < 0) {
         return;
@@ -261,11 +299,10 @@ static void tcp_accept(struct lab_tcp_server *server)
     pthread_mutex_lock(&server->lock);
     const enum lab_tcp_mode mode = server->mode;
     server->accepted++;
+    server->held += mode != LAB_TCP_RESET;
     pthread_mutex_unlock(&server->lock);
     if (mode == LAB_TCP_RESET) {
         reset(fd);
-    }
-    if (mode == LAB_TCP_RESET || server->count == 2 + TCP_CONNECTIONS) {
         close(fd);
         return;
     }
@@ -275,59 +312,84 @@ static void tcp_accept(struct lab_tcp_server *server)
     if (mode == LAB_TCP_GREET) {
         (void)send(fd, server->greeting, strlen(server->greeting), MSG_NOSIGNAL);
     }
-    server->modes[server->count] = mode;
-    server->polled[server->count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+    const size_t place = new_place(server);
+    server->connections[place].fd = fd;
+    server->connections[place].mode = mode;
+    watch(server, fd, place);
 }
 
-// Takes what came; drops the connection (its place goes to the last one) when the client has gone.
-static bool tcp_read(struct lab_tcp_server *server, nfds_t i)
+// Takes what came; drops the connection when the client has gone.
+static void tcp_read(struct lab_tcp_server *server, size_t place)
 {
     char bytes[4096];
-    const int fd = server->polled[i].fd;
-    const ssize_t got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    struct connection *connection = &server->connections[place];
+    const ssize_t got = recv(connection->fd, bytes, sizeof bytes, MSG_DONTWAIT);
 
-    if (got > 0 && server->modes[i] != LAB_TCP_RESET_ON_READ) {
-        if (server->modes[i] == LAB_TCP_ECHO) {
-            (void)send(fd, bytes, (size_t)got, MSG_NOSIGNAL);
+    if (got > 0 && connection->mode != LAB_TCP_RESET_ON_READ) {
+        if (connection->mode == LAB_TCP_ECHO) {
+            (void)send(connection->fd, bytes, (size_t)got, MSG_NOSIGNAL);
         }
-        return true;
+        return;
     }
     if (got > 0) {
-        reset(fd);
+        reset(connection->fd);
     }
-    close(fd);
-    server->count--;
-    server->polled[i] = server->polled[server->count];
-    server->modes[i] = server->modes[server->count];
-    return false;
+    close(connection->fd);
+    *connection = (struct connection){.fd = -1, .next = server->free};
+    server->free = place;
+    pthread_mutex_lock(&server->lock);
+    server->held--;
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void tcp_end(struct lab_tcp_server *server)
+{
+    close(server->listener);
+    for (size_t i = 0; i < server->size; i++) {
+        if (server->connections[i].fd >= 0) {
+            close(server->connections[i].fd);
+        }
+    }
+    close(server->poll);
+    free(server->connections);
+    pthread_mutex_lock(&server->lock);
+    server->held = 0;
+    pthread_mutex_unlock(&server->lock);
 }
 
 static void *tcp_main(void *arg)
 {
     struct lab_tcp_server *server = arg;
 
-    while (poll(server->polled, server->count, -1) > 0 && server->polled[0].revents == 0) {
-        for (nfds_t i = 2; i < server->count;) {
-            i += server->polled[i].revents == 0 || tcp_read(server, i);
-        }
-        if (server->polled[1].revents != 0) {
-            tcp_accept(server);
+    for (;;) {
+        struct epoll_event events[64];
+        const int count = epoll_wait(server->poll, events, 64, -1);
+        for (int i = 0; i < count; i++) {
+            if (events[i].data.u64 == EVENT_END) {
+                tcp_end(server);
+                return NULL;
+            }
+            if (events[i].data.u64 == EVENT_LISTENER) {
+                tcp_accept(server);
+            } else {
+                tcp_read(server, events[i].data.u64);
+            }
         }
     }
-    for (nfds_t i = 1; i < server->count; i++) {
-        close(server->polled[i].fd);
-    }
-    return NULL;
 }
 
 void lab_tcp_server_recover(struct lab_tcp_server *server)
 {
-    const int listener = bound_socket(server->node, SOCK_STREAM, server->address, server->port);
-
+    server->listener = bound_socket(server->node, SOCK_STREAM, server->address, server->port);
     server->end = end_signal();
-    server->polled[0] = (struct pollfd){.fd = server->end, .events = POLLIN};
-    server->polled[1] = (struct pollfd){.fd = listener, .events = POLLIN};
-    server->count = 2;
+    server->connections = NULL;
+    server->size = server->free = 0;
+    server->poll = epoll_create1(EPOLL_CLOEXEC);
+    if (server->poll < 0) {
+        lab_fail("make an epoll descriptor: %s", strerror(errno));
+    }
+    watch(server, server->end, EVENT_END);
+    watch(server, server->listener, EVENT_LISTENER);
     start_thread(&server->thread, tcp_main, server);
     server->running = true;
 }
@@ -382,6 +444,14 @@ size_t lab_tcp_server_accepted(struct lab_tcp_server *server)
     const size_t accepted = server->accepted;
     pthread_mutex_unlock(&server->lock);
     return accepted;
+}
+
+size_t lab_tcp_server_held(struct lab_tcp_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    const size_t held = server->held;
+    pthread_mutex_unlock(&server->lock);
+    return held;
 }
 
 // --- UDP -----------------------------------------------------------------------------------------

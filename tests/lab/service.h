@@ -83,6 +83,7 @@ struct lab_tcp_server *lab_tcp_server_start(struct lab_node *node, const char *a
                                             const char *greeting);
 void lab_tcp_server_set(struct lab_tcp_server *server, enum lab_tcp_mode mode); // new connections
 size_t lab_tcp_server_accepted(struct lab_tcp_server *server);
+size_t lab_tcp_server_held(struct lab_tcp_server *server); // connections that are open now
 
 // Closes the listener and every connection, as a crash does; start again to listen again.
 void lab_tcp_server_crash(struct lab_tcp_server *server);
