@@ -11,12 +11,29 @@
 
 #define DRAIN_MAX 16 // reads
 
+// The socket's pending error: 0 or a negative uv error.
+static int socket_error(int fd)
+{
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) {
+        error = errno;
+    }
+    return uv_translate_sys_error(error);
+}
+
+// A refusal of this host's own is there as soon as it is asked, and needs no wait for the loop.
 static int connect_socket(int kind, const struct endpoint *source, const struct endpoint *target)
 {
+    int error = 0;
     int fd = socket_from(source, target->address.ss_family, kind, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&target->address, target->length) < 0 &&
-        errno != EINPROGRESS) {
-        int error = uv_translate_sys_error(errno);
+    if (fd < 0) {
+        return fd;
+    }
+    if (connect(fd, (const struct sockaddr *)&target->address, target->length) < 0) {
+        error = errno == EINPROGRESS ? socket_error(fd) : uv_translate_sys_error(errno);
+    }
+    if (error) {
         close(fd);
         return error;
     }
@@ -63,15 +80,8 @@ static bool met_itself(int fd)
 
 int channel_connected(const struct channel *channel)
 {
-    int error = 0;
-    socklen_t length = sizeof error;
-    if (getsockopt(channel->socket.fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) {
-        error = errno;
-    }
-    if (error) {
-        return uv_translate_sys_error(error);
-    }
-    return met_itself(channel->socket.fd) ? UV_ECONNREFUSED : 0;
+    int error = socket_error(channel->socket.fd);
+    return error != 0 ? error : met_itself(channel->socket.fd) ? UV_ECONNREFUSED : 0;
 }
 
 ssize_t channel_send(struct channel *channel, const void *bytes, size_t length)

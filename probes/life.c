@@ -45,6 +45,7 @@ struct probe {
     unsigned restarts; // of the check in progress
     unsigned triggers; // since triggers_since_ns
     uint64_t triggers_since_ns;
+    struct start start; // of the next check, while it is due
     struct watch watch;
     unsigned handles; // not yet closed: the timer, the watch's, the type's
     uint64_t spread;  // of the first start, in units of the interval / PROBE_SPREAD
@@ -145,7 +146,9 @@ static void finish(struct probe *probe, const struct finding *said, const char *
     host->on_verdict(host->owner, probe->index, &verdict);
     // The callback may have closed it or, through a trigger, armed it; once more does no harm.
     if (probe->phase == PHASE_WAITING) {
-        watch_verdict(&probe->watch, probe->conf, verdict.kind, verdict.at_ns);
+        if (!watch_verdict(&probe->watch, probe->conf, verdict.kind, verdict.at_ns)) {
+            probe_trigger(probe);
+        }
         arm_next(probe);
     }
 }
@@ -173,6 +176,7 @@ void probe_error(struct probe *probe, int error, const char *attempted)
 
 static void begin(struct probe *probe)
 {
+    starts_forget(&probe->host->starts, &probe->start);
     probe->phase = PHASE_CHECKING;
     probe->started = true;
     probe->last_look = false;
@@ -194,11 +198,16 @@ static void begin(struct probe *probe)
     probe->type->start(probe);
 }
 
+static void begin_one(void *owner)
+{
+    begin(owner);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct probe *probe = timer->data;
     if (probe->phase == PHASE_WAITING) {
-        begin(probe);
+        starts_now(&probe->host->starts, &probe->start);
     } else if (probe->triggered && probe->restarts < RESTARTS_MAX) {
         probe->restarts++;
         (void)probe->type->cancel(probe);
@@ -223,17 +232,22 @@ static bool may_trigger(struct probe *probe)
     return probe->triggers++ < TRIGGERS_MAX;
 }
 
-void probe_trigger(struct probe *probe)
+static void trigger(struct probe *probe, void (*start)(struct starts *, struct start *))
 {
     if (probe->phase == PHASE_CLOSING || !may_trigger(probe)) {
         return;
     }
     probe->triggered = true;
     if (probe->phase == PHASE_WAITING) {
-        arm_next(probe);
+        start(&probe->host->starts, &probe->start);
     } else if (probe->phase == PHASE_CHECKING && probe->restarts < RESTARTS_MAX) {
         arm(probe, 0); // not from here: the type may be in the middle of start()
     }
+}
+
+void probe_trigger(struct probe *probe)
+{
+    trigger(probe, starts_soon);
 }
 
 const struct probe_conf *probe_conf(const struct probe *probe)
@@ -267,7 +281,7 @@ static void handle_gone(struct probe *probe)
 
 static void on_watch_ended(void *owner)
 {
-    probe_trigger(owner);
+    trigger(owner, starts_now);
 }
 
 static void on_watch_free(void *owner)
@@ -285,6 +299,7 @@ struct probe *probe_new(struct probe_host *host, const struct probe_conf *conf, 
     probe->type = conf->type;
     probe->conf = conf;
     probe->spread = spread;
+    probe->start = (struct start){.owner = probe, .run = begin_one};
     return probe;
 }
 
@@ -330,6 +345,7 @@ void probe_stop(struct probe *probe)
     probe->phase = PHASE_CLOSING;
     // The timer's handle is gone in a later turn of the loop only, so the probe outlives this call.
     uv_close((uv_handle_t *)&probe->timer, on_timer_closed);
+    starts_forget(&probe->host->starts, &probe->start);
     probe->handles += watch_close(&probe->watch);
     if (checking && probe->opened) {
         (void)probe->type->cancel(probe);

@@ -11,6 +11,7 @@
 
 #include "probes/probe.h"
 #include "probes/selfcheck.h"
+#include "probes/starts.h"
 #include "probes/turns.h"
 #include "probes/udp_watch.h"
 
@@ -18,6 +19,7 @@
 struct probe_host {
     uv_loop_t *loop;
     struct turns turns;
+    struct starts starts; // of checks
     struct selfcheck selfcheck;
     void *owner;
     // A verdict of the probe at this index. The probe may be stopped from within.

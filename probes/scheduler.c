@@ -78,15 +78,17 @@ struct scheduler *scheduler_new(uv_loop_t *loop, scheduler_verdict_cb verdict_cb
     *scheduler = (struct scheduler){
         .host = {.loop = loop,
                  .turns = {.owner = scheduler, .on_free = on_gone},
+                 .starts = {.owner = scheduler, .on_free = on_gone},
                  .owner = scheduler,
                  .on_verdict = on_verdict,
                  .on_gone = on_gone},
         .on_verdict = verdict_cb,
         .arg = arg,
-        .alive = 2, // the turns, and what settles
+        .alive = 3, // the turns, the starts, and what settles
     };
     selfcheck_open(&scheduler->host.selfcheck);
     turns_open(&scheduler->host.turns, loop);
+    starts_open(&scheduler->host.starts, loop, &scheduler->host.turns);
     uv_idle_init(loop, &scheduler->settle);
     scheduler->settle.data = scheduler;
     udp_targets_init(&scheduler->udp, loop, scheduler, on_gone);
@@ -391,5 +393,6 @@ void scheduler_close(struct scheduler *scheduler, void (*on_closed)(void *arg), 
     scheduler->leaving_count = scheduler->count = scheduler->begun = 0;
     scheduler->alive += udp_targets_close(&scheduler->udp);
     turns_close(&scheduler->host.turns);
+    starts_close(&scheduler->host.starts);
     uv_close((uv_handle_t *)&scheduler->settle, on_settle_closed);
 }

@@ -42,6 +42,7 @@ static void on_turn(uv_prepare_t *prepare)
     }
     turns->running = true;
     turns->begun_ns = now_ns;
+    turns->count++;
     turns->begun_idle_ns = turns_idle_ns(turns);
 }
 

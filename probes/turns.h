@@ -8,6 +8,7 @@
 struct turns {
     uv_loop_t *loop;
     uv_prepare_t prepare;
+    uint64_t count;                   // of turns
     uint64_t begun_ns, begun_idle_ns; // of the turn in progress
     uint64_t held_ns;                 // by all the long turns before it
     uint64_t longest_ns;              // since the loop runs

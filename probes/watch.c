@@ -45,13 +45,18 @@ static void decide(struct watch *watch, enum verdict_kind kind, uint64_t now_ns)
     watch->again_ns = now_ns + watch->pause_ns;
 }
 
-// error: of the connection; 0: the server has ended it.
-static void ended(struct watch *watch, int error)
+// error: of the connection; 0: the server has ended it. Is it no reason of ours?
+static bool ended(struct watch *watch, int error)
 {
     bool ours = error != 0 && probe_error_is_ours(error);
     let_go(watch, ours ? error : 0);
-    if (!ours) {
-        watch->ended = true;
+    watch->ended = watch->ended || !ours;
+    return !ours;
+}
+
+static void report_end(struct watch *watch, int error)
+{
+    if (ended(watch, error)) {
         watch->on_ended(watch->owner);
     }
 }
@@ -71,20 +76,20 @@ static void on_event(struct channel *channel)
             return;
         }
         if (length == 0) {
-            ended(watch, 0);
+            report_end(watch, 0);
             return;
         }
         error = length < 0 ? (int)length : 0;
         watch->received += length > 0 ? (size_t)length : 0;
     }
     if (error != 0) {
-        ended(watch, error);
+        report_end(watch, error);
     } else if (watch->received > RECEIVED_MAX) {
         let_go(watch, UV_EFBIG); // that is no idle connection
     }
 }
 
-static void hold(struct watch *watch, const struct probe_conf *conf, uint64_t now_ns)
+static bool hold(struct watch *watch, const struct probe_conf *conf, uint64_t now_ns)
 {
     struct endpoint address = conf->target;
     int error = conf->type->watch_address ? conf->type->watch_address(conf, &address) : 0;
@@ -95,9 +100,7 @@ static void hold(struct watch *watch, const struct probe_conf *conf, uint64_t no
     error = error ? error
                   : channel_open(&watch->channel, watch->loop, SOCK_STREAM, &conf->source, &address,
                                  UV_WRITABLE);
-    if (error) {
-        ended(watch, error);
-    }
+    return error == 0 || !ended(watch, error);
 }
 
 static void on_channel_free(struct channel *channel)
@@ -116,7 +119,7 @@ void watch_init(struct watch *watch, uv_loop_t *loop, void *owner, void (*on_end
         (struct channel){.owner = watch, .on_event = on_event, .on_free = on_channel_free};
 }
 
-void watch_verdict(struct watch *watch, const struct probe_conf *conf, enum verdict_kind kind,
+bool watch_verdict(struct watch *watch, const struct probe_conf *conf, enum verdict_kind kind,
                    uint64_t now_ns)
 {
     bool serves = kind == VERDICT_PASS || kind == VERDICT_DEGRADED;
@@ -126,8 +129,9 @@ void watch_verdict(struct watch *watch, const struct probe_conf *conf, enum verd
     }
     if (serves && watch->channel.socket.state == DESCRIPTOR_FREE && now_ns >= watch->again_ns &&
         (watch_wanted(conf) & PROBE_WATCH_TCP)) {
-        hold(watch, conf, now_ns);
+        return hold(watch, conf, now_ns);
     }
+    return true;
 }
 
 bool watch_close(struct watch *watch)

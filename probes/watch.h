@@ -25,16 +25,17 @@ struct watch {
     void (*on_ended)(void *owner), (*on_free)(void *owner);
 };
 
-// on_ended: the held connection has ended, or could not be made, for no reason of ours; maybe from
-// within watch_verdict(). on_free: watch_close() has freed what it held.
+// on_ended: the held connection has ended, for no reason of ours; from the loop. on_free:
+// watch_close() has freed what it held.
 void watch_init(struct watch *watch, uv_loop_t *loop, void *owner, void (*on_ended)(void *owner),
                 void (*on_free)(void *owner));
 
 // What of PROBE_WATCH_* the probe wants.
 unsigned watch_wanted(const struct probe_conf *conf);
 
-// The probe has a verdict: makes a connection, if one is to be held and is not.
-void watch_verdict(struct watch *watch, const struct probe_conf *conf, enum verdict_kind kind,
+// The probe has a verdict: makes a connection, if one is to be held and is not. False: it could not
+// be made, for no reason of ours.
+bool watch_verdict(struct watch *watch, const struct probe_conf *conf, enum verdict_kind kind,
                    uint64_t now_ns);
 
 // False: nothing was held, and on_free is not called.

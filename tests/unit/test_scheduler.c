@@ -44,6 +44,7 @@ struct state {
 
 static struct script script;
 static struct probe *last_probe;
+static struct probe *opened[PROBES]; // the first ones
 
 static void answer(struct state *state)
 {
@@ -76,6 +77,9 @@ static int script_open(struct probe *probe)
     struct state *state = probe_state(probe);
     script.opens++;
     last_probe = probe;
+    if (script.opens <= PROBES) {
+        opened[script.opens - 1] = probe;
+    }
     if (script.open_error) {
         return script.open_error;
     }
@@ -438,6 +442,37 @@ static void a_trigger_checks_at_once(void **state)
 }
 
 // What it asked may have died with the server.
+// Each check holds the loop for longer than a turn has for beginning them.
+static void checks_that_are_wanted_at_once_begin_one_after_the_other(void **state)
+{
+    struct world *world = *state;
+    for (size_t i = 0; i < PROBES; i++) {
+        world->confs[i].interval_ms = 3600000;
+        world->confs[i].fast_interval_ms = 10;
+    }
+    apply(world, PROBES);
+    for (size_t i = 0; i < PROBES; i++) {
+        scheduler_set_fast(world->scheduler, i, true);
+    }
+    while (script.starts < PROBES) {
+        uv_run(&world->loop, UV_RUN_ONCE);
+    }
+    for (size_t i = 0; i < PROBES; i++) {
+        scheduler_set_fast(world->scheduler, i, false);
+    }
+    script.busy_ms = 2;
+    unsigned before = script.starts;
+    for (size_t i = 0; i < PROBES; i++) {
+        probe_trigger(opened[i]);
+    }
+    assert_int_equal(script.starts, before);
+    for (unsigned turn = 0, last = before; script.starts < before + PROBES; turn++) {
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+        assert_true(script.starts <= last + 1);
+        last = script.starts;
+    }
+}
+
 static void a_trigger_during_a_check_begins_it_anew(void **state)
 {
     struct world *world = *state;
@@ -710,6 +745,7 @@ int main(void)
         WITH_WORLD(a_probe_that_cannot_be_set_up_is_unknown_and_tried_again),
         WITH_WORLD(fast_brings_the_next_check_forward),
         WITH_WORLD(a_trigger_checks_at_once),
+        WITH_WORLD(checks_that_are_wanted_at_once_begin_one_after_the_other),
         WITH_WORLD(a_trigger_during_a_check_begins_it_anew),
         WITH_WORLD(a_trigger_in_a_check_that_ends_at_once_makes_one_more_after_it),
         WITH_WORLD(a_check_is_not_begun_anew_for_ever),
