@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "controller/core/guard.h"
 #include "controller/core/ledger.h"
+#include "controller/core/past.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -387,6 +388,39 @@ void changes_saved(struct changes *changes, struct core *core, uint64_t version,
     changes->syncing = false;
 }
 
+static bool found_stands(const struct intent *now, const struct intent *found)
+{
+    if (past_drained(now)) {
+        return true;
+    }
+    return (found->kind == INTENT_ISOLATE && now->kind != INTENT_ISOLATE) ||
+           (found->kind == INTENT_DRAIN && now->kind == INTENT_AUTO);
+}
+
+void changes_found(struct changes *changes, struct core *core, const struct ledger *found,
+                   uint64_t now_ns, uint64_t wall_ms)
+{
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        const struct ledger_entry *entry = ledger_find(found, core->config->services[i].name);
+        struct intent intent = {.kind = INTENT_AUTO};
+        if (entry != NULL) {
+            intent = entry->intent;
+            intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms);
+        }
+        if (found_stands(&core->services[i].intent, &intent)) {
+            core_note_intent(core, i, &intent, "as the ledger has it, which is there now", now_ns);
+        }
+    }
+    core_intents_noted(core, now_ns);
+    for (size_t i = 0; i < found->count; i++) {
+        const char *name = found->entries[i].service;
+        if (config_service(core->config, name) == SIZE_MAX &&
+            ledger_find(&changes->ledger, name) == NULL) {
+            (void)ledger_put(&changes->ledger, name, &found->entries[i].intent);
+        }
+    }
+}
+
 void changes_sync(struct changes *changes)
 {
     changes->sync_wanted = true;
@@ -402,8 +436,10 @@ bool changes_step(struct changes *changes, struct core *core, uint64_t now_ns, u
     }
     work(changes, core, now_ns, wall_ms);
     if (changes->text != NULL) {
-        *out = (struct change_effect){
-            .kind = CHANGE_SAVES, .text = changes->text, .version = changes->version};
+        *out = (struct change_effect){.kind = CHANGE_SAVES,
+                                      .text = changes->text,
+                                      .version = changes->version,
+                                      .insists = changes->saving};
         changes->text = NULL;
         return true;
     }

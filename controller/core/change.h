@@ -31,6 +31,7 @@ struct change_effect {
     // changes_saved(). Nothing else is to be saved until then.
     char *text;
     uint64_t version;
+    bool insists; // an operator's change, not only what there was before
     // CHANGE_ANSWERS: what became of the change that this ticket came with, in an operator's words.
     void *ticket;
     enum outcome outcome;
@@ -47,6 +48,12 @@ enum outcome changes_submit(struct changes *changes, struct core *core, const st
 
 // The save of that version ended; error NULL: well.
 void changes_saved(struct changes *changes, struct core *core, uint64_t version, const char *error,
+                   uint64_t now_ns, uint64_t wall_ms);
+
+// A ledger that was in the place of ours, and unknown: nobody's word in it is lost. What was
+// drained only because it could not be read is as it says; elsewhere an isolation in it stands, and
+// a drain where nothing else is wanted. Before changes_saved(), which then has the error.
+void changes_found(struct changes *changes, struct core *core, const struct ledger *found,
                    uint64_t now_ns, uint64_t wall_ms);
 
 // The ledger is to be written though nobody changed it: it could not be read at start.

@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+// In the place of a user, who has a uid in brackets.
+#define NOBODY "popgated"
+
+bool past_drained(const struct intent *intent)
+{
+    return intent->kind == INTENT_DRAIN && strcmp(intent->by, NOBODY) == 0;
+}
+
 // Everything that a damaged ledger may have held is drained: better too little traffic than too
 // much.
 static bool drain_all(struct ledger *ledger, const struct config *config, const char *why,
@@ -14,7 +22,7 @@ static bool drain_all(struct ledger *ledger, const struct config *config, const 
     for (size_t i = 0; i < config->service_count; i++) {
         struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = wall_ms};
         snprintf(intent.reason, sizeof intent.reason, "%.*s", (int)sizeof intent.reason - 1, why);
-        snprintf(intent.by, sizeof intent.by, "popgated");
+        snprintf(intent.by, sizeof intent.by, "%s", NOBODY);
         if (!ledger_put(ledger, config->services[i].name, &intent)) {
             return false;
         }

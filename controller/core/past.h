@@ -25,4 +25,6 @@ struct past {
 // Trouble goes to events. false: out of memory.
 bool past_make(struct past *past, const struct config *config, struct events *events,
                uint64_t now_ns, uint64_t wall_ms);
+// Was it drained only because the ledger could not be read?
+bool past_drained(const struct intent *intent);
 void past_clear(struct past *past);

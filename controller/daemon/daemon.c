@@ -56,7 +56,8 @@ struct daemon {
     struct api *api;
     struct changes *changes;
     struct saver *include_saver, *ledger_saver, *memory_saver;
-    uint64_t *remembered; // recent withdrawals of each service, as last saved
+    struct ledger_place ledger_place; // the worker's while a save is under way
+    uint64_t *remembered;             // recent withdrawals of each service, as last saved
     bool memory_saved;
     char boot_id[64];
     uv_timer_t tick, watchdog, check, stop;
@@ -184,6 +185,7 @@ static void work_changes(struct daemon *daemon)
     struct change_effect effect;
     while (changes_step(daemon->changes, daemon->core, now_ns(), clock_wall_ms(), &effect)) {
         if (effect.kind == CHANGE_SAVES) {
+            daemon->ledger_place.insist = effect.insists; // the saver is idle: one save at a time
             saver_submit(daemon->ledger_saver, effect.text, strlen(effect.text), effect.version);
             free(effect.text);
         } else {
@@ -350,12 +352,32 @@ static void on_include_saved(void *arg, uint64_t version, const char *error)
     after_input(daemon);
 }
 
+static void tell_stamp_trouble(struct daemon *daemon)
+{
+    char *trouble = daemon->ledger_place.stamp_trouble;
+    if (trouble[0] != '\0') {
+        events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(),
+                   "%s; should the ledger's file system not be mounted at a start, nobody would "
+                   "notice",
+                   trouble)
+            ->warning = true;
+        trouble[0] = '\0';
+    }
+}
+
 static void on_ledger_saved(void *arg, uint64_t version, const char *error)
 {
     struct daemon *daemon = arg;
     if (daemon->closing) {
         return; // whoever asked was answered when the API closed
     }
+    struct ledger_place *place = &daemon->ledger_place;
+    if (place->has_found) {
+        place->has_found = false;
+        changes_found(daemon->changes, daemon->core, &place->found, now_ns(), clock_wall_ms());
+        ledger_clear(&place->found);
+    }
+    tell_stamp_trouble(daemon);
     changes_saved(daemon->changes, daemon->core, version, error, now_ns(), clock_wall_ms());
     after_input(daemon);
 }
@@ -388,16 +410,25 @@ static void on_runtime_changed(uv_fs_event_t *handle, const char *name, int even
     }
 }
 
-static int write_ledger(const char *directory, const char *text, size_t length,
-                        char error[ERROR_MAX])
+static int write_include(void *arg, const char *directory, const char *text, size_t length,
+                         char error[ERROR_MAX])
 {
-    (void)length;
-    return ledger_save(directory, text, error);
+    (void)arg;
+    return birdconf_save(directory, text, length, error);
 }
 
-static int write_memory(const char *directory, const char *text, size_t length,
+static int write_ledger(void *arg, const char *directory, const char *text, size_t length,
                         char error[ERROR_MAX])
 {
+    struct daemon *daemon = arg;
+    (void)length;
+    return ledger_save(directory, &daemon->ledger_place, text, error);
+}
+
+static int write_memory(void *arg, const char *directory, const char *text, size_t length,
+                        char error[ERROR_MAX])
+{
+    (void)arg;
     (void)length;
     return boot_memory_save(directory, text, error);
 }
@@ -695,7 +726,7 @@ static bool begin_responder(struct daemon *daemon, char error[ERROR_MAX])
 static void replace_ledger(struct daemon *daemon, const char *text)
 {
     char message[ERROR_MAX];
-    ledger_set_aside(daemon->config->pop.state_dir, text, message);
+    ledger_set_aside(daemon->config->pop.state_dir, &daemon->ledger_place, text, message);
     if (message[0] != '\0') {
         events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(), "%s", message)->warning = true;
     }
@@ -716,13 +747,13 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
         return false;
     }
     snprintf(error, ERROR_MAX, "out of memory");
-    bool ok = state_files_read(&past, config, &daemon->events, daemon->boot_id, now_ns(),
-                               clock_wall_ms());
+    bool ok = state_files_read(&past, &daemon->ledger_place, config, &daemon->events,
+                               daemon->boot_id, now_ns(), clock_wall_ms());
     char *drained = past.ledger_damaged ? ledger_text(&past.ledger) : NULL;
     ok = ok && (drained != NULL || !past.ledger_damaged) && begin_core(daemon, &past);
     past_clear(&past);
     daemon->include_saver =
-        saver_new(daemon->loop, config->pop.runtime_dir, birdconf_save, on_include_saved, daemon);
+        saver_new(daemon->loop, config->pop.runtime_dir, write_include, on_include_saved, daemon);
     daemon->ledger_saver =
         saver_new(daemon->loop, config->pop.state_dir, write_ledger, on_ledger_saved, daemon);
     daemon->memory_saver =
@@ -747,6 +778,7 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
     if (ok && drained != NULL) {
         replace_ledger(daemon, drained);
     }
+    tell_stamp_trouble(daemon);
     free(drained);
     return ok;
 }
@@ -757,6 +789,7 @@ static void end(struct daemon *daemon)
     responder_free(daemon->responder);
     identity_free(daemon->identity);
     changes_free(daemon->changes);
+    ledger_clear(&daemon->ledger_place.found);
     core_free(daemon->core);
     saver_free(daemon->include_saver);
     saver_free(daemon->ledger_saver);

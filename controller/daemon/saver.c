@@ -51,9 +51,9 @@ static void in_worker(uv_work_t *work)
         saver->status = UV_ENOMEM;
         return;
     }
-    saver->status =
-        saver->write(saver->directory, saver->running.remove ? NULL : saver->running.text,
-                     saver->running.length, saver->error);
+    saver->status = saver->write(saver->arg, saver->directory,
+                                 saver->running.remove ? NULL : saver->running.text,
+                                 saver->running.length, saver->error);
 }
 
 static void begin(struct saver *saver, struct job job);

@@ -8,8 +8,9 @@
 
 struct saver;
 
-// Does the saving, in the worker: 0, or -errno with a message. text NULL: remove the file.
-typedef int (*saver_write_fn)(const char *directory, const char *text, size_t length,
+// Does the saving, in the worker: 0, or -errno with a message. text NULL: remove the file. arg is
+// done's too; what of it is used must be left alone on the loop while a save is under way.
+typedef int (*saver_write_fn)(void *arg, const char *directory, const char *text, size_t length,
                               char error[ERROR_MAX]);
 
 // On the loop: everything up to version is saved, or (error not NULL) could not be.

@@ -212,6 +212,30 @@ static void a_missing_state_directory_drains_everything(void **state)
     POP_HISTORY(&pop, 0, "");
 }
 
+// An empty file system over the ledger's is what is there before that is mounted.
+static void a_ledger_that_is_mounted_late_counts_from_then_on(void **state)
+{
+    static char state_dir[LAB_PATH_MAX];
+    struct pop pop = pop_with_small_disk(state_dir);
+
+    (void)state;
+    POP_COMMAND(&pop, 0, "isolate", "dns", "--reason", "forensics");
+    lab_popgated_kill(pop.popgated);
+    if (mount("empty", state_dir, "tmpfs", 0, "size=64k") != 0) {
+        lab_fail("mount a tmpfs on %s: %s", state_dir, strerror(errno));
+    }
+    lab_popgated_restart(pop.popgated);
+    POP_WAIT_SAYS(&pop, "services dns allowed", "announce");
+    assert_true(pop_says(&pop, "services dns intent kind", "drain"));
+    assert_true(pop_says(&pop, "services dns intent by", "popgated"));
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    assert_int_equal(umount2(state_dir, MNT_DETACH), 0);
+    POP_WAIT_SAYS(&pop, "services dns intent kind", "isolate");
+    assert_true(pop_says(&pop, "services dns intent reason", "forensics"));
+    POP_COMMAND(&pop, 0, "release", "dns");
+    POP_WAIT_ANNOUNCED(&pop);
+}
+
 static void an_include_file_that_somebody_removes_comes_back(void **state)
 {
     char path[LAB_PATH_MAX];
@@ -238,6 +262,7 @@ int main(void)
         LAB_TEST(damage_that_nobody_has_settled_is_still_a_drain_after_another_restart),
         LAB_TEST(a_start_that_fails_leaves_the_ledger_as_it_was),
         LAB_TEST(a_missing_state_directory_drains_everything),
+        LAB_TEST(a_ledger_that_is_mounted_late_counts_from_then_on),
         LAB_TEST(an_include_file_that_somebody_removes_comes_back),
     };
     return cmocka_run_group_tests_name("files", tests, NULL, NULL);

@@ -181,6 +181,48 @@ static enum intent_kind intent_of(size_t service)
     return fixture->core->services[service].intent.kind;
 }
 
+// A ledger that turns up in the place of ours.
+static void finds(const char *service, enum intent_kind kind)
+{
+    struct ledger found = {0};
+    struct intent intent = {.kind = kind, .since_wall_ms = 1, .reason = "found"};
+    assert_true(ledger_put(&found, service, &intent));
+    changes_found(changes, fixture->core, &found, now_ns, FIXTURE_WALL_MS);
+    save_ends("there was a ledger; it is read now");
+    ledger_clear(&found);
+}
+
+static void drain_for_want_of_a_ledger(size_t service)
+{
+    struct intent intent = {.kind = INTENT_DRAIN, .by = "popgated", .since_wall_ms = 1};
+    core_intent(fixture->core, service, &intent, "unreadable", now_ns);
+}
+
+static void a_ledger_found_later_takes_the_place_of_what_was_drained_without_it(void **state)
+{
+    (void)state;
+    drain_for_want_of_a_ledger(DNS);
+    drain_for_want_of_a_ledger(TOKEN);
+    finds("dns", INTENT_ISOLATE);
+    assert_int_equal(intent_of(DNS), INTENT_ISOLATE);
+    assert_string_equal(fixture->core->services[DNS].intent.reason, "found");
+    assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
+}
+
+static void a_ledger_found_later_betters_nothing_that_an_operator_did(void **state)
+{
+    (void)state;
+    submit(&first, VERB_ISOLATE, TOKEN);
+    save_ends(NULL);
+    finds("token", INTENT_DRAIN);
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+    finds("dns", INTENT_DRAIN);
+    assert_int_equal(intent_of(DNS), INTENT_DRAIN);
+    finds("elsewhere", INTENT_ISOLATE);
+    force_drain(&second, DNS);
+    assert_non_null(strstr(saved, "\"elsewhere\""));
+}
+
 static void a_drain_is_guarded_then_saved_then_applied_then_acknowledged(void **state)
 {
     (void)state;
@@ -548,6 +590,8 @@ static void what_could_not_be_saved_is_told_once_and_tried_again_each_second(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_ledger_found_later_takes_the_place_of_what_was_drained_without_it),
+        TEST(a_ledger_found_later_betters_nothing_that_an_operator_did),
         TEST(a_drain_is_guarded_then_saved_then_applied_then_acknowledged),
         TEST(draining_again_what_is_withdrawn_announces_nothing),
         TEST(what_is_applied_says_who_why_and_since_when),

@@ -16,19 +16,33 @@
 
 #include <cmocka.h>
 
+static const char drained_text[] = "{\"version\":1,\"services\":{}}";
+
 static char directory[64];
 static char message[ERROR_MAX];
+static struct ledger_place place;
 
 static int make_directory(void **state)
 {
     (void)state;
+    place = (struct ledger_place){.missing = false};
     strcpy(directory, "/tmp/test_ledger.XXXXXX");
     return mkdtemp(directory) != NULL ? 0 : -1;
+}
+
+static void remove_stamp(void)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s-stamp/ledger", directory);
+    unlink(path);
+    *strrchr(path, '/') = '\0';
+    rmdir(path);
 }
 
 static int remove_directory(void **state)
 {
     (void)state;
+    remove_stamp();
     DIR *entries = opendir(directory);
     const struct dirent *entry;
     while ((entry = readdir(entries)) != NULL) {
@@ -77,8 +91,92 @@ static void save(const struct ledger *ledger)
 {
     char *text = ledger_text(ledger);
     assert_non_null(text);
-    assert_int_equal(ledger_save(directory, text, message), 0);
+    assert_int_equal(ledger_save(directory, &place, text, message), 0);
     free(text);
+}
+
+// The state directory as it is where its file system is not mounted.
+static void unmount(char elsewhere[128])
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
+    snprintf(elsewhere, 128, "%s-stamp/moved", directory);
+    assert_int_equal(rename(path, elsewhere), 0);
+}
+
+static void mount(const char *elsewhere)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
+    assert_int_equal(rename(elsewhere, path), 0);
+}
+
+static void no_ledger_where_one_was_before_is_not_a_first_start(void **state)
+{
+    (void)state;
+    char elsewhere[128];
+    struct ledger ledger = {0};
+    struct ledger_place next = {.missing = false};
+    save(&ledger);
+    unmount(elsewhere);
+    assert_int_equal(ledger_read(directory, &next, &ledger, message), LEDGER_UNREADABLE);
+    assert_non_null(strstr(message, "though there was one"));
+    mount(elsewhere);
+    assert_int_equal(ledger_read(directory, &next, &ledger, message), LEDGER_OK);
+    unmount(elsewhere);
+    remove_stamp();
+    assert_int_equal(unlink(elsewhere), 0);
+    remove_stamp();
+    assert_int_equal(ledger_read(directory, &next, &ledger, message), LEDGER_NONE);
+}
+
+static void a_ledger_that_was_not_read_is_read_and_not_written_over(void **state)
+{
+    (void)state;
+    char elsewhere[128];
+    struct ledger ledger = {0};
+    struct ledger_place next = {.missing = false};
+    struct intent intent = drained();
+    assert_true(ledger_put(&ledger, "dns", &intent));
+    save(&ledger);
+    unmount(elsewhere);
+    struct ledger none;
+    assert_int_equal(ledger_read(directory, &next, &none, message), LEDGER_UNREADABLE);
+    assert_int_equal(ledger_save(directory, &next, drained_text, message), -ENOENT);
+    mount(elsewhere);
+    assert_int_equal(ledger_save(directory, &next, drained_text, message), -EEXIST);
+    assert_true(next.has_found);
+    assert_int_equal(next.found.count, 1);
+    assert_int_equal(ledger_read(directory, &place, &none, message), LEDGER_OK);
+    assert_int_equal(none.count, 1);
+    ledger_clear(&none);
+    assert_int_equal(ledger_save(directory, &next, drained_text, message), 0);
+    ledger_clear(&next.found);
+    ledger_clear(&ledger);
+}
+
+static void what_an_operator_insists_on_is_saved_where_there_was_a_ledger(void **state)
+{
+    (void)state;
+    char elsewhere[128];
+    struct ledger ledger = {0};
+    struct ledger_place next = {.insist = true};
+    save(&ledger);
+    unmount(elsewhere);
+    assert_int_equal(ledger_read(directory, &next, &ledger, message), LEDGER_UNREADABLE);
+    assert_int_equal(ledger_save(directory, &next, drained_text, message), 0);
+    assert_int_equal(unlink(elsewhere), 0);
+}
+
+static void a_damaged_file_that_came_meanwhile_is_kept_aside(void **state)
+{
+    (void)state;
+    struct ledger ledger = {0};
+    save(&ledger);
+    put_file("half a fi");
+    assert_int_equal(ledger_save(directory, &place, drained_text, message), 0);
+    assert_int_equal(files_with("damaged-1"), 1);
+    assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_OK);
 }
 
 static void what_was_saved_is_read_again(void **state)
@@ -93,7 +191,7 @@ static void what_was_saved_is_read_again(void **state)
     assert_true(ledger_put(&ledger, "dns", &intent));
     assert_true(ledger_put(&ledger, "gone-service", &pinned));
     save(&ledger);
-    assert_int_equal(ledger_read(directory, &read, message), LEDGER_OK);
+    assert_int_equal(ledger_read(directory, &place, &read, message), LEDGER_OK);
     assert_int_equal(read.count, 3);
     const struct intent *dns = &ledger_find(&read, "dns")->intent;
     assert_int_equal(dns->kind, INTENT_DRAIN);
@@ -140,9 +238,10 @@ static void no_file_is_a_first_start_but_no_directory_is_trouble(void **state)
 {
     (void)state;
     struct ledger ledger;
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_NONE);
+    assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_NONE);
     assert_string_equal(message, "");
-    assert_int_equal(ledger_read("/nonexistent/popgate", &ledger, message), LEDGER_UNREADABLE);
+    assert_int_equal(ledger_read("/nonexistent/popgate", &place, &ledger, message),
+                     LEDGER_UNREADABLE);
     assert_non_null(strstr(message, "/nonexistent/popgate"));
     assert_non_null(strstr(message, "No such file"));
 }
@@ -201,27 +300,25 @@ static void what_is_not_wholly_understood_is_damaged(void **state)
     ledger_clear(&ledger);
 }
 
-static const char drained_text[] = "{\"version\":1,\"services\":{}}";
-
 static void a_damaged_file_is_kept_aside_and_stays_damaged_until_the_next_save(void **state)
 {
     (void)state;
     struct ledger ledger;
     struct ledger empty = {0};
     put_file("half a fi");
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
+    assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_DAMAGED);
     assert_int_equal(ledger.count, 0);
     assert_int_equal(files_with("damaged"), 0); // whoever reads changes nothing
-    ledger_set_aside(directory, drained_text, message);
+    ledger_set_aside(directory, &place, drained_text, message);
     assert_non_null(strstr(message, ".damaged-1"));
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
-    ledger_set_aside(directory, drained_text, message);
+    assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_DAMAGED);
+    ledger_set_aside(directory, &place, drained_text, message);
     assert_int_equal(files_with("damaged"), 1);
     save(&empty);
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_OK);
+    assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_OK);
     assert_int_equal(files_with("damaged"), 1);
     put_file("again");
-    ledger_set_aside(directory, drained_text, message);
+    ledger_set_aside(directory, &place, drained_text, message);
     assert_non_null(strstr(message, ".damaged-2"));
 }
 
@@ -233,7 +330,7 @@ static void a_file_too_large_is_damaged(void **state)
     put_file("{}");
     snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
     assert_int_equal(truncate(path, (4 << 20) + 1), 0);
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_DAMAGED);
+    assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_DAMAGED);
 }
 
 static void a_ledger_that_is_no_file_is_unreadable(void **state)
@@ -243,7 +340,7 @@ static void a_ledger_that_is_no_file_is_unreadable(void **state)
     char path[128];
     snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_UNREADABLE);
+    assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_UNREADABLE);
     assert_non_null(strstr(message, path));
 }
 
@@ -254,15 +351,15 @@ static void what_is_no_ledger_is_kept_aside_too(void **state)
     char path[128];
     snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
     assert_int_equal(symlink("/nonexistent/popgate", path), 0);
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_UNREADABLE);
-    ledger_set_aside(directory, drained_text, message);
+    assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_UNREADABLE);
+    ledger_set_aside(directory, &place, drained_text, message);
     assert_non_null(strstr(message, ".damaged-1"));
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_UNREADABLE);
-    ledger_set_aside(directory, drained_text, message);
+    assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_UNREADABLE);
+    ledger_set_aside(directory, &place, drained_text, message);
     assert_non_null(strstr(message, ".damaged-2"));
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_OK);
+    assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_OK);
     snprintf(path, sizeof path, "%s/" LEDGER_FILE ".damaged-2", directory);
     assert_int_equal(rmdir(path), 0);
 }
@@ -276,7 +373,7 @@ static void what_a_crash_left_does_not_stop_a_save(void **state)
     snprintf(path, sizeof path, "%s/" LEDGER_FILE ".tmp", directory);
     assert_int_equal(mkfifo(path, 0600), 0);
     save(&empty);
-    assert_int_equal(ledger_read(directory, &ledger, message), LEDGER_OK);
+    assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_OK);
     assert_int_equal(files_with("tmp"), 0);
 }
 
@@ -295,15 +392,15 @@ static void a_failed_save_says_why_and_leaves_the_old_file(void **state)
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
     small.rlim_max = limit.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    int result = ledger_save(directory, "{\"version\": 1, \"services\": {}}", message);
+    int result = ledger_save(directory, &place, "{\"version\": 1, \"services\": {}}", message);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     assert_int_equal(result, -EFBIG);
     assert_non_null(strstr(message, directory));
     assert_non_null(strstr(message, "File too large"));
     assert_int_equal(files_with(".tmp"), 0);
-    assert_int_equal(ledger_read(directory, &read, message), LEDGER_OK);
+    assert_int_equal(ledger_read(directory, &place, &read, message), LEDGER_OK);
     assert_int_equal(read.count, 1);
-    assert_int_equal(ledger_save("/proc/1", "{}", message) < 0, true);
+    assert_int_equal(ledger_save("/proc/1", &place, "{}", message) < 0, true);
     assert_non_null(strstr(message, "/proc/1"));
     ledger_clear(&ledger);
     ledger_clear(&read);
@@ -319,7 +416,7 @@ static void bytes_that_are_not_utf8_do_not_damage_the_ledger(void **state)
     intent.reason[sizeof intent.reason - 1] = '\0';
     assert_true(ledger_put(&ledger, "dns", &intent));
     save(&ledger);
-    assert_int_equal(ledger_read(directory, &read, message), LEDGER_OK);
+    assert_int_equal(ledger_read(directory, &place, &read, message), LEDGER_OK);
     ledger_clear(&ledger);
     ledger_clear(&read);
 }
@@ -406,6 +503,10 @@ static void this_boot_is_remembered_and_another_is_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_DIRECTORY(no_ledger_where_one_was_before_is_not_a_first_start),
+        WITH_DIRECTORY(a_ledger_that_was_not_read_is_read_and_not_written_over),
+        WITH_DIRECTORY(what_an_operator_insists_on_is_saved_where_there_was_a_ledger),
+        WITH_DIRECTORY(a_damaged_file_that_came_meanwhile_is_kept_aside),
         WITH_DIRECTORY(what_was_saved_is_read_again),
         cmocka_unit_test(putting_again_replaces_and_auto_removes),
         WITH_DIRECTORY(no_file_is_a_first_start_but_no_directory_is_trouble),

@@ -16,8 +16,10 @@ static uv_sem_t may_write;
 static char written[256]; // by the worker: the texts, one after another
 static char told[256];    // on the loop: versions and errors
 
-static int write_it(const char *directory, const char *text, size_t length, char error[ERROR_MAX])
+static int write_it(void *arg, const char *directory, const char *text, size_t length,
+                    char error[ERROR_MAX])
 {
+    (void)arg;
     uv_sem_wait(&may_write);
     size_t used = strlen(written);
     snprintf(written + used, sizeof written - used, "%s:%.*s ", directory,
