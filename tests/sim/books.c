@@ -389,3 +389,8 @@ void oracle_disturbed(struct oracle *oracle, uint64_t now_ns)
 {
     oracle->disturbed_at_ns = now_ns;
 }
+
+void oracle_tampered(struct oracle *oracle, uint64_t now_ns)
+{
+    oracle->disturbed_at_ns = oracle->tampered_at_ns = now_ns;
+}

@@ -72,7 +72,7 @@ static void restrict_bird(struct world *world)
 {
     world->model.refuses = !world->model.refuses;
     tell(world, "BIRD %s", world->model.refuses ? "refuses commands" : "takes commands");
-    disturb(world);
+    oracle_tampered(&world->oracle, world_clock_ns(world)); // it is asked again once a second
 }
 
 static void slow_bird(struct world *world)
@@ -106,7 +106,7 @@ static void switch_by_hand(struct world *world)
     snprintf(text, sizeof text, "%s %s", enable ? "Enabling" : "Disabling", name);
     tell(world, "somebody: birdc %s %s", enable ? "enable" : "disable", name);
     model_switch(&world->model, name, enable);
-    disturb(world);
+    oracle_tampered(&world->oracle, world_clock_ns(world));
     world_echo(world, text);
 }
 

@@ -30,6 +30,16 @@ static struct oracle_service *at_index(struct oracle *oracle, size_t index)
     return &oracle->services[oracle->names[index]];
 }
 
+static unsigned legs_of(const struct oracle *oracle, const struct oracle_service *service)
+{
+    unsigned legs = 0;
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        bool has = conf_of(oracle, service)->has_family[family];
+        legs |= has ? books_leg(family, false) | books_leg(family, true) : 0;
+    }
+    return legs;
+}
+
 // ---- transitions ----
 
 static uint64_t hold_down_ms(const struct service_conf *conf, uint64_t worsenings)
@@ -244,7 +254,9 @@ static void note_legs(struct oracle *oracle, const struct model *model)
     for (unsigned name = 0; name < SCENE_NAMES; name++) {
         struct oracle_service *service = &oracle->services[name];
         service->had = service->had || service->on != 0;
-        service->lacked = service->lacked || (service->file_on & ~service->on) != 0;
+        // Under an intent, it may be popgated that has switched it off.
+        service->lacked =
+            service->lacked || service->intended || (service->file_on & ~service->on) != 0;
     }
 }
 
@@ -259,7 +271,7 @@ void oracle_order(struct oracle *oracle, const char *command, const struct model
     note_legs(oracle, model);
     const struct oracle_service *service =
         &oracle->services[scene_number(command + sizeof enable - 1)];
-    bool known = service->event != 0 || service->intent.kind != INTENT_AUTO;
+    bool known = service->event != 0 || service->intent.kind != INTENT_AUTO || service->known;
     if (!service->configured || known || service->had) {
         return;
     }
@@ -339,8 +351,9 @@ static void check_withdrawal(struct oracle *oracle, const struct oracle_service 
                              uint64_t now_ns)
 {
     uint64_t since_ns = service->target_at_ns;
-    if (service->target != TARGET_WITHDRAW || service->on == 0 ||
-        oracle->able_since_ns == NEVER_NS || since_ns <= oracle->disturbed_at_ns) {
+    if (service->target != TARGET_WITHDRAW || (service->on & legs_of(oracle, service)) == 0 ||
+        oracle->able_since_ns == NEVER_NS ||
+        since_ns <= oracle->tampered_at_ns + REPAIR_WITHIN_NS) {
         return;
     }
     since_ns = oracle->able_since_ns > since_ns ? oracle->able_since_ns : since_ns;
@@ -396,15 +409,17 @@ static void check_acknowledged(struct oracle *oracle, const struct core *core,
     unsigned wrong = service->target == TARGET_ANNOUNCE       ? twins
                      : service->target == TARGET_DEPREFERENCE ? primaries
                                                               : primaries | twins;
-    if (event->acknowledged_ns == now_ns && (service->on & wrong) != 0 &&
-        service->target_at_ns > oracle->disturbed_at_ns + REPAIR_WITHIN_NS) {
+    wrong &= service->on & legs_of(oracle, service);
+    if (event->acknowledged_ns == now_ns && wrong != 0 &&
+        service->target_at_ns > oracle->tampered_at_ns + REPAIR_WITHIN_NS) {
         oracle_broken(oracle, "promise 5: %s is said to be at %s, but BIRD has %x of it on",
-                      conf_of(oracle, service)->name, target_name(service->target), service->on);
+                      conf_of(oracle, service)->name, target_name(service->target), wrong);
     }
 }
 
 static void note_levels(struct oracle_service *service, const struct bounds *gate, uint64_t now_ms)
 {
+    service->known = service->known || gate->high >= LEVEL_DEGRADED;
     for (unsigned level = LEVEL_DEGRADED; level <= LEVEL_OPEN; level++) {
         if (gate->high < level) {
             service->since_ms[level] = UINT64_MAX;

@@ -45,6 +45,7 @@ struct oracle_service {
 
     unsigned file_on; // legs that the file had on when the daemon started, see books_leg()
     bool had, lacked; // since then: BIRD had one of its legs on, did not have all of those
+    bool known;       // since then: its probes said that it works
     unsigned on;      // legs that BIRD has on now
 
     uint64_t wrong_since_ns; // neighbours see another thing than the target; 0: they don't
@@ -59,6 +60,7 @@ struct oracle {
     unsigned names[SCENE_SERVICES];               // of the configuration's services
     unsigned owner[SCENE_PLOTS];                  // name of the service that has them, or NOBODY
     uint64_t seen_events;                         // number of the last event looked at
+    uint64_t tampered_at_ns;                      // when somebody last switched or configured
     uint64_t disturbed_at_ns; // when the world last did something that is to be repaired
     uint64_t able_since_ns;   // when BIRD could last begin to do what it is told; NEVER_NS: not
     uint64_t switched;        // the model's count when its legs were last looked at
@@ -93,7 +95,8 @@ void oracle_verdict(struct oracle *oracle, size_t probe, const struct verdict *v
                     uint64_t now_ns);
 // An operator's word for the service of that name.
 void oracle_intend(struct oracle *oracle, unsigned name, const struct oracle_intent *intent);
-void oracle_disturbed(struct oracle *oracle, uint64_t now_ns);
+void oracle_disturbed(struct oracle *oracle, uint64_t now_ns); // the world changed
+void oracle_tampered(struct oracle *oracle, uint64_t now_ns);  // somebody's hand was in it
 
 // The books' own view of every gate, by the configuration's index; and of an intent, vague when it
 // is just ending.

@@ -28,7 +28,7 @@ static void calm_down(struct world *world)
     if (world->model.running) {
         model_configure(&world->model); // the operator mends bird.conf
     }
-    oracle_disturbed(&world->oracle, world_clock_ns(world));
+    oracle_tampered(&world->oracle, world_clock_ns(world));
     tell(world, "quiet");
 }
 

@@ -123,17 +123,11 @@ static void remember(struct world *world)
 static void check_configure(struct world *world, const char *command)
 {
     bool configure = strncmp(command, "configure", 9) == 0;
-    bool loaded = strcmp(world->model.loaded.revision, world->oracle.revision) == 0;
-    if (!loaded) {
-        world->loaded_at_ns = NEVER_NS;
-    } else if (world->loaded_at_ns == NEVER_NS) {
-        world->loaded_at_ns = world->now_ns;
-    }
     if (configure && world->scene.manual) {
         oracle_broken(&world->oracle, "promise 3: %s with configure = manual", command);
     }
-    if (configure && loaded && world_abilities(world).repairs &&
-        world->now_ns - world->loaded_at_ns > 2 * NS_PER_S) {
+    if (configure && world->seen_at_ns != NEVER_NS &&
+        world->now_ns - world->seen_at_ns > 2 * NS_PER_S) {
         oracle_broken(&world->oracle, "promise 3: %s although BIRD had the revision already",
                       command);
     }
@@ -213,6 +207,9 @@ void world_after_input(struct world *world)
     world->inputs++;
     struct abilities abilities = world_abilities(world);
     world->stop_able = world->stop_able && abilities.repairs;
+    world->seen_at_ns = !abilities.repairs              ? NEVER_NS
+                        : world->seen_at_ns == NEVER_NS ? world->now_ns
+                                                        : world->seen_at_ns;
     oracle_check(&world->oracle, world->core, &world->model, abilities, world_clock_ns(world));
     if (world->stopping && core_quiet(world->core) && !world->saving) {
         end_stop(world);
@@ -399,7 +396,7 @@ static void wake_bird(struct world *world)
     world->wake_at_ns = NEVER_NS;
     world->model.hung = false;
     orphans_do(&world->orphans, &world->model);
-    oracle_disturbed(&world->oracle, world_clock_ns(world));
+    oracle_tampered(&world->oracle, world_clock_ns(world));
 }
 
 void world_echo(struct world *world, const char *text)
@@ -415,7 +412,7 @@ void world_configure(struct world *world)
 {
     tell(world, "somebody: birdc configure");
     model_configure(&world->model);
-    oracle_disturbed(&world->oracle, world_clock_ns(world));
+    oracle_tampered(&world->oracle, world_clock_ns(world));
     world_echo(world, "Reconfiguring");
 }
 
@@ -599,7 +596,7 @@ void world_begin(struct world *world, uint64_t seed, bool verbose)
     for (size_t i = 0; i < MODEL_SESSIONS; i++) {
         world->session_at_ns[i] = NEVER_NS;
     }
-    world->notice_at_ns = world->wake_at_ns = world->loaded_at_ns = NEVER_NS;
+    world->notice_at_ns = world->wake_at_ns = world->seen_at_ns = NEVER_NS;
     world->configure_at_ns = world->stop_at_ns = NEVER_NS;
     world->bird_at_ns = world->now_ns + dice_ms(&world->dice, 1, 2000);
     world->daemon_at_ns = world->now_ns + dice_ms(&world->dice, 1, 2000);

@@ -45,7 +45,7 @@ struct world {
     uint64_t configure_at_ns; // when the operator gets round to it (configure = manual)
     uint64_t slow_until_ns;   // BIRD is slow to answer questions
     uint64_t mischief_at_ns, session_at_ns[MODEL_SESSIONS];
-    uint64_t loaded_at_ns; // since when BIRD has had our revision; NEVER_NS: it has not
+    uint64_t seen_at_ns; // since when BIRD has had our revision, and could say so; NEVER_NS: not
 };
 
 __attribute__((format(printf, 2, 3))) void tell(const struct world *world, const char *text, ...);
