@@ -6,8 +6,8 @@
 #include <string.h>
 
 struct job {
-    char *text;
-    size_t length;
+    char *text; // kept for the next one: its pages need not be had from the kernel each time
+    size_t length, room;
     uint64_t version;
     bool remove;
     bool failed; // out of memory: there is nothing to write
@@ -56,53 +56,63 @@ static void in_worker(uv_work_t *work)
                                  saver->running.length, saver->error);
 }
 
-static void begin(struct saver *saver, struct job job);
+static void begin(struct saver *saver);
 
 static void on_loop(uv_work_t *work, int status)
 {
     struct saver *saver = work->data;
-    struct job ended = saver->running;
+    const uint64_t version = saver->running.version;
     bool failed = saver->status != 0 || status != 0;
     char error[ERROR_MAX]; // a copy: the next job's worker may be writing its own already
     snprintf(error, sizeof error, "%s", failed ? saver->error : "");
-    free(ended.text);
     saver->is_running = false;
     if (saver->is_waiting) {
+        const struct job ended = saver->running;
+        saver->running = saver->waiting;
+        saver->waiting = ended;
         saver->is_waiting = false;
-        begin(saver, saver->waiting);
+        begin(saver);
     }
-    saver->done(saver->arg, ended.version, failed ? error : NULL);
+    saver->done(saver->arg, version, failed ? error : NULL);
 }
 
-static void begin(struct saver *saver, struct job job)
+static void begin(struct saver *saver)
 {
-    saver->running = job;
     saver->is_running = true;
     int status = uv_queue_work(saver->loop, &saver->work, in_worker, on_loop);
     assert(status == 0); // fails only without a work function
     (void)status;
 }
 
+static void set_text(struct job *job, const char *text, size_t length)
+{
+    if (job->room <= length) {
+        free(job->text);
+        job->text = malloc(length + 1);
+        job->room = job->text != NULL ? length + 1 : 0;
+    }
+    job->failed = job->text == NULL;
+    if (!job->failed) {
+        memcpy(job->text, text, length);
+        job->text[length] = '\0';
+    }
+}
+
 void saver_submit(struct saver *saver, const char *text, size_t length, uint64_t version)
 {
-    struct job job = {.length = length, .version = version, .remove = text == NULL};
+    struct job *job = saver->is_running ? &saver->waiting : &saver->running;
+    job->length = length;
+    job->version = version;
+    job->remove = text == NULL;
+    job->failed = false;
     if (text != NULL) {
-        job.text = malloc(length + 1);
-        job.failed = job.text == NULL;
+        set_text(job, text, length);
     }
-    if (job.text != NULL) {
-        memcpy(job.text, text, length);
-        job.text[length] = '\0';
+    if (saver->is_running) {
+        saver->is_waiting = true;
+    } else {
+        begin(saver);
     }
-    if (!saver->is_running) {
-        begin(saver, job);
-        return;
-    }
-    if (saver->is_waiting) {
-        free(saver->waiting.text);
-    }
-    saver->waiting = job;
-    saver->is_waiting = true;
 }
 
 bool saver_idle(const struct saver *saver)
@@ -116,6 +126,8 @@ void saver_free(struct saver *saver)
         return;
     }
     assert(saver_idle(saver));
+    free(saver->running.text);
+    free(saver->waiting.text);
     free(saver->directory);
     free(saver);
 }
