@@ -559,7 +559,10 @@ static bool reload_swap(void *arg, struct reload_next *next, void (*on_settled)(
     daemon->core = next->setup.core;
     daemon->identity = next->setup.identity;
     daemon->remembered = next->setup.remembered;
-    daemon->memory_saved = false;
+    for (size_t i = 0; i < daemon->config->service_count; i++) {
+        size_t before = next->before[i];
+        daemon->remembered[i] = before != SIZE_MAX ? old.remembered[before] : UINT64_MAX; // not yet
+    }
     changes_take_over(daemon->changes, daemon->core, old.config, now_ns(), clock_wall_ms());
     next->setup = old;
     set_all_fast(daemon);

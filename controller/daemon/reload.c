@@ -142,6 +142,16 @@ static struct scheduler_plan *plan_of(struct scheduler *scheduler, const struct 
     return plan;
 }
 
+static bool find_before(struct reload_next *next, const struct config *old)
+{
+    const struct config *config = next->setup.config;
+    next->before = calloc(config->service_count + 1, sizeof *next->before);
+    for (size_t i = 0; next->before != NULL && i < config->service_count; i++) {
+        next->before[i] = config_service(old, config->services[i].name);
+    }
+    return next->before != NULL;
+}
+
 // What is made of the configuration, which is sound.
 static void build_from(struct build *build, struct scheduler *scheduler)
 {
@@ -162,7 +172,8 @@ static void build_from(struct build *build, struct scheduler *scheduler)
     setup->remembered = calloc(setup->config->service_count + 1, sizeof *setup->remembered);
     setup->core = core_prepare(present->core, setup->config);
     next->plan = plan_of(scheduler, present->config, setup->config);
-    if (setup->remembered == NULL || setup->core == NULL || next->plan == NULL) {
+    if (setup->remembered == NULL || setup->core == NULL || next->plan == NULL ||
+        !find_before(next, present->config)) {
         snprintf(build->why, sizeof build->why, "out of memory");
     }
 }
@@ -189,6 +200,7 @@ static void build_clear(struct build *build)
     config_free(next->setup.config);
     free(next->setup.remembered);
     scheduler_plan_free(next->plan);
+    free(next->before);
     for (size_t i = 0; i < build->line_count; i++) {
         free(build->lines[i].text);
     }
