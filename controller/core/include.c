@@ -120,8 +120,9 @@ void include_take_over(struct include *include, struct include *old, const size_
         include->former != NULL && strcmp(include->former->revision, include->next->revision) == 0;
     include->next_wanted = include->former == NULL || same;
     include->next_was_former = same;
-    if (same) {
-        *(old->next_wanted ? &old->next : &old->former) = include->former; // freed with it
+    if (same) { // but for what is on, which only the former one knows
+        *(old->next_wanted ? &old->next : &old->former) = include->next; // freed with it
+        include->next = include->former;
         include->former = NULL;
     }
     include->wanted = old->wanted + 1;
@@ -166,6 +167,17 @@ void include_set(struct include *include, size_t service, enum target target)
     }
     if (target != TARGET_WITHDRAW) {
         include->patch_count = patches;
+    }
+    include->wanted += changed;
+}
+
+void include_keep(struct include *include, size_t service, enum target target)
+{
+    bool changed = false;
+    if (!include->next_was_former) {
+        changed |= switch_leg(include, service, FILE_NEXT, LEG_PRIMARY, target == TARGET_ANNOUNCE);
+        changed |=
+            switch_leg(include, service, FILE_NEXT, LEG_DRAIN, target == TARGET_DEPREFERENCE);
     }
     include->wanted += changed;
 }

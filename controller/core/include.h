@@ -51,6 +51,10 @@ bool include_prepare(struct include *include, const struct config *config, struc
 void include_take_over(struct include *include, struct include *old, const size_t *before,
                        const size_t *after);
 
+// After that, for a service that there was before, whose target has not changed: what was on disk
+// is in step with it already.
+void include_keep(struct include *include, size_t service, enum target target);
+
 // What must be on disk now. NULL: no file.
 const struct birdconf *include_file(const struct include *include);
 

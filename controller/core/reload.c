@@ -116,7 +116,8 @@ static void take_over_service(struct core *core, size_t index, const struct core
         service->decision.adopted = true;
         service->decision.adopt_until_ms = ms_of(now_ns) + conf_of(core, index)->adopt_grace_ms;
     }
-    core_tell_announcer(core, index);
+    include_keep(&core->include, index, service->decision.target);
+    announcer_set_target(core->announcer, index, service->decision.target, core->include.wanted);
     announcer_take_over(core->announcer, index, old->announcer, before);
 }
 

@@ -284,8 +284,9 @@ static void what_is_on_disk_goes_on_without_the_services_that_are_gone(void **st
     assert_true(birdconf_get(file, "popgate_web_v4"));
     assert_false(birdconf_get(file, "popgate_old_v4"));
     assert_false(birdconf_get(include.next, "popgate_web_v4")); // until it is set
-    include_set(&include, WEB, TARGET_ANNOUNCE);
+    include_keep(&include, WEB, TARGET_ANNOUNCE);
     assert_true(birdconf_get(include.next, "popgate_web_v4"));
+    assert_true(birdconf_get(file, "popgate_web_v4"));
     include_set(&include, WEB, TARGET_WITHDRAW);
     assert_false(birdconf_get(file, "popgate_web_v4"));
     assert_false(birdconf_get(include.next, "popgate_web_v4"));
@@ -306,7 +307,7 @@ static void a_file_that_was_put_back_is_kept_in_step_by_the_next_configuration(v
     include_take_over(&include, &old, before, after);
     include_clear(&old);
     assert_true(include.next_was_former); // the first one's revision
-    include_set(&include, WEB, TARGET_ANNOUNCE);
+    include_keep(&include, WEB, TARGET_ANNOUNCE);
     include_set(&include, DNS, TARGET_DEPREFERENCE);
     assert_true(birdconf_get(include_file(&include), "popgate_web_v4"));
     assert_true(birdconf_get(include_file(&include), "popgate_dns_v6_drain"));
