@@ -37,38 +37,48 @@ void answer_text(struct api_ticket *ticket, unsigned status, char *text, size_t 
     }
 }
 
-void answer_status(struct api_ticket *ticket, unsigned status, const char *message)
+static void answer_message(struct api_ticket *ticket, unsigned status, const char *outcome,
+                           const char *message)
 {
     assert(ticket->stage != STAGE_ANSWERED);
     struct json_writer writer = {0};
     size_t length = 0;
     jw_open(&writer, NULL, '{');
-    jw_string(&writer, status == 200 ? "message" : "error", message);
+    if (outcome != NULL) {
+        jw_string(&writer, "outcome", outcome);
+    }
+    jw_string(&writer, status < 300 ? "message" : "error", message);
     jw_close(&writer, '}');
     char *text = jw_finish(&writer, &length);
     answer_text(ticket, status, text, length, "application/json");
+}
+
+void answer_status(struct api_ticket *ticket, unsigned status, const char *message)
+{
+    answer_message(ticket, status, NULL, message);
 }
 
 void api_answer(struct api_ticket *ticket, enum outcome outcome, const char *message)
 {
     static const struct {
         unsigned status;
-        const char *message;
+        const char *word, *message;
     } answers[OUTCOMES] = {
-        [OUTCOME_DONE] = {200, "done"},
-        [OUTCOME_NOTHING] = {200, "nothing changed"},
-        [OUTCOME_REFUSED] = {409, "refused by a guard"},
-        [OUTCOME_UNSEEN] = {409, "BIRD did not answer"},
-        [OUTCOME_HINDERED] = {409, "another intent stands"},
-        [OUTCOME_UNSAFE] = {500, "could not be made safe on disk"},
-        [OUTCOME_INVALID] = {422, "the configuration can't be used"},
-        [OUTCOME_BUSY] = {503, "too many changes wait already; try again in a moment"},
-        [OUTCOME_STOPPING] = {503, "popgated is stopping"},
-        [OUTCOME_NO_MEMORY] = {500, "out of memory"},
+        [OUTCOME_DONE] = {200, "done", "done"},
+        [OUTCOME_UNCONFIRMED] = {202, "unconfirmed", "BIRD has not confirmed"},
+        [OUTCOME_NOTHING] = {200, "nothing", "nothing changed"},
+        [OUTCOME_REFUSED] = {409, "refused", "refused by a guard"},
+        [OUTCOME_UNSEEN] = {409, "unseen", "BIRD did not answer"},
+        [OUTCOME_HINDERED] = {409, "hindered", "another intent stands"},
+        [OUTCOME_UNSAFE] = {500, "unsafe", "could not be made safe on disk"},
+        [OUTCOME_INVALID] = {422, "invalid", "the configuration can't be used"},
+        [OUTCOME_BUSY] = {503, "busy", "too many changes wait already; try again in a moment"},
+        [OUTCOME_STOPPING] = {503, "stopping", "popgated is stopping"},
+        [OUTCOME_NO_MEMORY] = {500, "no-memory", "out of memory"},
     };
     assert(outcome > OUTCOME_WAITS && outcome < OUTCOMES);
-    answer_status(ticket, answers[outcome].status,
-                  message != NULL ? message : answers[outcome].message);
+    answer_message(ticket, answers[outcome].status, answers[outcome].word,
+                   message != NULL ? message : answers[outcome].message);
 }
 
 static enum MHD_Result send_answer(struct api_ticket *ticket)

@@ -123,7 +123,7 @@ static void change(struct api_ticket *ticket)
     }
     if (request.change.service_count == 0) {
         error_say(message, "there is no service to %s", verb_rows[verb].name);
-        answer_status(ticket, 200, message);
+        api_answer(ticket, OUTCOME_NOTHING, message);
     } else {
         name_user(ticket->peer->uid, request.change.by);
         api->shell->change(api->arg, &request.change, ticket);

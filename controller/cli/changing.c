@@ -114,7 +114,7 @@ static enum exit_status post(const struct options *options, const char *verb, co
     if (result == EXIT_DONE) {
         result = client_judge(&answer);
     }
-    if (result == EXIT_DONE && options->json && !is_given(options, OPTION_WAIT)) {
+    if (options->json && !is_given(options, OPTION_WAIT) && answer.json != NULL) {
         fputs(answer.text, stdout);
     } else if (result == EXIT_DONE && !options->json) {
         const char *message = words(answer.json, "message");
@@ -137,7 +137,8 @@ enum exit_status do_change(const struct options *options, const char *verb)
     }
     enum exit_status result = post(options, verb, body);
     free(body);
-    return result == EXIT_DONE && is_given(options, OPTION_WAIT) ? wait_seen(options) : result;
+    bool done = result == EXIT_DONE || result == EXIT_TIMED_OUT; // what BIRD has not confirmed, too
+    return done && is_given(options, OPTION_WAIT) ? wait_seen(options) : result;
 }
 
 enum exit_status do_reload(const struct options *options, const char *verb)

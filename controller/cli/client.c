@@ -101,6 +101,10 @@ enum exit_status client_judge(const struct answer *answer)
     if (answer->status == 200 && answer->json != NULL) {
         return EXIT_DONE;
     }
+    if (answer->status == 202 && answer->json != NULL) {
+        show_line(stderr, "popgate: %s", words(answer->json, "message"));
+        return EXIT_TIMED_OUT;
+    }
     if (error[0] != '\0') {
         show_line(stderr, "popgate: %s", error);
     } else {

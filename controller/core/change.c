@@ -12,11 +12,17 @@
 #include <string.h>
 
 #define CHANGES_MAX   64
+#define AT_ONCE_MAX   32 // beside them: whatever else waits, there is room for an isolation
 #define RETRY_SAVE_MS 1000
+#define CONFIRM_MS    5000 // from the request: how long BIRD's confirmation is waited for
 
 struct waiting {
     struct change what; // services points to the copy below
     size_t *services;
+    bool *overtaken; // of each: something that is done at once was asked for after it
+    bool blocked;    // what was asked for before concerns one of the services
+    uint64_t confirm_until_ms;
+    char unsafe[ERROR_MAX]; // why it could not be saved, of what was done at once
     void *ticket;
     enum outcome outcome; // once it is answered
     char message[sizeof((struct change_effect *)NULL)->message];
@@ -29,10 +35,12 @@ struct queue {
 
 struct changes {
     struct ledger ledger; // as on disk, plus the change being saved
-    struct queue waiting, answered;
-    size_t count;        // waiting
-    struct guard *guard; // of the first that waits, while it is asked for
-    bool saving;         // the first that waits
+    // In the order of asking. Confirming: saved, and BIRD is to say that it is so.
+    struct queue waiting, confirming, answered;
+    size_t counts[2];        // waiting or confirming; by at_once
+    struct guard *guard;     // while it is asked for
+    struct waiting *guarded; // for whom
+    struct waiting *saving;
     bool sync_wanted, syncing;
     char *text; // of version, to be handed out; NULL: it is
     uint64_t version;
@@ -49,20 +57,30 @@ static void queue_put(struct queue *queue, struct waiting *change)
     queue->end = &change->next;
 }
 
+static void queue_remove(struct queue *queue, const struct waiting *change)
+{
+    struct waiting **place = &queue->first;
+    while (*place != change) {
+        place = &(*place)->next;
+    }
+    *place = change->next;
+    if (*place == NULL) {
+        queue->end = place;
+    }
+}
+
 static struct waiting *queue_take(struct queue *queue)
 {
     struct waiting *first = queue->first;
     if (first != NULL) {
-        queue->first = first->next;
-        if (queue->first == NULL) {
-            queue->end = &queue->first;
-        }
+        queue_remove(queue, first);
     }
     return first;
 }
 
 static void waiting_free(struct waiting *change)
 {
+    free(change->overtaken);
     free(change->services);
     free(change);
 }
@@ -84,6 +102,7 @@ struct changes *changes_new(struct ledger *ledger)
     changes->ledger = *ledger;
     *ledger = (struct ledger){0};
     changes->waiting.end = &changes->waiting.first;
+    changes->confirming.end = &changes->confirming.first;
     changes->answered.end = &changes->answered.first;
     changes->retry_at_ms = UINT64_MAX;
     return changes;
@@ -95,6 +114,7 @@ void changes_free(struct changes *changes)
         return;
     }
     queue_clear(&changes->waiting);
+    queue_clear(&changes->confirming);
     queue_clear(&changes->answered);
     guard_free(changes->guard);
     ledger_clear(&changes->ledger);
@@ -102,26 +122,42 @@ void changes_free(struct changes *changes)
     free(changes);
 }
 
-// The first that waits has its answer.
-__attribute__((format(printf, 3, 4))) static void
-answer(struct changes *changes, enum outcome outcome, const char *format, ...)
+static const struct verb_row *row_of(const struct waiting *change)
 {
-    struct waiting *change = changes->waiting.first;
+    return &verb_rows[change->what.verb];
+}
+
+// Who waits for whom: what concerns other services waits for nobody.
+static void find_blocked(struct changes *changes, const struct core *core)
+{
+    bool *concerned = calloc(core->config->service_count + 1, sizeof *concerned);
+    for (struct waiting *it = changes->waiting.first; it != NULL; it = it->next) {
+        it->blocked = concerned == NULL && it != changes->waiting.first; // out of memory
+        for (size_t i = 0; concerned != NULL && i < it->what.service_count; i++) {
+            it->blocked = it->blocked || concerned[it->services[i]];
+            concerned[it->services[i]] = true;
+        }
+    }
+    free(concerned);
+}
+
+// Whoever waits in queue has an answer.
+__attribute__((format(printf, 6, 7))) static void
+answer(struct changes *changes, const struct core *core, struct queue *queue,
+       struct waiting *change, enum outcome outcome, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
     vsnprintf(change->message, sizeof change->message, format, args);
     va_end(args);
     change->outcome = outcome;
-    queue_put(&changes->answered, queue_take(&changes->waiting));
-    changes->count--;
+    queue_remove(queue, change);
+    queue_put(&changes->answered, change);
+    changes->counts[row_of(change)->at_once]--;
+    find_blocked(changes, core);
 }
 
 // ---- a change and the core ----
-
-static const struct verb_row *row_of(const struct waiting *change)
-{
-    return &verb_rows[change->what.verb];
-}
 
 static struct intent intent_of(const struct core *core, const struct change *what, size_t service,
                                uint64_t now_ms, uint64_t wall_ms)
@@ -144,26 +180,28 @@ static struct intent intent_of(const struct core *core, const struct change *wha
     return intent;
 }
 
-static bool concerns(const struct waiting *change, size_t service)
+// An isolation stands, whatever was asked for before it, its release too. False: out of memory.
+static bool overtake(struct changes *changes, const struct core *core, const struct change *what)
 {
-    for (size_t i = 0; i < change->what.service_count; i++) {
-        if (change->services[i] == service) {
-            return true;
+    bool *concerned = calloc(core->config->service_count + 1, sizeof *concerned);
+    for (size_t i = 0; concerned != NULL && i < what->service_count; i++) {
+        concerned[what->services[i]] = true;
+    }
+    for (struct waiting *it = changes->waiting.first; concerned != NULL && it != NULL;
+         it = it->next) {
+        for (size_t i = 0; !row_of(it)->at_once && i < it->what.service_count; i++) {
+            it->overtaken[i] = it->overtaken[i] || concerned[it->services[i]];
         }
     }
-    return false;
+    free(concerned);
+    return concerned != NULL;
 }
 
-// A change may have been overtaken while it waited: an isolation stands, whatever was asked for
-// before it, its release too.
-static bool still_fits(const struct core *core, const struct waiting *change, size_t service)
+// A change may have been overtaken while it waited.
+static bool still_fits(const struct core *core, const struct waiting *change, size_t i)
 {
-    for (const struct waiting *later = change->next; later != NULL; later = later->next) {
-        if (!row_of(change)->at_once && row_of(later)->at_once && concerns(later, service)) {
-            return false;
-        }
-    }
-    return intent_hinders(&core->services[service].intent, change->what.verb) == NULL;
+    return !change->overtaken[i] &&
+           intent_hinders(&core->services[change->services[i]].intent, change->what.verb) == NULL;
 }
 
 // Returns how many services it was applied to.
@@ -176,7 +214,7 @@ static size_t apply(struct core *core, const struct waiting *change, uint64_t no
              change->what.reason[0] != '\0' ? ": " : "", change->what.reason);
     for (size_t i = 0; i < change->what.service_count; i++) {
         size_t service = change->services[i];
-        if (still_fits(core, change, service)) {
+        if (still_fits(core, change, i)) {
             struct intent intent =
                 intent_of(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
             core_note_intent(core, service, &intent, text, now_ns);
@@ -201,9 +239,8 @@ static bool ends_nothing(const struct core *core, const struct waiting *change)
 // ---- the guard ----
 
 // Only a planned withdrawal of what is announced now needs another PoP. False: out of memory.
-static bool start_guard(struct changes *changes, struct core *core)
+static bool start_guard(struct changes *changes, struct core *core, struct waiting *change)
 {
-    const struct waiting *change = changes->waiting.first;
     size_t *guarded = calloc(change->what.service_count + 1, sizeof *guarded);
     size_t count = 0;
     for (size_t i = 0; guarded != NULL && i < change->what.service_count; i++) {
@@ -215,22 +252,25 @@ static bool start_guard(struct changes *changes, struct core *core)
     }
     if (guarded != NULL && count > 0) {
         changes->guard = guard_new(core->config, guarded, count);
+        changes->guarded = change;
     }
     bool failed = guarded == NULL || (count > 0 && changes->guard == NULL);
     free(guarded);
     return !failed;
 }
 
-// OUTCOME_DONE: the first change may go on; OUTCOME_WAITS: for the guard. Else it is refused.
-static enum outcome pass_guard(struct changes *changes, struct core *core, char message[ERROR_MAX],
-                               uint64_t now_ns)
+// OUTCOME_DONE: the change may go on; OUTCOME_WAITS: for the guard. Else it is refused.
+static enum outcome pass_guard(struct changes *changes, struct core *core, struct waiting *change,
+                               char message[ERROR_MAX], uint64_t now_ns)
 {
-    const struct waiting *change = changes->waiting.first;
     if (!row_of(change)->guarded || change->what.force) {
         return OUTCOME_DONE;
     }
+    if (changes->guard != NULL && changes->guarded != change) {
+        return OUTCOME_WAITS;
+    }
     if (changes->guard == NULL) {
-        if (!start_guard(changes, core)) {
+        if (!start_guard(changes, core, change)) {
             error_say(message, "can't look for other PoPs: out of memory");
             return OUTCOME_NO_MEMORY;
         }
@@ -270,68 +310,159 @@ static bool write_text(struct changes *changes)
     return changes->text != NULL;
 }
 
-static bool save_first(struct changes *changes, const struct core *core, uint64_t now_ns,
-                       uint64_t wall_ms)
+static bool save(struct changes *changes, const struct core *core, struct waiting *change,
+                 uint64_t now_ns, uint64_t wall_ms)
 {
-    const struct waiting *change = changes->waiting.first;
     if (!refresh(changes, core)) {
         return false;
     }
     for (size_t i = 0; i < change->what.service_count; i++) {
         size_t service = change->services[i];
         struct intent intent = intent_of(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
-        if (still_fits(core, change, service) &&
+        if (still_fits(core, change, i) &&
             !ledger_put(&changes->ledger, core->config->services[service].name, &intent)) {
             return false;
         }
     }
-    changes->saving = write_text(changes);
-    return changes->saving;
+    changes->saving = write_text(changes) ? change : NULL;
+    return changes->saving != NULL;
 }
 
-static void change_saved(struct changes *changes, struct core *core, const char *error,
-                         uint64_t now_ns, uint64_t wall_ms)
+// ---- confirming ----
+
+static bool confirmed(const struct core *core, const struct waiting *change)
 {
-    const struct waiting *change = changes->waiting.first;
+    for (size_t i = 0; i < change->what.service_count; i++) {
+        if (!announcer_settled(core->announcer, change->services[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void why_unconfirmed(const struct core *core, char out[ERROR_MAX])
+{
+    const struct core_link *act = &core->links[ORDER_LINK_ACT];
+    if (act->state != BIRD_LINK_UP) {
+        error_say(out, "it is %s: %s", act->state == BIRD_LINK_SILENT ? "silent" : "out of reach",
+                  act->reason[0] != '\0' ? act->reason : "not connected yet");
+    } else if (core->denied) {
+        error_say(out, "it refuses our commands");
+    } else {
+        error_say(out, "no answer within %u s", CONFIRM_MS / 1000);
+    }
+}
+
+static void confirm(struct changes *changes, const struct core *core, struct waiting *change,
+                    uint64_t now_ns)
+{
+    const char *past = row_of(change)->past;
+    struct queue *queue = &changes->confirming;
+    char why[ERROR_MAX] = "";
+    bool is_confirmed = confirmed(core, change);
+    if (!is_confirmed) {
+        if (now_ns / NS_PER_MS < change->confirm_until_ms) {
+            return;
+        }
+        why_unconfirmed(core, why);
+    }
+    if (change->unsafe[0] != '\0') {
+        char unsafe[ERROR_MAX];
+        memcpy(unsafe, change->unsafe, sizeof unsafe);
+        answer(changes, core, queue, change, OUTCOME_UNSAFE,
+               "%s now, but a restart would forget it: %.*s%s%s", past, ERROR_MAX - 1, unsafe,
+               is_confirmed ? "" : "; and BIRD has not confirmed: ", why);
+    } else if (is_confirmed) {
+        answer(changes, core, queue, change, OUTCOME_DONE, "%s", past);
+    } else {
+        answer(changes, core, queue, change, OUTCOME_UNCONFIRMED,
+               "%s, but BIRD has not confirmed: %s", past, why);
+    }
+}
+
+static void confirm_all(struct changes *changes, const struct core *core, uint64_t now_ns)
+{
+    struct waiting *next;
+    for (struct waiting *it = changes->confirming.first; it != NULL; it = next) {
+        next = it->next;
+        confirm(changes, core, it, now_ns);
+    }
+}
+
+static void change_saved(struct changes *changes, struct core *core, struct waiting *change,
+                         const char *error, uint64_t now_ns, uint64_t wall_ms)
+{
     const struct verb_row *row = row_of(change);
-    if (error != NULL && row->at_once) {
-        answer(changes, OUTCOME_UNSAFE, "%s now, but a restart would forget it: %s", row->past,
-               error);
+    struct queue *queue = &changes->waiting;
+    if (row->at_once) {
+        snprintf(change->unsafe, sizeof change->unsafe, "%s", error != NULL ? error : "");
+        queue_remove(queue, change);
+        queue_put(&changes->confirming, change);
+        find_blocked(changes, core);
     } else if (error != NULL) {
-        answer(changes, OUTCOME_UNSAFE, "nothing was changed: %s", error);
-    } else if (row->at_once) {
-        answer(changes, OUTCOME_DONE, "%s", row->past);
+        answer(changes, core, queue, change, OUTCOME_UNSAFE, "nothing was changed: %s", error);
     } else {
         bool nothing = ends_nothing(core, change);
         size_t applied = apply(core, change, now_ns, wall_ms);
         if (applied == 0 && change->what.service_count > 0) {
-            answer(changes, OUTCOME_HINDERED,
+            answer(changes, core, queue, change, OUTCOME_HINDERED,
                    "nothing was changed: an isolation came first; only release ends it");
         } else if (nothing) {
-            answer(changes, OUTCOME_NOTHING, "nothing changed: %s", row->nothing);
+            answer(changes, core, queue, change, OUTCOME_NOTHING, "nothing changed: %s",
+                   row->nothing);
         } else {
-            answer(changes, OUTCOME_DONE, "%s", row->past);
+            answer(changes, core, queue, change, OUTCOME_DONE, "%s", row->past);
         }
     }
 }
 
-// ---- one after another ----
+// ---- which comes next ----
+
+static struct waiting *first_at_once(const struct changes *changes)
+{
+    struct waiting *change = changes->waiting.first;
+    while (change != NULL && !row_of(change)->at_once) {
+        change = change->next;
+    }
+    return change;
+}
+
+// What is done at once is on disk before anything that was asked for earlier. Of the rest, who
+// waits for the guard holds up only what concerns the same services. NULL: none can be saved now.
+static struct waiting *next_to_save(struct changes *changes, struct core *core, uint64_t now_ns)
+{
+    struct waiting *next;
+    struct waiting *urgent = first_at_once(changes);
+    for (struct waiting *it = changes->waiting.first; it != NULL && urgent == NULL; it = next) {
+        char message[ERROR_MAX];
+        next = it->next;
+        if (it->blocked) {
+            continue;
+        }
+        enum outcome outcome = pass_guard(changes, core, it, message, now_ns);
+        if (outcome == OUTCOME_DONE) {
+            return it;
+        }
+        if (outcome != OUTCOME_WAITS) {
+            answer(changes, core, &changes->waiting, it, outcome, "%s", message);
+            next = changes->waiting.first; // it may have blocked one before
+        }
+    }
+    return urgent;
+}
 
 static void work(struct changes *changes, struct core *core, uint64_t now_ns, uint64_t wall_ms)
 {
-    char message[ERROR_MAX];
-    while (changes->waiting.first != NULL && !changes->saving && !changes->syncing) {
-        enum outcome outcome = pass_guard(changes, core, message, now_ns);
-        if (outcome == OUTCOME_WAITS) {
-            return;
-        }
-        if (outcome != OUTCOME_DONE) {
-            answer(changes, outcome, "%s", message);
-        } else if (!save_first(changes, core, now_ns, wall_ms)) {
-            answer(changes, OUTCOME_NO_MEMORY, "can't save the ledger: out of memory");
+    struct waiting *change;
+    while (changes->saving == NULL && !changes->syncing &&
+           (change = next_to_save(changes, core, now_ns)) != NULL) {
+        if (!save(changes, core, change, now_ns, wall_ms)) {
+            answer(changes, core, &changes->waiting, change, OUTCOME_NO_MEMORY,
+                   "can't save the ledger: out of memory");
         }
     }
-    if (changes->waiting.first == NULL && changes->sync_wanted && !changes->syncing) {
+    confirm_all(changes, core, now_ns);
+    if (changes->saving == NULL && changes->sync_wanted && !changes->syncing) {
         changes->sync_wanted = false;
         changes->syncing = refresh(changes, core) && write_text(changes);
         if (!changes->syncing) { // out of memory
@@ -343,24 +474,33 @@ static void work(struct changes *changes, struct core *core, uint64_t now_ns, ui
 enum outcome changes_submit(struct changes *changes, struct core *core, const struct change *what,
                             void *ticket, uint64_t now_ns, uint64_t wall_ms)
 {
-    if (changes->count >= CHANGES_MAX) {
+    bool at_once = verb_rows[what->verb].at_once;
+    if (changes->counts[at_once] >= (at_once ? AT_ONCE_MAX : CHANGES_MAX)) {
         return OUTCOME_BUSY;
     }
     struct waiting *change = calloc(1, sizeof *change);
     size_t *services = calloc(what->service_count + 1, sizeof *services);
-    if (change == NULL || services == NULL) {
+    bool *overtaken = calloc(what->service_count + 1, sizeof *overtaken);
+    if (change == NULL || services == NULL || overtaken == NULL ||
+        (at_once && !overtake(changes, core, what))) {
         free(change);
         free(services);
+        free(overtaken);
         return OUTCOME_NO_MEMORY;
     }
     memcpy(services, what->services, what->service_count * sizeof *services);
-    *change = (struct waiting){.what = *what, .services = services, .ticket = ticket};
+    *change = (struct waiting){.what = *what,
+                               .services = services,
+                               .overtaken = overtaken,
+                               .confirm_until_ms = now_ns / NS_PER_MS + CONFIRM_MS,
+                               .ticket = ticket};
     change->what.services = services;
     queue_put(&changes->waiting, change);
-    changes->count++;
-    if (row_of(change)->at_once) {
+    changes->counts[at_once]++;
+    if (at_once) {
         apply(core, change, now_ns, wall_ms);
     }
+    find_blocked(changes, core);
     return OUTCOME_WAITS;
 }
 
@@ -381,9 +521,10 @@ void changes_saved(struct changes *changes, struct core *core, uint64_t version,
         return;
     }
     note_trouble(changes, core, error, now_ns);
-    if (changes->saving) {
-        changes->saving = false;
-        change_saved(changes, core, error, now_ns, wall_ms);
+    struct waiting *change = changes->saving;
+    if (change != NULL) {
+        changes->saving = NULL;
+        change_saved(changes, core, change, error, now_ns, wall_ms);
     }
     changes->syncing = false;
 }
@@ -439,7 +580,7 @@ bool changes_step(struct changes *changes, struct core *core, uint64_t now_ns, u
         *out = (struct change_effect){.kind = CHANGE_SAVES,
                                       .text = changes->text,
                                       .version = changes->version,
-                                      .insists = changes->saving};
+                                      .insists = changes->saving != NULL};
         changes->text = NULL;
         return true;
     }
@@ -456,13 +597,17 @@ bool changes_step(struct changes *changes, struct core *core, uint64_t now_ns, u
 
 uint64_t changes_next_ms(const struct changes *changes)
 {
-    return changes->retry_at_ms;
+    uint64_t next_ms = changes->retry_at_ms;
+    for (const struct waiting *it = changes->confirming.first; it != NULL; it = it->next) {
+        next_ms = it->confirm_until_ms < next_ms ? it->confirm_until_ms : next_ms;
+    }
+    return next_ms;
 }
 
 bool changes_idle(const struct changes *changes)
 {
-    return changes->waiting.first == NULL && changes->answered.first == NULL && !changes->syncing &&
-           !changes->sync_wanted;
+    return changes->waiting.first == NULL && changes->confirming.first == NULL &&
+           changes->answered.first == NULL && !changes->syncing && !changes->sync_wanted;
 }
 
 const char *changes_trouble(const struct changes *changes)

@@ -1,6 +1,8 @@
 // Operators' changes of intent, one after another: guarded, made durable, applied, acknowledged; in
 // that order. A verb that is done at once (isolation) is applied first: containment waits for no
-// disk (it is acknowledged when durable all the same).
+// disk, and it is on disk before what was asked for earlier. It is acknowledged when it is durable
+// and BIRD has confirmed it; where that does not come, the answer says so.
+// What waits for the guard holds up nothing but what concerns the same services.
 //
 // Pure: requests, ends of saves and time go in; a ledger to save and answers come out.
 #pragma once

@@ -334,7 +334,8 @@ static void every_verb_reaches_the_shell(void **state)
         {"/v1/unpin", "{\"services\":[\"token\"]}", VERB_UNPIN},
     };
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        local("POST", verbs[i].path, verbs[i].body, 200, "{\"message\":\"drained\"}");
+        local("POST", verbs[i].path, verbs[i].body, 200,
+              "{\"outcome\":\"done\",\"message\":\"drained\"}");
         assert_int_equal(change_count, i + 1);
         assert_int_equal(changed.verb, verbs[i].verb);
         assert_int_equal(changed.service_count, 1);

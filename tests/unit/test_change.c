@@ -25,15 +25,19 @@ static char saved[1024]; // the last text to be saved
 static uint64_t version;
 static unsigned saves;
 static uint64_t now_ns;
-static bool bird_is_down;
+static bool bird_is_down, bird_is_slow;
 
-// Returns whether there were answers at once: that BIRD can't be asked.
+// Returns whether there were answers at once: that BIRD can't be asked, or has withdrawn.
 static bool take_orders(void)
 {
     struct order order;
     bool lost = false;
     while (core_order(fixture->core, &order)) {
         if (order_kind(order.token) != ORDER_PEERS && order_kind(order.token) != ORDER_PATHS) {
+            if (!bird_is_slow) {
+                core_end(fixture->core, order.token, BIRD_END_REPLY, 0, "", now_ns);
+                lost = true;
+            }
             continue;
         }
         if (bird_is_down) {
@@ -93,7 +97,10 @@ static int start_with(const char *services)
     asked[0] = saved[0] = '\0';
     unanswered = saves = 0;
     now_ns = FIXTURE_NOW_NS;
-    bird_is_down = false;
+    bird_is_down = bird_is_slow = false;
+    announcer_link(fixture->core->announcer, true);
+    announcer_snapshot_begin(fixture->core->announcer, true);
+    (void)announcer_snapshot_end(fixture->core->announcer);
     return 0;
 }
 
@@ -383,14 +390,95 @@ static void isolation_overtakes_a_drain_that_waits_for_the_guard(void **state)
     submit(&first, VERB_DRAIN, TOKEN);
     submit(&second, VERB_ISOLATE, TOKEN);
     assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
-    guard_sees(true);
     assert_non_null(strstr(saved, "\"isolate\""));
     save_ends(NULL);
-    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
-    save_ends(NULL);
-    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
-    assert_non_null(strstr(saved, "\"isolate\""));
     answered(&second, OUTCOME_DONE);
+    guard_sees(true);
+    save_ends(NULL);
+    answered(&first, OUTCOME_HINDERED);
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+    assert_non_null(strstr(saved, "\"isolate\""));
+}
+
+static void isolation_is_on_disk_before_what_was_asked_for_earlier(void **state)
+{
+    (void)state;
+    struct answered third;
+    submit(&third, VERB_DRAIN, DNS);   // its guard waits for BIRD
+    force_drain(&first, TOKEN);        // is being saved
+    submit(&first, VERB_UNDRAIN, DNS); // waits for the drain
+    submit(&second, VERB_ISOLATE, DNS);
+    save_ends(NULL);
+    assert_int_equal(saves, 2);
+    assert_non_null(strstr(saved, "\"isolate\""));
+    save_ends(NULL);
+    answered(&second, OUTCOME_DONE);
+    assert_int_equal(third.times, 0);
+}
+
+static void a_release_that_waited_ends_no_isolation_asked_for_after_it(void **state)
+{
+    (void)state;
+    struct answered third;
+    force_drain(&third, DNS); // is being saved
+    submit(&first, VERB_RELEASE, TOKEN);
+    submit(&second, VERB_ISOLATE, TOKEN);
+    save_ends(NULL);
+    save_ends(NULL);
+    answered(&second, OUTCOME_DONE);
+    save_ends(NULL);
+    answered(&first, OUTCOME_HINDERED);
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+}
+
+static void a_guard_that_waits_holds_up_only_what_concerns_the_same_service(void **state)
+{
+    (void)state;
+    struct answered third;
+    submit(&first, VERB_DRAIN, TOKEN);
+    force_drain(&third, TOKEN);
+    assert_int_equal(saves, 0);
+    force_drain(&second, DNS);
+    save_ends(NULL);
+    answered(&second, OUTCOME_DONE);
+    assert_int_equal(intent_of(DNS), INTENT_DRAIN);
+    guard_sees(true);
+    save_ends(NULL);
+    answered(&first, OUTCOME_DONE);
+    assert_int_equal(third.times, 0);
+    save_ends(NULL);
+    answered(&third, OUTCOME_DONE);
+}
+
+static void an_isolation_that_bird_does_not_confirm_is_said_to_be_that(void **state)
+{
+    (void)state;
+    bird_is_slow = true;
+    submit(&first, VERB_ISOLATE, TOKEN);
+    save_ends(NULL);
+    assert_int_equal(first.times, 0);
+    assert_int_equal(changes_next_ms(changes), now_ns / NS_PER_MS + 5000);
+    now_ns += 5000 * NS_PER_MS;
+    step();
+    answered(&first, OUTCOME_UNCONFIRMED);
+    assert_string_equal(first.message, "isolated, but BIRD has not confirmed: it is out of reach: "
+                                       "not connected yet");
+    assert_true(changes_idle(changes));
+}
+
+static void an_isolation_neither_saved_nor_confirmed_says_both(void **state)
+{
+    (void)state;
+    bird_is_slow = true;
+    submit(&first, VERB_ISOLATE, TOKEN);
+    save_ends("disk is gone");
+    assert_int_equal(first.times, 0);
+    now_ns += 5000 * NS_PER_MS;
+    step();
+    answered(&first, OUTCOME_UNSAFE);
+    assert_string_equal(first.message, "isolated now, but a restart would forget it: disk is gone; "
+                                       "and BIRD has not confirmed: it is out of reach: not "
+                                       "connected yet");
 }
 
 static void ending_what_is_not_there_says_so(void **state)
@@ -605,6 +693,11 @@ int main(void)
         TEST(isolation_is_applied_before_it_is_saved_and_acknowledged_after),
         TEST(an_isolation_that_could_not_be_saved_stands_and_says_so),
         TEST(isolation_overtakes_a_drain_that_waits_for_the_guard),
+        TEST(isolation_is_on_disk_before_what_was_asked_for_earlier),
+        TEST(a_release_that_waited_ends_no_isolation_asked_for_after_it),
+        TEST(a_guard_that_waits_holds_up_only_what_concerns_the_same_service),
+        TEST(an_isolation_that_bird_does_not_confirm_is_said_to_be_that),
+        TEST(an_isolation_neither_saved_nor_confirmed_says_both),
         TEST(ending_what_is_not_there_says_so),
         TEST(isolation_overtakes_an_undrain_that_is_being_saved),
         TEST(isolation_overtakes_a_release_that_is_being_saved),
