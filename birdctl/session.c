@@ -1,10 +1,16 @@
 // One connection to BIRD's control socket, kept up (see session.h).
 //
-// A connection's life is one line of states; drop() ends it from any of them:
+// A connection's life is one line of states; drop() ends it from any of them, and
+// bird_session_close() the session:
 //
-//     RESTING ──timer──▶ CONNECTING ──▶ GREETING ──greeting──▶ READY
+//     RESTING ──timer──▶ CONNECTING ──▶ GREETING ──greeting──▶ READY ──▶ DRAINING ──▶ CLOSED
 //        ▲                    │             │                    │
-//        └──── pipe closed ◀──┴─── drop() ──┴────────────────────┘
+//        └──────── drop() ────┴─────────────┴────────────────────┘
+//
+// BIRD 3 can die of a client that is gone when an answer is written to it (bird-facts 23), so no
+// pipe is closed with an answer outstanding. DRAINING waits for the answers. Who drops a connection
+// that BIRD still has parts from it: we say that nothing more comes, and read what does till BIRD
+// hangs up, while the next connection is being made. Hence two pipes.
 //
 // A command waits in one of two lanes, is written when the window has room for it, and is then a
 // `sent` until its reply's last line. Lanes and sent are rings, allocated with the session.
@@ -26,11 +32,15 @@
 #define SENT_MAX   (WINDOW_MAX / 2) // the shortest command has a letter and a newline
 #define INPUT_MAX  16384
 #define QUOTED_MAX 65 // of BIRD's words in a reason
+#define PIPES      2
+
+// Read while parting, then it is no BIRD: one that has read our end hangs up at once.
+#define PARTING_MAX (UINT64_C(64) << 20)
 
 #define ECHO_BYTES 4096
 #define ECHO_MAJOR 2 // 3.x has no such command (bird-facts 8)
 
-enum state { RESTING, CONNECTING, GREETING, READY, CLOSED };
+enum state { RESTING, CONNECTING, GREETING, READY, DRAINING, CLOSED };
 
 enum lane_name { URGENT, NORMAL, LANES };
 
@@ -60,6 +70,16 @@ struct sent_ring {
     struct sent items[SENT_MAX];
 };
 
+struct pipe {
+    uv_pipe_t handle;
+    uv_connect_t connecting;
+    uv_write_t writing;
+    bool is_open;    // until the loop has closed it
+    bool is_writing; // the rest of output, by the loop
+    uint64_t discarded;
+    struct bird_session *session;
+};
+
 struct bird_session {
     struct bird_session_options options;
     char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
@@ -68,12 +88,11 @@ struct bird_session {
     void *arg;
 
     uv_loop_t *loop;
-    uv_pipe_t pipe;
+    struct pipe pipes[PIPES];
+    struct pipe *pipe;    // the connection, from CONNECTING to DRAINING, else NULL
+    struct pipe *parting; // one that we part from; may be NULL
     uv_timer_t timer;
-    uv_connect_t connecting;
-    uv_write_t writing;
     size_t open_handles;
-    bool is_writing; // the rest of output, by the loop
     void (*on_closed)(void *arg);
     void *closed_arg;
 
@@ -200,6 +219,11 @@ static void describe_error(const struct bird_session *session, const char *attem
              advice ? "; " : "", advice ? advice : "");
 }
 
+static bool is_closed(const struct bird_session *session)
+{
+    return session->state >= DRAINING;
+}
+
 // Events. Each is the last thing done before looking at the state again, since the user may have
 // closed the session in it.
 
@@ -217,14 +241,14 @@ static void tell_link(struct bird_session *session, enum bird_link link, const c
 // The link is down already, so no event can queue another command.
 static void lose_commands(struct bird_session *session)
 {
-    while (session->state != CLOSED && session->sent.count > 0) {
+    while (!is_closed(session) && session->sent.count > 0) {
         const struct sent sent = sent_take(&session->sent);
         if (!sent.own) {
             session->events.on_end(session->arg, sent.token, BIRD_END_LOST, 0, "");
         }
     }
     for (size_t i = 0; i < LANES; i++) {
-        while (session->state != CLOSED && session->lanes[i].count > 0) {
+        while (!is_closed(session) && session->lanes[i].count > 0) {
             const uint64_t token = lane_take(&session->lanes[i])->token;
             session->events.on_end(session->arg, token, BIRD_END_LOST, 0, "");
         }
@@ -235,7 +259,7 @@ static void lose_commands(struct bird_session *session)
 
 static void free_when_closed(struct bird_session *session)
 {
-    if (--session->open_handles > 0) {
+    if (--session->open_handles > 0 || session->state != CLOSED) {
         return;
     }
     void (*on_closed)(void *arg) = session->on_closed;
@@ -255,16 +279,9 @@ static void set_timer(struct bird_session *session, uint64_t delay_ms)
 
 static void on_pipe_closed(uv_handle_t *handle)
 {
-    struct bird_session *session = handle->data;
-    if (session->state == CLOSED) {
-        free_when_closed(session);
-        return;
-    }
-    session->open_handles--;
-    set_timer(session, session->backoff_ms);
-    const uint64_t doubled = session->backoff_ms * 2;
-    session->backoff_ms =
-        doubled < session->options.backoff_max_ms ? doubled : session->options.backoff_max_ms;
+    struct pipe *pipe = handle->data;
+    pipe->is_open = false;
+    free_when_closed(pipe->session);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -272,13 +289,68 @@ static void on_timer_closed(uv_handle_t *handle)
     free_when_closed(handle->data);
 }
 
-// Ends the connection; a new one is made after the back-off.
-static void drop(struct bird_session *session, const char *reason)
+// The session's pointer to a pipe; NULL in it is no pipe.
+static void close_pipe(struct pipe **pipe)
 {
-    assert(session->state != RESTING && session->state != CLOSED);
+    if (*pipe) {
+        uv_close((uv_handle_t *)&(*pipe)->handle, on_pipe_closed);
+        *pipe = NULL;
+    }
+}
+
+// There is one parting at most: what made us part a second time would have gone on to the end of
+// all descriptors. The former had its time, from one giving up to the next.
+static void part(struct bird_session *session)
+{
+    int fd = -1;
+    close_pipe(&session->parting);
+    if (session->sent.count == 0 ||
+        uv_fileno((const uv_handle_t *)&session->pipe->handle, &fd) != 0 ||
+        shutdown(fd, SHUT_WR) != 0) {
+        close_pipe(&session->pipe);
+        return;
+    }
+    session->parting = session->pipe;
+    session->parting->discarded = 0;
+    session->pipe = NULL;
+}
+
+static void finish(struct bird_session *session)
+{
+    session->state = CLOSED;
+    close_pipe(&session->pipe);
+    close_pipe(&session->parting);
+    uv_close((uv_handle_t *)&session->timer, on_timer_closed);
+}
+
+static void finish_if_drained(struct bird_session *session)
+{
+    if (session->state == DRAINING && session->sent.count == 0 && !session->parting) {
+        finish(session);
+    }
+}
+
+static void rest(struct bird_session *session)
+{
     session->state = RESTING;
-    uv_timer_stop(&session->timer);
-    uv_close((uv_handle_t *)&session->pipe, on_pipe_closed);
+    set_timer(session, session->backoff_ms);
+    const uint64_t doubled = session->backoff_ms * 2;
+    session->backoff_ms =
+        doubled < session->options.backoff_max_ms ? doubled : session->options.backoff_max_ms;
+}
+
+enum whereabouts { BIRD_IS_GONE, BIRD_IS_THERE };
+
+// Ends the connection; a new one is made after the back-off.
+static void drop(struct bird_session *session, enum whereabouts bird, const char *reason)
+{
+    assert(session->state != RESTING && !is_closed(session));
+    if (bird == BIRD_IS_THERE) {
+        part(session);
+    } else {
+        close_pipe(&session->pipe);
+    }
+    rest(session);
     tell_link(session, BIRD_LINK_DOWN, reason);
     lose_commands(session);
 }
@@ -287,7 +359,7 @@ static void drop_for_error(struct bird_session *session, const char *attempted, 
 {
     char reason[BIRD_REASON_MAX];
     describe_error(session, attempted, error, reason);
-    drop(session, reason);
+    drop(session, BIRD_IS_GONE, reason);
 }
 
 // Drops for what was read. It may be anything, so only what is safe in a log is quoted.
@@ -301,7 +373,7 @@ static void drop_for_line(struct bird_session *session, const struct bird_line *
         *c = *c >= ' ' && *c <= '~' ? *c : '?';
     }
     snprintf(reason, sizeof reason, "read from %s: \"%s\" %s", session->path, quoted, verdict);
-    drop(session, reason);
+    drop(session, BIRD_IS_THERE, reason);
 }
 
 // Writing.
@@ -336,9 +408,10 @@ static void pump(struct bird_session *session);
 
 static void on_written(uv_write_t *request, int status)
 {
-    struct bird_session *session = request->data;
-    session->is_writing = false;
-    if (session->state != READY) {
+    struct pipe *pipe = request->data;
+    struct bird_session *session = pipe->session;
+    pipe->is_writing = false;
+    if (pipe != session->pipe || session->state != READY) {
         return;
     }
     if (status < 0) {
@@ -351,7 +424,7 @@ static void on_written(uv_write_t *request, int status)
 // At once if the socket takes it, which it does unless BIRD has stopped reading for long.
 static void write_output(struct bird_session *session, size_t length)
 {
-    uv_stream_t *stream = (uv_stream_t *)&session->pipe;
+    uv_stream_t *stream = (uv_stream_t *)&session->pipe->handle;
     uv_buf_t buffer = uv_buf_init(session->output, (unsigned)length);
     int written = uv_try_write(stream, &buffer, 1);
     if (written == UV_EAGAIN) {
@@ -366,12 +439,12 @@ static void write_output(struct bird_session *session, size_t length)
     }
     buffer.base += written;
     buffer.len -= (size_t)written;
-    const int error = uv_write(&session->writing, stream, &buffer, 1, on_written);
+    const int error = uv_write(&session->pipe->writing, stream, &buffer, 1, on_written);
     if (error < 0) {
         fail_write(session, error);
         return;
     }
-    session->is_writing = true;
+    session->pipe->is_writing = true;
 }
 
 // The lane whose next command the window has room for; LANES if there is none.
@@ -390,7 +463,7 @@ static enum lane_name next_lane(const struct bird_session *session)
 // Writes all that the window has room for, in one piece.
 static void pump(struct bird_session *session)
 {
-    if (session->state != READY || session->is_writing || session->write_error != 0) {
+    if (session->state != READY || session->pipe->is_writing || session->write_error != 0) {
         return;
     }
     size_t length = 0;
@@ -451,7 +524,7 @@ static void take_reply_line(struct bird_session *session, const struct bird_line
     }
     session->events.on_line(session->arg, sent.token, line);
     // The line lives until the reader goes on, whatever the event did to the connection.
-    if (session->state != CLOSED && line->kind == BIRD_LAST) {
+    if (!is_closed(session) && line->kind == BIRD_LAST) {
         session->events.on_end(session->arg, sent.token, BIRD_END_REPLY, line->code, line->text);
     }
 }
@@ -469,26 +542,39 @@ static void end_silence(struct bird_session *session)
     tell_link(session, BIRD_LINK_UP, "");
 }
 
+// Only whether it is the last one of a reply matters. Of what can't be read we part.
+static void drain_line(struct bird_session *session, const struct bird_line *line)
+{
+    if (session->sent.count == 0) {
+        return;
+    }
+    if (line->kind == BIRD_LAST) {
+        sent_take(&session->sent);
+    } else if (line->kind == BIRD_GARBLED) {
+        part(session);
+        session->sent = (struct sent_ring){0};
+    }
+    finish_if_drained(session);
+}
+
 static void take_line(void *arg, const struct bird_line *line)
 {
     struct bird_session *session = arg;
-    if (session->state != GREETING && session->state != READY) {
-        return; // the rest of what a dropped or closed connection said
-    }
     session->heard_ms = uv_now(session->loop);
+    if (session->state == READY && line->kind != BIRD_GARBLED) {
+        end_silence(session);
+    }
+    if (session->state == DRAINING) {
+        drain_line(session, line);
+    }
+    if (session->state != GREETING && session->state != READY) {
+        return; // of a connection that was dropped or closed
+    }
     if (line->kind == BIRD_GARBLED) {
         drop_for_line(session, line, "isn't BIRD's control protocol; is [bird] socket right?");
-        return;
-    }
-    if (session->state == GREETING) {
+    } else if (session->state == GREETING) {
         greet(session, line);
-        return;
-    }
-    end_silence(session);
-    if (session->state != READY) {
-        return;
-    }
-    if (line->kind == BIRD_ECHO) {
+    } else if (line->kind == BIRD_ECHO) {
         session->events.on_echo(session->arg, line->text);
     } else {
         take_reply_line(session, line);
@@ -498,24 +584,46 @@ static void take_line(void *arg, const struct bird_line *line)
 static void lend_input(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
-    struct bird_session *session = handle->data;
+    struct bird_session *session = ((struct pipe *)handle->data)->session;
     *out = uv_buf_init(session->input, sizeof session->input);
+}
+
+static void read_parting(struct bird_session *session, ssize_t length)
+{
+    if (length > 0) {
+        session->parting->discarded += (uint64_t)length;
+    }
+    if (length < 0 || session->parting->discarded > PARTING_MAX) {
+        close_pipe(&session->parting);
+        finish_if_drained(session);
+    }
+}
+
+static void read_failed(struct bird_session *session, int error)
+{
+    char reason[BIRD_REASON_MAX];
+    if (session->state == DRAINING) {
+        close_pipe(&session->pipe);
+        session->sent = (struct sent_ring){0};
+        finish_if_drained(session);
+    } else if (error == UV_EOF || error == UV_ECONNRESET) {
+        snprintf(reason, sizeof reason, "BIRD closed the connection on %s: it stopped or restarts",
+                 session->path);
+        drop(session, BIRD_IS_GONE, reason);
+    } else {
+        drop_for_error(session, "read from", error);
+    }
 }
 
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
-    struct bird_session *session = stream->data;
-    if (session->state != GREETING && session->state != READY) {
-        return;
-    }
-    if (length == UV_EOF || length == UV_ECONNRESET) {
-        char reason[BIRD_REASON_MAX];
-        snprintf(reason, sizeof reason, "BIRD closed the connection on %s: it stopped or restarts",
-                 session->path);
-        drop(session, reason);
-    } else if (length < 0) {
-        drop_for_error(session, "read from", (int)length);
-    } else {
+    const struct pipe *pipe = stream->data;
+    struct bird_session *session = pipe->session;
+    if (pipe == session->parting) {
+        read_parting(session, length);
+    } else if (pipe == session->pipe && length < 0) {
+        read_failed(session, (int)length);
+    } else if (pipe == session->pipe) {
         bird_reader_feed(&session->reader, buffer->base, (size_t)length, take_line, session);
         pump(session);
     }
@@ -525,39 +633,59 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 
 static void on_connected(uv_connect_t *request, int status)
 {
-    struct bird_session *session = request->data;
-    if (session->state != CONNECTING) {
+    struct pipe *pipe = request->data;
+    struct bird_session *session = pipe->session;
+    if (pipe != session->pipe || session->state != CONNECTING) {
         return;
     }
     if (status == 0) {
         session->state = GREETING;
-        status = uv_read_start((uv_stream_t *)&session->pipe, lend_input, on_read);
+        status = uv_read_start((uv_stream_t *)&pipe->handle, lend_input, on_read);
     }
     if (status < 0) {
         drop_for_error(session, "connect to", status);
     }
 }
 
+// NULL while the loop is still closing one.
+static struct pipe *free_pipe(struct bird_session *session)
+{
+    for (size_t i = 0; i < PIPES; i++) {
+        if (!session->pipes[i].is_open) {
+            return &session->pipes[i];
+        }
+    }
+    return NULL;
+}
+
 static void connect_pipe(struct bird_session *session)
 {
-    const int error = uv_pipe_init(session->loop, &session->pipe, 0);
+    struct pipe *pipe = free_pipe(session);
+    if (!pipe) {
+        set_timer(session, 1);
+        return;
+    }
+    const int error = uv_pipe_init(session->loop, &pipe->handle, 0);
     assert(error == 0); // it opens nothing yet
     (void)error;
+    pipe->is_open = true;
+    pipe->is_writing = false;
+    session->pipe = pipe;
     session->open_handles++;
     session->state = CONNECTING;
     session->heard_ms = uv_now(session->loop);
     session->write_error = 0;
-    session->is_writing = false;
     session->reader = (struct bird_reader){0};
     if (session->path_too_long) {
         drop_for_error(session, "connect to", UV_ENAMETOOLONG);
         return;
     }
-    uv_pipe_connect(&session->connecting, &session->pipe, session->path, on_connected);
+    uv_pipe_connect(&pipe->connecting, &pipe->handle, session->path, on_connected);
     watch(session);
 }
 
-// Time. One timer: the back-off while resting, else the deadline of what is awaited.
+// Time. One timer: the back-off while resting, the bound while draining, else the deadline of what
+// is awaited.
 
 static uint64_t silent_for_ms(const struct bird_session *session)
 {
@@ -574,7 +702,7 @@ static bool may_have_spoken(const struct bird_session *session)
 {
     struct pollfd waiting = {.fd = -1, .events = POLLIN};
     if (session->state == CONNECTING ||
-        uv_fileno((const uv_handle_t *)&session->pipe, &waiting.fd) != 0) {
+        uv_fileno((const uv_handle_t *)&session->pipe->handle, &waiting.fd) != 0) {
         return true; // the loop hasn't even told us of the connection
     }
     return poll(&waiting, 1, 0) > 0;
@@ -602,7 +730,7 @@ static void check_deadline(struct bird_session *session)
         snprintf(reason, sizeof reason,
                  "BIRD on %s has said nothing for %llu ms; dropped the connection to try a new one",
                  session->path, (unsigned long long)silent_ms);
-        drop(session, reason);
+        drop(session, BIRD_IS_THERE, reason);
     }
 }
 
@@ -611,6 +739,8 @@ static void on_timer(uv_timer_t *timer)
     struct bird_session *session = timer->data;
     if (session->state == RESTING) {
         connect_pipe(session);
+    } else if (session->state == DRAINING) {
+        finish(session);
     } else if (session->write_error != 0) {
         drop_for_error(session, "write to", session->write_error);
     } else if (is_awaiting(session)) {
@@ -639,8 +769,12 @@ struct bird_session *bird_session_new(uv_loop_t *loop, const struct bird_session
     session->events = *events;
     session->arg = arg;
     session->loop = loop;
-    session->pipe.data = session->timer.data = session;
-    session->connecting.data = session->writing.data = session;
+    session->timer.data = session;
+    for (size_t i = 0; i < PIPES; i++) {
+        struct pipe *pipe = &session->pipes[i];
+        pipe->session = session;
+        pipe->handle.data = pipe->connecting.data = pipe->writing.data = pipe;
+    }
     session->state = RESTING;
     session->link = BIRD_LINK_DOWN;
     uv_timer_init(loop, &session->timer);
@@ -652,7 +786,7 @@ struct bird_session *bird_session_new(uv_loop_t *loop, const struct bird_session
 int bird_session_send(struct bird_session *session, const char *command, uint64_t token,
                       bool urgent)
 {
-    assert(session && session->state != CLOSED && command);
+    assert(session && !is_closed(session) && command);
     struct lane *lane = &session->lanes[urgent ? URGENT : NORMAL];
     const size_t length = strnlen(command, BIRD_COMMAND_MAX);
     if (length == 0 || length >= BIRD_COMMAND_MAX || strpbrk(command, "\r\n")) {
@@ -680,15 +814,23 @@ size_t bird_session_outstanding(const struct bird_session *session)
            session->sent.own;
 }
 
-void bird_session_close(struct bird_session *session, void (*on_closed)(void *arg), void *arg)
+void bird_session_close(struct bird_session *session, uint64_t within_ms,
+                        void (*on_closed)(void *arg), void *arg)
 {
-    assert(session && session->state != CLOSED);
-    const bool has_pipe = session->open_handles > 1;
-    session->state = CLOSED;
+    assert(session && !is_closed(session));
+    const bool may_be_answered = session->state == READY && session->write_error == 0;
+    session->state = DRAINING;
     session->on_closed = on_closed;
     session->closed_arg = arg;
-    uv_close((uv_handle_t *)&session->timer, on_timer_closed);
-    if (has_pipe && !uv_is_closing((uv_handle_t *)&session->pipe)) {
-        uv_close((uv_handle_t *)&session->pipe, on_pipe_closed);
+    if (!may_be_answered) {
+        close_pipe(&session->pipe);
+        session->sent = (struct sent_ring){0};
     }
+    if (within_ms == 0) {
+        finish(session);
+        return;
+    }
+    uv_update_time(session->loop);
+    set_timer(session, within_ms);
+    finish_if_drained(session);
 }

@@ -37,7 +37,9 @@ struct bird_session_options {
     // From a command being written (or the last line heard after that) to the next line heard; then
     // the link is SILENT.
     uint64_t deadline_ms;
-    uint64_t give_up_ms; // silent for so long: drop the connection and make a new one
+    // Silent for so long: make a new connection. The former one is only listened to, until BIRD
+    // closes it or the new one is given up too.
+    uint64_t give_up_ms;
     uint64_t backoff_min_ms, backoff_max_ms; // reconnecting; doubles until a greeting
     bool echo;                               // ask for log echo where BIRD has it
 };
@@ -55,5 +57,9 @@ int bird_session_send(struct bird_session *session, const char *command, uint64_
 
 size_t bird_session_outstanding(const struct bird_session *session); // queued and sent, unanswered
 
-// No event follows, on_closed (may be NULL) when the handles are gone and session is freed. Once.
-void bird_session_close(struct bird_session *session, void (*on_closed)(void *arg), void *arg);
+// Takes no more commands; those not yet written are forgotten, those written may be answered yet,
+// for within_ms at most (0: no wait). Then the connection is closed: BIRD 3 can die of one that is
+// closed while a question is being answered (bird-facts 23). No event follows, on_closed (may be
+// NULL) when the handles are gone and session is freed. Once.
+void bird_session_close(struct bird_session *session, uint64_t within_ms,
+                        void (*on_closed)(void *arg), void *arg);

@@ -36,6 +36,7 @@
 #define BIRD_BACKOFF_MIN 20
 #define BIRD_BACKOFF_MAX 500
 #define STOP_WITHIN_MS   3000
+#define LINK_ENDS_MS     1000 // of that, for the answers that are outstanding when a link is closed
 #define CHECK_FILE_MS    1000
 #define DESCRIPTORS      65536 // as the unit's LimitNOFILE
 #define OUTSTANDING_MAX  2048  // commands; the rest stays with the core until replies come
@@ -626,6 +627,18 @@ static void on_watchdog(uv_timer_t *timer)
     sd_notify(0, "WATCHDOG=1");
 }
 
+static void close_links(struct daemon *daemon)
+{
+    const uint64_t left_ms = uv_timer_get_due_in(&daemon->stop);
+    for (unsigned i = 0; i < 2; i++) {
+        if (daemon->links[i] != NULL) {
+            bird_session_close(daemon->links[i], left_ms < LINK_ENDS_MS ? left_ms : LINK_ENDS_MS,
+                               NULL, NULL);
+            daemon->links[i] = NULL;
+        }
+    }
+}
+
 static void close_all(struct daemon *daemon)
 {
     if (daemon->closing) {
@@ -641,12 +654,7 @@ static void close_all(struct daemon *daemon)
     if (daemon->scheduler != NULL) {
         scheduler_close(daemon->scheduler, NULL, NULL);
     }
-    for (unsigned i = 0; i < 2; i++) {
-        if (daemon->links[i] != NULL) {
-            bird_session_close(daemon->links[i], NULL, NULL);
-            daemon->links[i] = NULL;
-        }
-    }
+    close_links(daemon);
     uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->check, &daemon->stop};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         uv_close((uv_handle_t *)timers[i], NULL);
