@@ -260,7 +260,9 @@ void core_flush(struct core *core, uint64_t now_ns)
     if (loader_step(&core->loader, &core->orders, ms_of(now_ns))) {
         report_loading(core, now_ns);
     }
-    observed_plan(core->observed, &core->orders, core->announcer->actions);
+    if (!core->stopping) { // a link is not to be closed under an answer (bird-facts 23)
+        observed_plan(core->observed, &core->orders, core->announcer->actions);
+    }
 }
 
 bool core_order(struct core *core, struct order *out)

@@ -37,6 +37,7 @@ static struct {
     bool lies;                   // says that it switches, and does not
     unsigned check;              // reply code to `configure check`
     unsigned switches;           // commands that switch
+    unsigned looks;              // for a route
     char last[BIRD_COMMAND_MAX]; // of those
 } bird;
 
@@ -138,6 +139,7 @@ static void bird_does(const struct order *order)
         bird_shows_revision(order);
         break;
     case ORDER_ROUTE:
+        bird.looks++;
         bird_shows_route(order);
         break;
     case ORDER_CHECK:
@@ -809,6 +811,17 @@ static void a_clean_stop_withdraws_unless_told_to_keep(void **state)
     assert_false(*bird_protocol("popgate_web_v4"));
 }
 
+static void who_stops_looks_up_no_more_routes(void **state)
+{
+    (void)state;
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
+    core_stop(core, now_ns);
+    bird.looks = 0;
+    settle();
+    pass_ms(1000);
+    assert_int_equal(bird.looks, 0);
+}
+
 static void what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back(void **state)
 {
     (void)state;
@@ -913,6 +926,7 @@ int main(void)
         TEST(a_withdrawal_for_want_of_news_says_so),
         TEST(a_service_that_is_no_longer_configured_is_withdrawn),
         TEST(a_clean_stop_withdraws_unless_told_to_keep),
+        TEST(who_stops_looks_up_no_more_routes),
         TEST(what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back),
         TEST(events_are_numbered_without_gaps_and_the_oldest_go),
         TEST(a_token_gives_back_what_was_put_in),
