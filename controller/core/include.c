@@ -93,7 +93,7 @@ static struct birdconf *leave_file(struct include *old, const size_t *after)
     struct birdconf *file = *place;
     for (size_t i = 0; file != NULL && i < old->config->service_count; i++) {
         const size_t *slots = &old->slots[i].at[name][0][0];
-        for (size_t k = 0; after[i] == SIZE_MAX && k < LEGS * FAMILIES; k++) {
+        for (size_t k = 0; after[i] == SIZE_MAX && k < (size_t)LEGS * FAMILIES; k++) {
             if (slots[k] != NOWHERE) {
                 birdconf_switch(file, slots[k], false);
             }

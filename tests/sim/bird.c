@@ -226,7 +226,7 @@ static void answer_switch(struct model *model, const struct answer *answer, cons
     char pattern[MODEL_NAME_MAX];
     const char *quote = strchr(command, '"') + 1;
     snprintf(pattern, sizeof pattern, "%.*s", (int)strcspn(quote, "\""), quote);
-    bool before[MODEL_PROTOCOLS];
+    bool before[MODEL_PROTOCOLS] = {false};
     for (size_t i = 0; i < model->loaded.protocol_count; i++) {
         before[i] = model->loaded.protocols[i].enabled;
     }
@@ -301,9 +301,12 @@ static void answer_route(const struct model *model, const struct answer *answer,
                          const char *command)
 {
     char text[PREFIX_TEXT_MAX];
-    unsigned session;
-    if (sscanf(command, "show route %49s export 'up%u'", text, &session) != 2 ||
-        session >= MODEL_SESSIONS) {
+    char digit[2];
+    if (sscanf(command, "show route %49s export 'up%1[0-9]'", text, digit) != 2) {
+        abort();
+    }
+    const unsigned session = (unsigned)(digit[0] - '0');
+    if (session >= MODEL_SESSIONS) {
         abort();
     }
     const struct model_prefix *prefix = &model->prefixes[prefix_index(text)];

@@ -24,9 +24,8 @@ static void settle(struct oracle_probe *probe, const struct probe_conf *conf, ui
         probe->settled = LEVEL_CLOSED;
     } else if (probe->passes >= conf->rise) {
         probe->settled = LEVEL_OPEN;
-    } else if (probe->settled == LEVEL_OPEN && probe->bad >= conf->fall) {
-        probe->settled = LEVEL_DEGRADED;
-    } else if (probe->settled < LEVEL_DEGRADED && probe->alive >= conf->rise) {
+    } else if ((probe->settled == LEVEL_OPEN && probe->bad >= conf->fall) ||
+               (probe->settled < LEVEL_DEGRADED && probe->alive >= conf->rise)) {
         probe->settled = LEVEL_DEGRADED;
     }
 }

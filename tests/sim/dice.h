@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ static inline uint64_t dice_draw(struct dice *dice)
 
 static inline uint64_t dice_below(struct dice *dice, uint64_t bound)
 {
+    assert(bound > 0);
     return dice_draw(dice) % bound;
 }
 

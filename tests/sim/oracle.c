@@ -382,7 +382,8 @@ static void check_neighbours(struct oracle *oracle, const struct model *model,
         if (oracle->owner[plot] == NOBODY) {
             check_repair(oracle, &oracle->retired_wrong_since_ns[plot],
                          !plot_agrees(model, plot, 0, TARGET_WITHDRAW), abilities.repairs,
-                         model->prefixes[plot * PLOT_PREFIXES].text, TARGET_WITHDRAW, now_ns);
+                         model->prefixes[(size_t)plot * PLOT_PREFIXES].text, TARGET_WITHDRAW,
+                         now_ns);
             continue;
         }
         struct oracle_service *service = &oracle->services[oracle->owner[plot]];

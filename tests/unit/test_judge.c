@@ -14,7 +14,7 @@
 #define MS(ms) ((ms)*NS_PER_MS)
 
 // Each check has 100 ms, and a max_latency of 20 ms.
-struct trial { // NOLINT(clang-analyzer-optin.performance.Padding): in the table's order
+struct trial {
     const char *name;
     uint64_t took_ns, busy_ns, held_ns;
     bool alert;
