@@ -8,6 +8,7 @@
 #include "controller/config/values.h"
 #include "controller/core/change.h"
 #include "controller/core/core.h"
+#include "controller/core/shell.h"
 #include "controller/daemon/identity.h"
 #include "controller/daemon/log.h"
 #include "controller/daemon/reload.h"
@@ -47,7 +48,6 @@ struct daemon {
     struct config *config;
     struct core *core;
     struct events events;
-    uint64_t logged;                // number of the last event logged
     char reload_trouble[ERROR_MAX]; // why the last reload failed; empty: it did not
     char told[PROBLEMS_LINE_MAX];   // to the service manager
     struct bird_session *links[2];  // by enum order_link
@@ -56,16 +56,14 @@ struct daemon {
     struct identity *identity;
     struct api *api;
     struct changes *changes;
-    struct saver *include_saver, *ledger_saver, *memory_saver;
+    struct shell shell;
+    struct saver *savers[SHELL_FILES];
     struct ledger_place ledger_place; // the worker's while a save is under way
-    uint64_t *remembered;             // recent withdrawals of each service, as last saved
-    bool memory_saved;
     char boot_id[64];
     uv_timer_t tick, watchdog, check, stop;
     uv_fs_event_t runtime_changed;
     uv_signal_t signals[3];
-    bool working, again; // in after_input(); it was called from within itself
-    bool stopping, closing;
+    bool closing;
     struct reload *reload;
 };
 
@@ -79,51 +77,37 @@ static void close_all(struct daemon *daemon);
 
 // ---- after each input: orders, files, log lines, timers ----
 
-static void send_orders(struct daemon *daemon)
+static bool can_send(void *arg)
 {
-    struct order order;
-    bool withdrawing = false;
-    while ((daemon->links[ORDER_LINK_ACT] == NULL ||
-            bird_session_outstanding(daemon->links[ORDER_LINK_ACT]) < OUTSTANDING_MAX) &&
-           core_order(daemon->core, &order)) {
-        withdrawing = withdrawing || order.urgent;
-        int status = daemon->links[order.link] == NULL
-                         ? UV_ENOTCONN
-                         : bird_session_send(daemon->links[order.link], order.command, order.token,
-                                             order.urgent);
-        if (status != 0) {
-            core_end(daemon->core, order.token, BIRD_END_LOST, 0, "", now_ns());
-            daemon->again = true; // the guard may have its answer
-        }
-    }
-    if (withdrawing) {
-        sched_yield(); // the kernel may have put BIRD's turn on this core, behind us
-    }
+    const struct daemon *daemon = arg;
+    const struct bird_session *link = daemon->links[ORDER_LINK_ACT];
+    return link == NULL || bird_session_outstanding(link) < OUTSTANDING_MAX;
 }
 
-static void save_include(struct daemon *daemon)
+static bool send_order(void *arg, const struct order *order)
 {
-    struct include *include = &daemon->core->include;
-    if (include_submit(include, now_ns() / NS_PER_MS)) {
-        const struct birdconf *file = include_file(include);
-        saver_submit(daemon->include_saver, file != NULL ? file->text : NULL,
-                     file != NULL ? file->length : 0, include->submitted);
-    }
+    struct daemon *daemon = arg;
+    struct bird_session *link = daemon->links[order->link];
+    return link != NULL &&
+           bird_session_send(link, order->command, order->token, order->urgent) == 0;
 }
 
-// What was withdrawn is off in the file within microseconds, so that nobody's `configure` brings it
-// back; the file is then replaced in whole. While it is being replaced already, that must do.
-static void patch_include(struct daemon *daemon)
+// The kernel may have put BIRD's turn on this core, behind us.
+static void let_bird_run(void *arg)
 {
-    size_t slots[INCLUDE_PATCH_MAX];
-    size_t count = include_take_patch(&daemon->core->include, slots);
-    if (count > 0 && saver_idle(daemon->include_saver)) {
-        birdconf_patch(core_file(daemon->core), daemon->config->pop.runtime_dir, slots, count);
-    }
+    (void)arg;
+    sched_yield();
 }
 
-static void publish_identity(struct daemon *daemon)
+static void patch_include(void *arg, const struct birdconf *file, const size_t *slots, size_t count)
 {
+    const struct daemon *daemon = arg;
+    birdconf_patch(file, daemon->config->pop.runtime_dir, slots, count);
+}
+
+static void publish_identity(void *arg)
+{
+    struct daemon *daemon = arg;
     struct dns_snapshot *snapshot =
         identity_snapshot(daemon->identity, daemon->core, now_ns() / NS_PER_MS, clock_wall_ms());
     if (snapshot != NULL) {
@@ -131,120 +115,69 @@ static void publish_identity(struct daemon *daemon)
     }
 }
 
-static void save_memory(struct daemon *daemon)
+static bool is_idle(void *arg, enum shell_file file)
 {
-    const struct config *config = daemon->config;
-    bool same = daemon->memory_saved;
-    for (size_t i = 0; same && i < config->service_count; i++) {
-        same = daemon->remembered[i] == daemon->core->services[i].decision.recent;
-    }
-    struct boot_memory memory = {.entries =
-                                     calloc(config->service_count + 1, sizeof *memory.entries),
-                                 .count = config->service_count};
-    if (same || memory.entries == NULL) {
-        free(memory.entries);
-        return;
-    }
-    for (size_t i = 0; i < config->service_count; i++) {
-        snprintf(memory.entries[i].service, sizeof memory.entries[i].service, "%s",
-                 config->services[i].name);
-        memory.entries[i].recent = daemon->remembered[i] =
-            daemon->core->services[i].decision.recent;
-    }
-    char *text = boot_memory_text(&memory, daemon->boot_id);
-    if (text != NULL) {
-        saver_submit(daemon->memory_saver, text, strlen(text), 0);
-        daemon->memory_saved = true;
-    }
-    free(text);
-    free(memory.entries);
+    return saver_idle(((const struct daemon *)arg)->savers[file]);
 }
 
-static void log_new(struct daemon *daemon)
+static void save_file(void *arg, const struct shell_save *save)
 {
-    for (uint64_t seq = daemon->logged + 1; seq < events_end(&daemon->events); seq++) {
-        const struct event *event = events_get(&daemon->events, seq);
-        if (event != NULL) {
-            log_event(event);
-        }
-        daemon->logged = seq;
+    struct daemon *daemon = arg;
+    if (save->file == SHELL_LEDGER) {
+        daemon->ledger_place.insist = save->insists; // the saver is idle: one save at a time
     }
+    saver_submit(daemon->savers[save->file], save->text, save->length, save->version);
 }
 
-static void write_down(struct daemon *daemon)
+static void answer(void *arg, void *ticket, enum outcome outcome, const char *message)
 {
-    uint64_t logged = daemon->logged;
-    log_new(daemon);
-    if (daemon->logged != logged) {
-        save_memory(daemon);
-    }
+    (void)arg;
+    api_answer(ticket, outcome, message);
 }
 
-// What the operators' changes lead to: the ledger is saved, who asked is answered.
-static void work_changes(struct daemon *daemon)
+static void log_it(void *arg, const struct event *event)
 {
-    struct change_effect effect;
-    while (changes_step(daemon->changes, daemon->core, now_ns(), clock_wall_ms(), &effect)) {
-        if (effect.kind == CHANGE_SAVES) {
-            daemon->ledger_place.insist = effect.insists; // the saver is idle: one save at a time
-            saver_submit(daemon->ledger_saver, effect.text, strlen(effect.text), effect.version);
-            free(effect.text);
-        } else {
-            api_answer(effect.ticket, effect.outcome, effect.message);
-        }
-    }
-    send_orders(daemon); // the guard's questions
+    (void)arg;
+    log_event(event);
 }
 
 static void on_tick(uv_timer_t *timer);
 
-static void arm_tick(struct daemon *daemon)
+static void wake_at(void *arg, uint64_t at_ms)
 {
-    uint64_t next_ms = core_next_ms(daemon->core);
-    uint64_t retry_ms = changes_next_ms(daemon->changes);
-    next_ms = retry_ms < next_ms ? retry_ms : next_ms;
+    struct daemon *daemon = arg;
     uint64_t now_ms = now_ns() / NS_PER_MS;
-    if (next_ms == UINT64_MAX) {
+    if (at_ms == UINT64_MAX) {
         uv_timer_stop(&daemon->tick);
         return;
     }
     uv_update_time(daemon->loop);
-    uv_timer_start(&daemon->tick, on_tick, next_ms > now_ms ? next_ms - now_ms : 1, 0);
+    uv_timer_start(&daemon->tick, on_tick, at_ms > now_ms ? at_ms - now_ms : 1, 0);
 }
+
+static void may_reload(void *arg)
+{
+    reload_go_on(((struct daemon *)arg)->reload);
+}
+
+static void end_now(void *arg)
+{
+    close_all(arg);
+}
+
+static const struct shell_effects effects = {
+    can_send,  send_order, let_bird_run, patch_include, publish_identity, is_idle,
+    save_file, answer,     log_it,       wake_at,       may_reload,       end_now};
 
 static void after_input(struct daemon *daemon)
 {
-    if (daemon->closing) {
-        return;
-    }
-    if (daemon->working) {
-        daemon->again = true;
-        return;
-    }
-    daemon->working = true;
-    do {
-        daemon->again = false;
-        send_orders(daemon); // first: a withdrawal is on its way before anything else is done
-        patch_include(daemon);
-        publish_identity(daemon);
-        save_include(daemon);
-        work_changes(daemon);
-    } while (daemon->again);
-    write_down(daemon);
-    arm_tick(daemon);
-    daemon->working = false;
-    reload_go_on(daemon->reload);
-    if (daemon->stopping && core_quiet(daemon->core) && saver_idle(daemon->include_saver) &&
-        saver_idle(daemon->ledger_saver) && saver_idle(daemon->memory_saver)) {
-        close_all(daemon);
-    }
+    shell_work(&daemon->shell, now_ns(), clock_wall_ms());
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
-    core_tick(daemon->core, now_ns());
-    after_input(daemon);
+    shell_tick(&daemon->shell, now_ns(), clock_wall_ms());
 }
 
 // ---- BIRD ----
@@ -339,7 +272,7 @@ static void on_check(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
     if (core_file(daemon->core) != NULL && include_is_saved(&daemon->core->include) &&
-        !daemon->stopping && !birdconf_exists(daemon->config->pop.runtime_dir)) {
+        !daemon->shell.stopping && !birdconf_exists(daemon->config->pop.runtime_dir)) {
         core_file_foreign(daemon->core, now_ns());
         after_input(daemon);
     }
@@ -349,8 +282,7 @@ static void on_check(uv_timer_t *timer)
 static void on_include_saved(void *arg, uint64_t version, const char *error)
 {
     struct daemon *daemon = arg;
-    core_file_saved(daemon->core, version, error, now_ns());
-    after_input(daemon);
+    shell_saved(&daemon->shell, SHELL_INCLUDE, version, error, now_ns(), clock_wall_ms());
 }
 
 static void tell_stamp_trouble(struct daemon *daemon)
@@ -379,21 +311,13 @@ static void on_ledger_saved(void *arg, uint64_t version, const char *error)
         ledger_clear(&place->found);
     }
     tell_stamp_trouble(daemon);
-    changes_saved(daemon->changes, daemon->core, version, error, now_ns(), clock_wall_ms());
-    after_input(daemon);
+    shell_saved(&daemon->shell, SHELL_LEDGER, version, error, now_ns(), clock_wall_ms());
 }
 
 static void on_memory_saved(void *arg, uint64_t version, const char *error)
 {
     struct daemon *daemon = arg;
-    (void)version;
-    if (error != NULL) {
-        daemon->memory_saved = false;
-        log_line(LOG_LEVEL_WARNING, "%s", error);
-    }
-    if (daemon->stopping) {
-        after_input(daemon);
-    }
+    shell_saved(&daemon->shell, SHELL_MEMORY, version, error, now_ns(), clock_wall_ms());
 }
 
 // Somebody wrote into runtime_dir. Our own saves come here too, and find what they wrote.
@@ -401,7 +325,7 @@ static void on_runtime_changed(uv_fs_event_t *handle, const char *name, int even
 {
     struct daemon *daemon = handle->data;
     (void)events;
-    if (status != 0 || name == NULL || strcmp(name, BIRDCONF_FILE) != 0 || daemon->stopping ||
+    if (status != 0 || name == NULL || strcmp(name, BIRDCONF_FILE) != 0 || daemon->shell.stopping ||
         !include_is_saved(&daemon->core->include)) {
         return;
     }
@@ -444,9 +368,10 @@ static const struct core *api_core(void *arg)
 static void api_on_change(void *arg, const struct change *change, struct api_ticket *ticket)
 {
     struct daemon *daemon = arg;
-    enum outcome outcome = daemon->stopping ? OUTCOME_STOPPING
-                                            : changes_submit(daemon->changes, daemon->core, change,
-                                                             ticket, now_ns(), clock_wall_ms());
+    enum outcome outcome = daemon->shell.stopping
+                               ? OUTCOME_STOPPING
+                               : changes_submit(daemon->changes, daemon->core, change, ticket,
+                                                now_ns(), clock_wall_ms());
     if (outcome != OUTCOME_WAITS) {
         api_answer(ticket, outcome, NULL);
         return;
@@ -457,9 +382,9 @@ static void api_on_change(void *arg, const struct change *change, struct api_tic
 static void api_on_reload(void *arg, struct api_ticket *ticket)
 {
     struct daemon *daemon = arg;
-    if (daemon->stopping || !reload_ask(daemon->reload, ticket)) {
-        api_answer(ticket, daemon->stopping ? OUTCOME_STOPPING : OUTCOME_BUSY,
-                   daemon->stopping ? NULL : "too many wait for a reload already");
+    if (daemon->shell.stopping || !reload_ask(daemon->reload, ticket)) {
+        api_answer(ticket, daemon->shell.stopping ? OUTCOME_STOPPING : OUTCOME_BUSY,
+                   daemon->shell.stopping ? NULL : "too many wait for a reload already");
     }
 }
 
@@ -534,14 +459,14 @@ static void log_responder(const struct config *config)
 static struct setup reload_present(void *arg)
 {
     const struct daemon *daemon = arg;
-    return (struct setup){daemon->config, daemon->core, daemon->identity, daemon->remembered};
+    return (struct setup){daemon->config, daemon->core, daemon->identity, daemon->shell.remembered};
 }
 
 // Changes that wait have services of the configuration in use.
 static bool reload_may_swap(void *arg)
 {
     const struct daemon *daemon = arg;
-    return !daemon->stopping && !daemon->working && changes_idle(daemon->changes);
+    return !daemon->shell.stopping && !daemon->shell.working && changes_idle(daemon->changes);
 }
 
 static bool reload_swap(void *arg, struct reload_next *next, void (*on_settled)(void *arg),
@@ -557,13 +482,15 @@ static bool reload_swap(void *arg, struct reload_next *next, void (*on_settled)(
     identity_take_over(next->setup.identity, old.identity);
     core_take_over(next->setup.core, old.core, now_ns());
     daemon->config = next->setup.config;
-    daemon->core = next->setup.core;
+    daemon->core = daemon->shell.core = next->setup.core;
     daemon->identity = next->setup.identity;
-    daemon->remembered = next->setup.remembered;
+    daemon->shell.remembered = next->setup.remembered;
     for (size_t i = 0; i < daemon->config->service_count; i++) {
         size_t before = next->before[i];
-        daemon->remembered[i] = before != SIZE_MAX ? old.remembered[before] : UINT64_MAX; // not yet
+        daemon->shell.remembered[i] =
+            before != SIZE_MAX ? old.remembered[before] : UINT64_MAX; // not yet
     }
+    daemon->shell.memory_due = true;
     changes_take_over(daemon->changes, daemon->core, old.config, now_ns(), clock_wall_ms());
     next->setup = old;
     set_all_fast(daemon);
@@ -607,7 +534,7 @@ static void on_stop_timeout(uv_timer_t *timer)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct daemon *daemon = handle->data;
-    if (daemon->stopping) {
+    if (daemon->shell.stopping) {
         return;
     }
     if (number == SIGHUP) {
@@ -615,10 +542,8 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     }
     sd_notify(0, "STOPPING=1");
-    daemon->stopping = true;
-    core_stop(daemon->core, now_ns());
     uv_timer_start(&daemon->stop, on_stop_timeout, STOP_WITHIN_MS, 0);
-    after_input(daemon);
+    shell_stop(&daemon->shell, now_ns(), clock_wall_ms());
 }
 
 static void on_watchdog(uv_timer_t *timer)
@@ -644,7 +569,7 @@ static void close_all(struct daemon *daemon)
     if (daemon->closing) {
         return;
     }
-    daemon->closing = true;
+    daemon->closing = daemon->shell.ended = true;
     if (daemon->api != NULL) {
         api_close(daemon->api, NULL, NULL);
     }
@@ -703,10 +628,23 @@ static bool begin_core(struct daemon *daemon, struct past *past)
                                .intents = past->intents,
                                .recent = past->recent,
                                .now_ns = now_ns()};
-    daemon->remembered = calloc(daemon->config->service_count + 1, sizeof *daemon->remembered);
     daemon->core = core_new(&start);
     daemon->changes = changes_new(&past->ledger);
-    return daemon->remembered != NULL && daemon->core != NULL && daemon->changes != NULL;
+    daemon->shell = (struct shell){.effects = &effects,
+                                   .arg = daemon,
+                                   .core = daemon->core,
+                                   .changes = daemon->changes,
+                                   .events = &daemon->events,
+                                   .boot_id = daemon->boot_id};
+    daemon->shell.remembered =
+        calloc(daemon->config->service_count + 1, sizeof *daemon->shell.remembered);
+    if (daemon->shell.remembered == NULL || daemon->core == NULL || daemon->changes == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < daemon->config->service_count; i++) {
+        daemon->shell.remembered[i] = UINT64_MAX;
+    }
+    return true;
 }
 
 // With what systemd hands over (sd_listen_fds(3)), if it does. Answers are there before the first
@@ -763,19 +701,20 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
     char *drained = past.ledger_damaged ? ledger_text(&past.ledger) : NULL;
     ok = ok && (drained != NULL || !past.ledger_damaged) && begin_core(daemon, &past);
     past_clear(&past);
-    daemon->include_saver =
+    daemon->savers[SHELL_INCLUDE] =
         saver_new(daemon->loop, config->pop.runtime_dir, write_include, on_include_saved, daemon);
-    daemon->ledger_saver =
+    daemon->savers[SHELL_LEDGER] =
         saver_new(daemon->loop, config->pop.state_dir, write_ledger, on_ledger_saved, daemon);
-    daemon->memory_saver =
+    daemon->savers[SHELL_MEMORY] =
         saver_new(daemon->loop, config->pop.runtime_dir, write_memory, on_memory_saved, daemon);
     daemon->scheduler = scheduler_new(daemon->loop, on_verdict, daemon);
     daemon->reload = daemon->scheduler != NULL
                          ? reload_new(daemon->loop, daemon->config_path, daemon->scheduler,
                                       &reload_shell, daemon)
                          : NULL;
-    ok = ok && daemon->include_saver != NULL && daemon->ledger_saver != NULL &&
-         daemon->memory_saver != NULL && daemon->reload != NULL && connect_bird(daemon, links);
+    ok = ok && daemon->savers[SHELL_INCLUDE] != NULL && daemon->savers[SHELL_LEDGER] != NULL &&
+         daemon->savers[SHELL_MEMORY] != NULL && daemon->reload != NULL &&
+         connect_bird(daemon, links);
     // Before the probes, which may ask it.
     ok = ok && begin_responder(daemon, error);
     if (ok && !run_probes(daemon, config)) {
@@ -802,11 +741,11 @@ static void end(struct daemon *daemon)
     changes_free(daemon->changes);
     ledger_clear(&daemon->ledger_place.found);
     core_free(daemon->core);
-    saver_free(daemon->include_saver);
-    saver_free(daemon->ledger_saver);
-    saver_free(daemon->memory_saver);
+    saver_free(daemon->savers[SHELL_INCLUDE]);
+    saver_free(daemon->savers[SHELL_LEDGER]);
+    saver_free(daemon->savers[SHELL_MEMORY]);
     config_free(daemon->config);
-    free(daemon->remembered);
+    free(daemon->shell.remembered);
 }
 
 static bool make_directory(const char *path)

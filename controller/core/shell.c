@@ -1,0 +1,224 @@
+#include "controller/core/shell.h"
+
+#include "base/clock.h"
+
+#include "controller/core/ledger.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool idle(const struct shell *shell, enum shell_file file)
+{
+    return shell->effects->idle(shell->arg, file);
+}
+
+static void send_orders(struct shell *shell, uint64_t now_ns)
+{
+    const struct shell_effects *effects = shell->effects;
+    struct order order;
+    bool withdrawing = false;
+    while (effects->room(shell->arg) && core_order(shell->core, &order)) {
+        withdrawing = withdrawing || order.urgent;
+        if (!effects->send(shell->arg, &order)) {
+            core_end(shell->core, order.token, BIRD_END_LOST, 0, "", now_ns);
+            shell->again = true; // the guard may have its answer
+        }
+    }
+    if (withdrawing) {
+        effects->withdrawn(shell->arg);
+    }
+}
+
+// What was withdrawn is off in the file within microseconds, so that nobody's `configure` brings it
+// back; the file is then replaced in whole. While it is being replaced already, that must do.
+static void patch_include(struct shell *shell)
+{
+    size_t slots[INCLUDE_PATCH_MAX];
+    size_t count = include_take_patch(&shell->core->include, slots);
+    if (count > 0 && idle(shell, SHELL_INCLUDE)) {
+        shell->effects->patch(shell->arg, core_file(shell->core), slots, count);
+    }
+}
+
+static void save_include(struct shell *shell, uint64_t now_ns)
+{
+    struct include *include = &shell->core->include;
+    if (idle(shell, SHELL_INCLUDE) && include_submit(include, now_ns / NS_PER_MS)) {
+        const struct birdconf *file = include_file(include);
+        shell->effects->save(shell->arg,
+                             &(struct shell_save){.file = SHELL_INCLUDE,
+                                                  .text = file != NULL ? file->text : NULL,
+                                                  .length = file != NULL ? file->length : 0,
+                                                  .version = include->submitted});
+    }
+}
+
+// What the operators' changes lead to: the ledger is saved, who asked is answered.
+static void work_changes(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
+{
+    struct change_effect effect;
+    while (changes_step(shell->changes, shell->core, now_ns, wall_ms, &effect)) {
+        if (effect.kind == CHANGE_SAVES) {
+            shell->effects->save(shell->arg, &(struct shell_save){.file = SHELL_LEDGER,
+                                                                  .text = effect.text,
+                                                                  .length = strlen(effect.text),
+                                                                  .version = effect.version,
+                                                                  .insists = effect.insists});
+            free(effect.text);
+        } else {
+            shell->effects->answer(shell->arg, effect.ticket, effect.outcome, effect.message);
+        }
+    }
+    send_orders(shell, now_ns); // the guard's questions
+}
+
+static void log_new(struct shell *shell)
+{
+    for (uint64_t seq = shell->logged + 1; seq < events_end(shell->events); seq++) {
+        const struct event *event = events_get(shell->events, seq);
+        if (event != NULL) {
+            shell->effects->log(shell->arg, event);
+        }
+        shell->logged = seq;
+        shell->memory_due = true;
+    }
+}
+
+static bool is_remembered(const struct shell *shell)
+{
+    for (size_t i = 0; i < shell->core->config->service_count; i++) {
+        if (shell->remembered[i] != shell->core->services[i].decision.recent) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// False: out of memory.
+static bool remember(struct shell *shell)
+{
+    const struct config *config = shell->core->config;
+    struct boot_memory memory = {.count = config->service_count};
+    memory.entries = calloc(memory.count + 1, sizeof *memory.entries);
+    for (size_t i = 0; memory.entries != NULL && i < memory.count; i++) {
+        snprintf(memory.entries[i].service, sizeof memory.entries[i].service, "%s",
+                 config->services[i].name);
+        memory.entries[i].recent = shell->core->services[i].decision.recent;
+    }
+    char *text = memory.entries != NULL ? boot_memory_text(&memory, shell->boot_id) : NULL;
+    if (text != NULL) {
+        for (size_t i = 0; i < memory.count; i++) {
+            shell->remembered[i] = memory.entries[i].recent;
+        }
+        shell->effects->save(
+            shell->arg,
+            &(struct shell_save){.file = SHELL_MEMORY, .text = text, .length = strlen(text)});
+    }
+    free(memory.entries);
+    free(text);
+    return text != NULL;
+}
+
+static void save_memory(struct shell *shell)
+{
+    if (shell->memory_due && idle(shell, SHELL_MEMORY)) {
+        shell->memory_due = !is_remembered(shell) && !remember(shell);
+    }
+}
+
+static void arm(struct shell *shell)
+{
+    uint64_t next_ms = core_next_ms(shell->core);
+    uint64_t changes_ms = changes_next_ms(shell->changes);
+    next_ms = changes_ms < next_ms ? changes_ms : next_ms;
+    if (next_ms != shell->wake_ms) {
+        shell->wake_ms = next_ms;
+        shell->effects->wake(shell->arg, next_ms);
+    }
+}
+
+static bool all_saved(const struct shell *shell)
+{
+    for (unsigned file = 0; file < SHELL_FILES; file++) {
+        if (!idle(shell, file)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void shell_work(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
+{
+    if (shell->ended) {
+        return;
+    }
+    if (shell->working) {
+        shell->again = true;
+        return;
+    }
+    shell->working = true;
+    do {
+        shell->again = false;
+        send_orders(shell, now_ns); // first: a withdrawal waits for nothing else
+        patch_include(shell);
+        shell->effects->publish(shell->arg);
+        save_include(shell, now_ns);
+        work_changes(shell, now_ns, wall_ms);
+    } while (shell->again);
+    log_new(shell);
+    save_memory(shell);
+    arm(shell);
+    shell->working = false;
+    shell->effects->reload(shell->arg);
+    if (shell->stopping && !shell->ended && core_quiet(shell->core) && all_saved(shell)) {
+        shell->ended = true;
+        shell->effects->end(shell->arg);
+    }
+}
+
+void shell_tick(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
+{
+    shell->wake_ms = 0;
+    core_tick(shell->core, now_ns);
+    shell_work(shell, now_ns, wall_ms);
+}
+
+// What could not be saved is tried again when there is news; that it could not is news only once.
+static void memory_saved(struct shell *shell, const char *error, uint64_t now_ns)
+{
+    for (size_t i = 0; error != NULL && i < shell->core->config->service_count; i++) {
+        shell->remembered[i] = UINT64_MAX;
+    }
+    if (error != NULL && !shell->memory_trouble) {
+        events_add(shell->events, EVENT_TROUBLE, NULL, now_ns, "%s", error)->warning = true;
+    }
+    shell->memory_trouble = error != NULL;
+}
+
+void shell_saved(struct shell *shell, enum shell_file file, uint64_t version, const char *error,
+                 uint64_t now_ns, uint64_t wall_ms)
+{
+    switch (file) {
+    case SHELL_INCLUDE:
+        core_file_saved(shell->core, version, error, now_ns);
+        break;
+    case SHELL_LEDGER:
+        changes_saved(shell->changes, shell->core, version, error, now_ns, wall_ms);
+        break;
+    case SHELL_MEMORY:
+        memory_saved(shell, error, now_ns);
+        break;
+    case SHELL_FILES:
+        assert(false);
+    }
+    shell_work(shell, now_ns, wall_ms);
+}
+
+void shell_stop(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
+{
+    shell->stopping = true;
+    core_stop(shell->core, now_ns);
+    shell_work(shell, now_ns, wall_ms);
+}
