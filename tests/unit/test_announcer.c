@@ -394,6 +394,49 @@ static void switching_on_waits_for_replies_and_is_never_overtaken(void **state)
     expect("enable \"popgate_dns_v?\"");
 }
 
+// What is written beyond that waits in the session, where a withdrawal overtakes it.
+static void what_is_switched_on_at_once_is_never_more_than_bird_reads_at_once(void **state)
+{
+    enum { MANY = 30, BIRDS_BUFFER = 1024 }; // docs/bird-facts.md, fact 6
+    char text[3500] = PROBE("p");
+    size_t used = strlen(text);
+    stop(state);
+    for (unsigned i = 0; i < MANY; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "[service s%028u]\nprefixes = 10.0.0.%u/32\nrequire = p\n", i, i);
+    }
+    config = small_config(text);
+    announcer = announcer_new(config);
+    assert_non_null(announcer);
+    assert_true(orders_init(&orders, 4 * MANY));
+    announcer_link(announcer, true);
+    for (size_t i = 0; i < MANY; i++) {
+        announcer_set_target(announcer, i, ANNOUNCE);
+    }
+    announcer_snapshot_begin(announcer, true);
+    for (size_t i = 0; i < announcer->protocol_count; i++) {
+        announcer_row(announcer, announcer->protocols[i].name, false);
+    }
+    assert_true(announcer_snapshot_end(announcer));
+    file = 1;
+    struct order order[4 * MANY];
+    size_t switched_on = 0;
+    while (switched_on < MANY) {
+        size_t count = 0, octets = 0;
+        plan();
+        for (; orders_take(&orders, &order[count]); count++) {
+            assert_int_equal(strncmp(order[count].command, "enable ", 7), 0);
+            octets += strlen(order[count].command) + 1;
+        }
+        assert_in_range(octets, 1, BIRDS_BUFFER - 1);
+        for (size_t i = 0; i < count; i++) {
+            announcer_reply_end(announcer, order[i].token, ALL_WELL);
+        }
+        switched_on += count;
+    }
+    assert_int_equal(switched_on, MANY);
+}
+
 static void a_withdrawal_does_not_wait_until_its_protocols_are_seen(void **state)
 {
     (void)state;
@@ -596,6 +639,7 @@ int main(void)
         TEST(a_protocol_of_no_service_is_switched_off_if_it_is_named_as_ours),
         TEST(our_pipes_are_switched_on_again),
         TEST(switching_on_waits_for_replies_and_is_never_overtaken),
+        TEST(what_is_switched_on_at_once_is_never_more_than_bird_reads_at_once),
         TEST(a_withdrawal_does_not_wait_until_its_protocols_are_seen),
         TEST(what_is_to_be_off_is_switched_off_as_soon_as_the_link_is_up),
         TEST(nothing_is_known_when_the_link_is_lost),
