@@ -266,6 +266,57 @@ static void short_rsa_keys_verify_nothing(void **state)
     free(token);
 }
 
+// A larger one would hold up the loop, and all other probes.
+static void rsa_keys_beyond_8192_bits_are_not_tried(void **state)
+{
+    static const struct {
+        const char *member;
+        size_t length; // of its base64url
+        const char *code;
+    } table[] = {{"n", 1366, "signature"},                                             // 1024 bytes
+                 {"n", 1367, "kid"},       {"n", 20000, "kid"}, {"e", 6, "signature"}, // 32 bits
+                 {"e", 7, "kid"},          {"e", 1366, "kid"}};
+    struct jwt_rules rules = strict();
+    char *token = mint_token(rsa, CLAIMS);
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char number[20001];
+        json_t *large = json_deep_copy(rsa);
+        memset(number, 'Q', table[i].length);
+        number[table[i].length] = '\0';
+        json_object_set_new(large, table[i].member, json_string(number));
+        char *key_set = mint_key_set(large, NULL);
+        assert_judged(judge_text(&rules, token, key_set), table[i].code, "key kid=one");
+        free(key_set);
+        json_decref(large);
+    }
+    free(token);
+}
+
+static void a_token_without_kid_is_tried_with_sixteen_keys_and_no_more(void **state)
+{
+    enum { MANY = 40, LAST_TRIED = 15 };
+    struct jwt_rules rules = strict();
+    json_t *keys = json_array();
+    json_t *set = json_pack("{s:o}", "keys", keys);
+    char *token = mint_signed(rsa, "{\"alg\":\"RS256\"}", CLAIMS);
+    (void)state;
+    for (size_t i = 0; i < MANY; i++) {
+        json_array_append_new(keys, mint_public(other_rsa));
+    }
+    json_array_set_new(keys, LAST_TRIED, mint_public(rsa));
+    char *key_set = json_dumps(set, 0);
+    assert_judged(judge_text(&rules, token, key_set), "ok", "RS256");
+    free(key_set);
+    json_array_set_new(keys, LAST_TRIED, mint_public(other_rsa));
+    json_array_set_new(keys, LAST_TRIED + 1, mint_public(rsa));
+    key_set = json_dumps(set, 0);
+    assert_judged(judge_text(&rules, token, key_set), "signature", "none of the issuer's 16 keys");
+    free(key_set);
+    free(token);
+    json_decref(set);
+}
+
 static void without_keys_nothing_is_signed_by_a_known_one(void **state)
 {
     struct jwt_rules rules = strict();
@@ -538,6 +589,8 @@ int main(void)
         cmocka_unit_test(a_key_is_used_for_its_own_purpose_only),
         cmocka_unit_test(a_key_in_the_tokens_own_header_is_not_looked_at),
         cmocka_unit_test(short_rsa_keys_verify_nothing),
+        cmocka_unit_test(rsa_keys_beyond_8192_bits_are_not_tried),
+        cmocka_unit_test(a_token_without_kid_is_tried_with_sixteen_keys_and_no_more),
         cmocka_unit_test(without_keys_nothing_is_signed_by_a_known_one),
         cmocka_unit_test(critical_extensions_are_refused),
         cmocka_unit_test(an_expired_token_says_since_when),

@@ -510,6 +510,27 @@ static void a_check_is_not_begun_anew_for_ever(void **state)
     assert_int_equal(world->count, 1);
 }
 
+static void triggers_without_end_are_not_checks_without_end(void **state)
+{
+    enum { MANY = 1000, FEW = 100 };
+    struct world *world = *state;
+    world->confs[0].interval_ms = 3600000;
+    apply(world, 1);
+    run_until(world, 1);
+    world->count = 0;
+    for (int i = 0; i < MANY; i++) {
+        probe_trigger(last_probe);
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+        world->count = 0; // there is no room for all
+    }
+    assert_in_range(script.starts, 1 + 2, FEW);
+    own_clock_pass_ns(NS_PER_S);
+    unsigned before = script.starts;
+    probe_trigger(last_probe);
+    run_until(world, 1);
+    assert_int_equal(script.starts, before + 1);
+}
+
 // A probe that is checked once an hour, and was triggered: all checks but the first are the
 // trigger's.
 static void trigger_hourly(struct world *world, const char *fail_code)
@@ -749,6 +770,7 @@ int main(void)
         WITH_WORLD(a_trigger_during_a_check_begins_it_anew),
         WITH_WORLD(a_trigger_in_a_check_that_ends_at_once_makes_one_more_after_it),
         WITH_WORLD(a_check_is_not_begun_anew_for_ever),
+        WITH_WORLD(triggers_without_end_are_not_checks_without_end),
         WITH_WORLD(after_a_trigger_failing_checks_follow_in_short_order),
         WITH_WORLD(after_a_trigger_six_failing_checks_are_enough),
         WITH_WORLD(checks_after_a_trigger_do_not_overlap),
