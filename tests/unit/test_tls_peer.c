@@ -345,6 +345,109 @@ static void messages_without_end_end_the_handshake(void **state)
     SSL_CTX_free(context);
 }
 
+// --- A handshake in memory
+
+// What somebody did to the client's verification after it was set up.
+enum tampering { LEFT_ALONE, SWITCHED_OFF, ANSWERED_FOR };
+
+static int accept_all(int good, X509_STORE_CTX *context)
+{
+    (void)good;
+    (void)context;
+    return 1;
+}
+
+static SSL *server_of(SSL_CTX *context, const struct issued *leaf)
+{
+    assert_int_equal(SSL_CTX_use_certificate(context, leaf->x509), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(context, leaf->key), 1);
+    SSL *ssl = SSL_new(context);
+    assert_non_null(ssl);
+    SSL_set_accept_state(ssl);
+    return ssl;
+}
+
+// With a server of that certificate, which a root in the client's store has issued, or another one.
+static void shake_hands(struct handshake *out, const char *names, bool known,
+                        enum tampering tampering)
+{
+    struct issued root = issue("Root", NULL, NULL);
+    struct issued other = issue("Another root", NULL, NULL);
+    struct issued leaf = issue("dns", names, known ? &root : &other);
+    SSL_CTX *client_context = SSL_CTX_new(TLS_client_method());
+    SSL_CTX *server_context = SSL_CTX_new(TLS_server_method());
+    X509_STORE *store = X509_STORE_new();
+    BIO *client_end, *server_end;
+    assert_int_equal(X509_STORE_add_cert(store, root.x509), 1);
+    finished(out);
+    out->peer.started = out->peer.finished = out->peer.verified = false;
+    out->peer.leaf.subject[0] = '\0';
+    assert_true(tls_peer_attach(&out->peer, client_context, store));
+    SSL *client = SSL_new(client_context);
+    SSL *server = server_of(server_context, &leaf);
+    assert_int_equal(BIO_new_bio_pair(&client_end, 1 << 16, &server_end, 1 << 16), 1);
+    SSL_set_bio(client, client_end, client_end);
+    SSL_set_bio(server, server_end, server_end);
+    SSL_set_connect_state(client);
+    if (tampering != LEFT_ALONE) {
+        SSL_set_verify(client, tampering == SWITCHED_OFF ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
+                       tampering == ANSWERED_FOR ? accept_all : NULL);
+    }
+    for (int i = 0; i < 10; i++) { // more than the messages of any handshake
+        (void)SSL_do_handshake(client);
+        (void)SSL_do_handshake(server);
+    }
+    ERR_clear_error();
+    SSL_free(client);
+    SSL_free(server);
+    X509_STORE_free(store);
+    SSL_CTX_free(client_context);
+    SSL_CTX_free(server_context);
+    drop(&leaf);
+    drop(&other);
+    drop(&root);
+}
+
+static void who_has_a_certificate_of_a_known_issuer_for_the_name_is_verified(void **state)
+{
+    (void)state;
+    struct handshake handshake;
+    shake_hands(&handshake, "DNS:dns.example.net", true, LEFT_ALONE);
+    assert_true(handshake.peer.finished);
+    assert_true(handshake.peer.verified);
+}
+
+static void with_anybody_else_there_is_no_handshake(void **state)
+{
+    (void)state;
+    struct handshake handshake;
+    shake_hands(&handshake, "DNS:dns.example.org", true, LEFT_ALONE);
+    assert_false(handshake.peer.finished);
+    assert_false(handshake.peer.verified);
+    assert_int_equal(handshake.peer.verify_error, X509_V_ERR_HOSTNAME_MISMATCH);
+    shake_hands(&handshake, "DNS:dns.example.net", false, LEFT_ALONE);
+    assert_false(handshake.peer.finished);
+    assert_false(handshake.peer.verified);
+    assert_int_not_equal(handshake.peer.verify_error, X509_V_OK);
+}
+
+static void what_nobody_has_verified_is_not_called_verified(void **state)
+{
+    (void)state;
+    struct handshake handshake;
+    static const char *const names[] = {"DNS:dns.example.net", "DNS:dns.example.org"};
+    for (size_t i = 0; i < 2; i++) {
+        for (unsigned known = 0; known < 2; known++) {
+            shake_hands(&handshake, names[i], known, SWITCHED_OFF);
+            assert_true(handshake.peer.finished);
+            assert_false(handshake.peer.verified);
+        }
+    }
+    shake_hands(&handshake, "DNS:dns.example.net", false, ANSWERED_FOR);
+    assert_true(handshake.peer.finished);
+    assert_false(handshake.peer.verified);
+}
+
 // --- OCSP
 
 struct ocsp {
@@ -466,6 +569,9 @@ int main(void)
         cmocka_unit_test(a_wrong_chain_is_told_apart),
         cmocka_unit_test(an_alert_is_told_in_words),
         cmocka_unit_test(messages_without_end_end_the_handshake),
+        cmocka_unit_test(who_has_a_certificate_of_a_known_issuer_for_the_name_is_verified),
+        cmocka_unit_test(with_anybody_else_there_is_no_handshake),
+        cmocka_unit_test(what_nobody_has_verified_is_not_called_verified),
         cmocka_unit_test(a_stapled_response_is_good_within_its_time),
         cmocka_unit_test(a_stapled_response_tells_of_a_revocation),
         cmocka_unit_test(a_response_of_somebody_else_is_none),
