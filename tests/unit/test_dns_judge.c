@@ -1,0 +1,141 @@
+// Which records of a message count as answers: those of the type and class that were asked for, in
+// the answer section.
+#include "probes/dns_query.h"
+
+#include "tests/test.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#define QNAME   "www.example.net"
+#define RECORDS 6
+
+struct record {
+    enum dns_section section;
+    uint16_t type, class;
+    const char *data; // an address, or a name; NULL: the list's end
+};
+
+static void write_rdata(struct dns_writer *writer, const struct record *record)
+{
+    uint8_t address[16];
+    struct dns_name name;
+    size_t length = record->type == DNS_AAAA ? 16 : 4;
+    if (record->type == DNS_A || record->type == DNS_AAAA) {
+        assert_int_equal(inet_pton(length == 4 ? AF_INET : AF_INET6, record->data, address), 1);
+        dns_write_bytes(writer, address, length);
+    } else {
+        assert_null(dns_name_parse(record->data, &name));
+        dns_write_name(writer, &name);
+    }
+}
+
+// What is made of an answer with these records to a query for QNAME.
+static struct dns_judgement judged(const struct dns_options *options, const struct record *records)
+{
+    struct dns_query query;
+    struct dns_judgement judgement;
+    struct dns_writer writer;
+    uint8_t message[1024];
+    dns_query_make(options, &query);
+    dns_write_begin(&writer, message, sizeof message, query.id, DNS_QR);
+    dns_write_question(&writer, &query.question);
+    for (size_t i = 0; i < RECORDS && records[i].data; i++) {
+        dns_record_begin(&writer, records[i].section, &query.question.name, records[i].type,
+                         records[i].class, 60);
+        write_rdata(&writer, &records[i]);
+        dns_record_end(&writer);
+    }
+    size_t length = dns_write_end(&writer);
+    assert_true(length > 0);
+    dns_judge(options, &query, message, length, &judgement);
+    return judgement;
+}
+
+static struct dns_options options_for(uint16_t qtype)
+{
+    return (struct dns_options){.qname = QNAME, .qtype = qtype};
+}
+
+static void assert_counted(uint16_t qtype, const struct record *records, unsigned answers)
+{
+    char expected[64];
+    struct dns_options options = options_for(qtype);
+    struct dns_judgement judgement = judged(&options, records);
+    snprintf(expected, sizeof expected, "NOERROR, %u answer%s", answers, answers == 1 ? "" : "s");
+    assert_string_equal(judgement.cause, expected);
+    options.min_answers = answers + 1;
+    judgement = judged(&options, records);
+    assert_int_equal(judgement.kind, DNS_WRONG);
+    assert_string_equal(judgement.code, "answer");
+}
+
+TEST(only_answers_of_the_type_asked_for_count)
+{
+    assert_counted(DNS_A,
+                   (struct record[RECORDS]){{DNS_ANSWER, DNS_CNAME, DNS_CLASS_IN, "a.example.net"},
+                                            {DNS_ANSWER, DNS_A, DNS_CLASS_IN, "192.0.2.1"},
+                                            {DNS_ANSWER, DNS_AAAA, DNS_CLASS_IN, "2001:db8::1"},
+                                            {DNS_ANSWER, DNS_A, DNS_CLASS_IN, "192.0.2.2"}},
+                   2);
+    assert_counted(
+        DNS_A, (struct record[RECORDS]){{DNS_ANSWER, DNS_CNAME, DNS_CLASS_IN, "a.example.net"}}, 0);
+    assert_counted(DNS_CNAME,
+                   (struct record[RECORDS]){{DNS_ANSWER, DNS_CNAME, DNS_CLASS_IN, "a.example.net"},
+                                            {DNS_ANSWER, DNS_A, DNS_CLASS_IN, "192.0.2.1"}},
+                   1);
+}
+
+TEST(only_answers_of_the_class_asked_for_count)
+{
+    assert_counted(DNS_A,
+                   (struct record[RECORDS]){{DNS_ANSWER, DNS_A, DNS_CLASS_CH, "192.0.2.1"},
+                                            {DNS_ANSWER, DNS_A, DNS_CLASS_IN, "192.0.2.2"}},
+                   1);
+}
+
+TEST(what_stands_beside_the_answers_does_not_count)
+{
+    assert_counted(DNS_A,
+                   (struct record[RECORDS]){{DNS_ANSWER, DNS_A, DNS_CLASS_IN, "192.0.2.1"},
+                                            {DNS_AUTHORITY, DNS_A, DNS_CLASS_IN, "192.0.2.2"},
+                                            {DNS_ADDITIONAL, DNS_A, DNS_CLASS_IN, "192.0.2.3"}},
+                   1);
+    assert_counted(DNS_A,
+                   (struct record[RECORDS]){{DNS_AUTHORITY, DNS_NS, DNS_CLASS_IN, "ns.example.net"},
+                                            {DNS_ADDITIONAL, DNS_A, DNS_CLASS_IN, "192.0.2.3"}},
+                   0);
+}
+
+TEST(any_asks_for_all_types)
+{
+    assert_counted(DNS_ANY,
+                   (struct record[RECORDS]){{DNS_ANSWER, DNS_NS, DNS_CLASS_IN, "ns.example.net"},
+                                            {DNS_ANSWER, DNS_AAAA, DNS_CLASS_IN, "2001:db8::1"},
+                                            {DNS_ANSWER, DNS_A, DNS_CLASS_CH, "192.0.2.1"}},
+                   2);
+}
+
+TEST(what_is_expected_must_be_one_of_those_that_count)
+{
+    static const struct record records[RECORDS] = {
+        {DNS_ANSWER, DNS_A, DNS_CLASS_IN, "192.0.2.1"},
+        {DNS_ANSWER, DNS_A, DNS_CLASS_CH, "192.0.2.2"},
+        {DNS_ADDITIONAL, DNS_A, DNS_CLASS_IN, "192.0.2.3"}};
+    static const struct {
+        const char *expected;
+        enum dns_judgement_kind kind;
+    } table[] = {{"192.0.2.1", DNS_RIGHT}, {"192.0.2.2", DNS_WRONG}, {"192.0.2.3", DNS_WRONG}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct dns_options options = options_for(DNS_A);
+        snprintf(options.answer, sizeof options.answer, "%s", table[i].expected);
+        assert_int_equal(judged(&options, records).kind, table[i].kind);
+        options = options_for(DNS_A);
+        snprintf(options.answer_one_of, sizeof options.answer_one_of, "%s", table[i].expected);
+        assert_int_equal(judged(&options, records).kind, table[i].kind);
+        options = options_for(DNS_A);
+        snprintf(options.answer_contains, sizeof options.answer_contains, "%s", table[i].expected);
+        assert_int_equal(judged(&options, records).kind, table[i].kind);
+    }
+}
