@@ -106,6 +106,54 @@ static void a_chunk_extension_without_end_is_a_failure(void **state)
     end();
 }
 
+static void no_proxy_of_the_environment_is_asked(void **state)
+{
+    static const char *const names[] = {"http_proxy", "all_proxy", "ALL_PROXY"};
+    struct http_server proxy;
+    (void)state;
+    begin(answer_final);
+    http_server_open(&proxy, &fixture.loop, "127.0.0.1");
+    proxy.answer = answer_final;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        setenv(names[i], proxy.url, 1);
+        assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "200");
+        unsetenv(names[i]);
+        assert_int_equal(server.asked, i + 1);
+        assert_int_equal(proxy.accepted, 0);
+    }
+    http_server_close(&proxy);
+    end();
+}
+
+static char moved[256]; // the answer to /moved
+
+static const char *answer_moved(const char *request)
+{
+    return strncmp(request, "GET /moved ", 11) == 0 ? moved : FINAL;
+}
+
+// Nothing listens at the address that the redirect names, and no resolver knows its name.
+static void a_redirect_leads_to_no_other_address(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.2", "elsewhere.invalid"};
+    const char *port;
+    char url[96];
+    (void)state;
+    begin(answer_moved);
+    port = strrchr(server.url, ':') + 1;
+    fixture_set(&fixture, "follow_redirects", "yes");
+    snprintf(url, sizeof url, "%s/moved", server.url);
+    fixture_set(&fixture, "url", url);
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        snprintf(moved, sizeof moved,
+                 "HTTP/1.1 302 Found\r\nLocation: http://%s:%s/there\r\nContent-Length: 0\r\n\r\n",
+                 hosts[i], port);
+        assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "200");
+        assert_int_equal(server.asked, 2 * (i + 1));
+    }
+    end();
+}
+
 static void an_address_in_the_url_is_where_it_connects(void **state)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1"};
@@ -145,6 +193,8 @@ int main(void)
         cmocka_unit_test(headers_of_an_early_answer_are_not_the_answers),
         cmocka_unit_test(a_flood_of_early_answers_is_a_failure_that_ends),
         cmocka_unit_test(a_chunk_extension_without_end_is_a_failure),
+        cmocka_unit_test(no_proxy_of_the_environment_is_asked),
+        cmocka_unit_test(a_redirect_leads_to_no_other_address),
         cmocka_unit_test(an_address_in_the_url_is_where_it_connects),
         cmocka_unit_test(the_body_of_an_answer_to_head_cannot_be_asked_for),
     };
