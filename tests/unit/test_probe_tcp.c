@@ -2,6 +2,8 @@
 #include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
 
+#include <sys/syscall.h>
+
 struct world {
     struct fixture fixture;
     uv_tcp_t listener, connection;
@@ -153,6 +155,32 @@ static void an_unused_port_refuses(void **state)
     assert_fails(world, "refused", cause);
 }
 
+static bool meets_itself; // whoever connects to where nobody listens
+
+// The C library's own declaration of it is none that ISO C could define.
+int connect_as(int fd, const struct sockaddr *address, socklen_t length) __asm__("connect");
+int connect_as(int fd, const struct sockaddr *address, socklen_t length)
+{
+    if (meets_itself) {
+        (void)bind(fd, address, length);
+    }
+    return (int)syscall(SYS_connect, fd, address, length);
+}
+
+// On this host, the kernel may choose the very port that is asked for: the connection is to itself.
+static void who_meets_only_himself_is_refused(void **state)
+{
+    static const char *const addresses[] = {"127.0.0.1", "::1"};
+    struct world *world = *state;
+    for (size_t i = 0; i < 2; i++) {
+        fixture_target(&world->fixture, addresses[i], unused_port());
+        meets_itself = true;
+        const struct verdict *verdict = fixture_run(&world->fixture, 1);
+        meets_itself = false;
+        assert_verdict(verdict, VERDICT_FAIL, "refused", "nothing listens there");
+    }
+}
+
 static void an_expected_banner_passes(void **state)
 {
     struct world *world = *state;
@@ -269,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SERVER(a_connection_passes),
         WITH_SERVER(an_unused_port_refuses),
+        WITH_SERVER(who_meets_only_himself_is_refused),
         WITH_SERVER(an_expected_banner_passes),
         WITH_SERVER(another_banner_fails_at_the_timeout_or_the_end),
         WITH_SERVER(what_is_sent_arrives_and_is_answered),
