@@ -1,5 +1,8 @@
 // The `address` probe beside a real kernel, in a network of the test's own: no event that is lost
 // costs more than a list of addresses. The probes' interval is an hour: nothing here is polled.
+//
+// This program's recvmsg() comes before the C library's, and spoils what the kernel says as the
+// kernel itself does now and then.
 #include "tests/unit/probe_fixture.h"
 
 #include <errno.h>
@@ -9,6 +12,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #define OURS       UINT32_C(0xc0000235) // 192.0.2.53
 #define ANOTHER    UINT32_C(0xc00002c8) // 192.0.2.200
@@ -19,6 +23,41 @@
 static struct fixture fixture;
 static int kernel =
     -1; // a netlink socket to change addresses with; -1: there is no privilege for it
+
+static enum {
+    AS_IT_IS,
+    INTERRUPTED, // the list that comes next: it lacks what it should have, and says so
+    CUT,         // the message that comes next: there was no room for all of it
+} spoilt;
+
+// Every message of a list that changed under the kernel's hand says that it did.
+static void interrupt(uint8_t *bytes, size_t length)
+{
+    for (struct nlmsghdr *message = (struct nlmsghdr *)bytes; NLMSG_OK(message, length);
+         message = NLMSG_NEXT(message, length)) {
+        message->nlmsg_flags |= NLM_F_DUMP_INTR;
+        if (message->nlmsg_type == NLMSG_DONE) {
+            spoilt = AS_IT_IS;
+        } else {
+            message->nlmsg_type = NLMSG_NOOP; // in place of the address that was in it
+        }
+    }
+}
+
+ssize_t recvmsg(int fd, struct msghdr *header, int flags)
+{
+    ssize_t length = syscall(SYS_recvmsg, fd, header, flags);
+    bool netlink = length > 0 && header->msg_namelen == sizeof(struct sockaddr_nl) &&
+                   ((const struct sockaddr_nl *)header->msg_name)->nl_family == AF_NETLINK;
+    if (netlink && spoilt == INTERRUPTED) {
+        interrupt(header->msg_iov->iov_base, (size_t)length);
+    } else if (netlink && spoilt == CUT) {
+        header->msg_flags |= MSG_TRUNC;
+        length = sizeof(struct nlmsghdr) / 2;
+        spoilt = AS_IT_IS;
+    }
+    return length;
+}
 
 // Adds the address to lo, or deletes it there, and waits till it is done.
 static void change(uint16_t type, uint32_t address)
@@ -64,6 +103,7 @@ static void flood(void)
 static int set_up(void **state)
 {
     (void)state;
+    spoilt = AS_IT_IS;
     if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
         return 0;
     }
@@ -176,6 +216,29 @@ static void events_lost_while_a_list_comes_in_are_made_up_for(void **state)
     end();
 }
 
+static void a_list_that_changed_under_the_kernels_hand_is_asked_for_again(void **state)
+{
+    (void)state;
+    spoilt = INTERRUPTED;
+    begin();
+    run(1);
+    assert_verdict(&fixture.verdicts[0], VERDICT_PASS, "ok", "1 address configured");
+    end();
+}
+
+static void a_message_that_was_cut_may_have_been_about_us(void **state)
+{
+    (void)state;
+    begin();
+    run(1);
+    spoilt = CUT;
+    change(RTM_DELADDR, OURS);
+    guard_awaits("a check after a message that was cut");
+    run(2);
+    assert_verdict(&fixture.verdicts[1], VERDICT_FAIL, "no-address", "192.0.2.53");
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +247,9 @@ int main(void)
         cmocka_unit_test_setup(an_address_whose_going_was_lost_among_other_events_is_noticed,
                                set_up),
         cmocka_unit_test_setup(events_lost_while_a_list_comes_in_are_made_up_for, set_up),
+        cmocka_unit_test_setup(a_list_that_changed_under_the_kernels_hand_is_asked_for_again,
+                               set_up),
+        cmocka_unit_test_setup(a_message_that_was_cut_may_have_been_about_us, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
