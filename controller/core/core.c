@@ -173,18 +173,28 @@ void core_stop(struct core *core, uint64_t now_ns)
     core_flush(core, now_ns);
 }
 
-bool core_quiet(const struct core *core)
+static bool is_left(const struct core *core, size_t service)
 {
-    if (core->links[ORDER_LINK_ACT].state == BIRD_LINK_DOWN) {
-        return true;
-    }
-    for (size_t i = 0; i < core->config->service_count; i++) {
-        if (conf_of(core, i)->on_exit == ON_EXIT_WITHDRAW &&
-            !announcer_settled(core->announcer, i)) {
-            return false;
+    return conf_of(core, service)->on_exit == ON_EXIT_WITHDRAW &&
+           !announcer_settled(core->announcer, service);
+}
+
+size_t core_unconfirmed(const struct core *core, const char **first)
+{
+    size_t count = 0;
+    for (size_t i = core->config->service_count; i-- > 0;) {
+        if (is_left(core, i)) {
+            *first = conf_of(core, i)->name;
+            count++;
         }
     }
-    return true;
+    return count;
+}
+
+bool core_quiet(const struct core *core)
+{
+    const char *first;
+    return core_unconfirmed(core, &first) == 0;
 }
 
 // ---- outputs ----

@@ -134,10 +134,11 @@ void core_file_saved(struct core *core, uint64_t version, const char *error, uin
 // What is on disk is not what was saved: somebody else wrote it.
 void core_file_foreign(struct core *core, uint64_t now_ns);
 void core_tick(struct core *core, uint64_t now_ns);
-// A clean stop: what says on_exit = withdraw is withdrawn. core_quiet(): it is, or BIRD can't be
-// asked.
+// A clean stop: what says on_exit = withdraw is withdrawn. core_quiet(): BIRD has said that it is.
 void core_stop(struct core *core, uint64_t now_ns);
 bool core_quiet(const struct core *core);
+// How many services are to be withdrawn and are not known to be, and the name of the first.
+size_t core_unconfirmed(const struct core *core, const char **first);
 
 // After each input: takes the orders that came of it. false: no more.
 bool core_order(struct core *core, struct order *out);

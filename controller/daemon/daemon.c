@@ -36,7 +36,7 @@
 #define BIRD_GIVE_UP_MS  30000
 #define BIRD_BACKOFF_MIN 20
 #define BIRD_BACKOFF_MAX 500
-#define STOP_WITHIN_MS   3000
+#define STOP_WITHIN_MS   7000 // less than the unit's TimeoutStopSec, with LINK_ENDS_MS
 #define LINK_ENDS_MS     1000 // of that, for the answers that are outstanding when a link is closed
 #define CHECK_FILE_MS    1000
 #define DESCRIPTORS      65536 // as the unit's LimitNOFILE
@@ -64,6 +64,7 @@ struct daemon {
     uv_fs_event_t runtime_changed;
     uv_signal_t signals[3];
     bool closing;
+    bool failed; // something was not done that a stop promises
     struct reload *reload;
 };
 
@@ -523,11 +524,24 @@ static void reload_answer(void *arg, void *ticket, enum outcome outcome, const c
 
 // ---- start and stop ----
 
+// Whoever watches over us (OnFailure= of the unit) finishes what we could not.
 static void on_stop_timeout(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
-    log_line(LOG_LEVEL_WARNING, "stopping although BIRD or the disk has not answered within %d ms",
-             STOP_WITHIN_MS);
+    const char *first = "";
+    size_t left = core_unconfirmed(daemon->core, &first);
+    const struct core_link *link = &daemon->core->links[ORDER_LINK_ACT];
+    if (left > 0) {
+        daemon->failed = true;
+        log_line(LOG_LEVEL_ERROR,
+                 "stopping, and BIRD has not confirmed within %d ms that %s%s %s withdrawn%s%s: "
+                 "they may still be announced (popgated --withdraw-all tries on)",
+                 STOP_WITHIN_MS, first, left > 1 ? " and others" : "", left > 1 ? "are" : "is",
+                 link->reason[0] != '\0' ? "; " : "", link->reason);
+    } else {
+        log_line(LOG_LEVEL_WARNING, "stopping although the disk has not answered within %d ms",
+                 STOP_WITHIN_MS);
+    }
     close_all(daemon);
 }
 
@@ -807,5 +821,5 @@ int daemon_run(const char *config_path)
     uv_run(daemon.loop, UV_RUN_DEFAULT);
     end(&daemon);
     uv_loop_close(daemon.loop);
-    return ok ? 0 : 1;
+    return ok && !daemon.failed ? 0 : 1;
 }

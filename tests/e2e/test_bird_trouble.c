@@ -2,6 +2,7 @@
 #include "tests/lab/pop.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -298,6 +299,30 @@ static void a_bird_that_hangs_withdraws_as_soon_as_it_wakes(void **state)
 
 // --- Permission ----------------------------------------------------------------------------------
 
+// Nothing would withdraw it after that: whoever stopped popgated must hear of it, and the
+// fail-safe.
+static void a_stop_that_bird_has_not_confirmed_is_no_success(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    lab_stop(lab_bird_process(pop.bird));
+    assert_int_equal(lab_popgated_stop(pop.popgated), 1);
+    lab_cont(lab_bird_process(pop.bird));
+}
+
+static void a_stop_waits_for_a_bird_that_was_hung_to_confirm(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    lab_stop(lab_bird_process(pop.bird));
+    lab_signal(lab_popgated_process(pop.popgated), SIGTERM);
+    lab_cont(lab_bird_process(pop.bird));
+    assert_int_equal(lab_popgated_stop(pop.popgated), 0);
+    POP_WAIT_WITHDRAWN(&pop);
+}
+
 static void a_socket_without_permission_is_said_and_used_once_it_may_be(void **state)
 {
     char config[LAB_CONFIG_MAX];
@@ -415,6 +440,8 @@ int main(void)
         LAB_TEST(after_a_reboot_nothing_is_announced_until_it_is_known_healthy),
         LAB_TEST(after_a_reboot_what_bird_announces_is_not_taken_over),
         LAB_TEST(a_bird_that_hangs_withdraws_as_soon_as_it_wakes),
+        LAB_TEST(a_stop_that_bird_has_not_confirmed_is_no_success),
+        LAB_TEST(a_stop_waits_for_a_bird_that_was_hung_to_confirm),
         LAB_TEST(a_socket_without_permission_is_said_and_used_once_it_may_be),
         LAB_TEST(a_missing_include_line_is_said_and_its_coming_is_noticed),
         LAB_TEST(a_broken_bird_conf_does_not_stop_a_withdrawal_nor_a_return),

@@ -811,6 +811,22 @@ static void a_clean_stop_withdraws_unless_told_to_keep(void **state)
     assert_false(*bird_protocol("popgate_web_v4"));
 }
 
+static void a_stop_is_not_over_while_bird_cannot_be_asked_to_withdraw(void **state)
+{
+    (void)state;
+    const char *first = "";
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
+    core_link(core, ORDER_LINK_ACT, BIRD_LINK_DOWN, "gone", NULL, now_ns);
+    core_stop(core, now_ns);
+    assert_false(core_quiet(core));
+    assert_int_equal(core_unconfirmed(core, &first), 1);
+    assert_string_equal(first, "dns");
+    core_link(core, ORDER_LINK_ACT, BIRD_LINK_UP, "", NULL, now_ns);
+    settle();
+    assert_true(core_quiet(core));
+    assert_false(*bird_protocol("popgate_dns_v4"));
+}
+
 static void who_stops_looks_up_no_more_routes(void **state)
 {
     (void)state;
@@ -828,7 +844,6 @@ static void what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back(void **s
     running(ONE_PROBE DNS_NEEDS_A);
     core_link(core, ORDER_LINK_ACT, BIRD_LINK_DOWN, "gone", NULL, now_ns);
     core_link(core, ORDER_LINK_ASK, BIRD_LINK_DOWN, "gone", NULL, now_ns);
-    assert_true(core_quiet(core));
     say(A, "fff");
     settle();
     assert_int_equal(bird.switches, 0);
@@ -926,6 +941,7 @@ int main(void)
         TEST(a_withdrawal_for_want_of_news_says_so),
         TEST(a_service_that_is_no_longer_configured_is_withdrawn),
         TEST(a_clean_stop_withdraws_unless_told_to_keep),
+        TEST(a_stop_is_not_over_while_bird_cannot_be_asked_to_withdraw),
         TEST(who_stops_looks_up_no_more_routes),
         TEST(what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back),
         TEST(events_are_numbered_without_gaps_and_the_oldest_go),

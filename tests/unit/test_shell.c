@@ -180,16 +180,19 @@ static void bird_answers(void)
     unanswered_count = 0;
 }
 
-// BIRD is seen to announce it.
-static void bird_announces(void)
+// BIRD is seen to announce it, or not to.
+static void bird_has(bool on)
 {
-    static const char *const protocols[] = {"popgate_dns_v4", "popgate_dns_v6",
+    static const char *const protocols[] = {"popgate_dns_v4",       "popgate_dns_v6",
+                                            "popgate_token_v4",     "popgate_token_v4_drain",
                                             "popgate_dns_v4_drain", "popgate_dns_v6_drain"};
     struct announcer *announcer = fixture->core->announcer;
     bird_answers();
     announcer_snapshot_begin(announcer, false);
     for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++) {
-        (void)announcer_row(announcer, protocols[i], strstr(protocols[i], "drain") == NULL);
+        (void)announcer_row(announcer, protocols[i],
+                            on && strstr(protocols[i], "dns") != NULL &&
+                                strstr(protocols[i], "drain") == NULL);
     }
     (void)announcer_snapshot_end(announcer);
     work();
@@ -210,7 +213,7 @@ TEST(a_withdrawal_is_sent_before_anything_else_is_done)
     intend(INTENT_PIN);
     work();
     saved(SHELL_INCLUDE, NULL);
-    bird_announces();
+    bird_has(true);
     intend(INTENT_ISOLATE);
     work();
     assert_ptr_equal(strstr(done, "disable \"popgate_dns_v"), done);
@@ -245,7 +248,7 @@ TEST(a_withdrawal_that_did_not_leave_is_known_to_be_lost)
     intend(INTENT_PIN);
     work();
     saved(SHELL_INCLUDE, NULL);
-    bird_announces();
+    bird_has(true);
     bird_is_away = true;
     intend(INTENT_ISOLATE);
     work();
@@ -257,7 +260,7 @@ TEST(what_birds_link_has_no_room_for_stays_with_the_core)
     intend(INTENT_PIN);
     work();
     saved(SHELL_INCLUDE, NULL);
-    bird_announces();
+    bird_has(true);
     bird_takes_nothing = true;
     intend(INTENT_ISOLATE);
     work();
@@ -321,7 +324,7 @@ TEST(the_next_wake_up_is_asked_for_only_when_it_is_another)
 
 TEST(a_stop_ends_when_every_file_is_saved_and_not_before)
 {
-    core_link(fixture->core, ORDER_LINK_ACT, BIRD_LINK_DOWN, "gone", NULL, FIXTURE_NOW_NS);
+    bird_has(false);
     busy[SHELL_LEDGER] = true;
     done[0] = '\0';
     shell_stop(&shell, FIXTURE_NOW_NS, FIXTURE_WALL_MS);
