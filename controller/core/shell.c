@@ -178,6 +178,26 @@ void shell_work(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
     }
 }
 
+bool shell_may_swap(const struct shell *shell)
+{
+    return !shell->stopping && !shell->working && changes_idle(shell->changes);
+}
+
+void shell_swap(struct shell *shell, struct core *next, uint64_t *remembered, const size_t *before,
+                uint64_t now_ns, uint64_t wall_ms)
+{
+    struct core *old = shell->core;
+    assert(shell_may_swap(shell));
+    core_take_over(next, old, now_ns);
+    changes_take_over(shell->changes, next, old->config, now_ns, wall_ms);
+    for (size_t i = 0; i < next->config->service_count; i++) {
+        remembered[i] = before[i] != SIZE_MAX ? shell->remembered[before[i]] : UINT64_MAX;
+    }
+    shell->core = next;
+    shell->remembered = remembered;
+    shell->memory_due = true;
+}
+
 void shell_tick(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
 {
     shell->wake_ms = 0;

@@ -463,11 +463,9 @@ static struct setup reload_present(void *arg)
     return (struct setup){daemon->config, daemon->core, daemon->identity, daemon->shell.remembered};
 }
 
-// Changes that wait have services of the configuration in use.
 static bool reload_may_swap(void *arg)
 {
-    const struct daemon *daemon = arg;
-    return !daemon->shell.stopping && !daemon->shell.working && changes_idle(daemon->changes);
+    return shell_may_swap(&((const struct daemon *)arg)->shell);
 }
 
 static bool reload_swap(void *arg, struct reload_next *next, void (*on_settled)(void *arg),
@@ -481,18 +479,11 @@ static bool reload_swap(void *arg, struct reload_next *next, void (*on_settled)(
     scheduler_carry_out(daemon->scheduler, next->plan, on_settled, settled_arg);
     next->plan = NULL;
     identity_take_over(next->setup.identity, old.identity);
-    core_take_over(next->setup.core, old.core, now_ns());
+    shell_swap(&daemon->shell, next->setup.core, next->setup.remembered, next->before, now_ns(),
+               clock_wall_ms());
     daemon->config = next->setup.config;
-    daemon->core = daemon->shell.core = next->setup.core;
+    daemon->core = next->setup.core;
     daemon->identity = next->setup.identity;
-    daemon->shell.remembered = next->setup.remembered;
-    for (size_t i = 0; i < daemon->config->service_count; i++) {
-        size_t before = next->before[i];
-        daemon->shell.remembered[i] =
-            before != SIZE_MAX ? old.remembered[before] : UINT64_MAX; // not yet
-    }
-    daemon->shell.memory_due = true;
-    changes_take_over(daemon->changes, daemon->core, old.config, now_ns(), clock_wall_ms());
     next->setup = old;
     set_all_fast(daemon);
     if (daemon->config->responder.listen_count == 0) {

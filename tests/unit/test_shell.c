@@ -309,6 +309,49 @@ TEST(a_memory_that_cannot_be_saved_is_said_once_and_tried_again_when_there_is_ne
     assert_non_null(strstr(done, "save-memory"));
 }
 
+// Of the two services, the second alone stays, and one comes before it.
+TEST(a_core_that_takes_over_remembers_what_is_kept_and_has_the_ledgers_word_for_what_is_back)
+{
+    static const size_t before[] = {SIZE_MAX, 1};
+    uint64_t kept[] = {0, 0};
+    struct ledger ledger = {0};
+    struct intent isolated = {.kind = INTENT_ISOLATE, .since_wall_ms = FIXTURE_WALL_MS};
+    assert_true(ledger_put(&ledger, "back", &isolated));
+    changes_free(shell.changes);
+    shell.changes = changes_new(&ledger);
+    shell.remembered[1] = 5;
+    struct fixture *other = fixture_new("", "[probe web]\ntype = tcp\ntarget = [::1]:2\n"
+                                            "[service back]\nprefixes = 192.0.2.9/32\n"
+                                            "require = web\n"
+                                            "[service token]\nprefixes = 198.51.100.1/32\n"
+                                            "require = web\n");
+    core_free(other->core);
+    other->core = core_prepare(fixture->core, other->config);
+    assert_non_null(other->core);
+    assert_true(shell_may_swap(&shell));
+    shell_swap(&shell, other->core, kept, before, FIXTURE_NOW_NS, FIXTURE_WALL_MS);
+    core_free(fixture->core);
+    fixture->core = NULL;
+    assert_ptr_equal(shell.core, other->core);
+    assert_int_equal(kept[0], UINT64_MAX);
+    assert_int_equal(kept[1], 5);
+    assert_int_equal(other->core->services[0].intent.kind, INTENT_ISOLATE);
+    work();
+    assert_non_null(strstr(done, "save-memory"));
+    shell.core->events = NULL;
+    fixture_free(other);
+}
+
+TEST(no_core_takes_over_while_a_change_waits)
+{
+    const size_t services[] = {0};
+    struct change change = {.verb = VERB_ISOLATE, .services = services, .service_count = 1};
+    assert_int_equal(changes_submit(shell.changes, fixture->core, &change, NULL, FIXTURE_NOW_NS,
+                                    FIXTURE_WALL_MS),
+                     OUTCOME_WAITS);
+    assert_false(shell_may_swap(&shell));
+}
+
 TEST(the_next_wake_up_is_asked_for_only_when_it_is_another)
 {
     uint64_t at_ms = wake_ms;
