@@ -10,6 +10,7 @@
 #include "controller/core/core.h"
 #include "controller/core/shell.h"
 #include "controller/daemon/identity.h"
+#include "controller/daemon/include_watch.h"
 #include "controller/daemon/log.h"
 #include "controller/daemon/reload.h"
 #include "controller/daemon/saver.h"
@@ -61,7 +62,7 @@ struct daemon {
     struct ledger_place ledger_place; // the worker's while a save is under way
     char boot_id[64];
     uv_timer_t tick, watchdog, check, stop;
-    uv_fs_event_t runtime_changed;
+    struct include_watch include_watch;
     uv_signal_t signals[3];
     bool closing;
     bool failed; // something was not done that a stop promises
@@ -268,15 +269,23 @@ static void set_all_fast(struct daemon *daemon)
 
 // ---- files ----
 
-// runtime_dir may be gone, and with it what tells of changes there.
+static const struct include *watched_include(void *arg)
+{
+    const struct daemon *daemon = arg;
+    return daemon->shell.stopping ? NULL : &daemon->core->include;
+}
+
+static void on_foreign_include(void *arg)
+{
+    struct daemon *daemon = arg;
+    core_file_foreign(daemon->core, now_ns());
+    after_input(daemon);
+}
+
 static void on_check(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
-    if (core_file(daemon->core) != NULL && include_is_saved(&daemon->core->include) &&
-        !daemon->shell.stopping && !birdconf_exists(daemon->config->pop.runtime_dir)) {
-        core_file_foreign(daemon->core, now_ns());
-        after_input(daemon);
-    }
+    include_watch_look(&daemon->include_watch);
     tell_manager(daemon);
 }
 
@@ -319,21 +328,6 @@ static void on_memory_saved(void *arg, uint64_t version, const char *error)
 {
     struct daemon *daemon = arg;
     shell_saved(&daemon->shell, SHELL_MEMORY, version, error, now_ns(), clock_wall_ms());
-}
-
-// Somebody wrote into runtime_dir. Our own saves come here too, and find what they wrote.
-static void on_runtime_changed(uv_fs_event_t *handle, const char *name, int events, int status)
-{
-    struct daemon *daemon = handle->data;
-    (void)events;
-    if (status != 0 || name == NULL || strcmp(name, BIRDCONF_FILE) != 0 || daemon->shell.stopping ||
-        !include_is_saved(&daemon->core->include)) {
-        return;
-    }
-    if (!birdconf_is_saved(core_file(daemon->core), daemon->config->pop.runtime_dir)) {
-        core_file_foreign(daemon->core, now_ns());
-        after_input(daemon);
-    }
 }
 
 static int write_include(void *arg, const char *directory, const char *text, size_t length,
@@ -589,7 +583,7 @@ static void close_all(struct daemon *daemon)
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         uv_close((uv_handle_t *)timers[i], NULL);
     }
-    uv_close((uv_handle_t *)&daemon->runtime_changed, NULL);
+    include_watch_close(&daemon->include_watch);
     for (size_t i = 0; i < sizeof daemon->signals / sizeof daemon->signals[0]; i++) {
         uv_close((uv_handle_t *)&daemon->signals[i], NULL);
     }
@@ -608,10 +602,10 @@ static void init_handles(struct daemon *daemon)
         daemon->signals[i].data = daemon;
         uv_signal_start(&daemon->signals[i], on_signal, numbers[i]);
     }
-    uv_fs_event_init(daemon->loop, &daemon->runtime_changed);
-    daemon->runtime_changed.data = daemon;
-    int status = uv_fs_event_start(&daemon->runtime_changed, on_runtime_changed,
-                                   daemon->config->pop.runtime_dir, 0);
+    daemon->include_watch = (struct include_watch){
+        .include = watched_include, .foreign = on_foreign_include, .arg = daemon};
+    int status =
+        include_watch_start(&daemon->include_watch, daemon->loop, daemon->config->pop.runtime_dir);
     if (status != 0) {
         log_line(
             LOG_LEVEL_WARNING,

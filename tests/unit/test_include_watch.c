@@ -1,0 +1,177 @@
+// Who else writes the include file is noticed at once, and who takes it away; our own saves are not
+// taken for somebody else's.
+#include "controller/daemon/include_watch.h"
+
+#include "tests/test.h"
+#include "tests/unit/small_config.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SERVICE "[service dns]\nprefixes = 192.0.2.1/32\nrequire = p\n"
+
+static uv_loop_t loop;
+static struct include_watch watch;
+static struct config *config;
+static struct include include;
+static char directory[64];
+static bool stopping;
+static unsigned noticed;
+
+static const struct include *what_should_be(void *arg)
+{
+    (void)arg;
+    return stopping ? NULL : &include;
+}
+
+static void on_foreign(void *arg)
+{
+    (void)arg;
+    noticed++;
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return path;
+}
+
+// As somebody's editor does.
+static void write_file(const char *name, const char *text)
+{
+    FILE *file = fopen(path_of(name), "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void save(void)
+{
+    char error[ERROR_MAX];
+    const struct birdconf *file = include_file(&include);
+    assert_true(include_submit(&include, 1));
+    assert_int_equal(birdconf_save(directory, file->text, file->length, error), 0);
+    include_saved(&include, include.submitted, NULL, 1);
+}
+
+// The kernel has told of every change by the time that the call which makes it returns.
+static unsigned changes_noticed(void)
+{
+    unsigned before = noticed;
+    for (unsigned i = 0; i < 10; i++) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    return noticed - before;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    strcpy(directory, "/tmp/test_include_watch.XXXXXX");
+    if (mkdtemp(directory) == NULL) {
+        return -1;
+    }
+    stopping = false;
+    noticed = 0;
+    config = small_config(PROBE("p") SERVICE);
+    assert_true(include_init(&include, config, NULL, birdconf_render(config)));
+    assert_int_equal(uv_loop_init(&loop), 0);
+    include_put(&include, true);
+    save();
+    watch = (struct include_watch){.include = what_should_be, .foreign = on_foreign};
+    assert_int_equal(include_watch_start(&watch, &loop, directory), 0);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    include_watch_close(&watch);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    include_clear(&include);
+    config_free(config);
+    unlink(path_of(BIRDCONF_FILE));
+    return rmdir(directory);
+}
+
+TEST_FIXTURE(start, stop);
+
+TEST(a_file_that_somebody_else_wrote_is_noticed)
+{
+    assert_int_equal(changes_noticed(), 0);
+    write_file(BIRDCONF_FILE, "# nothing\n");
+    assert_true(changes_noticed() > 0);
+}
+
+TEST(a_file_that_somebody_else_put_in_place_of_ours_is_noticed)
+{
+    char theirs[128];
+    write_file("theirs", "# nothing\n");
+    assert_int_equal(changes_noticed(), 0);
+    snprintf(theirs, sizeof theirs, "%s", path_of("theirs"));
+    assert_int_equal(rename(theirs, path_of(BIRDCONF_FILE)), 0);
+    assert_true(changes_noticed() > 0);
+}
+
+TEST(one_word_is_enough)
+{
+    const size_t slot = 0;
+    struct birdconf *edited = birdconf_render(config);
+    assert_true(birdconf_switch(edited, slot, true));
+    assert_int_equal(birdconf_patch(edited, directory, &slot, 1), 0);
+    birdconf_free(edited);
+    assert_true(changes_noticed() > 0);
+}
+
+TEST(what_we_save_is_not_taken_for_somebody_elses)
+{
+    include_set(&include, 0, TARGET_ANNOUNCE);
+    save();
+    assert_int_equal(changes_noticed(), 0);
+    include_write_again(&include);
+    save();
+    assert_int_equal(changes_noticed(), 0);
+}
+
+TEST(while_another_text_is_to_be_saved_nothing_is_said)
+{
+    include_set(&include, 0, TARGET_ANNOUNCE);
+    write_file(BIRDCONF_FILE, "# nothing\n");
+    assert_int_equal(changes_noticed(), 0);
+    assert_true(include_submit(&include, 1));
+    write_file(BIRDCONF_FILE, "# nothing\n");
+    assert_int_equal(changes_noticed(), 0);
+}
+
+TEST(nor_when_the_daemon_stops)
+{
+    stopping = true;
+    write_file(BIRDCONF_FILE, "# nothing\n");
+    assert_int_equal(changes_noticed(), 0);
+    include_watch_look(&watch);
+    assert_int_equal(noticed, 0);
+}
+
+TEST(a_file_that_somebody_took_away_is_noticed)
+{
+    assert_int_equal(unlink(path_of(BIRDCONF_FILE)), 0);
+    assert_true(changes_noticed() > 0);
+}
+
+TEST(a_directory_that_somebody_made_anew_is_found_by_looking)
+{
+    assert_int_equal(unlink(path_of(BIRDCONF_FILE)), 0);
+    assert_int_equal(rmdir(directory), 0);
+    assert_int_equal(mkdir(directory, 0700), 0);
+    (void)changes_noticed();
+    noticed = 0;
+    include_watch_look(&watch);
+    assert_int_equal(noticed, 1);
+    include_write_again(&include);
+    save();
+    include_watch_look(&watch);
+    assert_int_equal(noticed, 1);
+}
