@@ -408,7 +408,7 @@ static void what_is_switched_on_at_once_is_never_more_than_bird_reads_at_once(vo
     config = small_config(text);
     announcer = announcer_new(config);
     assert_non_null(announcer);
-    assert_true(orders_init(&orders, 4 * MANY));
+    assert_true(orders_init(&orders, (size_t)4 * MANY));
     announcer_link(announcer, true);
     for (size_t i = 0; i < MANY; i++) {
         announcer_set_target(announcer, i, ANNOUNCE);
