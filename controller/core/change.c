@@ -302,30 +302,53 @@ static bool refresh(struct changes *changes, const struct core *core)
     return true;
 }
 
-static bool write_text(struct changes *changes)
+#define NO_MEMORY "can't save the ledger: out of memory"
+
+// NULL: well; else why not.
+static const char *write_text(struct changes *changes)
 {
+    char *text = ledger_text(&changes->ledger);
+    if (text == NULL) {
+        return NO_MEMORY;
+    }
+    if (strlen(text) > LEDGER_TEXT_MAX) {
+        free(text);
+        return "can't save the ledger: it would be longer than 16 MiB, and not be read again; give "
+               "shorter reasons";
+    }
     free(changes->text);
-    changes->text = ledger_text(&changes->ledger);
-    changes->version += changes->text != NULL;
-    return changes->text != NULL;
+    changes->text = text;
+    changes->version++;
+    return NULL;
 }
 
-static bool save(struct changes *changes, const struct core *core, struct waiting *change,
-                 uint64_t now_ns, uint64_t wall_ms)
+static void note_trouble(struct changes *changes, struct core *core, const char *error,
+                         uint64_t now_ns)
+{
+    if (error != NULL && strcmp(changes->trouble, error) != 0) {
+        events_add(core->events, EVENT_TROUBLE, NULL, now_ns, "%s", error)->warning = true;
+    }
+    changes->retry_at_ms = error != NULL ? now_ns / NS_PER_MS + RETRY_SAVE_MS : UINT64_MAX;
+    snprintf(changes->trouble, sizeof changes->trouble, "%s", error != NULL ? error : "");
+}
+
+static const char *save(struct changes *changes, const struct core *core, struct waiting *change,
+                        uint64_t now_ns, uint64_t wall_ms)
 {
     if (!refresh(changes, core)) {
-        return false;
+        return NO_MEMORY;
     }
     for (size_t i = 0; i < change->what.service_count; i++) {
         size_t service = change->services[i];
         struct intent intent = intent_of(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
         if (still_fits(core, change, i) &&
             !ledger_put(&changes->ledger, core->config->services[service].name, &intent)) {
-            return false;
+            return NO_MEMORY;
         }
     }
-    changes->saving = write_text(changes) ? change : NULL;
-    return changes->saving != NULL;
+    const char *why = write_text(changes);
+    changes->saving = why == NULL ? change : NULL;
+    return why;
 }
 
 // ---- confirming ----
@@ -456,17 +479,18 @@ static void work(struct changes *changes, struct core *core, uint64_t now_ns, ui
     struct waiting *change;
     while (changes->saving == NULL && !changes->syncing &&
            (change = next_to_save(changes, core, now_ns)) != NULL) {
-        if (!save(changes, core, change, now_ns, wall_ms)) {
-            answer(changes, core, &changes->waiting, change, OUTCOME_NO_MEMORY,
-                   "can't save the ledger: out of memory");
+        const char *why = save(changes, core, change, now_ns, wall_ms);
+        if (why != NULL) {
+            change_saved(changes, core, change, why, now_ns, wall_ms);
         }
     }
     confirm_all(changes, core, now_ns);
     if (changes->saving == NULL && changes->sync_wanted && !changes->syncing) {
         changes->sync_wanted = false;
-        changes->syncing = refresh(changes, core) && write_text(changes);
-        if (!changes->syncing) { // out of memory
-            changes->retry_at_ms = now_ns / NS_PER_MS + RETRY_SAVE_MS;
+        const char *why = refresh(changes, core) ? write_text(changes) : NO_MEMORY;
+        changes->syncing = why == NULL;
+        if (why != NULL) {
+            note_trouble(changes, core, why, now_ns);
         }
     }
 }
@@ -502,16 +526,6 @@ enum outcome changes_submit(struct changes *changes, struct core *core, const st
     }
     find_blocked(changes, core);
     return OUTCOME_WAITS;
-}
-
-static void note_trouble(struct changes *changes, struct core *core, const char *error,
-                         uint64_t now_ns)
-{
-    if (error != NULL && strcmp(changes->trouble, error) != 0) {
-        events_add(core->events, EVENT_TROUBLE, NULL, now_ns, "%s", error)->warning = true;
-    }
-    changes->retry_at_ms = error != NULL ? now_ns / NS_PER_MS + RETRY_SAVE_MS : UINT64_MAX;
-    snprintf(changes->trouble, sizeof changes->trouble, "%s", error != NULL ? error : "");
 }
 
 void changes_saved(struct changes *changes, struct core *core, uint64_t version, const char *error,

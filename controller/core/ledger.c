@@ -1,16 +1,20 @@
 #include "controller/core/ledger.h"
 
+#include "base/hash.h"
 #include "base/json_writer.h"
 #include "controller/config/values.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION     1
-#define TIME_MS_MAX 1000000000000000 // far enough ahead, and no sum of two overflows
+#define VERSION      2
+#define NO_CHECKSUM  1                // the version that had none
+#define BOOT_VERSION 1                // the boot memory's
+#define TIME_MS_MAX  1000000000000000 // far enough ahead, and no sum of two overflows
 
 // ---- entries ----
 
@@ -98,6 +102,41 @@ void ledger_clear(struct ledger *ledger)
     *ledger = (struct ledger){0};
 }
 
+// ---- the checksum ----
+
+#define CHECKSUM_KEY    "\"checksum\": \""
+#define CHECKSUM_ZEROS  "0000000000000000"
+#define CHECKSUM_DIGITS (sizeof CHECKSUM_ZEROS - 1)
+
+// Where its digits are in the text; NULL: nowhere. It is before all that anybody may name.
+static const char *checksum_in(const char *text, size_t length)
+{
+    const char *key = memmem(text, length, CHECKSUM_KEY, sizeof CHECKSUM_KEY - 1);
+    const char *digits = key != NULL ? key + sizeof CHECKSUM_KEY - 1 : NULL;
+    return digits != NULL && (size_t)(text + length - digits) >= CHECKSUM_DIGITS ? digits : NULL;
+}
+
+static void checksum_of(const char *text, size_t length, const char *digits,
+                        char out[CHECKSUM_DIGITS + 1])
+{
+    const char *rest = digits + CHECKSUM_DIGITS;
+    uint64_t hash = hash_bytes(HASH_START, text, (size_t)(digits - text));
+    hash = hash_bytes(hash, CHECKSUM_ZEROS, CHECKSUM_DIGITS);
+    hash = hash_bytes(hash, rest, (size_t)(text + length - rest));
+    snprintf(out, CHECKSUM_DIGITS + 1, "%016" PRIx64, hash);
+}
+
+static bool checksum_holds(const char *text, size_t length)
+{
+    char checksum[CHECKSUM_DIGITS + 1];
+    const char *digits = checksum_in(text, length);
+    if (digits == NULL) {
+        return false;
+    }
+    checksum_of(text, length, digits, checksum);
+    return memcmp(digits, checksum, CHECKSUM_DIGITS) == 0;
+}
+
 // ---- text ----
 
 char *ledger_text(const struct ledger *ledger)
@@ -105,6 +144,7 @@ char *ledger_text(const struct ledger *ledger)
     struct json_writer writer = {.pretty = true};
     jw_open(&writer, NULL, '{');
     jw_uint(&writer, "version", VERSION);
+    jw_string(&writer, "checksum", CHECKSUM_ZEROS);
     jw_open(&writer, "services", '{');
     for (size_t i = 0; i < ledger->count; i++) {
         const struct intent *intent = &ledger->entries[i].intent;
@@ -119,7 +159,16 @@ char *ledger_text(const struct ledger *ledger)
     }
     jw_close(&writer, '}');
     jw_close(&writer, '}');
-    return jw_finish(&writer, NULL);
+    size_t length = 0;
+    char *text = jw_finish(&writer, &length);
+    if (text != NULL) {
+        char checksum[CHECKSUM_DIGITS + 1];
+        const char *digits = checksum_in(text, length);
+        assert(digits != NULL);
+        checksum_of(text, length, digits, checksum);
+        memcpy(text + (digits - text), checksum, CHECKSUM_DIGITS);
+    }
+    return text;
 }
 
 static bool kind_of(const char *name, enum intent_kind *kind)
@@ -205,20 +254,20 @@ static bool services_parse(json_t *services, struct ledger *out, char message[ER
     return true;
 }
 
-// The document when it is of our kind and version, else NULL with a message. *services is borrowed
-// from it.
-static json_t *document_of(const char *text, size_t length, json_t **services,
-                           char message[ERROR_MAX])
+// The document when it is of our kind and its *version up to `most`, else NULL with a message.
+// *services is borrowed from it.
+static json_t *document_of(const char *text, size_t length, json_int_t most, json_int_t *version,
+                           json_t **services, char message[ERROR_MAX])
 {
     json_error_t error;
-    json_int_t version;
     json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
         error_say(message, "line %d: %s", error.line, error.text);
         return NULL;
     }
-    if (json_unpack_ex(root, &error, 0, "{s:I}", "version", &version) != 0 || version != VERSION) {
-        error_say(message, "not of version %d, the one that this popgated knows", VERSION);
+    if (json_unpack_ex(root, &error, 0, "{s:I}", "version", version) != 0 || *version < 1 ||
+        *version > most) {
+        error_say(message, "not of a version that this popgated knows, up to %d", (int)most);
         json_decref(root);
         return NULL;
     }
@@ -229,10 +278,14 @@ static json_t *document_of(const char *text, size_t length, json_t **services,
 bool ledger_parse(const char *text, size_t length, struct ledger *out, char message[ERROR_MAX])
 {
     json_t *services = NULL;
-    json_t *root = document_of(text, length, &services, message);
+    json_int_t version = 0;
+    json_t *root = document_of(text, length, VERSION, &version, &services, message);
     bool sound = root != NULL;
-    if (sound && json_object_size(root) != 2) {
-        error_say(message, "more in it than `version` and `services`");
+    if (sound && json_object_size(root) != (version == NO_CHECKSUM ? 2 : 3)) {
+        error_say(message, "not just `version`, `checksum` and `services` in it");
+        sound = false;
+    } else if (sound && version != NO_CHECKSUM && !checksum_holds(text, length)) {
+        error_say(message, "its checksum is wrong: it was changed, not by popgated");
         sound = false;
     }
     sound = sound && services_parse(services, out, message);
@@ -249,7 +302,7 @@ char *boot_memory_text(const struct boot_memory *memory, const char *boot_id)
 {
     struct json_writer writer = {.pretty = true};
     jw_open(&writer, NULL, '{');
-    jw_uint(&writer, "version", VERSION);
+    jw_uint(&writer, "version", BOOT_VERSION);
     jw_string(&writer, "boot", boot_id);
     jw_open(&writer, "services", '{');
     for (size_t i = 0; i < memory->count; i++) {
@@ -288,7 +341,8 @@ bool boot_memory_parse(const char *text, size_t length, const char *boot_id,
     char why[ERROR_MAX];
     json_t *services = NULL;
     *out = (struct boot_memory){0};
-    json_t *root = document_of(text, length, &services, why);
+    json_int_t version = 0;
+    json_t *root = document_of(text, length, BOOT_VERSION, &version, &services, why);
     const char *boot = json_string_value(json_object_get(root, "boot"));
     bool ours = boot != NULL && strcmp(boot, boot_id) == 0 && json_is_object(services) &&
                 memory_fill(services, out);

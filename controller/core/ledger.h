@@ -2,9 +2,10 @@
 // promise 6). Beside it the boot memory: what a restart within a boot must know, and a reboot must
 // forget. Pure: entries to text and back; controller/daemon/state_files.h has the files.
 //
-// The ledger holds only what is not auto: {"version": 1, "services": {"dns": {"intent": "drain",
-// ...}}} with times in milliseconds of the Unix epoch. It is read strictly: an intent that is not
-// wholly understood is not guessed at.
+// The ledger holds only what is not auto: {"version": 2, "checksum": "...", "services": {"dns":
+// {"intent": "drain", ...}}} with times in milliseconds of the Unix epoch. It is read strictly: an
+// intent that is not wholly understood is not guessed at. The checksum, 16 hexadecimal digits, is
+// the hash (base/hash.h) of the whole text with zeros in their place; version 1 had none.
 #pragma once
 
 #include "controller/config/config.h"
@@ -22,6 +23,9 @@ struct ledger {
     struct ledger_entry *entries; // sorted by service
     size_t count, room;
 };
+
+// The longest text that is read, and so the longest that may be written.
+#define LEDGER_TEXT_MAX ((size_t)16 << 20)
 
 // Reads text of length bytes into out (cleared by the caller). False with a message when it is
 // damaged; then out is empty.

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TEXT_MAX       ((size_t)4 << 20)
+#define MEMORY_MAX     ((size_t)4 << 20)
 #define ASIDE_MAX      1000
 #define ASIDE_PATH_MAX (PATH_MAX + 16)
 #define STAMP_FILE     "ledger"
@@ -195,7 +195,7 @@ enum ledger_found ledger_read(const char *state_dir, struct ledger_place *place,
     snprintf(path, sizeof path, "%s/" LEDGER_FILE, state_dir);
     struct stat file;
     bool there = lstat(path, &file) == 0; // before it is read: what comes later is not known
-    int result = file_read(path, TEXT_MAX, &text, &length, why);
+    int result = file_read(path, LEDGER_TEXT_MAX, &text, &length, why);
     if (result == -ENOENT && !there) { // a symbolic link to nowhere is a ledger
         return missing(state_dir, place, message);
     }
@@ -279,7 +279,7 @@ bool boot_memory_read(const char *runtime_dir, const char *boot_id, struct boot_
     size_t length;
     *out = (struct boot_memory){0};
     snprintf(path, sizeof path, "%s/" BOOT_MEMORY_FILE, runtime_dir);
-    if (file_read(path, TEXT_MAX, &text, &length, why) != 0) {
+    if (file_read(path, MEMORY_MAX, &text, &length, why) != 0) {
         return false;
     }
     bool ours = boot_memory_parse(text, length, boot_id, out);

@@ -400,6 +400,30 @@ static void isolation_overtakes_a_drain_that_waits_for_the_guard(void **state)
     assert_non_null(strstr(saved, "\"isolate\""));
 }
 
+// What popgated would not read again, it does not write.
+static void a_ledger_too_long_to_be_read_is_not_written(void **state)
+{
+    (void)state;
+    struct ledger ledger = {0};
+    struct intent kept = {.kind = INTENT_DRAIN, .since_wall_ms = 1};
+    memset(kept.reason, 1, sizeof kept.reason - 1); // six bytes each in JSON
+    for (unsigned i = 0; i < 14000; i++) {
+        char name[SERVICE_NAME_MAX];
+        snprintf(name, sizeof name, "s%05u", i);
+        assert_true(ledger_put(&ledger, name, &kept));
+    }
+    changes_free(changes);
+    changes = changes_new(&ledger);
+    force_drain(&first, TOKEN);
+    answered(&first, OUTCOME_UNSAFE);
+    assert_non_null(strstr(first.message, "shorter reasons"));
+    assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
+    submit(&second, VERB_ISOLATE, TOKEN);
+    answered(&second, OUTCOME_UNSAFE);
+    assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
+    assert_int_equal(saves, 0);
+}
+
 static void isolation_is_on_disk_before_what_was_asked_for_earlier(void **state)
 {
     (void)state;
@@ -693,6 +717,7 @@ int main(void)
         TEST(isolation_is_applied_before_it_is_saved_and_acknowledged_after),
         TEST(an_isolation_that_could_not_be_saved_stands_and_says_so),
         TEST(isolation_overtakes_a_drain_that_waits_for_the_guard),
+        TEST(a_ledger_too_long_to_be_read_is_not_written),
         TEST(isolation_is_on_disk_before_what_was_asked_for_earlier),
         TEST(a_release_that_waited_ends_no_isolation_asked_for_after_it),
         TEST(a_guard_that_waits_holds_up_only_what_concerns_the_same_service),

@@ -111,6 +111,31 @@ static void mount(const char *elsewhere)
     assert_int_equal(rename(elsewhere, path), 0);
 }
 
+// A disk that gives back other bits than it was given.
+static void no_flipped_bit_goes_unnoticed(void **state)
+{
+    (void)state;
+    struct ledger ledger = {0};
+    struct intent isolated = {.kind = INTENT_ISOLATE, .since_wall_ms = 1, .by = "root (0)"};
+    struct intent drain = drained();
+    assert_true(ledger_put(&ledger, "dns", &drain));
+    assert_true(ledger_put(&ledger, "token", &isolated));
+    char *text = ledger_text(&ledger);
+    size_t length = strlen(text);
+    ledger_clear(&ledger);
+    assert_true(ledger_parse(text, length, &ledger, message));
+    assert_int_equal(ledger.count, 2);
+    ledger_clear(&ledger);
+    for (size_t bit = 0; bit < 8 * length; bit++) {
+        text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+        if (ledger_parse(text, length, &ledger, message)) {
+            fail_msg("bit %zu of byte %zu: %s", bit % 8, bit / 8, text);
+        }
+        text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+    }
+    free(text);
+}
+
 static void no_ledger_where_one_was_before_is_not_a_first_start(void **state)
 {
     (void)state;
@@ -329,7 +354,7 @@ static void a_file_too_large_is_damaged(void **state)
     char path[128];
     put_file("{}");
     snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
-    assert_int_equal(truncate(path, (4 << 20) + 1), 0);
+    assert_int_equal(truncate(path, (off_t)LEDGER_TEXT_MAX + 1), 0);
     assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_DAMAGED);
 }
 
@@ -503,6 +528,7 @@ static void this_boot_is_remembered_and_another_is_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_flipped_bit_goes_unnoticed),
         WITH_DIRECTORY(no_ledger_where_one_was_before_is_not_a_first_start),
         WITH_DIRECTORY(a_ledger_that_was_not_read_is_read_and_not_written_over),
         WITH_DIRECTORY(what_an_operator_insists_on_is_saved_where_there_was_a_ledger),
