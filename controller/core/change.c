@@ -19,8 +19,9 @@
 struct waiting {
     struct change what; // services points to the copy below
     size_t *services;
-    bool *overtaken; // of each: something that is done at once was asked for after it
-    bool blocked;    // what was asked for before concerns one of the services
+    bool *overtaken;  // of each: something that is done at once was asked for after it
+    bool blocked;     // what was asked for before concerns one of the services
+    size_t outlasted; // services whose drain of before lasts longer
     uint64_t confirm_until_ms;
     char unsafe[ERROR_MAX]; // why it could not be saved, of what was done at once
     void *ticket;
@@ -159,6 +160,30 @@ answer(struct changes *changes, const struct core *core, struct queue *queue,
 
 // ---- a change and the core ----
 
+static bool lasts_longer(const struct intent *intent, const struct intent *other)
+{
+    return other->until_ms != 0 && (intent->until_ms == 0 || intent->until_ms > other->until_ms);
+}
+
+// Draining again shortens nobody's drain, and draining announces nothing that is withdrawn: what is
+// has no grace any more, and what was left of a grace is not begun anew unless that is asked for.
+static void drain_over(struct intent *intent, const struct core_service *service, bool has_grace)
+{
+    const struct intent *before = &service->intent;
+    bool again = before->kind == INTENT_DRAIN;
+    uint64_t gone_ms = intent->since_ms - before->since_ms;
+    if (service->decision.target == TARGET_WITHDRAW || (again && gone_ms >= before->grace_ms)) {
+        intent->grace_ms = 0;
+    } else if (again && !has_grace) {
+        intent->grace_ms = before->grace_ms - gone_ms;
+    }
+    if (again && lasts_longer(before, intent)) {
+        intent->until_ms = before->until_ms;
+        memcpy(intent->reason, before->reason, sizeof intent->reason);
+        memcpy(intent->by, before->by, sizeof intent->by);
+    }
+}
+
 static struct intent intent_of(const struct core *core, const struct change *what, size_t service,
                                uint64_t now_ms, uint64_t wall_ms)
 {
@@ -168,14 +193,12 @@ static struct intent intent_of(const struct core *core, const struct change *wha
     }
     intent.since_ms = now_ms;
     intent.grace_ms = what->has_grace ? what->grace_ms : core->config->services[service].grace_ms;
-    const struct intent *before = &core->services[service].intent;
-    if (intent.kind == INTENT_DRAIN && before->kind == INTENT_DRAIN &&
-        now_ms - before->since_ms >= before->grace_ms) {
-        intent.grace_ms = 0; // withdrawn already: draining again announces nothing
-    }
     intent.until_ms = what->for_ms != 0 ? now_ms + what->for_ms : 0;
     snprintf(intent.reason, sizeof intent.reason, "%s", what->reason);
     snprintf(intent.by, sizeof intent.by, "%s", what->by);
+    if (intent.kind == INTENT_DRAIN) {
+        drain_over(&intent, &core->services[service], what->has_grace);
+    }
     intent_to_wall(&intent, now_ms, wall_ms);
     return intent;
 }
@@ -205,8 +228,7 @@ static bool still_fits(const struct core *core, const struct waiting *change, si
 }
 
 // Returns how many services it was applied to.
-static size_t apply(struct core *core, const struct waiting *change, uint64_t now_ns,
-                    uint64_t wall_ms)
+static size_t apply(struct core *core, struct waiting *change, uint64_t now_ns, uint64_t wall_ms)
 {
     size_t applied = 0;
     char text[EVENT_TEXT_MAX];
@@ -217,6 +239,8 @@ static size_t apply(struct core *core, const struct waiting *change, uint64_t no
         if (still_fits(core, change, i)) {
             struct intent intent =
                 intent_of(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
+            change->outlasted += change->what.for_ms != 0 &&
+                                 intent.until_ms != now_ns / NS_PER_MS + change->what.for_ms;
             core_note_intent(core, service, &intent, text, now_ns);
             applied++;
         }
@@ -433,6 +457,10 @@ static void change_saved(struct changes *changes, struct core *core, struct wait
         } else if (nothing) {
             answer(changes, core, queue, change, OUTCOME_NOTHING, "nothing changed: %s",
                    row->nothing);
+        } else if (change->outlasted > 0) {
+            answer(changes, core, queue, change, OUTCOME_DONE,
+                   "%s; %zu of %zu %s drained for longer already, and will be", row->past,
+                   change->outlasted, applied, change->outlasted == 1 ? "was" : "were");
         } else {
             answer(changes, core, queue, change, OUTCOME_DONE, "%s", row->past);
         }
@@ -629,20 +657,83 @@ const char *changes_trouble(const struct changes *changes)
     return changes->trouble[0] != '\0' ? changes->trouble : NULL;
 }
 
-void changes_take_over(const struct changes *changes, struct core *core,
-                       const struct config *before, uint64_t now_ns, uint64_t wall_ms)
+// Has it a prefix of the other?
+static bool shares_prefix(const struct service_conf *service, const struct service_conf *other)
+{
+    for (size_t i = 0; i < service->prefix_count; i++) {
+        for (size_t j = 0; j < other->prefix_count; j++) {
+            if (prefix_equal(&service->prefixes[i], &other->prefixes[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// Of services that are gone with this reload, where they were and what the ledger has.
+struct gone {
+    const struct service_conf *service;
+    const struct ledger_entry *entry;
+};
+
+// How many; *out is the caller's. None when out of memory.
+static size_t find_gone(const struct changes *changes, const struct config *config,
+                        const struct config *before, struct gone **out)
+{
+    size_t count = 0;
+    *out = calloc(changes->ledger.count + 1, sizeof **out);
+    for (size_t i = 0; *out != NULL && i < changes->ledger.count; i++) {
+        const struct ledger_entry *entry = &changes->ledger.entries[i];
+        size_t service = config_service(before, entry->service);
+        if (service != SIZE_MAX && config_service(config, entry->service) == SIZE_MAX &&
+            entry->intent.kind != INTENT_PIN) {
+            (*out)[count++] = (struct gone){&before->services[service], entry};
+        }
+    }
+    return count;
+}
+
+// A service under a new name: its prefix was another's, which is gone.
+static const struct ledger_entry *entry_before(const struct service_conf *service,
+                                               const struct gone *gone, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (shares_prefix(service, gone[i].service)) {
+            return gone[i].entry;
+        }
+    }
+    return NULL;
+}
+
+void changes_take_over(struct changes *changes, struct core *core, const struct config *before,
+                       uint64_t now_ns, uint64_t wall_ms)
 {
     bool noted = false;
+    struct gone *gone;
+    size_t gone_count = find_gone(changes, core->config, before, &gone);
     for (size_t i = 0; i < core->config->service_count; i++) {
         const char *name = core->config->services[i].name;
+        if (config_service(before, name) != SIZE_MAX) {
+            continue;
+        }
         const struct ledger_entry *entry = ledger_find(&changes->ledger, name);
-        if (entry != NULL && config_service(before, name) == SIZE_MAX) {
+        bool renamed = entry == NULL;
+        if (renamed) {
+            entry = entry_before(&core->config->services[i], gone, gone_count);
+        }
+        if (entry != NULL) {
+            char text[EVENT_TEXT_MAX];
             struct intent intent = entry->intent;
             intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms);
-            core_note_intent(core, i, &intent, "as the ledger kept it", now_ns);
+            snprintf(text, sizeof text, "as the ledger kept it%s%s",
+                     renamed ? " of the service that had its prefix before, " : "",
+                     renamed ? entry->service : "");
+            core_note_intent(core, i, &intent, text, now_ns);
+            changes->sync_wanted = changes->sync_wanted || renamed;
             noted = true;
         }
     }
+    free(gone);
     if (noted) {
         core_intents_noted(core, now_ns);
     }

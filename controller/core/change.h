@@ -73,9 +73,10 @@ uint64_t changes_next_ms(const struct changes *changes);
 bool changes_idle(const struct changes *changes);
 
 // core is new, of another configuration than before: services that were away and are back have what
-// the ledger kept for them.
-void changes_take_over(const struct changes *changes, struct core *core,
-                       const struct config *before, uint64_t now_ns, uint64_t wall_ms);
+// the ledger kept for them, and one under a new name what it kept for the old one, as its prefix
+// tells (but for a pin).
+void changes_take_over(struct changes *changes, struct core *core, const struct config *before,
+                       uint64_t now_ns, uint64_t wall_ms);
 
 // The last save failed: the sentence that says so; NULL when all is well.
 const char *changes_trouble(const struct changes *changes);

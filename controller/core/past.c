@@ -55,6 +55,30 @@ static void recall(const struct past *past, const struct config *config)
     }
 }
 
+// Was it renamed? Then it is announced although somebody drained it.
+static void tell_unknown(const struct past *past, const struct config *config,
+                         struct events *events, uint64_t now_ns)
+{
+    char names[EVENT_TEXT_MAX / 2] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < past->ledger.count; i++) {
+        const struct ledger_entry *entry = &past->ledger.entries[i];
+        if (config_service(config, entry->service) == SIZE_MAX &&
+            length + SERVICE_NAME_MAX + 16 < sizeof names) {
+            length += (size_t)snprintf(names + length, sizeof names - length, "%s%s (%s)",
+                                       length > 0 ? ", " : "", entry->service,
+                                       intent_name(entry->intent.kind));
+        }
+    }
+    if (length > 0) {
+        events_add(events, EVENT_TROUBLE, NULL, now_ns,
+                   "the ledger has services that the configuration has not: %s; if they have other "
+                   "names now, those are not held",
+                   names)
+            ->warning = true;
+    }
+}
+
 bool past_make(struct past *past, const struct config *config, struct events *events,
                uint64_t now_ns, uint64_t wall_ms)
 {
@@ -77,6 +101,7 @@ bool past_make(struct past *past, const struct config *config, struct events *ev
     for (size_t i = 0; i < config->service_count; i++) {
         find_intent(past, config->services[i].name, &past->intents[i], now_ns / NS_PER_MS, wall_ms);
     }
+    tell_unknown(past, config, events, now_ns);
     recall(past, config);
     return true;
 }

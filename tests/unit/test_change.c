@@ -635,6 +635,96 @@ static void what_ended_by_itself_is_written_and_the_rest_kept(void **state)
     assert_true(changes_idle(changes));
 }
 
+static void drain_for(struct answered *ticket, size_t service, uint64_t for_ms)
+{
+    struct change change = {.verb = VERB_DRAIN,
+                            .services = &service,
+                            .service_count = 1,
+                            .for_ms = for_ms,
+                            .reason = "for a while",
+                            .force = true};
+    assert_int_equal(ask(ticket, &change), OUTCOME_WAITS);
+    save_ends(NULL);
+    answered(ticket, OUTCOME_DONE);
+}
+
+static void a_drain_for_a_time_shortens_no_drain_that_lasts_longer(void **state)
+{
+    (void)state;
+    const struct intent *intent = &fixture->core->services[TOKEN].intent;
+    drain_for(&first, TOKEN, 60000);
+    assert_string_equal(first.message, "drained");
+    drain_for(&first, TOKEN, 90000);
+    assert_int_equal(intent->until_ms, now_ns / NS_PER_MS + 90000);
+    force_drain(&second, TOKEN);
+    save_ends(NULL);
+    assert_int_equal(intent->until_ms, 0);
+    drain_for(&first, TOKEN, 2000);
+    assert_int_equal(intent->until_ms, 0);
+    assert_string_equal(intent->reason, "");
+    assert_string_equal(first.message, "drained; 1 of 1 was drained for longer already, and will "
+                                       "be");
+}
+
+static void draining_again_begins_no_grace_anew(void **state)
+{
+    (void)state;
+    uint64_t grace_ms = fixture->config->services[TOKEN].grace_ms;
+    force_drain(&first, TOKEN);
+    save_ends(NULL);
+    pass_ms(grace_ms - 1);
+    force_drain(&first, TOKEN);
+    save_ends(NULL);
+    assert_int_equal(target_of(TOKEN), TARGET_DEPREFERENCE);
+    pass_ms(1);
+    assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
+}
+
+static void draining_what_its_probes_withdrew_never_announces_it(void **state)
+{
+    (void)state;
+    struct verdict fail = {.kind = VERDICT_FAIL, .definitive = true};
+    struct verdict pass = {.kind = VERDICT_PASS};
+    core_verdict(fixture->core, 1, &fail, now_ns);
+    assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
+    size_t service = TOKEN;
+    struct change drain = {.verb = VERB_DRAIN,
+                           .services = &service,
+                           .service_count = 1,
+                           .has_grace = true,
+                           .grace_ms = 86400000};
+    assert_int_equal(ask(&first, &drain), OUTCOME_WAITS);
+    save_ends(NULL);
+    core_verdict(fixture->core, 1, &pass, now_ns);
+    core_verdict(fixture->core, 1, &pass, now_ns);
+    pass_ms(3600000);
+    assert_int_equal(fixture->core->services[TOKEN].decision.allowed, TARGET_ANNOUNCE);
+    assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
+}
+
+static void a_drained_service_under_a_new_name_stays_drained(void **state)
+{
+    (void)state;
+    force_drain(&first, TOKEN);
+    save_ends(NULL);
+    struct config *config =
+        small_config(PROBE("p") "[service issuer]\nprefixes = 198.51.100.1/32\nrequire = p\n"
+                                "[service other]\nprefixes = 198.51.100.2/32\nrequire = p\n");
+    struct core *core = core_prepare(fixture->core, config);
+    assert_non_null(core);
+    core_take_over(core, fixture->core, now_ns);
+    changes_take_over(changes, core, fixture->config, now_ns, FIXTURE_WALL_MS);
+    assert_int_equal(core->services[0].intent.kind, INTENT_DRAIN);
+    assert_int_equal(core->services[1].intent.kind, INTENT_AUTO);
+    struct core *old = fixture->core;
+    fixture->core = core;
+    step();
+    assert_non_null(strstr(saved, "\"issuer\""));
+    fixture->core = old;
+    core_free(core);
+    config_free(config);
+}
+
 static void a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it(void **state)
 {
     (void)state;
@@ -732,6 +822,10 @@ int main(void)
         TEST(a_guard_is_not_answered_with_the_answers_of_the_one_before),
         TEST(too_many_changes_are_turned_away),
         TEST(what_ended_by_itself_is_written_and_the_rest_kept),
+        TEST(a_drain_for_a_time_shortens_no_drain_that_lasts_longer),
+        TEST(draining_again_begins_no_grace_anew),
+        TEST(draining_what_its_probes_withdrew_never_announces_it),
+        TEST(a_drained_service_under_a_new_name_stays_drained),
         TEST(a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it),
         TEST(a_change_waits_for_the_ledger_being_written),
     };
