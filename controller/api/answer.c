@@ -235,6 +235,9 @@ enum MHD_Result answer_on_request(void *arg, struct MHD_Connection *connection, 
     }
     ticket->suspended = true;
     peer_waits(ticket->peer);
+    if (ticket->stage == STAGE_WAITING) {
+        peer_gives_place(ticket->peer);
+    }
     MHD_suspend_connection(connection);
     return MHD_YES;
 }

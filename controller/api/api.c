@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define CONNECTION_MEMORY ((size_t)16 << 10)
+#define WAITING_MAX       160 // for changes and reloads: the shell turns away more
 
 // ---- libmicrohttpd on the loop ----
 
@@ -71,7 +72,7 @@ static bool start_http(struct api *api, char error[ERROR_MAX])
 {
     api->http = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-        answer_on_request, api, MHD_OPTION_CONNECTION_LIMIT, listening_peers_max(),
+        answer_on_request, api, MHD_OPTION_CONNECTION_LIMIT, listening_peers_max(WAITING_MAX),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
         answer_on_completed, api, MHD_OPTION_NOTIFY_CONNECTION, on_connection, api, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =

@@ -128,7 +128,7 @@ void peer_ends(struct peer *peer)
     if (peer->next != NULL) {
         peer->next->previous = peer->previous;
     }
-    listening->counts[peer->kind]--;
+    listening->counts[peer->kind] -= !peer->placeless;
     free(peer);
 }
 
@@ -137,15 +137,22 @@ void peer_waits(struct peer *peer)
     peer->waiting = true;
 }
 
+void peer_gives_place(struct peer *peer)
+{
+    peer->listening->counts[peer->kind] -= !peer->placeless;
+    peer->placeless = true;
+}
+
 void peer_answered(struct peer *peer)
 {
-    peer->waiting = false;
+    peer->listening->counts[peer->kind] += peer->placeless;
+    peer->waiting = peer->placeless = false;
     peer->since_ms = clock_ms();
 }
 
-unsigned listening_peers_max(void)
+unsigned listening_peers_max(unsigned wait)
 {
-    unsigned sum = 0;
+    unsigned sum = wait;
     for (unsigned kind = 0; kind < PEER_KINDS; kind++) {
         sum += peers_max[kind];
     }

@@ -2,7 +2,8 @@
 // end. It hands over what it takes, and knows nothing of HTTP.
 //
 // Each kind of peer has connections of its own, so that none starves another. Whoever keeps us
-// waiting for longer than ten seconds is cut off.
+// waiting for longer than ten seconds is cut off. Whoever waits for a change that was asked for
+// takes no place, gone or not; how many may is for the owner to say.
 #pragma once
 
 #include "controller/config/config.h"
@@ -26,6 +27,7 @@ struct peer {
     uid_t uid;
     uint64_t since_ms; // of what the deadline counts from
     bool waiting;      // for us, not for the client
+    bool placeless;    // and leaves its place to others meanwhile
     void *request;     // the owner's
 };
 
@@ -43,7 +45,7 @@ struct listening {
     size_t listener_count;
     uv_timer_t sweep; // looks for clients that are too slow
     struct peer *peers;
-    unsigned counts[PEER_KINDS];
+    unsigned counts[PEER_KINDS]; // places taken
     bool has_group;
     gid_t group; // whose members may change things
     char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
@@ -55,8 +57,8 @@ struct listening {
 // Does a popgated answer on that directory's socket?
 bool listening_is_live(const char *runtime_dir);
 
-// Of all kinds.
-unsigned listening_peers_max(void);
+// Of all kinds, at most, of which as many as `wait` have no place.
+unsigned listening_peers_max(unsigned wait);
 
 // Listens on <runtime_dir>/popgate.sock, mode 0666, and on [control] http if there is one; a stale
 // socket is replaced, a live one is an error. False with an error said; to be closed all the same.
@@ -67,5 +69,6 @@ void listening_close(struct listening *listening, void (*on_closed)(void *arg));
 
 struct peer *peer_begins(struct listening *listening, int fd); // NULL: out of memory
 void peer_ends(struct peer *peer);
-void peer_waits(struct peer *peer);    // for us
-void peer_answered(struct peer *peer); // its time begins anew
+void peer_waits(struct peer *peer);       // for us
+void peer_gives_place(struct peer *peer); // until it is answered
+void peer_answered(struct peer *peer);    // its time begins anew; it may not have waited

@@ -451,7 +451,10 @@ static void change_saved(struct changes *changes, struct core *core, struct wait
     } else {
         bool nothing = ends_nothing(core, change);
         size_t applied = apply(core, change, now_ns, wall_ms);
-        if (applied == 0 && change->what.service_count > 0) {
+        if (change->what.service_count == 0) {
+            answer(changes, core, queue, change, OUTCOME_HINDERED,
+                   "nothing was changed: a reload took the service out of the configuration");
+        } else if (applied == 0) {
             answer(changes, core, queue, change, OUTCOME_HINDERED,
                    "nothing was changed: an isolation came first; only release ends it");
         } else if (nothing) {
@@ -657,6 +660,39 @@ const char *changes_trouble(const struct changes *changes)
     return changes->trouble[0] != '\0' ? changes->trouble : NULL;
 }
 
+void changes_let_go(struct changes *changes, struct core *core)
+{
+    core->guard = NULL;
+    guard_free(changes->guard);
+    changes->guard = NULL;
+}
+
+static void rename_services(struct waiting *change, const struct config *config,
+                            const struct config *before)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < change->what.service_count; i++) {
+        size_t service = config_service(config, before->services[change->services[i]].name);
+        if (service != SIZE_MAX) {
+            change->services[kept] = service;
+            change->overtaken[kept++] = change->overtaken[i];
+        }
+    }
+    change->what.service_count = kept;
+}
+
+static void rename_all(struct changes *changes, const struct core *core,
+                       const struct config *before)
+{
+    for (struct waiting *it = changes->waiting.first; it != NULL; it = it->next) {
+        rename_services(it, core->config, before);
+    }
+    for (struct waiting *it = changes->confirming.first; it != NULL; it = it->next) {
+        rename_services(it, core->config, before);
+    }
+    find_blocked(changes, core);
+}
+
 // Has it a prefix of the other?
 static bool shares_prefix(const struct service_conf *service, const struct service_conf *other)
 {
@@ -710,6 +746,7 @@ void changes_take_over(struct changes *changes, struct core *core, const struct 
 {
     bool noted = false;
     struct gone *gone;
+    rename_all(changes, core, before);
     size_t gone_count = find_gone(changes, core->config, before, &gone);
     for (size_t i = 0; i < core->config->service_count; i++) {
         const char *name = core->config->services[i].name;

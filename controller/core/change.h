@@ -69,10 +69,15 @@ bool changes_step(struct changes *changes, struct core *core, uint64_t now_ns, u
 // When changes_step() has something to do by itself, in monotonic ms; UINT64_MAX: never.
 uint64_t changes_next_ms(const struct changes *changes);
 
-// Nothing waits and nothing is being saved; only then may core be replaced (a reload).
+// Nothing waits and nothing is being saved.
 bool changes_idle(const struct changes *changes);
 
-// core is new, of another configuration than before: services that were away and are back have what
+// core is about to be replaced by another (a reload): the guard's questions are asked again of
+// that.
+void changes_let_go(struct changes *changes, struct core *core);
+
+// core is new, of another configuration than before: what waits is for the services of the same
+// name, and for none of those that are gone. Services that were away and are back have what
 // the ledger kept for them, and one under a new name what it kept for the old one, as its prefix
 // tells (but for a pin).
 void changes_take_over(struct changes *changes, struct core *core, const struct config *before,

@@ -180,7 +180,7 @@ void shell_work(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
 
 bool shell_may_swap(const struct shell *shell)
 {
-    return !shell->stopping && !shell->working && changes_idle(shell->changes);
+    return !shell->stopping && !shell->working;
 }
 
 void shell_swap(struct shell *shell, struct core *next, uint64_t *remembered, const size_t *before,
@@ -188,6 +188,7 @@ void shell_swap(struct shell *shell, struct core *next, uint64_t *remembered, co
 {
     struct core *old = shell->core;
     assert(shell_may_swap(shell));
+    changes_let_go(shell->changes, old);
     core_take_over(next, old, now_ns);
     changes_take_over(shell->changes, next, old->config, now_ns, wall_ms);
     for (size_t i = 0; i < next->config->service_count; i++) {

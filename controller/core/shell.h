@@ -59,7 +59,7 @@ struct shell {
 // A core for another configuration takes over (core_take_over()), with what the ledger kept for
 // services that were away. remembered, for its services, is in use from now on; before: of each of
 // them its index in the configuration before, SIZE_MAX: none. What the shell had is the caller's to
-// free. Only when it may: while a change waits, it means services of the configuration in use.
+// free. Only when it may.
 bool shell_may_swap(const struct shell *shell);
 void shell_swap(struct shell *shell, struct core *next, uint64_t *remembered, const size_t *before,
                 uint64_t now_ns, uint64_t wall_ms);

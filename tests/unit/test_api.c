@@ -422,6 +422,26 @@ static void a_ticket_may_be_answered_later(void **state)
     reply_free(reply);
 }
 
+// A disk that hangs, and operators who gave up and tried again.
+static void clients_that_wait_or_died_waiting_keep_nobody_out(void **state)
+{
+    (void)state;
+    enum { DEAD = 40 };
+    struct api_ticket *tickets[DEAD];
+    for (unsigned i = 0; i < DEAD; i++) {
+        waiting = NULL;
+        close(change_in_waiting());
+        tickets[i] = waiting;
+    }
+    answer_later = false;
+    local("POST", "/v1/isolate", "{\"services\":[\"dns\"]}", 200, NULL);
+    local("GET", "/v1/status", "", 200, NULL);
+    for (unsigned i = 0; i < DEAD; i++) {
+        api_answer(tickets[i], OUTCOME_DONE, NULL);
+    }
+    local("GET", "/v1/status", "", 200, NULL);
+}
+
 static void a_client_that_went_away_harms_nothing(void **state)
 {
     (void)state;
@@ -629,6 +649,7 @@ int main(void)
         WITH_API(a_body_too_long_is_refused),
         WITH_API(a_body_in_pieces_is_put_together),
         WITH_API(a_ticket_may_be_answered_later),
+        WITH_API(clients_that_wait_or_died_waiting_keep_nobody_out),
         WITH_API(a_client_that_went_away_harms_nothing),
         WITH_API(closing_answers_what_still_waits),
         WITH_API(a_request_that_comes_while_closing_is_turned_away),

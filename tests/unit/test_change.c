@@ -702,6 +702,49 @@ static void draining_what_its_probes_withdrew_never_announces_it(void **state)
     assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
 }
 
+// As a reload does, with this configuration; what was before is freed.
+static void reload_with(const char *text)
+{
+    struct config *config = small_config(text);
+    struct core *core = core_prepare(fixture->core, config);
+    assert_non_null(core);
+    changes_let_go(changes, fixture->core);
+    core_take_over(core, fixture->core, now_ns);
+    changes_take_over(changes, core, fixture->config, now_ns, FIXTURE_WALL_MS);
+    core_free(fixture->core);
+    config_free(fixture->config);
+    fixture->core = core;
+    fixture->config = config;
+    unanswered = 0;
+    asked[0] = '\0';
+    step();
+}
+
+static void a_reload_waits_for_no_change_and_no_change_is_lost_by_it(void **state)
+{
+    (void)state;
+    struct answered third;
+    force_drain(&second, DNS); // is being saved, and the disk hangs
+    submit(&first, VERB_DRAIN, TOKEN);
+    submit(&third, VERB_UNDRAIN, DNS);
+    reload_with(PROBE("p") "[service new]\nprefixes = 192.0.2.1/32\nrequire = p\n"
+                           "[service token]\nprefixes = 198.51.100.1/32\nrequire = p\n");
+    save_ends(NULL);
+    answered(&second, OUTCOME_HINDERED);
+    assert_non_null(strstr(second.message, "a reload took the service"));
+    assert_int_equal(intent_of(0), INTENT_AUTO);
+    save_ends(NULL);
+    answered(&third, OUTCOME_HINDERED);
+    // What the new core announces is asked for anew.
+    while (unanswered > 0) {
+        guard_sees(true);
+    }
+    save_ends(NULL);
+    answered(&first, OUTCOME_DONE);
+    assert_int_equal(intent_of(1), INTENT_DRAIN);
+    assert_true(changes_idle(changes));
+}
+
 static void a_drained_service_under_a_new_name_stays_drained(void **state)
 {
     (void)state;
@@ -825,6 +868,7 @@ int main(void)
         TEST(a_drain_for_a_time_shortens_no_drain_that_lasts_longer),
         TEST(draining_again_begins_no_grace_anew),
         TEST(draining_what_its_probes_withdrew_never_announces_it),
+        TEST(a_reload_waits_for_no_change_and_no_change_is_lost_by_it),
         TEST(a_drained_service_under_a_new_name_stays_drained),
         TEST(a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it),
         TEST(a_change_waits_for_the_ledger_being_written),

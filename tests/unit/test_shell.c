@@ -342,14 +342,34 @@ TEST(a_core_that_takes_over_remembers_what_is_kept_and_has_the_ledgers_word_for_
     fixture_free(other);
 }
 
-TEST(no_core_takes_over_while_a_change_waits)
+// A ledger's disk that hangs holds up no reload.
+TEST(a_core_takes_over_while_a_change_waits_for_the_disk)
 {
-    const size_t services[] = {0};
-    struct change change = {.verb = VERB_ISOLATE, .services = services, .service_count = 1};
+    static const size_t before[] = {1};
+    const size_t services[] = {1};
+    uint64_t kept[] = {0};
+    struct change change = {
+        .verb = VERB_DRAIN, .services = services, .service_count = 1, .force = true};
     assert_int_equal(changes_submit(shell.changes, fixture->core, &change, NULL, FIXTURE_NOW_NS,
                                     FIXTURE_WALL_MS),
                      OUTCOME_WAITS);
-    assert_false(shell_may_swap(&shell));
+    work();
+    assert_non_null(strstr(done, "save-ledger"));
+    struct fixture *other = fixture_new("", "[probe web]\ntype = tcp\ntarget = [::1]:2\n"
+                                            "[service token]\nprefixes = 198.51.100.1/32\n"
+                                            "require = web\n");
+    core_free(other->core);
+    other->core = core_prepare(fixture->core, other->config);
+    assert_non_null(other->core);
+    assert_true(shell_may_swap(&shell));
+    shell_swap(&shell, other->core, kept, before, FIXTURE_NOW_NS, FIXTURE_WALL_MS);
+    core_free(fixture->core);
+    fixture->core = NULL;
+    saved(SHELL_LEDGER, NULL);
+    assert_int_equal(other->core->services[0].intent.kind, INTENT_DRAIN);
+    assert_non_null(strstr(done, "answer"));
+    shell.core->events = NULL;
+    fixture_free(other);
 }
 
 TEST(the_next_wake_up_is_asked_for_only_when_it_is_another)
