@@ -70,6 +70,17 @@ int file_sync_directory(const char *directory, char error[ERROR_MAX])
     return result;
 }
 
+bool file_open_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        // The lowest that is free is fd, as those below are open.
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int file_replace(const char *directory, const char *name, const char *text, size_t length,
                  mode_t mode, char error[ERROR_MAX])
 {

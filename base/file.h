@@ -17,5 +17,9 @@ int file_replace(const char *directory, const char *name, const char *text, size
 // or -errno with a message; -EFBIG when it is longer.
 int file_read(const char *path, size_t max, char **text, size_t *length, char error[ERROR_MAX]);
 
+// Opens /dev/null in the place of each of standard input, output and error that is closed, so that
+// nothing else that is opened later gets its number. First thing in a program. False: it can't.
+bool file_open_standard(void);
+
 // Makes names created, linked or removed in a directory last. 0, or -errno with a message.
 int file_sync_directory(const char *directory, char error[ERROR_MAX]);

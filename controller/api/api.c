@@ -147,7 +147,12 @@ static void stop_http(struct api *api)
     for (const struct peer *peer = api->listening.peers; peer != NULL; peer = peer->next) {
         struct api_ticket *ticket = peer->request;
         if (ticket != NULL && ticket->suspended) {
-            api_answer(ticket, OUTCOME_STOPPING, NULL);
+            api_answer(
+                ticket, OUTCOME_STOPPING,
+                ticket->stage == STAGE_WAITING
+                    ? "popgated is stopping, and does not know yet whether this outlives it: "
+                      "look when it is back"
+                    : NULL);
         }
     }
     for (unsigned i = 0; i < ROUNDS && api->listening.peers != NULL; i++) {

@@ -2,6 +2,7 @@
 //
 // Exit status: 0 done, 1 failed, 2 usage, 3 daemon out of reach, 4 refused by a guard, 5 timed out;
 // `check` has its own (0 to 3, as Nagios plugins).
+#include "base/file.h"
 #include "base/keys.h"
 #include "controller/cli/commands.h"
 #include "controller/cli/lines.h"
@@ -103,6 +104,9 @@ int main(int argc, char **argv)
 {
     struct options options = {.socket = SOCKET_PATH, .wait_ms = WAIT_MS};
     const char *verb = NULL;
+    if (!file_open_standard()) {
+        return EXIT_FAILED;
+    }
     switch (options_read(&options, argc, argv, &verb)) {
     case COMMAND_LINE_HELP:
         usage(stdout);

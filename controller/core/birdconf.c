@@ -294,7 +294,9 @@ struct birdconf *birdconf_render(const struct config *config)
     }
     print_all(out, config);
     bool failed = ferror(out) != 0;
-    if (fclose(out) != 0 || failed || !scan(conf, &hash)) {
+    failed = fclose(out) != 0 || failed;
+    // fclose() makes the text as short as it is, and has none left when that fails.
+    if (failed || conf->text == NULL || !scan(conf, &hash)) {
         goto err;
     }
     revision_text(hash, conf->revision);

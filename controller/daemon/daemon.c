@@ -21,6 +21,7 @@
 #include "probes/turns.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,8 +39,10 @@
 #define BIRD_BACKOFF_MIN 20
 #define BIRD_BACKOFF_MAX 500
 #define STOP_WITHIN_MS   7000 // less than the unit's TimeoutStopSec, with LINK_ENDS_MS
+#define GIVE_UP_MS       1500 // after that: what holds it up then is a disk
 #define LINK_ENDS_MS     1000 // of that, for the answers that are outstanding when a link is closed
 #define CHECK_FILE_MS    1000
+#define POOL_THREADS     4     // libuv's
 #define DESCRIPTORS      65536 // as the unit's LimitNOFILE
 #define OUTSTANDING_MAX  2048  // commands; the rest stays with the core until replies come
 
@@ -61,7 +64,7 @@ struct daemon {
     struct saver *savers[SHELL_FILES];
     struct ledger_place ledger_place; // the worker's while a save is under way
     char boot_id[64];
-    uv_timer_t tick, watchdog, check, stop;
+    uv_timer_t tick, watchdog, check, stop, give_up;
     struct include_watch include_watch;
     uv_signal_t signals[3];
     bool closing;
@@ -510,6 +513,18 @@ static void reload_answer(void *arg, void *ticket, enum outcome outcome, const c
 // ---- start and stop ----
 
 // Whoever watches over us (OnFailure= of the unit) finishes what we could not.
+// Files are written, and a configuration is read, by threads that nothing can stop; exit() would
+// wait for them, too.
+static void on_give_up(uv_timer_t *timer)
+{
+    const struct daemon *daemon = timer->data;
+    bool include = !saver_idle(daemon->savers[SHELL_INCLUDE]);
+    log_line(include ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+             "stopped while the disk still has not answered%s",
+             include ? "; a restart of BIRD may bring up what the old include file says" : "");
+    _exit(daemon->failed || include ? 1 : 0);
+}
+
 static void on_stop_timeout(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
@@ -527,6 +542,8 @@ static void on_stop_timeout(uv_timer_t *timer)
         log_line(LOG_LEVEL_WARNING, "stopping although the disk has not answered within %d ms",
                  STOP_WITHIN_MS);
     }
+    uv_timer_start(&daemon->give_up, on_give_up, GIVE_UP_MS, 0);
+    uv_unref((uv_handle_t *)&daemon->give_up);
     close_all(daemon);
 }
 
@@ -597,6 +614,8 @@ static void init_handles(struct daemon *daemon)
         uv_timer_init(daemon->loop, timers[i]);
         timers[i]->data = daemon;
     }
+    uv_timer_init(daemon->loop, &daemon->give_up); // not closed: it watches over the closing
+    daemon->give_up.data = daemon;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         uv_signal_init(daemon->loop, &daemon->signals[i]);
         daemon->signals[i].data = daemon;
@@ -769,6 +788,44 @@ static void raise_descriptors(void)
     }
 }
 
+static void *wait_for_leave(void *arg)
+{
+    uv_sem_wait(arg);
+    return NULL;
+}
+
+// libuv aborts without a word when its pool of threads can't start.
+static bool threads_can_start(char error[ERROR_MAX])
+{
+    pthread_t threads[POOL_THREADS];
+    uv_sem_t leave;
+    size_t count = 0;
+    int result = 0;
+    if (uv_sem_init(&leave, 0) != 0) {
+        error_say(error, "out of memory");
+        return false;
+    }
+    while (count < POOL_THREADS &&
+           (result = pthread_create(&threads[count], NULL, wait_for_leave, &leave)) == 0) {
+        count++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uv_sem_post(&leave);
+    }
+    for (size_t i = 0; i < count; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    uv_sem_destroy(&leave);
+    if (result != 0) {
+        error_say(
+            error,
+            "can't start a thread beside %zu: %s (TasksMax= of the unit, or ulimit -u, is too "
+            "small?)",
+            count + 1, strerror(result));
+    }
+    return result == 0;
+}
+
 static void log_mistake(void *arg, bool error, const char *line)
 {
     (void)arg;
@@ -790,6 +847,11 @@ int daemon_run(const char *config_path)
     daemon = (struct daemon){.loop = uv_default_loop(), .config_path = config_path};
     daemon.config = config_load(config_path, log_mistake, NULL);
     if (daemon.config == NULL || !make_directory(daemon.config->pop.runtime_dir)) {
+        config_free(daemon.config);
+        return 1;
+    }
+    if (!threads_can_start(error)) {
+        log_line(LOG_LEVEL_ERROR, "can't start: %s", error);
         config_free(daemon.config);
         return 1;
     }

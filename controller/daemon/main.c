@@ -1,4 +1,5 @@
 // popgated: the options, and what each of them runs.
+#include "base/file.h"
 #include "controller/config/load.h"
 #include "controller/core/birdconf.h"
 #include "controller/daemon/daemon.h"
@@ -104,6 +105,9 @@ int main(int argc, char **argv)
     const char *path = DEFAULT_CONFIG;
     int mode = 0;
     int option;
+    if (!file_open_standard()) {
+        return 1;
+    }
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         if (option == 'V') {
             puts("popgated " POPGATE_VERSION);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -205,6 +206,27 @@ static void bird_finds_the_include_file_whole_or_not_at_all(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
+// In a process of its own, whose standard descriptors may go.
+static void what_is_closed_of_the_standard_descriptors_is_dev_null(void **state)
+{
+    (void)state;
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        struct stat null;
+        struct stat opened;
+        close(STDIN_FILENO);
+        close(STDERR_FILENO);
+        bool good = file_open_standard() && stat("/dev/null", &null) == 0;
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd += STDERR_FILENO) {
+            good = good && fstat(fd, &opened) == 0 && opened.st_rdev == null.st_rdev;
+        }
+        _exit(good ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +234,7 @@ int main(void)
         TEST(whatever_fails_before_leaves_the_old_file_and_nothing_beside_it),
         TEST(a_name_that_may_not_last_is_no_success),
         TEST(what_a_crash_left_is_not_written_to),
+        TEST(what_is_closed_of_the_standard_descriptors_is_dev_null),
         TEST(bird_finds_the_include_file_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
