@@ -4,8 +4,10 @@
 // bird_session_close() the session:
 //
 //     RESTING ──timer──▶ CONNECTING ──▶ GREETING ──greeting──▶ READY ──▶ DRAINING ──▶ CLOSED
-//        ▲                    │             │                    │
+//        ▲                    │             │                    ├─▶ DEAF
 //        └──────── drop() ────┴─────────────┴────────────────────┘
+//
+// DEAF has heard too much of one reply, and waits to be given up.
 //
 // BIRD 3 can die of a client that is gone when an answer is written to it (bird-facts 23), so no
 // pipe is closed with an answer outstanding. DRAINING waits for the answers. Who drops a connection
@@ -40,7 +42,7 @@
 #define ECHO_BYTES 4096
 #define ECHO_MAJOR 2 // 3.x has no such command (bird-facts 8)
 
-enum state { RESTING, CONNECTING, GREETING, READY, DRAINING, CLOSED };
+enum state { RESTING, CONNECTING, GREETING, READY, DEAF, DRAINING, CLOSED };
 
 enum lane_name { URGENT, NORMAL, LANES };
 
@@ -68,6 +70,12 @@ struct sent {
 struct sent_ring {
     size_t first, count, bytes, own;
     struct sent items[SENT_MAX];
+};
+
+// The reply under way, of which at least one line has come.
+struct reply {
+    uint64_t bytes, ms;
+    uint64_t line_ms; // when its last one did
 };
 
 struct pipe {
@@ -106,6 +114,7 @@ struct bird_session {
 
     struct lane lanes[LANES];
     struct sent_ring sent;
+    struct reply reply;
     struct bird_reader reader;
     char output[WINDOW_MAX];
     char input[INPUT_MAX];
@@ -298,6 +307,9 @@ static void close_pipe(struct pipe **pipe)
     }
 }
 
+static void lend_input(uv_handle_t *handle, size_t suggested, uv_buf_t *out);
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer);
+
 // There is one parting at most: what made us part a second time would have gone on to the end of
 // all descriptors. The former had its time, from one giving up to the next.
 static void part(struct bird_session *session)
@@ -312,6 +324,7 @@ static void part(struct bird_session *session)
     }
     session->parting = session->pipe;
     session->parting->discarded = 0;
+    (void)uv_read_start((uv_stream_t *)&session->pipe->handle, lend_input, on_read); // if DEAF
     session->pipe = NULL;
 }
 
@@ -508,6 +521,46 @@ static void greet(struct bird_session *session, const struct bird_line *line)
     tell_link(session, BIRD_LINK_UP, "");
 }
 
+static bool is_without_end(struct bird_session *session, const struct bird_line *line)
+{
+    struct reply *reply = &session->reply;
+    const uint64_t now_ms = uv_now(session->loop);
+    if (line->kind == BIRD_LAST) {
+        *reply = (struct reply){0};
+        return false;
+    }
+    if (reply->bytes > 0) {
+        const uint64_t gap_ms = now_ms - reply->line_ms;
+        const uint64_t most_ms = session->options.deadline_ms;
+        reply->ms += gap_ms < most_ms ? gap_ms : most_ms;
+    }
+    reply->line_ms = now_ms;
+    reply->bytes += line->length + 1;
+    return reply->bytes > BIRD_REPLY_MAX || reply->ms > session->options.reply_ms;
+}
+
+static void wait_deaf(struct bird_session *session, uint64_t left_ms)
+{
+    const uint64_t look_ms = session->options.deadline_ms;
+    set_timer(session, look_ms < left_ms ? look_ms : left_ms);
+}
+
+// BIRD's socket fills, and BIRD waits, with this connection only.
+static void go_deaf(struct bird_session *session)
+{
+    char reason[BIRD_REASON_MAX];
+    session->state = DEAF;
+    uv_read_stop((uv_stream_t *)&session->pipe->handle);
+    wait_deaf(session, session->options.give_up_ms);
+    snprintf(
+        reason, sizeof reason,
+        "BIRD on %s gives an answer that comes to no end, %llu bytes in %llu ms; no more of it "
+        "is read",
+        session->path, (unsigned long long)session->reply.bytes,
+        (unsigned long long)session->reply.ms);
+    tell_link(session, BIRD_LINK_SILENT, reason);
+}
+
 static void take_reply_line(struct bird_session *session, const struct bird_line *line)
 {
     if (session->sent.count == 0) {
@@ -516,6 +569,10 @@ static void take_reply_line(struct bird_session *session, const struct bird_line
         return;
     }
     const struct sent sent = session->sent.items[session->sent.first];
+    if (is_without_end(session, line)) {
+        go_deaf(session);
+        return;
+    }
     if (line->kind == BIRD_LAST) {
         sent_take(&session->sent);
     }
@@ -676,6 +733,7 @@ static void connect_pipe(struct bird_session *session)
     session->heard_ms = uv_now(session->loop);
     session->write_error = 0;
     session->reader = (struct bird_reader){0};
+    session->reply = (struct reply){0};
     if (session->path_too_long) {
         drop_for_error(session, "connect to", UV_ENAMETOOLONG);
         return;
@@ -734,6 +792,33 @@ static void check_deadline(struct bird_session *session)
     }
 }
 
+static bool has_hung_up(const struct bird_session *session)
+{
+    struct pollfd peer = {.fd = -1};
+    (void)uv_fileno((const uv_handle_t *)&session->pipe->handle, &peer.fd);
+    return poll(&peer, 1, 0) > 0 && (peer.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+// Nothing is read, so nothing tells of BIRD's end but a look now and then.
+static void check_deaf(struct bird_session *session)
+{
+    char reason[BIRD_REASON_MAX];
+    const uint64_t deaf_ms = uv_now(session->loop) - session->heard_ms;
+    if (has_hung_up(session)) {
+        read_failed(session, UV_EOF);
+        return;
+    }
+    if (deaf_ms < session->options.give_up_ms) {
+        wait_deaf(session, session->options.give_up_ms - deaf_ms);
+        return;
+    }
+    snprintf(reason, sizeof reason,
+             "BIRD on %s gave an answer that came to no end; dropped the connection to try a new "
+             "one",
+             session->path);
+    drop(session, BIRD_IS_THERE, reason);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct bird_session *session = timer->data;
@@ -741,6 +826,8 @@ static void on_timer(uv_timer_t *timer)
         connect_pipe(session);
     } else if (session->state == DRAINING) {
         finish(session);
+    } else if (session->state == DEAF) {
+        check_deaf(session);
     } else if (session->write_error != 0) {
         drop_for_error(session, "write to", session->write_error);
     } else if (is_awaiting(session)) {
@@ -818,6 +905,9 @@ void bird_session_close(struct bird_session *session, uint64_t within_ms,
                         void (*on_closed)(void *arg), void *arg)
 {
     assert(session && !is_closed(session));
+    if (session->state == DEAF) {
+        part(session);
+    }
     const bool may_be_answered = session->state == READY && session->write_error == 0;
     session->state = DRAINING;
     session->on_closed = on_closed;

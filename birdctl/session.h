@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #define BIRD_REASON_MAX 512
+#define BIRD_REPLY_MAX  (UINT64_C(16) << 20) // bytes of one reply; 100,000 protocols fill half of it
 
 struct bird_session;
 
@@ -40,6 +41,10 @@ struct bird_session_options {
     // Silent for so long: make a new connection. The former one is only listened to, until BIRD
     // closes it or the new one is given up too.
     uint64_t give_up_ms;
+    // A reply that has gone on for so long (of a gap in it counts no more than deadline_ms: what
+    // held BIRD or us up), or for BIRD_REPLY_MAX bytes, comes to no end: nothing more is read, and
+    // the link is SILENT until it is given up.
+    uint64_t reply_ms;
     uint64_t backoff_min_ms, backoff_max_ms; // reconnecting; doubles until a greeting
     bool echo;                               // ask for log echo where BIRD has it
 };

@@ -36,6 +36,7 @@
 
 #define BIRD_DEADLINE_MS 1000
 #define BIRD_GIVE_UP_MS  30000
+#define BIRD_REPLY_MS    10000
 #define BIRD_BACKOFF_MIN 20
 #define BIRD_BACKOFF_MAX 500
 #define STOP_WITHIN_MS   7000 // less than the unit's TimeoutStopSec, with LINK_ENDS_MS
@@ -227,6 +228,7 @@ static bool connect_bird(struct daemon *daemon, struct link_arg args[2])
         struct bird_session_options options = {.socket_path = daemon->config->bird.socket,
                                                .deadline_ms = BIRD_DEADLINE_MS,
                                                .give_up_ms = BIRD_GIVE_UP_MS,
+                                               .reply_ms = BIRD_REPLY_MS,
                                                .backoff_min_ms = BIRD_BACKOFF_MIN,
                                                .backoff_max_ms = BIRD_BACKOFF_MAX,
                                                .echo = link == ORDER_LINK_ASK};

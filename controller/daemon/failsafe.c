@@ -81,6 +81,7 @@ static bool withdraw(const struct config *config)
     struct bird_session_options options = {.socket_path = config->bird.socket,
                                            .deadline_ms = WITHIN_MS,
                                            .give_up_ms = WITHIN_MS,
+                                           .reply_ms = WITHIN_MS,
                                            .backoff_min_ms = 50,
                                            .backoff_max_ms = 500};
     uv_loop_t loop;

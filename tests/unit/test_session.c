@@ -271,6 +271,7 @@ static struct bird_session_options patient(const struct world *world)
     return (struct bird_session_options){.socket_path = world->path,
                                          .deadline_ms = 60000,
                                          .give_up_ms = 60000,
+                                         .reply_ms = 60000,
                                          .backoff_min_ms = 1,
                                          .backoff_max_ms = 4};
 }
@@ -968,6 +969,169 @@ static void it_may_be_closed_at_once_or_while_resting(void **state)
     run_until(world, world->closed);
 }
 
+// The connection that the session has now becomes the former one.
+static int keep_former(struct world *world)
+{
+    const int former = world->client;
+    assert_true(former >= 0);
+    world->client = -1;
+    return former;
+}
+
+static short state_of(int fd)
+{
+    struct pollfd peer = {.fd = fd, .events = POLLIN | POLLRDHUP};
+    assert_true(poll(&peer, 1, 0) >= 0);
+    return peer.revents;
+}
+
+static int unread_by_session(int fd)
+{
+    int bytes = 0;
+    assert_int_equal(ioctl(fd, TIOCOUTQ, &bytes), 0);
+    return bytes;
+}
+
+// Replies without end.
+
+#define ROW "1002-popgate_dns_v4 Static     popgate4   up     00:42:01.801  \n"
+
+// Goes on with rows where the former call stopped, as far as the socket takes them.
+static void fake_pours_rows(struct world *world, size_t *poured, size_t most)
+{
+    static char rows[1000 * (sizeof ROW - 1) + 1];
+    for (size_t i = 0; i < 1000; i++) {
+        memcpy(rows + i * (sizeof ROW - 1), ROW, sizeof ROW);
+    }
+    ssize_t written = 1;
+    while (world->client >= 0 && written > 0 && *poured < most) {
+        const size_t at = *poured % (sizeof rows - 1);
+        const size_t left = sizeof rows - 1 - at;
+        written = write(world->client, rows + at, most - *poured < left ? most - *poured : left);
+        *poured += written > 0 ? (size_t)written : 0;
+    }
+}
+
+static void an_answer_without_end_is_silence_and_no_more_of_it_is_read(void **state)
+{
+    struct world *world = *state;
+    struct bird_session_options options = patient(world);
+    options.deadline_ms = 20;
+    options.give_up_ms = 100;
+    begin_and_greet(world, options);
+    send_numbered(world, 1, false);
+    size_t poured = 0;
+    while (!is_silent(world)) {
+        fake_pours_rows(world, &poured, SIZE_MAX);
+        turn(world);
+    }
+    assert_reason_has(world, "an answer that comes to no end, 1677");
+    const size_t lines = world->line_count;
+    send_numbered(world, 2, true);
+    fake_pours_rows(world, &poured, SIZE_MAX);
+    const int unread_then = unread_by_session(world->client);
+    assert_true(unread_then > 0);
+    const int former = keep_former(world);
+    run_until(world, world->end_count == 2);
+    assert_int_equal(world->ends[0].end, BIRD_END_LOST);
+    assert_int_equal(world->ends[1].end, BIRD_END_LOST);
+    assert_int_equal(world->line_count, lines);
+    run_until(world, is_up(world));
+    assert_int_equal(state_of(former) & (POLLRDHUP | POLLHUP), POLLRDHUP);
+    run_until(world, unread_by_session(former) == 0); // to be forgotten, so that BIRD may end it
+    assert_int_equal(world->line_count, lines);
+    close(former);
+}
+
+static void trickle(struct world *world)
+{
+    own_clock_pass_ns(NS_PER_MS);
+    fake_say(world, "1002-and on\n");
+    turn(world);
+}
+
+static void an_answer_that_trickles_on_is_without_end_too(void **state)
+{
+    struct world *world = *state;
+    struct bird_session_options options = patient(world);
+    options.reply_ms = 20;
+    begin_and_greet(world, options);
+    send_numbered(world, 1, false);
+    while (!is_silent(world)) {
+        trickle(world);
+    }
+    assert_reason_has(world, "an answer that comes to no end");
+    assert_int_equal(world->end_count, 0);
+}
+
+static void a_long_answer_is_read_to_its_end(void **state)
+{
+    struct world *world = *state;
+    size_t poured = 0;
+    begin_and_greet(world, patient(world));
+    send_numbered(world, 1, false);
+    while (poured < 100000 * (sizeof ROW - 1)) {
+        fake_pours_rows(world, &poured, 100000 * (sizeof ROW - 1));
+        turn(world);
+    }
+    run_until(world, unread_by_session(world->client) == 0);
+    fake_say(world, "0000 \n");
+    run_until(world, world->end_count == 1);
+    assert_int_equal(world->line_count, 100001);
+    assert_int_equal(world->link_count, 1);
+}
+
+static void what_held_us_or_bird_up_makes_no_answer_longer(void **state)
+{
+    struct world *world = *state;
+    struct bird_session_options options = impatient(world);
+    options.reply_ms = 3 * options.deadline_ms;
+    begin_and_greet(world, options);
+    send_numbered(world, 1, false);
+    fake_say(world, "1002-first\n");
+    run_until(world, world->line_count == 1);
+    own_clock_pass_ns(30 * NS_PER_S);
+    fake_say(world, "1002-second\n");
+    run_until(world, world->line_count == 2);
+    own_clock_pass_ns(30 * NS_PER_S);
+    fake_say(world, "1002-third\n0000 \n");
+    run_until(world, world->end_count == 1);
+    assert_int_equal(world->ends[0].end, BIRD_END_REPLY);
+}
+
+static void the_end_of_bird_is_noticed_while_nothing_is_read(void **state)
+{
+    struct world *world = *state;
+    struct bird_session_options options = patient(world);
+    options.deadline_ms = 50;
+    options.reply_ms = 20;
+    begin_and_greet(world, options);
+    send_numbered(world, 1, false);
+    while (!is_silent(world)) {
+        trickle(world);
+    }
+    fake_hang_up(world);
+    run_until(world, is_down_with_reason(world)); // give_up_ms is beyond the guard
+    assert_reason_has(world, "BIRD closed the connection");
+    run_until(world, is_up(world));
+}
+
+static void it_may_be_closed_under_an_answer_without_end(void **state)
+{
+    struct world *world = *state;
+    struct bird_session_options options = patient(world);
+    options.reply_ms = 20;
+    world->close_at = AT_SILENT;
+    world->close_within_ms = 60000;
+    begin_and_greet(world, options);
+    send_numbered(world, 1, false);
+    while (world->session) {
+        trickle(world);
+    }
+    run_until(world, world->client < 0); // the fake ends when it hears that we do
+    run_until(world, world->closed);
+}
+
 // BIRD 3 can die of a client that is gone when an answer is written to it.
 
 static void close_within(struct world *world, uint64_t within_ms)
@@ -1047,7 +1211,7 @@ static void closing_forgets_what_was_not_written(void **state)
     while (world->client >= 0 && fake_hears(world, command, sizeof command)) {
         heard += strlen(command) + 1;
         fake_answer(world, command);
-        turn_some(world);
+        turn(world);
     }
     run_until(world, world->closed);
     assert_int_equal(heard, written);
@@ -1063,29 +1227,6 @@ static void a_line_that_ends_silence_and_in_whose_event_it_is_closed_is_an_answe
     world->close_within_ms = 60000;
     fake_say(world, "0000 \n");
     run_until(world, world->closed);
-}
-
-// The connection that the session has now becomes the former one.
-static int keep_former(struct world *world)
-{
-    const int former = world->client;
-    assert_true(former >= 0);
-    world->client = -1;
-    return former;
-}
-
-static short state_of(int fd)
-{
-    struct pollfd peer = {.fd = fd, .events = POLLIN | POLLRDHUP};
-    assert_true(poll(&peer, 1, 0) >= 0);
-    return peer.revents;
-}
-
-static int unread_by_session(int fd)
-{
-    int bytes = 0;
-    assert_int_equal(ioctl(fd, TIOCOUTQ, &bytes), 0);
-    return bytes;
 }
 
 static int give_up_on(struct world *world, uint64_t token)
@@ -1337,6 +1478,12 @@ int main(void)
         fake_test(a_garbled_connection_is_not_closed_under_an_answer_either),
         fake_test(what_was_never_asked_anything_is_closed_at_once),
         fake_test(closing_waits_for_a_connection_given_up_too),
+        fake_test(an_answer_without_end_is_silence_and_no_more_of_it_is_read),
+        fake_test(an_answer_that_trickles_on_is_without_end_too),
+        fake_test(a_long_answer_is_read_to_its_end),
+        fake_test(what_held_us_or_bird_up_makes_no_answer_longer),
+        fake_test(the_end_of_bird_is_noticed_while_nothing_is_read),
+        fake_test(it_may_be_closed_under_an_answer_without_end),
     };
     const struct CMUnitTest with_real[] = {
         fake_test(real_bird_takes_a_thousand_pipelined_commands_without_dropping_us),
