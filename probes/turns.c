@@ -30,6 +30,14 @@ static uint64_t longer(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+static void note_recent(struct turns *turns, uint64_t busy, uint64_t second)
+{
+    size_t at = second % TURNS_RECENT_S;
+    uint64_t before = turns->recent[at].second == second ? turns->recent[at].longest_ns : 0;
+    turns->recent[at].second = second;
+    turns->recent[at].longest_ns = longer(before, busy);
+}
+
 static void on_turn(uv_prepare_t *prepare)
 {
     struct turns *turns = prepare->data;
@@ -37,6 +45,7 @@ static void on_turn(uv_prepare_t *prepare)
     uint64_t busy = busy_ns(turns, now_ns);
     turns->held_ns += busy > LONG_NS ? busy : 0;
     if (turns->running) {
+        note_recent(turns, busy, now_ns / NS_PER_S);
         turns->longest_ns = longer(turns->longest_ns, busy);
         turns->marked_ns = longer(turns->marked_ns, busy);
     }
@@ -49,6 +58,17 @@ static void on_turn(uv_prepare_t *prepare)
 uint64_t turns_longest_ns(const struct turns *turns)
 {
     return turns->longest_ns;
+}
+
+uint64_t turns_recent_ns(const struct turns *turns, uint64_t now_ns)
+{
+    uint64_t longest_ns = 0;
+    for (size_t i = 0; i < TURNS_RECENT_S; i++) {
+        if (turns->recent[i].second + TURNS_RECENT_S > now_ns / NS_PER_S) {
+            longest_ns = longer(longest_ns, turns->recent[i].longest_ns);
+        }
+    }
+    return longest_ns;
 }
 
 uint64_t turns_marked_ns(const struct turns *turns)

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <uv.h>
 
+#define TURNS_RECENT_S 10
+
 struct turns {
     uv_loop_t *loop;
     uv_prepare_t prepare;
@@ -12,7 +14,10 @@ struct turns {
     uint64_t begun_ns, begun_idle_ns; // of the turn in progress
     uint64_t held_ns;                 // by all the long turns before it
     uint64_t longest_ns;              // since the loop runs
-    uint64_t marked_ns;               // the longest since turns_mark()
+    struct {
+        uint64_t second, longest_ns;
+    } recent[TURNS_RECENT_S]; // by the second's number
+    uint64_t marked_ns;       // the longest since turns_mark()
     bool running;
     void *owner;
     void (*on_free)(void *owner); // after turns_close(), from the loop
@@ -30,7 +35,9 @@ uint64_t turns_idle_ns(const struct turns *turns);
 // short ones, as in a flood, take the processor but keep nobody waiting.
 uint64_t turns_held_ns(const struct turns *turns, uint64_t now_ns);
 
-// How long its longest turn was busy: since the loop runs, and since a mark was set.
+// How long its longest turn was busy: since the loop runs, in the last TURNS_RECENT_S seconds, and
+// since a mark was set.
 uint64_t turns_longest_ns(const struct turns *turns);
+uint64_t turns_recent_ns(const struct turns *turns, uint64_t now_ns);
 uint64_t turns_marked_ns(const struct turns *turns);
 void turns_mark(struct turns *turns);

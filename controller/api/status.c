@@ -97,14 +97,14 @@ static void problems(struct json_writer *writer, const struct status_view *view,
 
 static void loop(struct json_writer *writer, const struct status_view *view)
 {
-    uint64_t ever_ns = 0;
-    uint64_t in_reload_ns = 0;
+    struct status_turns turns = {0};
     if (view->prober != NULL) {
-        view->prober->longest_turns(view->arg, &ever_ns, &in_reload_ns);
+        turns = view->prober->longest_turns(view->arg);
     }
     jw_open(writer, "loop", '{');
-    jw_uint(writer, "longest_turn_us", ever_ns / NS_PER_US);
-    jw_uint(writer, "longest_turn_in_reload_us", in_reload_ns / NS_PER_US);
+    jw_uint(writer, "longest_turn_us", turns.ever_ns / NS_PER_US);
+    jw_uint(writer, "longest_turn_in_10s_us", turns.recent_ns / NS_PER_US);
+    jw_uint(writer, "longest_turn_in_reload_us", turns.in_reload_ns / NS_PER_US);
     jw_close(writer, '}');
 }
 

@@ -13,15 +13,20 @@
 // Prefixes shown of each service unless all are asked for; those that are not as meant come first.
 #define STATUS_PREFIXES 8
 
+// Of the loop's turns the longest, in ns: since it runs, in the last ten seconds, and while the
+// last reload was under way.
+struct status_turns {
+    uint64_t ever_ns, recent_ns, in_reload_ns;
+};
+
 // What the prober knows beyond its verdicts.
 struct status_prober {
     // The state of a probe's crash watch in words.
     const char *(*watch)(void *arg, size_t probe, char out[WATCH_TEXT_MAX]);
     // When the certificate that the probe last saw ends to be valid; 0: there is none.
     time_t (*not_after)(void *arg, size_t probe);
-    // How long the loop was at most busy before it looked around again; since it runs, and while
-    // the last reload was under way.
-    void (*longest_turns)(void *arg, uint64_t *ever_ns, uint64_t *in_reload_ns);
+    // How long the loop was at most busy before it looked around again.
+    struct status_turns (*longest_turns)(void *arg);
 };
 
 struct status_view {

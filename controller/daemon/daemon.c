@@ -403,11 +403,13 @@ static time_t prober_not_after(void *arg, size_t probe)
     return scheduler_not_after(((struct daemon *)arg)->scheduler, probe);
 }
 
-static void prober_longest_turns(void *arg, uint64_t *ever_ns, uint64_t *in_reload_ns)
+static struct status_turns prober_longest_turns(void *arg)
 {
     const struct daemon *daemon = arg;
-    *ever_ns = turns_longest_ns(scheduler_turns(daemon->scheduler));
-    *in_reload_ns = reload_longest_turn_ns(daemon->reload);
+    const struct turns *turns = scheduler_turns(daemon->scheduler);
+    return (struct status_turns){.ever_ns = turns_longest_ns(turns),
+                                 .recent_ns = turns_recent_ns(turns, now_ns()),
+                                 .in_reload_ns = reload_longest_turn_ns(daemon->reload)};
 }
 
 static const struct status_prober prober = {prober_watch, prober_not_after, prober_longest_turns};

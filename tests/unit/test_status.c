@@ -163,11 +163,10 @@ static time_t certified(void *arg, size_t probe)
     return probe == 1 ? 1798848000 : 0;
 }
 
-static void longest_turns(void *arg, uint64_t *ever_ns, uint64_t *in_reload_ns)
+static struct status_turns longest_turns(void *arg)
 {
     (void)arg;
-    *ever_ns = 1234567;
-    *in_reload_ns = 765432;
+    return (struct status_turns){1234567, 876543, 765432};
 }
 
 static const struct status_prober all_knowing = {watched, certified, longest_turns};
@@ -182,6 +181,7 @@ static void status_tells_what_only_the_prober_knows(void **state)
     json_t *json = status();
     says(json, "prober_trouble", "connect over the loopback: no connection came about");
     counts(json, "loop.longest_turn_us", 1234);
+    counts(json, "loop.longest_turn_in_10s_us", 876);
     counts(json, "loop.longest_turn_in_reload_us", 765);
     says(json, "probes.0.watch", "watch of 0");
     assert_true(json_is_null(at(json, "probes.0.not_after")));
