@@ -1,4 +1,4 @@
-#include "controller/core/announcer.h"
+#include "controller/core/announcer_inside.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -27,6 +27,10 @@ static void list_protocols(struct announcer *announcer)
     }
     qsort(announcer->protocols, announcer->protocol_count, sizeof *announcer->protocols,
           compare_names);
+    for (size_t i = 0; i < announcer->protocol_count; i++) {
+        const struct announcer_protocol *protocol = &announcer->protocols[i];
+        announcer->services[protocol->service].protocols[protocol->leg][protocol->family] = i;
+    }
 }
 
 struct announcer *announcer_new(const struct config *config)
@@ -39,8 +43,14 @@ struct announcer *announcer_new(const struct config *config)
     announcer->config = config;
     announcer->services = calloc(count, sizeof *announcer->services);
     announcer->protocols = calloc(count * FAMILIES * LEGS, sizeof *announcer->protocols);
-    announcer->queue = calloc(count, sizeof *announcer->queue);
-    if (announcer->services == NULL || announcer->protocols == NULL || announcer->queue == NULL) {
+    announcer->kept = calloc(count * FAMILIES * LEGS / 64 + 1, sizeof *announcer->kept);
+    bool ok =
+        announcer->services != NULL && announcer->protocols != NULL && announcer->kept != NULL;
+    for (unsigned i = 0; i < WAITING_LISTS; i++) {
+        announcer->waiting[i].items = calloc(count, sizeof *announcer->waiting[i].items);
+        ok = ok && announcer->waiting[i].items != NULL;
+    }
+    if (!ok) {
         announcer_free(announcer);
         return NULL;
     }
@@ -55,18 +65,16 @@ void announcer_free(struct announcer *announcer)
     }
     free(announcer->services);
     free(announcer->protocols);
-    free(announcer->queue);
+    free(announcer->kept);
+    for (unsigned i = 0; i < WAITING_LISTS; i++) {
+        free(announcer->waiting[i].items);
+    }
     free(announcer);
 }
 
-static void enqueue(struct announcer *announcer, size_t service)
+static void note(struct announcer *announcer, size_t service)
 {
-    assert(service < announcer->config->service_count);
-    if (!announcer->services[service].queued) {
-        assert(announcer->queue_length < announcer->config->service_count);
-        announcer->services[service].queued = true;
-        announcer->queue[announcer->queue_length++] = service;
-    }
+    waiting_put(announcer, WAITING_NEW, service);
 }
 
 static void want(struct announcer *announcer, struct leg *leg, bool wanted, uint64_t file_version)
@@ -87,35 +95,49 @@ static void want(struct announcer *announcer, struct leg *leg, bool wanted, uint
     announcer->wanted_on += wanted ? 1 : (size_t)-1;
 }
 
+// Its protocols are to be spared by sweeps, or not.
+static void keep(struct announcer *announcer, size_t service, bool kept)
+{
+    for (unsigned i = 0; i < LEGS * FAMILIES; i++) {
+        size_t protocol = announcer->services[service].protocols[i / FAMILIES][i % FAMILIES];
+        uint64_t bit = UINT64_C(1) << protocol % 64;
+        if (announcer->config->services[service].has_family[i % FAMILIES]) {
+            uint64_t *word = &announcer->kept[protocol / 64];
+            *word = kept ? *word | bit : *word & ~bit;
+        }
+    }
+}
+
 void announcer_set_target(struct announcer *announcer, size_t service, enum target target,
                           uint64_t file_version)
 {
     assert(service < announcer->config->service_count && target <= TARGET_ANNOUNCE);
     struct announced *announced = &announcer->services[service];
     announced->target = target;
+    keep(announcer, service, target > TARGET_WITHDRAW);
     want(announcer, &announced->legs[LEG_PRIMARY], target == TARGET_ANNOUNCE, file_version);
     want(announcer, &announced->legs[LEG_DRAIN], target == TARGET_DEPREFERENCE, file_version);
-    enqueue(announcer, service);
+    note(announcer, service);
 }
 
 void announcer_link(struct announcer *announcer, bool up)
 {
     announcer->link_up = up;
     announcer->snapshot_taken = false;
-    announcer->mass_unanswered = false;
     announcer->unanswered = 0;
+    memset(announcer->sweeps, 0, sizeof announcer->sweeps);
     announcer->pipes_off = false;
     announcer->stray[0] = '\0';
     announcer->link_began = ++announcer->actions;
     for (size_t i = 0; i < announcer->config->service_count; i++) {
         struct announced *announced = &announcer->services[i];
-        enqueue(announcer, i);
+        note(announcer, i);
         for (unsigned leg = 0; leg < LEGS; leg++) {
             struct leg *it = &announced->legs[leg];
             it->state[FAMILY_V4] = it->state[FAMILY_V6] = LEG_UNSEEN;
             it->sent = LEG_IDLE;
             it->unanswered = 0;
-            it->in_mass = false;
+            it->sweep = 0;
             it->acted = announcer->actions;
         }
     }
@@ -160,9 +182,7 @@ void announcer_snapshot_begin(struct announcer *announcer, bool in_turn)
     announcer->snapshot_began = announcer->actions;
     announcer->pipes_off = false;
     announcer->stray[0] = '\0';
-    for (size_t i = 0; i < announcer->protocol_count; i++) {
-        announcer->protocols[i].in_snapshot = false;
-    }
+    announcer->snapshots++;
 }
 
 // A row counts only if nothing was done to its leg since the snapshot was asked for: it may be
@@ -191,7 +211,7 @@ bool announcer_row(struct announcer *announcer, const char *name, bool up)
     if (found == NULL) {
         return row_of_no_service(announcer, name, up);
     }
-    announcer->protocols[found - announcer->protocols].in_snapshot = true;
+    announcer->protocols[found - announcer->protocols].snapshot = announcer->snapshots;
     struct leg *leg = &announcer->services[found->service].legs[found->leg];
     if (!is_current(announcer, leg)) {
         return false;
@@ -212,14 +232,14 @@ bool announcer_snapshot_end(struct announcer *announcer)
     for (size_t i = 0; i < announcer->protocol_count; i++) {
         const struct announcer_protocol *protocol = &announcer->protocols[i];
         struct leg *leg = &announcer->services[protocol->service].legs[protocol->leg];
-        if (!protocol->in_snapshot && is_current(announcer, leg)) {
+        if (protocol->snapshot != announcer->snapshots && is_current(announcer, leg)) {
             leg->state[protocol->family] = LEG_ABSENT;
         }
     }
     announcer->snapshot_taken = true;
     for (size_t i = 0; i < announcer->config->service_count; i++) {
         if (!announcer_settled(announcer, i)) {
-            enqueue(announcer, i);
+            note(announcer, i);
         }
     }
     return true;
@@ -273,17 +293,19 @@ static void answered(struct announcer *announcer, size_t service, enum leg_name 
     }
 }
 
-static void mass_answered(struct announcer *announcer, enum bird_outcome outcome)
+static void sweep_answered(struct announcer *announcer, size_t index, enum bird_outcome outcome)
 {
-    announcer->mass_unanswered = false;
-    for (size_t i = 0; i < announcer->config->service_count; i++) {
-        for (unsigned leg = 0; leg < LEGS; leg++) {
-            if (announcer->services[i].legs[leg].in_mass) {
-                announcer->services[i].legs[leg].in_mass = false;
-                answered(announcer, i, leg, outcome);
-            }
+    assert(index < ANNOUNCER_OFF_MAX);
+    struct sweep *sweep = &announcer->sweeps[index];
+    for (size_t i = sweep->first; i < sweep->end; i++) {
+        const struct announcer_protocol *protocol = &announcer->protocols[i];
+        struct leg *leg = &announcer->services[protocol->service].legs[protocol->leg];
+        if (leg->sweep == index + 1) {
+            leg->sweep = 0;
+            answered(announcer, protocol->service, protocol->leg, outcome);
         }
     }
+    *sweep = (struct sweep){0};
 }
 
 void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_outcome outcome)
@@ -294,12 +316,12 @@ void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_
     size_t service = order_a(token);
     if (service < announcer->config->service_count) {
         answered(announcer, service, (enum leg_name)order_b(token), outcome);
-    } else if (order_b(token) == ANNOUNCER_MASS) {
-        mass_answered(announcer, outcome);
+    } else if (order_b(token) >= ANNOUNCER_SWEEP) {
+        sweep_answered(announcer, order_b(token) - ANNOUNCER_SWEEP, outcome);
     }
 }
 
-static bool leg_on(const struct announcer *announcer, size_t service, const struct leg *leg)
+bool leg_is_on(const struct announcer *announcer, size_t service, const struct leg *leg)
 {
     for (unsigned family = 0; family < FAMILIES; family++) {
         if (announcer->config->services[service].has_family[family] &&
@@ -321,8 +343,8 @@ bool announcer_is_on(const struct announcer *announcer, size_t service, enum fam
     return false;
 }
 
-static bool has_state(const struct announcer *announcer, size_t service, const struct leg *leg,
-                      enum leg_state state)
+bool leg_has_state(const struct announcer *announcer, size_t service, const struct leg *leg,
+                   enum leg_state state)
 {
     for (unsigned family = 0; family < FAMILIES; family++) {
         if (announcer->config->services[service].has_family[family] &&
@@ -331,167 +353,6 @@ static bool has_state(const struct announcer *announcer, size_t service, const s
         }
     }
     return false;
-}
-
-static bool needs_disable(const struct announcer *announcer, size_t service, enum leg_name name)
-{
-    const struct announced *announced = &announcer->services[service];
-    const struct leg *leg = &announced->legs[name];
-    const struct leg *other = &announced->legs[name == LEG_PRIMARY ? LEG_DRAIN : LEG_PRIMARY];
-    if (leg->wanted || (other->wanted && !leg_on(announcer, service, other))) {
-        return false; // make before break
-    }
-    if (leg->unanswered > 0) {
-        return leg->sent == LEG_ENABLING;
-    }
-    return has_state(announcer, service, leg, LEG_ON) ||
-           has_state(announcer, service, leg, LEG_STARTING) ||
-           has_state(announcer, service, leg, LEG_UNSEEN); // withdrawing does not wait to look
-}
-
-static bool needs_enable(const struct announcer *announcer, size_t service, enum leg_name name)
-{
-    const struct leg *leg = &announcer->services[service].legs[name];
-    if (!leg->wanted || !announcer->snapshot_taken) {
-        return false;
-    }
-    if (leg->unanswered > 0) {
-        return leg->sent == LEG_DISABLING;
-    }
-    return has_state(announcer, service, leg, LEG_OFF);
-}
-
-static void sent(struct announcer *announcer, struct leg *leg, bool enable)
-{
-    announcer->actions++;
-    leg->sent = enable ? LEG_ENABLING : LEG_DISABLING;
-    leg->unanswered++;
-    leg->acted = announcer->actions;
-}
-
-static void order_leg(struct announcer *announcer, struct orders *orders, size_t service,
-                      enum leg_name name, bool enable)
-{
-    const struct leg *leg = &announcer->services[service].legs[name];
-    assert(announcer->link_up && leg->wanted == enable); // never both ways
-    // What is seen to be on goes before what is off in all likelihood.
-    bool urgent = !enable && (leg->unanswered > 0 || has_state(announcer, service, leg, LEG_ON) ||
-                              has_state(announcer, service, leg, LEG_STARTING));
-    char pattern[BIRD_PROTOCOL_MAX];
-    names_pattern(&announcer->config->services[service], name, pattern);
-    orders_put(orders, ORDER_LINK_ACT, urgent,
-               order_token(enable ? ORDER_ENABLE : ORDER_DISABLE, service, name),
-               enable ? bird_enable(pattern) : bird_disable(pattern));
-    announcer->unanswered++;
-    sent(announcer, &announcer->services[service].legs[name], enable);
-}
-
-// The twin goes first: taking the primary first would show the neighbour a depreferenced route on
-// its way out.
-static const enum leg_name leg_order[] = {LEG_DRAIN, LEG_PRIMARY};
-
-static void plan_off(struct announcer *announcer, struct orders *orders, size_t service)
-{
-    for (unsigned i = 0; i < LEGS; i++) {
-        if (needs_disable(announcer, service, leg_order[i])) {
-            order_leg(announcer, orders, service, leg_order[i], false);
-        }
-    }
-}
-
-// False: something has to wait, for replies or for the file.
-static bool plan_on(struct announcer *announcer, struct orders *orders, size_t service,
-                    uint64_t file)
-{
-    for (unsigned i = 0; i < LEGS; i++) {
-        if (!needs_enable(announcer, service, leg_order[i])) {
-            continue;
-        }
-        if (announcer->unanswered >= ANNOUNCER_UNANSWERED_MAX ||
-            announcer->services[service].legs[leg_order[i]].file_version > file) {
-            return false;
-        }
-        order_leg(announcer, orders, service, leg_order[i], true);
-    }
-    return true;
-}
-
-// When nothing at all is to stay on, one pattern does for every service.
-static void plan_mass(struct announcer *announcer, struct orders *orders)
-{
-    assert(announcer->wanted_on == 0 && !announcer->mass_unanswered);
-    size_t primaries = 0;
-    size_t twins = 0;
-    for (size_t i = 0; i < announcer->queue_length; i++) {
-        primaries += needs_disable(announcer, announcer->queue[i], LEG_PRIMARY);
-        twins += needs_disable(announcer, announcer->queue[i], LEG_DRAIN);
-    }
-    if (primaries + twins < 2 || orders_room(orders) < 2) {
-        return;
-    }
-    size_t all = announcer->config->service_count;
-    if (twins > 0) {
-        orders_put(orders, ORDER_LINK_ACT, true, order_token(ORDER_DISABLE, all, ANNOUNCER_PART),
-                   bird_disable(NAMES_TWINS));
-        announcer->unanswered++;
-    }
-    orders_put(orders, ORDER_LINK_ACT, true, order_token(ORDER_DISABLE, all, ANNOUNCER_MASS),
-               bird_disable(NAMES_ALL));
-    announcer->unanswered++;
-    announcer->mass_unanswered = true;
-    for (size_t i = 0; i < announcer->queue_length; i++) {
-        for (unsigned leg = 0; leg < LEGS; leg++) {
-            if (needs_disable(announcer, announcer->queue[i], leg)) {
-                sent(announcer, &announcer->services[announcer->queue[i]].legs[leg], false);
-                announcer->services[announcer->queue[i]].legs[leg].in_mass = true;
-            }
-        }
-    }
-}
-
-static void plan_others(struct announcer *announcer, struct orders *orders)
-{
-    if (announcer->pipes_off) {
-        orders_put(orders, ORDER_LINK_ACT, false,
-                   order_token(ORDER_ENABLE, announcer->config->service_count, ANNOUNCER_PART),
-                   bird_enable(NAMES_PIPES));
-        announcer->unanswered++;
-        announcer->pipes_off = false;
-    }
-    if (announcer->stray[0] != '\0') {
-        announcer->unanswered +=
-            orders_put(orders, ORDER_LINK_ACT, true,
-                       order_token(ORDER_DISABLE, announcer->config->service_count, ANNOUNCER_PART),
-                       bird_disable(announcer->stray));
-        announcer->stray[0] = '\0';
-    }
-}
-
-void announcer_plan(struct announcer *announcer, struct orders *orders, uint64_t file)
-{
-    if (!announcer->link_up) {
-        return; // the queue is planned when the link is up again
-    }
-    if (announcer->wanted_on == 0 && !announcer->mass_unanswered) {
-        plan_mass(announcer, orders);
-    }
-    size_t waiting = 0;
-    for (size_t i = 0;
-         i < announcer->queue_length && orders_room(orders) >= ANNOUNCER_ORDERS_PER_SERVICE; i++) {
-        plan_off(announcer, orders, announcer->queue[i]);
-    }
-    for (size_t i = 0; i < announcer->queue_length; i++) {
-        size_t service = announcer->queue[i];
-        announcer->services[service].queued = orders_room(orders) < ANNOUNCER_ORDERS_PER_SERVICE ||
-                                              !plan_on(announcer, orders, service, file);
-        if (announcer->services[service].queued) {
-            announcer->queue[waiting++] = service;
-        }
-    }
-    announcer->queue_length = waiting;
-    if (orders_room(orders) >= ANNOUNCER_ORDERS_PER_SERVICE) {
-        plan_others(announcer, orders);
-    }
 }
 
 bool announcer_settled(const struct announcer *announcer, size_t service)
@@ -517,11 +378,19 @@ bool announcer_settled(const struct announcer *announcer, size_t service)
 bool announcer_lacks_protocol(const struct announcer *announcer, size_t service)
 {
     for (unsigned leg = 0; leg < LEGS; leg++) {
-        if (has_state(announcer, service, &announcer->services[service].legs[leg], LEG_ABSENT)) {
+        if (leg_has_state(announcer, service, &announcer->services[service].legs[leg],
+                          LEG_ABSENT)) {
             return true;
         }
     }
     return false;
+}
+
+bool announcer_is_busy(const struct announcer *announcer)
+{
+    return announcer->unanswered + announcer->waiting[WAITING_OFF].count +
+               announcer->waiting[WAITING_DOUBT].count >
+           0;
 }
 
 uint64_t announcer_acted(const struct announcer *announcer, size_t service)

@@ -2,6 +2,10 @@
 // and says which to enable and disable, in the order that leaves no gap. Pure: rows and replies in,
 // orders out.
 //
+// What is to go off goes at once, a command for each service; but where several wait until earlier
+// ones are answered, one pattern takes in as many of them as it can without touching what is to
+// stay.
+//
 // A service has two legs, its primary protocols and their drain twins (one per address family each;
 // one command with a pattern serves both families). A leg is switched on only when the include file
 // on disk says so already (a restarting BIRD must come up the same); it is switched off first and
@@ -29,21 +33,52 @@ struct leg {
     uint64_t acted;        // announcer's clock of actions when last commanded or answered
     uint64_t file_version; // of the include file that first says what is wanted now
     bool wanted;
-    bool in_mass; // its last command was the pattern for all
+    unsigned sweep; // that its last command was, counted from 1; 0: none
+};
+
+// Where a service waits until something may be done for it.
+enum waiting_name {
+    WAITING_NEW,   // to be looked at: something about it changed
+    WAITING_OFF,   // something of it is on and is not to be
+    WAITING_DOUBT, // the same, but it is off in all likelihood: not seen since the link came up
+    WAITING_ON,    // something is to be switched on
+    WAITING_LISTS
+};
+
+struct waiting_list { // a ring
+    size_t *items;
+    size_t first, count;
 };
 
 struct announced {
     enum target target;
     struct leg legs[LEGS];
-    bool queued; // to be planned
+    size_t protocols[LEGS][FAMILIES]; // where they are in announcer's; of families that it has
+    bool waits[WAITING_LISTS];
 };
+
+// Something is switched on only while fewer commands than this are unanswered, so that the session
+// writes it at once: what waits there is overtaken by a later switching off, and would undo it.
+#define ANNOUNCER_UNANSWERED_MAX 8
+
+// And switched off while fewer than this are: what waits here may be made one command with others,
+// what waits in the session can't. More of them would not fit into BIRD's buffer (bird-facts 6).
+#define ANNOUNCER_OFF_MAX 24
+
+// Room that announcer_plan() wants in the queue before it begins a service.
+#define ANNOUNCER_ORDERS_PER_SERVICE 4
 
 struct announcer_protocol {
     char name[BIRD_PROTOCOL_MAX];
     size_t service;
     enum family family;
     enum leg_name leg;
-    bool in_snapshot; // the one under way has a row for it
+    uint64_t snapshot; // number of the last one that has a row for it
+};
+
+// One command that switches off all protocols whose names begin alike.
+struct sweep {
+    size_t first, end; // of announcer's protocols; both are 0 in one that is free
 };
 
 struct announcer {
@@ -51,31 +86,26 @@ struct announcer {
     struct announced *services;
     struct announcer_protocol *protocols; // sorted by name
     size_t protocol_count;
-    size_t *queue; // services to be planned
-    size_t queue_length;
-    size_t wanted_on;  // legs wanted on, over all services
-    size_t unanswered; // commands
-    uint64_t actions;  // clock: counts commands sent and answered
+    uint64_t *kept; // a bit for each protocol: its service is not to be withdrawn
+    struct waiting_list waiting[WAITING_LISTS];
+    struct sweep sweeps[ANNOUNCER_OFF_MAX]; // unanswered
+    size_t wanted_on;                       // legs wanted on, over all services
+    size_t unanswered;                      // commands
+    uint64_t actions;                       // clock: counts commands sent and answered
     bool link_up;
+    uint64_t snapshots;      // begun
     bool snapshot_taken;     // since the link came up
     uint64_t link_began;     // value of actions when the link last came up or went
     uint64_t snapshot_began; // value of actions when the snapshot under way was asked for
     bool snapshot_in_turn;   // it is the one of each second, not one asked for because of a reply
-    bool mass_unanswered;
-    bool pipes_off;                // somebody switched off a pipe of ours
+    bool pipes_off;          // somebody switched off a pipe of ours
     char stray[BIRD_PROTOCOL_MAX]; // a protocol named as ours that is on, but of no service (a
                                    // former file's)
 };
 
-// The second index of the tokens of orders that are for no single service.
-enum { ANNOUNCER_MASS, ANNOUNCER_PART };
-
-// Something is switched on only while fewer commands than this are unanswered, so that the session
-// writes it at once: what waits there is overtaken by a later switching off, and would undo it.
-#define ANNOUNCER_UNANSWERED_MAX 8
-
-// Room that announcer_plan() wants in the queue before it begins a service.
-#define ANNOUNCER_ORDERS_PER_SERVICE 4
+// The second index of the tokens of orders that are for no single service: a part of what another
+// one brings to its end, or that of a sweep.
+enum { ANNOUNCER_PART, ANNOUNCER_SWEEP };
 
 // NULL only when out of memory. config must outlive it.
 struct announcer *announcer_new(const struct config *config);
@@ -111,6 +141,9 @@ void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_
 // that could not be written: not being able to write is trouble of our own, and does not keep a
 // healthy service off the air.
 void announcer_plan(struct announcer *announcer, struct orders *orders, uint64_t file);
+
+// Commands are unanswered, or wait for such.
+bool announcer_is_busy(const struct announcer *announcer);
 
 // BIRD was seen to have one of the service's protocols of this family on, with nothing under way.
 bool announcer_is_on(const struct announcer *announcer, size_t service, enum family family);

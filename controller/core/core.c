@@ -145,6 +145,10 @@ void core_tick(struct core *core, uint64_t now_ns)
             tick_service(core, due - probes, now_ms);
         }
     }
+    if (core->snapshot_soon_ms != 0 && now_ms >= core->snapshot_soon_ms) {
+        core->snapshot_soon_ms = 0;
+        core_want_snapshot(core);
+    }
     if (now_ms >= core->snapshot_at_ms) {
         core->snapshot_at_ms = now_ms + SNAPSHOT_MS;
         core->snapshot_in_turn = true;
@@ -199,15 +203,17 @@ bool core_quiet(const struct core *core)
 
 // ---- outputs ----
 
-static void ask_snapshot(struct core *core)
+static void ask_snapshot(struct core *core, uint64_t now_ns)
 {
     if (!core->snapshot_wanted || core->snapshot_under_way ||
         core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN || orders_room(&core->orders) < 2) {
         return;
     }
     core->snapshot_wanted = false;
+    core->snapshot_soon_ms = 0;
     core->snapshot_under_way = true;
     core->drifts_before = core->drifts;
+    core->snapshot_began_ns = now_ns;
     announcer_snapshot_begin(core->announcer, core->snapshot_in_turn);
     core->snapshot_in_turn = false;
     observed_snapshot_begin(core->observed);
@@ -266,12 +272,13 @@ void core_flush(struct core *core, uint64_t now_ns)
     if (core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN) {
         return;
     }
-    ask_snapshot(core);
+    ask_snapshot(core, now_ns);
     if (loader_step(&core->loader, &core->orders, ms_of(now_ns))) {
         report_loading(core, now_ns);
     }
     if (!core->stopping) { // a link is not to be closed under an answer (bird-facts 23)
-        observed_plan(core->observed, &core->orders, core->announcer->actions);
+        observed_plan(core->observed, &core->orders, core->announcer->actions,
+                      announcer_is_busy(core->announcer));
     }
 }
 
@@ -297,6 +304,8 @@ uint64_t core_next_ms(const struct core *core)
 {
     bool asks = core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN;
     const uint64_t times_ms[] = {asks ? core->snapshot_at_ms : UINT64_MAX,
+                                 asks && core->snapshot_soon_ms != 0 ? core->snapshot_soon_ms
+                                                                     : UINT64_MAX,
                                  loader_next_ms(&core->loader), include_next_ms(&core->include)};
     uint64_t next_ms = deadlines_next_ms(&core->deadlines);
     for (size_t i = 0; i < sizeof times_ms / sizeof *times_ms; i++) {

@@ -66,7 +66,10 @@ struct core {
     struct core_link links[2]; // by enum order_link
     unsigned generation;       // of this core, in every token
     bool snapshot_wanted, snapshot_in_turn, snapshot_under_way;
-    uint64_t snapshot_at_ms; // of the next one in its turn
+    uint64_t snapshot_at_ms;    // of the next one in its turn
+    uint64_t snapshot_began_ns; // of the last one
+    uint64_t snapshot_rest_ms;  // none before that because of replies
+    uint64_t snapshot_soon_ms;  // of one because of replies; 0: none waits
     uint64_t drifts;
     uint64_t drifts_before;  // the snapshot under way
     uint64_t drift_began_ms; // of the second that the two below count in

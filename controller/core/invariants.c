@@ -4,6 +4,7 @@
 #include "controller/core/inside.h"
 
 #include <assert.h>
+#include <fnmatch.h>
 #include <string.h>
 
 #define NEVER UINT64_MAX
@@ -195,7 +196,8 @@ static void check_leg(const struct core *core, size_t service, enum leg_name nam
     assert(leg->wanted ==
            (target == (name == LEG_PRIMARY ? TARGET_ANNOUNCE : TARGET_DEPREFERENCE)));
     assert((leg->sent == LEG_IDLE) == (leg->unanswered == 0));
-    assert(!leg->in_mass || (announcer->mass_unanswered && leg->unanswered > 0));
+    assert(leg->sweep <= ANNOUNCER_OFF_MAX);
+    assert(leg->sweep == 0 || (leg->unanswered > 0 && announcer->sweeps[leg->sweep - 1].end > 0));
     assert(leg->acted <= announcer->actions);
     assert(leg->file_version <= core->include.wanted);
     for (unsigned family = 0; family < FAMILIES; family++) {
@@ -204,44 +206,66 @@ static void check_leg(const struct core *core, size_t service, enum leg_name nam
     assert(announcer->link_up || leg->unanswered == 0);
 }
 
-static void check_announcer_queue(const struct announcer *announcer)
+static void check_line(const struct announcer *announcer, enum waiting_name name)
 {
-    size_t queued = 0;
-    assert(announcer->queue_length <= announcer->config->service_count);
-    for (size_t i = 0; i < announcer->queue_length; i++) {
-        assert(announcer->queue[i] < announcer->config->service_count);
-        assert(announcer->services[announcer->queue[i]].queued);
+    const struct waiting_list *list = &announcer->waiting[name];
+    size_t count = announcer->config->service_count;
+    size_t waiting = 0;
+    assert(list->count <= count);
+    for (size_t i = 0; i < list->count; i++) {
+        size_t service = list->items[(list->first + i) % count];
+        assert(service < count && announcer->services[service].waits[name]);
     }
-    for (size_t i = 0; i < announcer->config->service_count; i++) {
-        queued += announcer->services[i].queued;
+    for (size_t i = 0; i < count; i++) {
+        waiting += announcer->services[i].waits[name];
     }
-    assert(queued == announcer->queue_length);
+    assert(waiting == list->count);
+}
+
+static void check_protocols(const struct announcer *announcer)
+{
+    for (size_t i = 0; i < announcer->protocol_count; i++) {
+        const struct announcer_protocol *protocol = &announcer->protocols[i];
+        const struct announced *service = &announcer->services[protocol->service];
+        bool kept = (announcer->kept[i / 64] >> i % 64 & 1) != 0;
+        assert(i == 0 || strcmp(announcer->protocols[i - 1].name, protocol->name) < 0);
+        assert(service->protocols[protocol->leg][protocol->family] == i);
+        assert(kept == (service->target > TARGET_WITHDRAW));
+        assert(protocol->snapshot <= announcer->snapshots);
+    }
+    for (size_t i = 0; i < ANNOUNCER_OFF_MAX; i++) {
+        assert(announcer->sweeps[i].first <= announcer->sweeps[i].end);
+        assert(announcer->sweeps[i].end <= announcer->protocol_count);
+    }
 }
 
 static void check_announcer(const struct core *core)
 {
     const struct announcer *announcer = core->announcer;
     size_t wanted = 0;
-    uint64_t unanswered = 0; // commands for single legs; those for all are counted once
+    uint64_t unanswered = 0; // commands for single legs; sweeps are counted once
     for (size_t i = 0; i < core->config->service_count; i++) {
         assert(announcer->services[i].target == core->services[i].decision.target);
         for (unsigned leg = 0; leg < LEGS; leg++) {
             const struct leg *it = &announcer->services[i].legs[leg];
             check_leg(core, i, leg);
             wanted += it->wanted;
-            unanswered += it->unanswered - it->in_mass;
+            unanswered += it->unanswered - (it->sweep != 0);
         }
     }
     assert(wanted == announcer->wanted_on);
-    assert(unanswered + announcer->mass_unanswered <= announcer->unanswered);
+    for (size_t i = 0; i < ANNOUNCER_OFF_MAX; i++) {
+        unanswered += announcer->sweeps[i].end > 0;
+    }
+    assert(unanswered <= announcer->unanswered);
     assert(announcer->link_up == (core->links[ORDER_LINK_ACT].state != BIRD_LINK_DOWN));
     assert(announcer->link_up || (announcer->unanswered == 0 && !announcer->snapshot_taken));
     assert(announcer->link_began <= announcer->actions);
     assert(announcer->snapshot_began <= announcer->actions);
-    for (size_t i = 1; i < announcer->protocol_count; i++) {
-        assert(strcmp(announcer->protocols[i - 1].name, announcer->protocols[i].name) < 0);
+    check_protocols(announcer);
+    for (unsigned i = 0; i < WAITING_LISTS; i++) {
+        check_line(announcer, i);
     }
-    check_announcer_queue(announcer);
 }
 
 // ---- orders ----
@@ -256,8 +280,7 @@ static const struct order *order_at(const struct orders *orders, size_t i)
     return &orders->ring[(orders->first + i) % orders->capacity];
 }
 
-// Of the orders that came of this input, no two command one leg both ways; and one for all switches
-// off, so that nothing is switched on beside it.
+// Of the orders that came of this input, no two command one leg both ways.
 static void check_one_way(const struct core *core, size_t i)
 {
     const struct orders *orders = &core->orders;
@@ -269,9 +292,24 @@ static void check_one_way(const struct core *core, size_t i)
                     order_b(one->token) == order_b(other->token) && order_a(one->token) != all;
         assert(!switches(other) || !both || order_kind(one->token) == order_kind(other->token));
     }
-    bool mass =
-        switches(one) && order_a(one->token) == all && order_b(one->token) == ANNOUNCER_MASS;
-    assert(!mass || (order_kind(one->token) == ORDER_DISABLE && core->announcer->wanted_on == 0));
+}
+
+// What switches off more than a leg touches nothing that is to be on.
+static void check_pattern(const struct core *core, const struct order *order)
+{
+    char pattern[BIRD_PROTOCOL_MAX + 8] = "";
+    const char *quote = strchr(order->command, '"');
+    if (order_kind(order->token) != ORDER_DISABLE ||
+        order_a(order->token) < core->config->service_count) {
+        return;
+    }
+    assert(quote != NULL && strlen(quote + 1) <= sizeof pattern);
+    memcpy(pattern, quote + 1, strcspn(quote + 1, "\""));
+    for (size_t i = 0; i < core->announcer->protocol_count; i++) {
+        const struct announcer_protocol *protocol = &core->announcer->protocols[i];
+        const struct leg *leg = &core->announcer->services[protocol->service].legs[protocol->leg];
+        assert(!leg->wanted || fnmatch(pattern, protocol->name, 0) != 0);
+    }
 }
 
 static void check_orders(const struct core *core)
@@ -289,6 +327,7 @@ static void check_orders(const struct core *core)
         assert(!switches(order) || order_a(token) <= core->config->service_count);
         assert(kind != ORDER_ROUTE || order_a(token) < core->observed->prefix_count);
         check_one_way(core, i);
+        check_pattern(core, order);
     }
 }
 

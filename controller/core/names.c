@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char ours[] = "popgate_";
+static const char ours[] = NAMES_OURS;
 static const char *const leg_suffix[LEGS] = {[LEG_PRIMARY] = "", [LEG_DRAIN] = "_drain"};
 
 void names_protocol(const struct service_conf *service, enum family family, enum leg_name leg,
@@ -21,6 +21,16 @@ void names_pattern(const struct service_conf *service, enum leg_name leg,
                    char out[BIRD_PROTOCOL_MAX])
 {
     snprintf(out, BIRD_PROTOCOL_MAX, "%s%s_v?%s", ours, service->symbol, leg_suffix[leg]);
+}
+
+size_t names_base_length(const struct service_conf *service)
+{
+    return strlen(ours) + strlen(service->symbol) + strlen("_v");
+}
+
+void names_beginning(const char *prefix, bool twins, char out[BIRD_PROTOCOL_MAX + 8])
+{
+    snprintf(out, BIRD_PROTOCOL_MAX + 8, "%s*%s", prefix, twins ? leg_suffix[LEG_DRAIN] : "");
 }
 
 const char *names_family(enum family family)

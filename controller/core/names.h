@@ -11,9 +11,10 @@
 
 enum leg_name { LEG_PRIMARY, LEG_DRAIN, LEGS };
 
+#define NAMES_OURS "popgate_" // what the name of every service's protocol begins with
+
 // Patterns, as `enable`, `disable` and `show protocols` take them.
-#define NAMES_ALL   "popgate_*"       // every protocol of every service, no pipe
-#define NAMES_TWINS "popgate_*_drain" // the second leg of every service
+#define NAMES_ALL   NAMES_OURS "*" // every protocol of every service, no pipe
 #define NAMES_PIPES "popgate?_pipe"
 
 // In every description, before the revision of the file that it comes from.
@@ -25,6 +26,13 @@ void names_protocol(const struct service_conf *service, enum family family, enum
 // Matches the leg's protocols of both families, and none of any other service.
 void names_pattern(const struct service_conf *service, enum leg_name leg,
                    char out[BIRD_PROTOCOL_MAX]);
+
+// How much of their names all protocols of the service have in common: all but the family's number
+// and what follows.
+size_t names_base_length(const struct service_conf *service);
+
+// Of protocols whose names begin with this: every one, or the twins alone.
+void names_beginning(const char *prefix, bool twins, char out[BIRD_PROTOCOL_MAX + 8]);
 
 const char *names_table(enum family family);  // "popgate4"
 const char *names_pipe(enum family family);   // "popgate4_pipe"

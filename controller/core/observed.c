@@ -224,10 +224,10 @@ void observed_look_in_turn(struct observed *observed, size_t count)
     }
 }
 
-void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions)
+void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions, bool busy)
 {
-    while (observed->in_flight < OBSERVED_IN_FLIGHT && observed->queue_length > 0 &&
-           orders_room(orders) > 0) {
+    size_t most = busy ? 1 : OBSERVED_IN_FLIGHT;
+    while (observed->in_flight < most && observed->queue_length > 0 && orders_room(orders) > 0) {
         size_t index = observed->queue[observed->queue_first];
         observed->queue_first = (observed->queue_first + 1) % observed->queue_room;
         observed->queue_length--;

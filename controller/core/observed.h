@@ -98,10 +98,11 @@ bool observed_snapshot_end(struct observed *observed);
 void observed_look(struct observed *observed, size_t service);       // soon, at all its prefixes
 void observed_look_in_turn(struct observed *observed, size_t count); // at count more entries
 
-// Orders look-ups while fewer than OBSERVED_IN_FLIGHT are unanswered. actions: the announcer's
+// Orders look-ups while fewer than OBSERVED_IN_FLIGHT are unanswered; but one at a time while
+// commands are under way (busy), which BIRD is to spend its time on. actions: the announcer's
 // clock.
 #define OBSERVED_IN_FLIGHT 16
-void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions);
+void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions, bool busy);
 
 // A look-up's reply. end returns the prefix that it was about. acted: the announcer's clock when
 // that prefix's service was last acted on; an answer asked for before that is dropped and asked

@@ -88,7 +88,7 @@ static void up1_exports(const char *line)
 {
     sessions("up1+");
     observed_look(observed, 0);
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     struct order order;
     while (orders_take(&orders, &order)) {
         answer(order.token, order_a(order.token) == V4 ? line : NULL);
@@ -106,13 +106,13 @@ static void a_session_that_comes_up_is_looked_at_for_every_prefix(void **state)
     (void)state;
     sessions("up1+ up2-");
     assert_int_equal(observed_established(observed), 1);
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
     expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
     expect_order(&orders, "show route 192.0.2.2/32 export 'up1'");
     expect_no_order(&orders);
     sessions("up1+ up2-");
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     expect_no_order(&orders);
 }
 
@@ -124,7 +124,7 @@ static void a_session_whose_name_can_t_be_asked_for_stays_unknown(void **state)
     row("up1", "BGP", true);
     assert_true(observed_snapshot_end(observed));
     observed_look(observed, 1);
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
     assert_int_equal(observed_view(observed, WEB, TARGET_WITHDRAW).unknown, 2);
     assert_int_equal(observed->in_flight, 3);
@@ -200,7 +200,7 @@ static void the_first_route_of_an_answer_is_the_one_exported(void **state)
 {
     (void)state;
     sessions("up1+");
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
     struct bird_line table = line_of(1007, "Table master4:");
     struct bird_line second = line_of(1007, OTHER);
@@ -244,7 +244,7 @@ static void what_is_known_stays_when_another_session_comes(void **state)
     sessions("up1+ up2+");
     assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).announced, 1);
     assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).unknown, 1);
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     expect_order(&orders, "show route 192.0.2.1/32 export 'up2'");
 }
 
@@ -253,12 +253,12 @@ static void an_answer_older_than_our_last_command_is_dropped_and_asked_again(voi
     (void)state;
     up1_exports(PRIMARY);
     observed_look(observed, 0);
-    observed_plan(observed, &orders, 5);
+    observed_plan(observed, &orders, 5, false);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
     expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
     observed_end(observed, token, true, 6);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT); // as known before
-    observed_plan(observed, &orders, 6);
+    observed_plan(observed, &orders, 6, false);
     token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
     observed_end(observed, token, true, 6);
     expect(TARGET_WITHDRAW, CONDITION_AS_MEANT);
@@ -268,7 +268,7 @@ static void one_answer_does_not_colour_the_next(void **state)
 {
     (void)state;
     sessions("up1+");
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     uint64_t first = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
     uint64_t second = expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
     answer(first, PRIMARY);
@@ -280,12 +280,12 @@ static void only_so_many_look_ups_are_unanswered_at_once(void **state)
 {
     (void)state;
     sessions("a+ b+ c+ d+ e+ f+ g+ h+");
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     assert_int_equal(orders.count, OBSERVED_IN_FLIGHT);
     struct order order;
     assert_true(orders_take(&orders, &order));
     answer(order.token, NULL);
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     assert_int_equal(orders.count, OBSERVED_IN_FLIGHT);
 }
 
@@ -293,7 +293,7 @@ static void looking_in_turn_comes_to_every_entry(void **state)
 {
     (void)state;
     sessions("up1+ up2+");
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     struct order order;
     while (orders_take(&orders, &order)) {
         answer(order.token, NULL);
@@ -301,7 +301,7 @@ static void looking_in_turn_comes_to_every_entry(void **state)
     size_t asked[3][2] = {{0}};
     for (unsigned i = 0; i < 6; i++) {
         observed_look_in_turn(observed, 1);
-        observed_plan(observed, &orders, 0);
+        observed_plan(observed, &orders, 0, false);
         assert_true(orders_take(&orders, &order));
         asked[order_a(order.token)][order_b(order.token)]++;
         answer(order.token, NULL);
@@ -310,7 +310,7 @@ static void looking_in_turn_comes_to_every_entry(void **state)
         assert_int_equal(asked[i % 3][i / 3], 1);
     }
     observed_look_in_turn(observed, 1000);
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     assert_int_equal(orders.count, 6);
 }
 
@@ -319,14 +319,14 @@ static void when_the_link_went_all_is_forgotten_and_nothing_is_in_flight(void **
     (void)state;
     up1_exports(PRIMARY);
     sessions("up1+ a+ b+ c+ d+ e+ f+ g+");
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     while (orders_take(&orders, &(struct order){.urgent = false})) {
     }
     observed_forget(observed);
     assert_int_equal(observed_established(observed), 0);
     sessions("up1+");
     expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     assert_int_equal(orders.count, 3);
 }
 
@@ -335,7 +335,7 @@ static void a_lost_look_up_changes_nothing(void **state)
     (void)state;
     up1_exports(PRIMARY);
     observed_look(observed, 0);
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
     observed_end(observed, token, false, 0);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
@@ -399,6 +399,23 @@ static void more_sessions_than_can_be_watched_are_told(void **state)
     assert_int_equal(observed_established(observed), OBSERVED_SESSIONS_MAX);
 }
 
+static void while_commands_are_under_way_bird_is_asked_one_thing_at_a_time(void **state)
+{
+    (void)state;
+    sessions("up1+");
+    observed_plan(observed, &orders, 0, true);
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    expect_no_order(&orders);
+    observed_plan(observed, &orders, 0, true);
+    expect_no_order(&orders);
+    answer(token, NULL);
+    observed_plan(observed, &orders, 0, true);
+    expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
+    expect_no_order(&orders);
+    observed_plan(observed, &orders, 0, false);
+    expect_order(&orders, "show route 192.0.2.2/32 export 'up1'");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 #define TEST_WITH_TWO_WANTED(name)                                                                 \
     cmocka_unit_test_setup_teardown(name, start_with_two_wanted, stop)
@@ -423,6 +440,7 @@ int main(void)
         TEST(an_answer_older_than_our_last_command_is_dropped_and_asked_again),
         TEST(one_answer_does_not_colour_the_next),
         TEST(only_so_many_look_ups_are_unanswered_at_once),
+        TEST(while_commands_are_under_way_bird_is_asked_one_thing_at_a_time),
         TEST(looking_in_turn_comes_to_every_entry),
         TEST(when_the_link_went_all_is_forgotten_and_nothing_is_in_flight),
         TEST(a_lost_look_up_changes_nothing),

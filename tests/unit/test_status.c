@@ -233,7 +233,7 @@ static void exports_to(struct observed *observed, const char *session)
     struct order order;
     assert_true(orders_init(&orders, 64));
     observed_look(observed, 0);
-    observed_plan(observed, &orders, 0);
+    observed_plan(observed, &orders, 0, false);
     while (orders_take(&orders, &order)) {
         if (strstr(order.command, session) != NULL) {
             struct bird_line line = {.kind = BIRD_LINE, .code = 1007};

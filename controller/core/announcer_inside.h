@@ -1,0 +1,15 @@
+// What the announcer's two files share: announcer.c knows how things stand in BIRD, plan.c what to
+// do about it.
+#pragma once
+
+#include "controller/core/announcer.h"
+
+// Every protocol of the leg is up, and nothing is under way.
+bool leg_is_on(const struct announcer *announcer, size_t service, const struct leg *leg);
+// At least one protocol of the leg is in this state.
+bool leg_has_state(const struct announcer *announcer, size_t service, const struct leg *leg,
+                   enum leg_state state);
+
+void waiting_put(struct announcer *announcer, enum waiting_name name,
+                 size_t service);                                         // unless it waits
+size_t waiting_take(struct announcer *announcer, enum waiting_name name); // there must be one
