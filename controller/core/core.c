@@ -166,6 +166,7 @@ void core_stop(struct core *core, uint64_t now_ns)
     for (size_t i = 0; i < core->config->service_count; i++) {
         struct decision *decision = &core->services[i].decision;
         enum target from = decision->target;
+        affected_service(&core->affected, i); // its intent is not what it was
         if (!core_decides(core, i) && from > TARGET_WITHDRAW) {
             decision->target = TARGET_WITHDRAW;
             decision->cause = CAUSE_EXIT;
@@ -174,12 +175,14 @@ void core_stop(struct core *core, uint64_t now_ns)
         }
         core_set_deadline(core, i);
     }
+    core_decide(core, now_ns);
     core_flush(core, now_ns);
 }
 
 static bool is_left(const struct core *core, size_t service)
 {
-    return conf_of(core, service)->on_exit == ON_EXIT_WITHDRAW &&
+    return (conf_of(core, service)->on_exit == ON_EXIT_WITHDRAW ||
+            core->services[service].decision.target == TARGET_WITHDRAW) &&
            !announcer_settled(core->announcer, service);
 }
 

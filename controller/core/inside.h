@@ -42,6 +42,9 @@ void core_decide_all(struct core *core, uint64_t now_ns);
 // Is the service decided at all? A stop withdraws for good what it does not keep.
 bool core_decides(const struct core *core, size_t service);
 
+// The service's intent, or, into *room, what is left of it at a stop.
+const struct intent *core_intent_of(const struct core *core, size_t service, struct intent *room);
+
 // When core_tick() has to look at the service: after its decision or look_again_ms was touched.
 void core_set_deadline(struct core *core, size_t service);
 

@@ -42,6 +42,16 @@ uint64_t intent_next_ms(const struct intent *intent, uint64_t now_ms)
     return grace_ms < end_ms ? grace_ms : end_ms;
 }
 
+struct intent intent_at_stop(const struct intent *intent)
+{
+    struct intent left = *intent;
+    if (left.kind == INTENT_PIN) {
+        left = (struct intent){.kind = INTENT_AUTO};
+    }
+    left.grace_ms = 0;
+    return left;
+}
+
 bool intent_expired(const struct intent *intent, uint64_t now_ms)
 {
     return intent->kind != INTENT_AUTO && intent->until_ms != 0 && now_ms >= intent->until_ms;

@@ -39,6 +39,10 @@ enum target intent_over(const struct intent *intent, enum target allowed, uint64
 // When that changes by itself, or the intent ends; UINT64_MAX: never.
 uint64_t intent_next_ms(const struct intent *intent, uint64_t now_ms);
 
+// What is left of the intent when popgated stops and nobody is there any more to end it: a drain
+// has no grace, and a pin is over.
+struct intent intent_at_stop(const struct intent *intent);
+
 bool intent_expired(const struct intent *intent, uint64_t now_ms);
 
 // Sets an intent's monotonic times from its wall-clock ones, given both clocks' now. A since in the

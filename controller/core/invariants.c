@@ -50,10 +50,9 @@ static void check_times(const struct decision *decision, uint64_t now_ms)
     }
 }
 
-static void check_target(const struct core_service *service)
+static void check_target(const struct decision *decision, const struct intent *intent)
 {
-    const struct decision *decision = &service->decision;
-    switch (service->intent.kind) {
+    switch (intent->kind) {
     case INTENT_AUTO:
         assert(decision->target == decision->allowed);
         break;
@@ -76,9 +75,10 @@ static void check_decided(const struct core *core, size_t index, uint64_t now_ms
     const struct service_conf *conf = conf_of(core, index);
     struct decision again = service->decision;
     uint64_t decided_ms = service->decided_ms;
-    bool due = decision_next_ms(&again, conf, &service->intent, decided_ms) <= now_ms;
-    bool changed =
-        !due && decision_step(&again, conf, &core->gates[index], &service->intent, now_ms);
+    struct intent room;
+    const struct intent *intent = core_intent_of(core, index, &room);
+    bool due = decision_next_ms(&again, conf, intent, decided_ms) <= now_ms;
+    bool changed = !due && decision_step(&again, conf, &core->gates[index], intent, now_ms);
     assert(!changed);
     assert(due ||
            (again.allowed == service->decision.allowed && again.cause == service->decision.cause));
@@ -95,7 +95,8 @@ static void check_service(const struct core *core, size_t index, uint64_t now_ms
     if (core->stopping && conf_of(core, index)->on_exit == ON_EXIT_WITHDRAW) {
         assert(decision->target == TARGET_WITHDRAW);
     } else {
-        check_target(service);
+        struct intent room;
+        check_target(&service->decision, core_intent_of(core, index, &room));
         check_decided(core, index, now_ms);
     }
     // What was adopted is confirmed or given up with the first look at BIRD.

@@ -60,6 +60,16 @@ bool core_decides(const struct core *core, size_t service)
     return !core->stopping || conf_of(core, service)->on_exit == ON_EXIT_KEEP;
 }
 
+const struct intent *core_intent_of(const struct core *core, size_t service, struct intent *room)
+{
+    const struct intent *intent = &core->services[service].intent;
+    if (!core->stopping) {
+        return intent;
+    }
+    *room = intent_at_stop(intent);
+    return room;
+}
+
 static void decide_one(struct core *core, size_t index, uint64_t now_ns)
 {
     struct core_service *service = &core->services[index];
@@ -69,7 +79,9 @@ static void decide_one(struct core *core, size_t index, uint64_t now_ns)
     service->decided_ms = ms_of(now_ns);
     enum target from = decision->target;
     enum target allowed = decision->allowed;
-    if (decision_step(decision, conf, &core->gates[index], &service->intent, ms_of(now_ns))) {
+    struct intent room;
+    const struct intent *intent = core_intent_of(core, index, &room);
+    if (decision_step(decision, conf, &core->gates[index], intent, ms_of(now_ns))) {
         core_transition(core, index, from, now_ns);
     }
     if (decision->allowed != allowed) {

@@ -186,7 +186,7 @@ static void check_intended(struct oracle *oracle, const struct oracle_service *s
     // core_tick() comes when core_next_ms() says, so one ms after is late.
     int64_t grace_end_ms = service->intent.since_ms + (int64_t)service->intent.grace_ms;
     if (kind == INTENT_DRAIN && target != TARGET_WITHDRAW &&
-        (int64_t)(now_ns / NS_PER_MS) > grace_end_ms + 1) {
+        (oracle->stopping || (int64_t)(now_ns / NS_PER_MS) > grace_end_ms + 1)) {
         oracle_broken(oracle, "promise 1: %s is drained, its grace is over, and it is at %s", name,
                       target_name(target));
     }
@@ -219,6 +219,9 @@ static void check_target(struct oracle *oracle, struct oracle_service *service,
     }
     if (vague) {
         return;
+    }
+    if (kind == INTENT_PIN && oracle->stopping) {
+        kind = INTENT_AUTO; // nobody would end it any more
     }
     check_intended(oracle, service, kind, now_ns);
     if (kind == INTENT_PIN) {

@@ -811,6 +811,34 @@ static void a_clean_stop_withdraws_unless_told_to_keep(void **state)
     assert_false(*bird_protocol("popgate_web_v4"));
 }
 
+static void what_is_kept_at_a_stop_keeps_no_grace_and_no_pin(void **state)
+{
+    (void)state;
+    running(TWO_PROBES DNS_NEEDS_A "on_exit = keep\n" WEB_NEEDS_B "on_exit = keep\n");
+    struct intent drain = {
+        .kind = INTENT_DRAIN, .since_ms = now_ns / NS_PER_MS, .grace_ms = 3600000, .by = "alice"};
+    struct intent pin = {.kind = INTENT_PIN,
+                         .since_ms = now_ns / NS_PER_MS,
+                         .until_ms = now_ns / NS_PER_MS + 3600000,
+                         .by = "alice"};
+    core_intent(core, 0, &drain, "drained", now_ns);
+    core_intent(core, 1, &pin, "pinned", now_ns);
+    say(B, "fff");
+    settle();
+    assert_true(*bird_protocol("popgate_dns_v4_drain"));
+    assert_true(*bird_protocol("popgate_web_v4"));
+    core_stop(core, now_ns);
+    assert_false(core_quiet(core));
+    settle();
+    assert_true(core_quiet(core));
+    assert_false(*bird_protocol("popgate_dns_v4_drain"));
+    assert_false(*bird_protocol("popgate_dns_v4"));
+    assert_false(*bird_protocol("popgate_web_v4"));
+    // It is only now that they don't count: the ledger has them still.
+    assert_int_equal(core->services[0].intent.grace_ms, 3600000);
+    assert_int_equal(core->services[1].intent.kind, INTENT_PIN);
+}
+
 static void a_stop_is_not_over_while_bird_cannot_be_asked_to_withdraw(void **state)
 {
     (void)state;
@@ -941,6 +969,7 @@ int main(void)
         TEST(a_withdrawal_for_want_of_news_says_so),
         TEST(a_service_that_is_no_longer_configured_is_withdrawn),
         TEST(a_clean_stop_withdraws_unless_told_to_keep),
+        TEST(what_is_kept_at_a_stop_keeps_no_grace_and_no_pin),
         TEST(a_stop_is_not_over_while_bird_cannot_be_asked_to_withdraw),
         TEST(who_stops_looks_up_no_more_routes),
         TEST(what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back),
