@@ -34,8 +34,18 @@ static int write_all(int fd, const char *text, size_t length)
     return 0;
 }
 
-static int write_new(const char *path, const char *text, size_t length, mode_t mode,
-                     char error[ERROR_MAX])
+// 0, or -1 with errno.
+static int give_to_owner(int fd, const char *directory)
+{
+    struct stat owner;
+    if (geteuid() != 0) {
+        return 0;
+    }
+    return stat(directory, &owner) != 0 ? -1 : fchown(fd, owner.st_uid, owner.st_gid);
+}
+
+static int write_new(const char *directory, const char *path, const char *text, size_t length,
+                     mode_t mode, char error[ERROR_MAX])
 {
     int result = 0;
     unlink(path); // what a crash left, maybe another user's; a FIFO would block
@@ -43,7 +53,9 @@ static int write_new(const char *path, const char *text, size_t length, mode_t m
     if (fd < 0) {
         return failed_to(error, "create", path);
     }
-    if (fchmod(fd, mode) != 0) {
+    if (give_to_owner(fd, directory) != 0) {
+        result = failed_to(error, "give the directory's owner", path);
+    } else if (fchmod(fd, mode) != 0) {
         result = failed_to(error, "set the mode of", path);
     } else if (write_all(fd, text, length) != 0) {
         result = failed_to(error, "write", path);
@@ -89,7 +101,7 @@ int file_replace(const char *directory, const char *name, const char *text, size
     snprintf(path, sizeof path, "%s/%s", directory, name);
     snprintf(temp, sizeof temp, "%s/%s.tmp", directory, name);
     error[0] = '\0';
-    int result = write_new(temp, text, length, mode, error);
+    int result = write_new(directory, temp, text, length, mode, error);
     if (result == 0 && rename(temp, path) != 0) {
         result = failed_to(error, "put the new file in place of", path);
     }

@@ -9,7 +9,8 @@
 // Replaces <directory>/<name>: temporary file beside it, fsync, rename, fsync of the directory.
 // Blocking; one writer of a name at a time. 0, or -errno with a message; then the old file is as it
 // was and the temporary one is gone (after a failed sync of the directory alone, the new file may
-// be in place).
+// be in place). What root writes belongs to whom the directory belongs to, who may have to read it
+// again.
 int file_replace(const char *directory, const char *name, const char *text, size_t length,
                  mode_t mode, char error[ERROR_MAX]);
 

@@ -101,6 +101,14 @@ bool past_make(struct past *past, const struct config *config, struct events *ev
     for (size_t i = 0; i < config->service_count; i++) {
         find_intent(past, config->services[i].name, &past->intents[i], now_ns / NS_PER_MS, wall_ms);
     }
+    if (past->boot_unknown) {
+        trouble(
+            events, now_ns,
+            "can't read this boot's id, /proc/sys/kernel/random/boot_id (does the unit say "
+            "ProcSubset=pid?)",
+            "every restart counts as a reboot: what is announced is withdrawn until it is known "
+            "healthy");
+    }
     tell_unknown(past, config, events, now_ns);
     recall(past, config);
     return true;

@@ -14,7 +14,8 @@ struct past {
     struct birdconf *former;        // the include file; NULL: none that is ours
     char former_trouble[ERROR_MAX]; // what is there and is not ours; empty: nothing
     struct boot_memory memory;
-    bool same_boot; // popgated ran before since this machine booted
+    bool boot_unknown; // the kernel does not tell this boot's id
+    bool same_boot;    // popgated ran before since this machine booted
 
     // What is made of it.
     struct intent *intents; // of each service of the configuration, with monotonic times

@@ -104,6 +104,10 @@ static void stamp(const char *state_dir, struct ledger_place *place)
                   strerror(errno));
         return;
     }
+    struct stat owner;
+    if (geteuid() == 0 && stat(state_dir, &owner) == 0) {
+        (void)!chown(directory, owner.st_uid, owner.st_gid); // where that fails, so will the file
+    }
     file_replace(directory, STAMP_FILE, text, sizeof text - 1, 0644, place->stamp_trouble);
 }
 
@@ -314,7 +318,8 @@ bool state_files_read(struct past *past, struct ledger_place *place, const struc
     *past = (struct past){.same_boot = false};
     (void)ledger_read(config->pop.state_dir, place, &past->ledger, past->ledger_trouble);
     past->former = birdconf_read(config->pop.runtime_dir, past->former_trouble);
+    past->boot_unknown = !boot_id_read(boot_id);
     past->same_boot =
-        boot_id_read(boot_id) && boot_memory_read(config->pop.runtime_dir, boot_id, &past->memory);
+        !past->boot_unknown && boot_memory_read(config->pop.runtime_dir, boot_id, &past->memory);
     return past_make(past, config, events, now_ns, wall_ms);
 }

@@ -180,6 +180,23 @@ static void a_name_that_may_not_last_is_no_success(void **state)
     assert_text(NEW);
 }
 
+static void what_root_writes_belongs_to_the_directorys_owner(void **state)
+{
+    (void)state;
+    char path[128];
+    struct stat file;
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(chown(directory, 65534, 65533), 0);
+    assert_int_equal(file_replace(directory, "ledger.json", NEW, sizeof NEW - 1, 0640, error), 0);
+    snprintf(path, sizeof path, "%s/ledger.json", directory);
+    assert_int_equal(stat(path, &file), 0);
+    assert_int_equal(file.st_uid, 65534);
+    assert_int_equal(file.st_gid, 65533);
+    assert_int_equal(file.st_mode & 0777, 0640);
+}
+
 static void what_a_crash_left_is_not_written_to(void **state)
 {
     (void)state;
@@ -233,6 +250,7 @@ int main(void)
         TEST(a_file_is_on_disk_before_it_takes_the_old_ones_place_and_its_name_after),
         TEST(whatever_fails_before_leaves_the_old_file_and_nothing_beside_it),
         TEST(a_name_that_may_not_last_is_no_success),
+        TEST(what_root_writes_belongs_to_the_directorys_owner),
         TEST(what_a_crash_left_is_not_written_to),
         TEST(what_is_closed_of_the_standard_descriptors_is_dev_null),
         TEST(bird_finds_the_include_file_whole_or_not_at_all),

@@ -78,6 +78,17 @@ static void the_first_start_finds_nothing_and_drains_nothing(void **state)
     assert_int_equal(events_end(events), 1);
 }
 
+static void an_unreadable_boot_id_is_said(void **state)
+{
+    (void)state;
+    struct past unknown = {.boot_unknown = true};
+    assert_true(past_make(&unknown, config, events, 1000000000000, clock_wall_ms()));
+    assert_int_equal(events_end(events), 2);
+    assert_true(events_get(events, 1)->warning);
+    assert_non_null(strstr(events_get(events, 1)->text, "every restart counts as a reboot"));
+    past_clear(&unknown);
+}
+
 static void a_damaged_ledger_drains_every_service_and_says_so(void **state)
 {
     (void)state;
@@ -155,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_first_start_finds_nothing_and_drains_nothing),
+        TEST(an_unreadable_boot_id_is_said),
         TEST(a_damaged_ledger_drains_every_service_and_says_so),
         TEST(an_intent_comes_back_with_monotonic_times),
         TEST(withdrawals_are_remembered_within_a_boot_only),
