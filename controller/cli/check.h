@@ -7,6 +7,7 @@
 
 enum check_result { CHECK_OK, CHECK_WARNING, CHECK_CRITICAL, CHECK_UNKNOWN };
 
-// status is the answer of /v1/status; the worst of its problems is the result, and the text.
+// status is the answer of /v1/status, or of one service; the worst of its problems is the result,
+// and they are the text. What is counted was seen.
 #define CHECK_LINE_MAX 1024
 enum check_result check_status(const json_t *status, char line[CHECK_LINE_MAX]);

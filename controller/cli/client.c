@@ -65,6 +65,12 @@ static enum exit_status unreachable(const char *path, CURLcode code, CURL *curl)
 enum exit_status client_ask(const char *socket_path, const char *path, const char *body,
                             struct answer *answer)
 {
+    return client_ask_within(socket_path, path, body, body != NULL ? CHANGE_S : READ_S, answer);
+}
+
+enum exit_status client_ask_within(const char *socket_path, const char *path, const char *body,
+                                   long seconds, struct answer *answer)
+{
     char url[512];
     *answer = (struct answer){0};
     CURL *curl = curl_easy_init();
@@ -77,7 +83,7 @@ enum exit_status client_ask(const char *socket_path, const char *path, const cha
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, body != NULL ? CHANGE_S : READ_S);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, seconds);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     if (body != NULL) {

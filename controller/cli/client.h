@@ -24,6 +24,10 @@ struct answer {
 enum exit_status client_ask(const char *socket_path, const char *path, const char *body,
                             struct answer *answer);
 
+// The same, but with that much time instead of the usual.
+enum exit_status client_ask_within(const char *socket_path, const char *path, const char *body,
+                                   long seconds, struct answer *answer);
+
 // What an HTTP status means for the exit status; an error is said.
 enum exit_status client_judge(const struct answer *answer);
 

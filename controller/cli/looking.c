@@ -12,6 +12,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#define CHECK_S 5L // whoever monitors waits for ten
+
 #define FOLLOW_MS 1000
 
 static struct show terminal(void)
@@ -165,10 +167,18 @@ enum exit_status do_check(const struct options *options, const char *verb)
 {
     struct answer answer;
     char line[CHECK_LINE_MAX];
-    enum exit_status reached = client_ask(options->socket, "/v1/status", NULL, &answer);
+    char path[256] = "/v1/status";
     int result = CHECK_UNKNOWN;
     (void)verb;
-    if (reached != EXIT_DONE || answer.status != 200 || answer.json == NULL) {
+    if (options->service_count > 0 &&
+        !path_with(path, sizeof path, "/v1/services/", options->services[0])) {
+        printf("POPGATE UNKNOWN - no service can have such a name\n");
+        return (enum exit_status)result;
+    }
+    enum exit_status reached = client_ask_within(options->socket, path, NULL, CHECK_S, &answer);
+    if (reached == EXIT_DONE && answer.status == 404) {
+        printf("POPGATE UNKNOWN - %s\n", words(answer.json, "error"));
+    } else if (reached != EXIT_DONE || answer.status != 200 || answer.json == NULL) {
         printf("POPGATE UNKNOWN - no status from popgated at %s\n", options->socket);
     } else if (options->json) {
         result = check_status(answer.json, line);

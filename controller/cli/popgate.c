@@ -34,7 +34,7 @@ static const struct command looking[] = {
 };
 static const struct command others[] = {
     {"reload", do_reload, {0}},
-    {"check", do_check, {0}},
+    {"check", do_check, {.most = 1}},
 };
 #define LOOKING (sizeof looking / sizeof *looking)
 #define OTHERS  (sizeof others / sizeof *others)

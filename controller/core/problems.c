@@ -1,6 +1,7 @@
 #include "controller/core/problems.h"
 
 #include "controller/core/explain.h"
+#include "controller/core/past.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -9,6 +10,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#define UNSEEN_MS 10000 // what was ordered is seen within a second
 
 const char *severity_name(enum severity severity)
 {
@@ -92,6 +95,28 @@ static void look_at_sessions(struct search *search)
     }
 }
 
+// Who named the sessions wants all of them.
+static void look_at_named_sessions(struct search *search)
+{
+    const struct core *core = search->core;
+    const struct observed *observed = core->observed;
+    if (core->links[ORDER_LINK_ASK].state != BIRD_LINK_UP) {
+        return; // which is said already
+    }
+    for (size_t i = 0; i < core->config->bird.session_count; i++) {
+        const char *name = core->config->bird.sessions[i];
+        bool established = false;
+        for (size_t j = 0; j < observed->session_count; j++) {
+            established = established || (strcmp(observed->sessions[j].name, name) == 0 &&
+                                          observed->sessions[j].established);
+        }
+        if (!established) {
+            found(search, SEVERITY_WARNING, "session", 0, "",
+                  "BGP session %s, which [bird] sessions names, is not established", name);
+        }
+    }
+}
+
 static void look_at_include(struct search *search)
 {
     const struct loader *loader = &search->core->loader;
@@ -156,16 +181,36 @@ static void look_at_target(struct search *search)
     const struct core_service *service = &core->services[search->service];
     const struct intent *intent = &service->intent;
     uint64_t since_ms = service->decision.since_ms;
-    if (intent->kind != INTENT_AUTO) {
-        found(search, SEVERITY_WARNING, "intent", intent->since_ms, "", "%s: intent %s by %s: %s",
+    if (past_drained(intent)) {
+        found(search, SEVERITY_CRITICAL, "ledger-drained", intent->since_ms,
+              "undrain it when you know that nobody wants it off", "%s is drained: %s",
+              core->config->services[search->service].name, intent->reason);
+    } else if (intent->kind != INTENT_AUTO) {
+        found(search, SEVERITY_WARNING, "intent", intent->since_ms, "", "%s: intent %s by %s%s%s",
               core->config->services[search->service].name, intent_name(intent->kind), intent->by,
-              intent->reason);
+              intent->reason[0] != '\0' ? ": " : "", intent->reason);
     } else if (service->decision.target == TARGET_WITHDRAW) {
         found_why(search, SEVERITY_CRITICAL, "withdrawn", since_ms, " is withdrawn");
     } else if (service->decision.target == TARGET_DEPREFERENCE) {
         found_why(search, SEVERITY_WARNING, "depreferenced", since_ms, " is depreferenced");
     } else if (core->gates[search->service].held_by != GATE_NOBODY) {
         found_why(search, SEVERITY_WARNING, "held", 0, "");
+    }
+}
+
+// That it was ordered is not that it is so: whatever stands between, a disk that hangs, a protocol
+// that does not come up, questions that are not answered.
+static void look_at_doing(struct search *search)
+{
+    static const char *const words[] = {"withdrawn", "depreferenced", "announced"};
+    const struct core_service *service = &search->core->services[search->service];
+    uint64_t since_ms = service->decision.since_ms;
+    if (service->transition != 0 && !service->seen_through &&
+        search->now_ms >= since_ms + UNSEEN_MS) {
+        found(search, SEVERITY_CRITICAL, "unseen", since_ms, "look at popgate explain",
+              "%s is to be %s, and was not seen to be for %" PRIu64 " s",
+              search->core->config->services[search->service].name, words[service->decision.target],
+              (search->now_ms - since_ms) / 1000);
     }
 }
 
@@ -207,6 +252,7 @@ static void look_at_service(struct search *search, size_t service)
     search->service = service;
     look_at_target(search);
     if (search->severity == SEVERITY_CRITICAL) {
+        look_at_doing(search);
         look_at_prefixes(search);
     }
 }
@@ -216,6 +262,7 @@ static void look(struct search *search, size_t service)
     search->service = PROBLEM_OF_NONE;
     look_at_links(search);
     look_at_sessions(search);
+    look_at_named_sessions(search);
     look_at_include(search);
     look_at_ourselves(search);
     if (service != PROBLEM_OF_NONE) {

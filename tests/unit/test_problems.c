@@ -164,6 +164,47 @@ static void a_withdrawn_service_is_critical_unless_somebody_wants_it_so(void **s
     assert_string_equal(found[0].text, "token: intent drain by alice (1000): upgrade");
 }
 
+static void what_was_ordered_and_not_seen_for_ten_seconds_is_critical(void **state)
+{
+    (void)state;
+    core->services[DNS].transition = 1;
+    core->services[DNS].decision.since_ms = FIXTURE_NOW_NS / 1000000 - 9999;
+    expect("");
+    core->services[DNS].decision.since_ms--;
+    expect("unseen!");
+    assert_string_equal(found[0].text, "dns is to be announced, and was not seen to be for 10 s");
+    core->services[DNS].seen_through = true;
+    expect("");
+}
+
+static void what_an_unreadable_ledger_drained_is_critical(void **state)
+{
+    (void)state;
+    core->services[DNS].decision.target = TARGET_WITHDRAW;
+    core->services[DNS].intent =
+        (struct intent){.kind = INTENT_DRAIN, .by = "popgated", .reason = "the ledger is damaged"};
+    expect("ledger-drained!");
+    assert_string_equal(found[0].text, "dns is drained: the ledger is damaged");
+    core->services[DNS].intent = (struct intent){.kind = INTENT_DRAIN, .by = "alice (1000)"};
+    expect("intent");
+    assert_string_equal(found[0].text, "dns: intent drain by alice (1000)");
+}
+
+static void a_session_that_was_named_and_is_down_is_a_warning(void **state)
+{
+    (void)state;
+    static char named[2][SESSION_NAME_MAX] = {"up1", "nobody"};
+    snprintf(named[0], sizeof named[0], "%s", core->observed->sessions[0].name);
+    fixture->config->bird.sessions = named;
+    fixture->config->bird.session_count = 1;
+    expect("");
+    fixture->config->bird.session_count = 2;
+    expect("session");
+    assert_non_null(strstr(found[0].text, "nobody"));
+    fixture->config->bird.sessions = NULL;
+    fixture->config->bird.session_count = 0;
+}
+
 static void a_service_that_is_depreferenced_or_held_is_a_warning(void **state)
 {
     (void)state;
@@ -250,6 +291,9 @@ int main(void)
         TEST(what_is_being_written_is_no_problem_but_what_can_t_be_is),
         TEST(trouble_of_the_shell_s_own_is_a_warning),
         TEST(a_withdrawn_service_is_critical_unless_somebody_wants_it_so),
+        TEST(what_was_ordered_and_not_seen_for_ten_seconds_is_critical),
+        TEST(what_an_unreadable_ledger_drained_is_critical),
+        TEST(a_session_that_was_named_and_is_down_is_a_warning),
         TEST(a_service_that_is_depreferenced_or_held_is_a_warning),
         TEST(every_condition_that_is_not_as_meant_is_critical_and_counted),
         TEST(the_worst_come_first_whatever_they_are_about),

@@ -693,6 +693,23 @@ static void check_warns_while_a_service_is_held_by_a_probe_that_cannot_look(void
     json_decref(json);
 }
 
+static void check_of_one_service_counts_it_alone_and_says_all_that_is_wrong(void **state)
+{
+    (void)state;
+    char line[CHECK_LINE_MAX];
+    json_t *json =
+        json_loads("{\"service\":{\"name\":\"dns\",\"target\":\"announce\",\"seen\":false},"
+                   "\"problem_count\":3,\"problems\":["
+                   "{\"severity\":\"critical\",\"text\":\"dns is amiss\"},"
+                   "{\"severity\":\"warning\",\"text\":\"up2 is down\"}]}",
+                   0, NULL);
+    assert_non_null(json);
+    assert_int_equal(check_status(json, line), CHECK_CRITICAL);
+    assert_non_null(strstr(line, "CRITICAL - dns is amiss; up2 is down (and 1 more) | "
+                                 "announced=0;;;0;1 withdrawn=0;;;0;1 "));
+    json_decref(json);
+}
+
 static void check_does_not_know_when_the_answer_does_not_say(void **state)
 {
     (void)state;
@@ -730,6 +747,7 @@ int main(void)
         WITH_CORE(check_warns_while_a_service_is_held_by_a_probe_that_cannot_look),
         WITH_CORE(status_lists_what_is_wrong_the_worst_first),
         WITH_CORE(problems_stand_above_the_services_with_what_to_do),
+        WITH_CORE(check_of_one_service_counts_it_alone_and_says_all_that_is_wrong),
         WITH_CORE(check_does_not_know_when_the_answer_does_not_say),
         WITH_CORE(nothing_is_called_seen_while_bird_is_out_of_sight),
         WITH_CORE(a_prefix_is_announced_on_as_many_sessions_as_are_needed_or_it_is_not),
