@@ -72,6 +72,11 @@ struct bird_command bird_show_export(const char *prefix, const char *session)
                : say("%s", "");
 }
 
+struct bird_command bird_configure_status(void)
+{
+    return say("configure status");
+}
+
 struct bird_command bird_configure_check(void)
 {
     return say("configure check");

@@ -27,6 +27,8 @@ struct bird_command bird_show_protocols_all(const char *pattern);
 struct bird_command bird_show_route(const char *prefix);
 struct bird_command bird_show_export(const char *prefix, const char *session);
 
+// Is a configuration under way, or waiting to be confirmed (`configure timeout`)?
+struct bird_command bird_configure_status(void);
 struct bird_command bird_configure_check(void);
 struct bird_command bird_configure(void);
 

@@ -63,11 +63,15 @@ enum bird_code {
     BIRD_CODE_GREETING = 1,
     BIRD_CODE_READING = 2, // the configuration
     BIRD_CODE_RECONFIGURED = 3,
+    BIRD_CODE_RECONFIGURING = 4, // in the background
+    BIRD_CODE_QUEUED = 5,        // behind such a one
+    BIRD_CODE_SHUTTING_DOWN = 6,
     BIRD_CODE_ALREADY_DISABLED = 8,
     BIRD_CODE_DISABLED = 9,
     BIRD_CODE_ALREADY_ENABLED = 10,
     BIRD_CODE_ENABLED = 11,
-    BIRD_CODE_CONFIG_OK = 20, // of a check
+    BIRD_CODE_CONFIG_OK = 20,   // of a check
+    BIRD_CODE_UNCONFIRMED = 22, // it will be undone unless it is confirmed
     BIRD_CODE_PROTOCOL = 1002,
     BIRD_CODE_PROTOCOL_DETAIL = 1006,
     BIRD_CODE_ROUTE = 1007,

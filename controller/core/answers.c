@@ -125,8 +125,9 @@ void core_line(struct core *core, uint64_t token, const struct bird_line *line, 
         observed_line(core->observed, line);
         break;
     case ORDER_CHECK:
+    case ORDER_UNDER_WAY:
     case ORDER_CONFIGURE:
-        loader_reply_line(&core->loader, line);
+        loader_reply_line(&core->loader, order_kind(token), line);
         break;
     case ORDER_PEERS:
     case ORDER_PATHS:
@@ -295,6 +296,7 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
         look_up_end(core, token, complete, now_ns);
         break;
     case ORDER_CHECK:
+    case ORDER_UNDER_WAY:
     case ORDER_CONFIGURE:
         loader_reply_end(&core->loader, order_kind(token), complete, code, ms_of(now_ns));
         core_want_snapshot(core);

@@ -248,6 +248,11 @@ static void report_loading(struct core *core, uint64_t now_ns)
     } else if (loader->state == LOAD_BY_HAND) {
         snprintf(text, sizeof text,
                  "the include file is new (configure = manual): run birdc configure");
+    } else if (loader->state == LOAD_UNCONFIRMED) {
+        snprintf(text, sizeof text,
+                 "the include file is new, but somebody's `configure timeout` waits to be "
+                 "confirmed, and loading it now would do so: when that is settled, run birdc "
+                 "configure");
     } else {
         return;
     }

@@ -175,16 +175,18 @@ static void check_loader(const struct loader *loader)
         break;
     case LOAD_SAVING:
     case LOAD_CHECKING:
+    case LOAD_ASKING:
     case LOAD_CONFIGURING:
     case LOAD_NOT_INCLUDED:
     case LOAD_BY_HAND:
+    case LOAD_UNCONFIRMED:
         assert(include->next_wanted); // what is to be loaded is what is to be on disk
         break;
     }
     assert(!loader->configured || loader->state == LOAD_CONFIGURING);
     // BIRD was asked to load the file only by who may ask it.
-    assert(loader->automatic ||
-           (loader->state != LOAD_CHECKING && loader->state != LOAD_CONFIGURING));
+    assert(loader->automatic || (loader->state != LOAD_CHECKING && loader->state != LOAD_ASKING &&
+                                 loader->state != LOAD_CONFIGURING));
 }
 
 // ---- the announcer ----

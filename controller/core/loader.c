@@ -4,13 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_MS  5000
-#define SETTLE_MS 2000 // BIRD may reconfigure in the background (reply 0004)
+#define RETRY_MS     5000
+#define SETTLE_MS    2000 // BIRD may reconfigure in the background (reply 0004)
+#define ASK_AGAIN_MS 100  // whether that is over
 
 const char *load_name(enum load_state state)
 {
-    static const char *const names[] = {"waiting", "saving",  "checking",     "configuring",
-                                        "loaded",  "refused", "not-included", "by-hand"};
+    static const char *const names[] = {"waiting",     "saving",     "checking", "asking",
+                                        "configuring", "loaded",     "refused",  "not-included",
+                                        "by-hand",     "unconfirmed"};
     return names[state];
 }
 
@@ -67,9 +69,17 @@ void loader_revision(struct loader *loader, const char *revision, uint64_t now_m
     }
 }
 
-void loader_reply_line(struct loader *loader, const struct bird_line *line)
+void loader_reply_line(struct loader *loader, enum order_kind kind, const struct bird_line *line)
 {
     enum bird_outcome outcome = bird_outcome(line->code);
+    if (kind == ORDER_UNDER_WAY) {
+        bool waits = line->code == BIRD_CODE_RECONFIGURING || line->code == BIRD_CODE_QUEUED ||
+                     line->code == BIRD_CODE_SHUTTING_DOWN;
+        if (line->code == BIRD_CODE_UNCONFIRMED || (waits && loader->in_the_way == 0)) {
+            loader->in_the_way = line->code;
+        }
+        return;
+    }
     if (outcome == BIRD_CONFIG_ERROR || outcome == BIRD_SYNTAX) {
         snprintf(loader->message, sizeof loader->message, "%.*s", (int)sizeof loader->message - 1,
                  line->text);
@@ -83,21 +93,49 @@ static void refuse(struct loader *loader, uint64_t now_ms)
     enter(loader, LOAD_REFUSED);
 }
 
+static void ask(struct loader *loader)
+{
+    enter(loader, LOAD_ASKING);
+    loader->retry_at_ms = 0;
+}
+
+// Who can't tell won't configure either, and says why then.
+static void under_way_end(struct loader *loader, uint64_t now_ms)
+{
+    if (loader->in_the_way == BIRD_CODE_UNCONFIRMED) {
+        enter(loader, LOAD_UNCONFIRMED);
+    } else if (loader->in_the_way != 0) {
+        loader->retry_at_ms = now_ms + ASK_AGAIN_MS;
+    } else {
+        enter(loader, LOAD_CONFIGURING);
+        loader->retry_at_ms = 0;
+    }
+}
+
+// Is that the order that this state waits for?
+static bool awaits(const struct loader *loader, enum order_kind kind)
+{
+    return kind == ORDER_CHECK       ? loader->state == LOAD_CHECKING
+           : kind == ORDER_UNDER_WAY ? loader->state == LOAD_ASKING
+                                     : loader->state == LOAD_CONFIGURING;
+}
+
 void loader_reply_end(struct loader *loader, enum order_kind kind, bool complete, unsigned code,
                       uint64_t now_ms)
 {
-    assert(kind == ORDER_CHECK || kind == ORDER_CONFIGURE);
-    if (!complete || (loader->state != LOAD_CHECKING && loader->state != LOAD_CONFIGURING)) {
+    assert(kind == ORDER_CHECK || kind == ORDER_UNDER_WAY || kind == ORDER_CONFIGURE);
+    if (!complete || !awaits(loader, kind)) {
         return;
     }
-    if (bird_outcome(code) != BIRD_OK) {
+    if (kind == ORDER_UNDER_WAY) {
+        under_way_end(loader, now_ms);
+    } else if (bird_outcome(code) != BIRD_OK) {
         if (loader->message[0] == '\0') {
             snprintf(loader->message, sizeof loader->message, "BIRD answered %04u", code);
         }
         refuse(loader, now_ms);
     } else if (kind == ORDER_CHECK) {
-        enter(loader, LOAD_CONFIGURING);
-        loader->retry_at_ms = 0;
+        ask(loader);
     } else {
         // The revisions seen from now on decide; if ours does not come, the include line is
         // missing.
@@ -148,6 +186,15 @@ static void step(struct loader *loader, struct orders *orders, uint64_t now_ms)
             loader->retry_at_ms = UINT64_MAX;
         }
         break;
+    case LOAD_ASKING:
+        if (now_ms >= loader->retry_at_ms && include_is_saved(loader->include) &&
+            orders_room(orders) > 0) {
+            orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_UNDER_WAY, 0, 0),
+                       bird_configure_status());
+            loader->retry_at_ms = UINT64_MAX;
+            loader->in_the_way = 0;
+        }
+        break;
     case LOAD_CONFIGURING:
         if (loader->configured) {
             if (loader->revision_known && now_ms >= loader->retry_at_ms) {
@@ -157,8 +204,9 @@ static void step(struct loader *loader, struct orders *orders, uint64_t now_ms)
         }
         // What is on disk must be the present state at this instant: a withdrawal since then is
         // written first.
-        if (loader->retry_at_ms == 0 && include_is_saved(loader->include) &&
-            orders_room(orders) > 0) {
+        if (loader->retry_at_ms == 0 && !include_is_saved(loader->include)) {
+            ask(loader);
+        } else if (loader->retry_at_ms == 0 && orders_room(orders) > 0) {
             orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_CONFIGURE, 0, 0),
                        bird_configure());
             loader->retry_at_ms = UINT64_MAX;
@@ -167,6 +215,7 @@ static void step(struct loader *loader, struct orders *orders, uint64_t now_ms)
     case LOAD_CHECKING:
     case LOAD_NOT_INCLUDED:
     case LOAD_BY_HAND:
+    case LOAD_UNCONFIRMED:
         break;
     }
 }
@@ -182,7 +231,8 @@ bool loader_step(struct loader *loader, struct orders *orders, uint64_t now_ms)
 uint64_t loader_next_ms(const struct loader *loader)
 {
     assert(!loader->configured || loader->state == LOAD_CONFIGURING);
-    bool waits =
-        loader->state == LOAD_REFUSED || (loader->state == LOAD_CONFIGURING && loader->configured);
+    bool waits = loader->state == LOAD_REFUSED ||
+                 (loader->state == LOAD_ASKING && loader->retry_at_ms != 0) ||
+                 (loader->state == LOAD_CONFIGURING && loader->configured);
     return waits && loader->revision_known ? loader->retry_at_ms : UINT64_MAX;
 }

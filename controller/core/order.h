@@ -14,6 +14,7 @@ enum order_kind {
     ORDER_REVISION,  // show protocols all of the pipes: which file BIRD has loaded
     ORDER_ROUTE,     // show route PREFIX export SESSION
     ORDER_CHECK,     // configure check
+    ORDER_UNDER_WAY, // configure status
     ORDER_CONFIGURE,
     ORDER_PEERS, // show protocols, for the guard: who brings paths of others
     ORDER_PATHS, // show route PREFIX all, for the guard

@@ -133,6 +133,10 @@ static void look_at_include(struct search *search)
     } else if (loader->state == LOAD_BY_HAND) {
         found(search, SEVERITY_WARNING, "include-by-hand", 0, "run birdc configure",
               "the include file is new, and [bird] configure = manual");
+    } else if (loader->state == LOAD_UNCONFIRMED) {
+        found(search, SEVERITY_WARNING, "include-unconfirmed", 0,
+              "confirm or undo that one, then run birdc configure",
+              "the include file is new, but somebody's configure timeout was not confirmed");
     }
     if (search->core->include.trouble[0] != '\0') {
         found(search, SEVERITY_WARNING, "include-not-saved", 0,

@@ -424,6 +424,29 @@ static void a_broken_bird_conf_brings_the_former_include_file_back(void **state)
     free(former);
 }
 
+// Ours would confirm it; and once it is undone, bring it back.
+static void somebodys_open_configure_timeout_is_his_to_settle(void **state)
+{
+    struct pop pop = usual_pop();
+
+    (void)state;
+    POP_WAIT_SAYS(&pop, "include state", "loaded");
+    lab_birdc(pop.bird, "configure timeout 300");
+    pop_reload(&pop, POP_USUAL "communities = 64512:7\n");
+    POP_WAIT_SAYS(&pop, "include state", "unconfirmed");
+    assert_non_null(strstr(lab_birdc(pop.bird, "configure status"), "Configuration unconfirmed"));
+    POP_COMMAND(&pop, 0, "status");
+    assert_non_null(strstr(pop_output, "configure timeout"));
+    POP_HISTORY(&pop, 0, "A");
+
+    lab_birdc(pop.bird, "configure confirm");
+    assert_true(configures(&pop));
+    POP_WAIT_SAYS(&pop, "include state", "loaded");
+    LAB_WAIT(tap_has_community(pop.tap, POP_V4, POP_AS, 7) &&
+                 tap_has_community(pop.tap, POP_V6, POP_AS, 7),
+             "the new community", POP_WAIT_MS);
+}
+
 int main(void)
 {
     lab_init();
@@ -446,6 +469,7 @@ int main(void)
         LAB_TEST(a_missing_include_line_is_said_and_its_coming_is_noticed),
         LAB_TEST(a_broken_bird_conf_does_not_stop_a_withdrawal_nor_a_return),
         LAB_TEST(a_broken_bird_conf_brings_the_former_include_file_back),
+        LAB_TEST(somebodys_open_configure_timeout_is_his_to_settle),
     };
     return cmocka_run_group_tests_name("bird_trouble", tests, NULL, NULL);
 }

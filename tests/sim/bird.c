@@ -331,8 +331,14 @@ static void answer_route(const struct model *model, const struct answer *answer,
     say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
 }
 
-static void answer_configure(struct model *model, const struct answer *answer, bool check)
+static void answer_configure(struct model *model, const struct answer *answer, const char *command)
 {
+    bool check = strcmp(command, "configure check") == 0;
+    if (strcmp(command, "configure status") == 0) {
+        say(answer, BIRD_LINE, BIRD_CODE_RECONFIGURED, "Daemon is up and running");
+        say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
+        return;
+    }
     if (model->refuses) {
         say(answer, BIRD_LAST, BIRD_CODE_ACCESS_DENIED, "Access denied");
         return;
@@ -360,7 +366,7 @@ void model_do(struct model *model, const char *command, model_answer_cb answer_l
     } else if (strncmp(command, "show route ", 11) == 0) {
         answer_route(model, &answer, command);
     } else if (strncmp(command, "configure", 9) == 0) {
-        answer_configure(model, &answer, strcmp(command, "configure check") == 0);
+        answer_configure(model, &answer, command);
     } else {
         abort();
     }

@@ -23,6 +23,7 @@ static void every_command_is_spelt_as_bird_reads_it(void **state)
     assert_string_equal(bird_show_route("2001:db8::/48").text, "show route 2001:db8::/48 all");
     assert_string_equal(bird_show_export("192.0.2.1/32", "up1").text,
                         "show route 192.0.2.1/32 export 'up1'");
+    assert_string_equal(bird_configure_status().text, "configure status");
     assert_string_equal(bird_configure_check().text, "configure check");
     assert_string_equal(bird_configure().text, "configure");
     assert_string_equal(bird_echo(4096).text, "echo all 4096");

@@ -150,6 +150,7 @@ static void bird_does(const struct order *order)
         bird_gets(core_file(core));
         code = 3;
         break;
+    case ORDER_UNDER_WAY:
     case ORDER_PEERS:
     case ORDER_PATHS:
     case ORDER_KINDS:

@@ -61,8 +61,22 @@ static void bird_has(const char *revision)
 static void bird_answers(enum order_kind kind, unsigned code, const char *text)
 {
     struct bird_line line = line_of(code, text);
-    loader_reply_line(&loader, &line);
+    loader_reply_line(&loader, kind, &line);
     loader_reply_end(&loader, kind, true, code, now_ms);
+}
+
+// To `configure status`; then, if nothing is in the way, `configure` is said.
+static void bird_is_at(unsigned code, const char *text)
+{
+    step();
+    expect_order(&orders, "configure status");
+    bird_answers(ORDER_UNDER_WAY, code, text);
+    step();
+}
+
+static void nothing_is_under_way(void)
+{
+    bird_is_at(3, "Daemon is up and running");
 }
 
 static void expect_state(enum load_state state)
@@ -102,6 +116,8 @@ static void a_new_file_is_saved_checked_and_configured_in_this_order(void **stat
     expect_no_order(&orders);
     bird_answers(ORDER_CHECK, 20, "Configuration OK");
     step();
+    expect_state(LOAD_ASKING);
+    nothing_is_under_way();
     expect_order(&orders, "configure");
     step();
     expect_no_order(&orders);
@@ -166,7 +182,7 @@ static void a_refused_configure_brings_the_former_file_back_as_well(void **state
     save();
     expect_order(&orders, "configure check");
     bird_answers(ORDER_CHECK, 20, "Configuration OK");
-    step();
+    nothing_is_under_way();
     expect_order(&orders, "configure");
     bird_answers(ORDER_CONFIGURE, 8002, "bird.conf: gone");
     expect_state(LOAD_REFUSED);
@@ -201,7 +217,7 @@ static void what_was_refused_is_tried_again_after_five_seconds(void **state)
     save();
     expect_order(&orders, "configure check");
     bird_answers(ORDER_CHECK, 20, "Configuration OK");
-    step();
+    nothing_is_under_way();
     expect_order(&orders, "configure");
 }
 
@@ -217,6 +233,70 @@ static void configure_waits_until_the_present_state_is_on_disk(void **state)
     step();
     expect_no_order(&orders);
     save();
+    expect_order(&orders, "configure status");
+    include_set(&include, 0, TARGET_WITHDRAW);
+    bird_answers(ORDER_UNDER_WAY, 3, "Daemon is up and running");
+    step();
+    expect_no_order(&orders);
+    save();
+    nothing_is_under_way();
+    expect_order(&orders, "configure");
+}
+
+static void to_be_configured(void)
+{
+    begin(true, true);
+    bird_has("");
+    save();
+    expect_order(&orders, "configure check");
+    bird_answers(ORDER_CHECK, 20, "Configuration OK");
+}
+
+// A second one is the end of BIRD 3.3.2 (bird-facts 28).
+static void configure_waits_for_another_one_that_is_under_way(void **state)
+{
+    (void)state;
+    static const unsigned codes[] = {BIRD_CODE_RECONFIGURING, BIRD_CODE_QUEUED,
+                                     BIRD_CODE_SHUTTING_DOWN};
+    to_be_configured();
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        bird_is_at(codes[i], "Reconfiguration in progress");
+        expect_state(LOAD_ASKING);
+        expect_no_order(&orders);
+        assert_int_equal(loader_next_ms(&loader), now_ms + 100);
+        now_ms += 100;
+    }
+    nothing_is_under_way();
+    expect_order(&orders, "configure");
+}
+
+static void somebodys_configure_timeout_is_not_confirmed_by_ours(void **state)
+{
+    (void)state;
+    to_be_configured();
+    step();
+    expect_order(&orders, "configure status");
+    struct bird_line lines[] = {
+        line_of(BIRD_CODE_RECONFIGURING, "Reconfiguration in progress"),
+        line_of(BIRD_CODE_UNCONFIRMED, "Configuration unconfirmed, undo in 49.898 s"),
+    };
+    loader_reply_line(&loader, ORDER_UNDER_WAY, &lines[0]);
+    loader_reply_line(&loader, ORDER_UNDER_WAY, &lines[1]);
+    loader_reply_end(&loader, ORDER_UNDER_WAY, true, 0, now_ms);
+    expect_state(LOAD_UNCONFIRMED);
+    assert_true(step());
+    now_ms += 600000; // nor when it was undone: that would bring it back
+    step();
+    expect_no_order(&orders);
+    bird_has(include.next->revision);
+    expect_state(LOAD_LOADED);
+}
+
+static void who_can_t_be_asked_what_is_under_way_is_configured(void **state)
+{
+    (void)state;
+    to_be_configured();
+    bird_is_at(9001, "syntax error");
     expect_order(&orders, "configure");
 }
 
@@ -226,8 +306,9 @@ static void without_an_include_line_it_says_so_after_two_seconds(void **state)
     begin(true, true);
     bird_has("");
     save();
+    expect_order(&orders, "configure check");
     bird_answers(ORDER_CHECK, 20, "Configuration OK");
-    step();
+    nothing_is_under_way();
     bird_answers(ORDER_CONFIGURE, 4, "Reconfiguration in progress");
     assert_true(loader_next_ms(&loader) == UINT64_MAX); // nothing to do before BIRD says more
     bird_has("");
@@ -318,6 +399,9 @@ int main(void)
         TEST(a_refusal_without_words_says_its_code),
         TEST(what_was_refused_is_tried_again_after_five_seconds),
         TEST(configure_waits_until_the_present_state_is_on_disk),
+        TEST(configure_waits_for_another_one_that_is_under_way),
+        TEST(somebodys_configure_timeout_is_not_confirmed_by_ours),
+        TEST(who_can_t_be_asked_what_is_under_way_is_configured),
         TEST(without_an_include_line_it_says_so_after_two_seconds),
         TEST(by_hand_the_file_is_written_and_bird_is_left_alone),
         TEST(somebodys_configure_with_the_new_file_is_as_good_as_ours),

@@ -121,6 +121,9 @@ static void an_include_file_that_is_not_loaded_is_a_warning_with_what_to_do(void
         "put include \"/run/popgate/bird*.conf\"; into bird.conf, then birdc configure");
     core->loader.state = LOAD_BY_HAND;
     expect("include-by-hand");
+    core->loader.state = LOAD_UNCONFIRMED;
+    expect("include-unconfirmed");
+    assert_string_equal(found[0].advice, "confirm or undo that one, then run birdc configure");
     core->loader.state = LOAD_CONFIGURING;
     expect("");
 }

@@ -150,7 +150,7 @@ static const struct {
     size_t replies, echoes; // the greeting too; echoes where the version has them
 } recordings[] = {
     {"protocols", 9, 0},  {"routes", 17, 0},     {"switching", 18, 0},
-    {"configure", 13, 0}, {"timeformat", 10, 0}, {"echo", 4, 4},
+    {"configure", 14, 0}, {"timeformat", 10, 0}, {"echo", 4, 4},
 };
 #define RECORDINGS (sizeof recordings / sizeof *recordings)
 
@@ -325,7 +325,7 @@ static void recorded_replies_end_with_the_codes_that_are_documented(void **state
     static const unsigned switching[] = {1,    0,    0,    0,    0,  0,  0,    0,    0,
                                          8003, 9001, 9001, 9001, 13, 16, 8007, 8007, 13};
     static const unsigned configure[] = {1,  20,    TAKEN, TAKEN, 8002, 8002, TAKEN,
-                                         18, TAKEN, TAKEN, 19,    19,   TAKEN};
+                                         18, TAKEN, 0,     TAKEN, 19,   19,   TAKEN};
     static const unsigned routes[] = {1,    0,    0,    0,    0,    0,    0, 0, 0,
                                       8001, 9001, 9001, 9001, 9001, 9001, 0, 14};
     static const unsigned protocols[] = {1, 0, 8003, 0, 0, 0, 0, 0, 0};
@@ -336,6 +336,21 @@ static void recorded_replies_end_with_the_codes_that_are_documented(void **state
         assert_last_codes(version, "routes", routes, sizeof routes / sizeof *routes);
         assert_last_codes(version, "protocols", protocols, sizeof protocols / sizeof *protocols);
         assert_last_codes(version, "echo", echo, sizeof echo / sizeof *echo);
+    }
+}
+
+static void what_waits_to_be_confirmed_has_a_row_of_its_own(void **state)
+{
+    (void)state;
+    for (size_t version = 0; version < VERSIONS; version++) {
+        struct lines *lines = read_recording(version, "configure");
+        size_t rows = 0;
+        for (size_t i = 0; i < lines->count; i++) {
+            rows +=
+                lines->items[i].kind == BIRD_LINE && lines->items[i].code == BIRD_CODE_UNCONFIRMED;
+        }
+        assert_int_equal(rows, 3); // two `configure timeout`, and `configure status`
+        forget(lines);
     }
 }
 
@@ -671,6 +686,7 @@ int main(void)
         cmocka_unit_test(an_overlong_line_is_cut_and_marked_and_the_next_one_is_whole),
         cmocka_unit_test(outcomes_follow_the_code_alone),
         cmocka_unit_test(recorded_replies_end_with_the_codes_that_are_documented),
+        cmocka_unit_test(what_waits_to_be_confirmed_has_a_row_of_its_own),
         cmocka_unit_test(switching_names_each_protocol_and_what_became_of_it),
         cmocka_unit_test(protocol_rows_are_read_also_when_the_name_breaks_the_columns),
         cmocka_unit_test(protocol_rows_are_read_in_every_time_format),

@@ -241,9 +241,9 @@ static void reconfigure(const struct recorder *recorder, const char *command)
 
 static void configure(struct recorder *recorder)
 {
-    static const char *const with_more[] = {"configure timeout",    "configure confirm",
-                                            "configure timeout 60", "configure undo",
-                                            "configure undo",       "configure confirm"};
+    static const char *const with_more[] = {
+        "configure timeout", "configure confirm", "configure timeout 60", "configure status",
+        "configure undo",    "configure undo",    "configure confirm"};
 
     begin(recorder, "configure");
     say(recorder, "configure check");
