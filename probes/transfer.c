@@ -70,8 +70,10 @@ static void set_awaited(struct transfer *transfer)
 
 // ---- The end of a transfer
 
-static void free_lists(struct transfer *transfer)
+static void free_parts(struct transfer *transfer)
 {
+    X509_STORE_free(transfer->store);
+    transfer->store = NULL;
     for (size_t i = 0; i < sizeof transfer->lists / sizeof *transfer->lists; i++) {
         curl_slist_free_all(transfer->lists[i]);
         transfer->lists[i] = NULL;
@@ -81,7 +83,7 @@ static void free_lists(struct transfer *transfer)
 static void drop(struct transfer *transfer)
 {
     curl_job_end(&transfer->job);
-    free_lists(transfer);
+    free_parts(transfer);
 }
 
 static void result_of_failure(struct transfer *transfer, CURLcode code)
@@ -432,7 +434,6 @@ static bool begin(struct transfer *transfer, const struct url *url, const char *
     } else if (curl_job_begin(&transfer->job, transfer->loop, easy)) {
         return true;
     }
-    free_lists(transfer);
     return false;
 }
 
@@ -447,6 +448,7 @@ void transfer_start(struct transfer *transfer, const struct transfer_request *re
     if (!prepare(transfer, handshake, &url)) {
         transfer->on_done(transfer);
     } else if (!begin(transfer, &url, handshake)) {
+        free_parts(transfer);
         finding_error(&transfer->result, UV_ENOMEM, transfer_what(transfer, what));
         transfer->on_done(transfer);
     }

@@ -89,6 +89,7 @@ struct x509_store_st *trust_store(struct trust *trust, const char *path, struct 
         return NULL;
     }
     if (file->store && is_unchanged(&now, &file->seen)) {
+        X509_STORE_up_ref(file->store);
         return file->store;
     }
     X509_STORE *store = read_store(name);
@@ -97,7 +98,8 @@ struct x509_store_st *trust_store(struct trust *trust, const char *path, struct 
                     "read the CA file %.160s: no PEM certificates in it", name);
         return NULL;
     }
-    X509_STORE_free(file->store); // handshakes under way hold their own reference
+    X509_STORE_free(file->store); // transfers under way hold their own reference
+    X509_STORE_up_ref(store);
     file->store = store;
     file->seen = now;
     return store;

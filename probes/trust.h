@@ -12,9 +12,9 @@ struct trust {
     struct trust_file *files;
 };
 
-// The store of the PEM file at path ("": the system's anchors), owned by trust and valid until the
-// next call. NULL and an `unknown` with the code "ca" when it can't be read or holds no
-// certificate: that is our trouble, not the service's.
+// The store of the PEM file at path ("": the system's anchors), the caller's own reference: it
+// stays whole, until X509_STORE_free(), when the file is read again. NULL and an `unknown` with the
+// code "ca" when it can't be read or holds no certificate: that is our trouble, not the service's.
 struct x509_store_st *trust_store(struct trust *trust, const char *path, struct finding *out);
 
 void trust_clear(struct trust *trust);

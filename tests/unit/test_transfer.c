@@ -4,6 +4,10 @@
 
 #include "probes/transfer.h"
 
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+
 static int check(const char *url, const char *target, char error[ERROR_MAX])
 {
     struct endpoint endpoint = {.length = 0};
@@ -140,6 +144,70 @@ static void a_cancelled_transfer_is_silent_and_says_what_it_waited_for(void **st
     close(fd);
 }
 
+// --- Trust anchors
+
+static bool store_is_gone;
+
+static void on_store_free(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long number,
+                          void *pointer)
+{
+    (void)parent, (void)data, (void)index, (void)number, (void)pointer;
+    store_is_gone |= value != NULL;
+}
+
+static void write_anchor(const char *path)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *anchor = X509_new();
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(X509_set_pubkey(anchor, key), 1);
+    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(anchor), 0));
+    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(anchor), 3600));
+    assert_true(X509_sign(anchor, key, EVP_sha256()) > 0);
+    assert_int_equal(PEM_write_X509(file, anchor), 1);
+    assert_int_equal(fclose(file), 0);
+    X509_free(anchor);
+    EVP_PKEY_free(key);
+}
+
+static void
+a_transfer_keeps_its_anchors_when_the_ca_file_is_replaced_while_it_connects(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct endpoint target;
+    struct tls_options tls = {.ca = "/tmp/popgate-anchors-XXXXXX", .min_version = TLS_1_2};
+    const struct transfer_request request = {.handshake = true, .target = &target, .tls = &tls};
+    struct transfer first = {.on_done = must_not_be_called};
+    struct transfer second = first;
+    int index = X509_STORE_get_ex_new_index(0, NULL, NULL, NULL, on_store_free);
+    int anchors = mkstemp(tls.ca);
+    int fd = deaf_listener(&target);
+    write_anchor(tls.ca);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(curl_loop_acquire(&loop, &first.loop), 0);
+    second.loop = first.loop;
+    transfer_start(&first, &request);
+    assert_int_equal(X509_STORE_set_ex_data(first.store, index, &store_is_gone), 1);
+
+    assert_int_equal(unlink(tls.ca), 0);
+    write_anchor(tls.ca);
+    transfer_start(&second, &request);
+    assert_ptr_not_equal(second.store, first.store);
+    assert_false(store_is_gone);
+    transfer_cancel(&first);
+    assert_true(store_is_gone);
+
+    transfer_cancel(&second);
+    curl_loop_release(first.loop);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    unlink(tls.ca);
+    close(anchors);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +215,8 @@ int main(void)
         cmocka_unit_test(what_is_no_url_for_a_probe_is_refused),
         cmocka_unit_test(a_loop_has_one_hub_which_goes_with_its_last_user),
         cmocka_unit_test(a_cancelled_transfer_is_silent_and_says_what_it_waited_for),
+        cmocka_unit_test(
+            a_transfer_keeps_its_anchors_when_the_ca_file_is_replaced_while_it_connects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
