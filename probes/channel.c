@@ -2,6 +2,8 @@
 // receive in other turns of the loop than they are asked to, and hide a datagram socket's errors.
 #include "probes/channel.h"
 
+#include "probes/system_error.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,9 +19,9 @@ static int socket_error(int fd)
     int error = 0;
     socklen_t length = sizeof error;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) {
-        error = errno;
+        return uv_translate_sys_error(errno);
     }
-    return uv_translate_sys_error(error);
+    return probe_error_from_afar(uv_translate_sys_error(error));
 }
 
 // A refusal of this host's own is there as soon as it is asked, and needs no wait for the loop.
@@ -86,6 +88,11 @@ int channel_connected(const struct channel *channel)
 
 ssize_t channel_send(struct channel *channel, const void *bytes, size_t length)
 {
+    int pending =
+        socket_error(channel->socket.fd); // else send() would say it as if it were its own
+    if (pending) {
+        return pending;
+    }
     ssize_t sent = send(channel->socket.fd, bytes, length, MSG_NOSIGNAL);
     return sent < 0 ? uv_translate_sys_error(errno) : sent;
 }
@@ -93,7 +100,7 @@ ssize_t channel_send(struct channel *channel, const void *bytes, size_t length)
 ssize_t channel_receive(struct channel *channel, void *bytes, size_t size)
 {
     ssize_t received = recv(channel->socket.fd, bytes, size, 0);
-    return received < 0 ? uv_translate_sys_error(errno) : received;
+    return received < 0 ? probe_error_from_afar(uv_translate_sys_error(errno)) : received;
 }
 
 void channel_close(struct channel *channel)

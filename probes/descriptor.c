@@ -26,6 +26,19 @@ int socket_from(const struct endpoint *source, int family, int kind, int protoco
     return fd;
 }
 
+// A datagram socket connects by looking up the route, and sends nothing.
+int socket_own_error(const struct endpoint *source, const struct endpoint *target)
+{
+    int fd = socket_from(source, target->address.ss_family, SOCK_DGRAM, 0);
+    int error = fd < 0 ? fd : 0;
+    if (fd >= 0) {
+        bool refused = connect(fd, (const struct sockaddr *)&target->address, target->length) < 0;
+        error = refused ? uv_translate_sys_error(errno) : 0;
+        close(fd);
+    }
+    return error;
+}
+
 // status is of no use: libuv says UV_EBADF for any pending error of a socket, and stops watching.
 static void on_poll(uv_poll_t *poll, int status, int events)
 {

@@ -20,6 +20,10 @@ struct descriptor {
 // 0. Its descriptor, or a negative uv error.
 int socket_from(const struct endpoint *source, int family, int kind, int protocol);
 
+// What the kernel itself says to connecting there, without a word to the network: 0, or a negative
+// uv error.
+int socket_own_error(const struct endpoint *source, const struct endpoint *target);
+
 // Watches fd for UV_READABLE or UV_WRITABLE; takes it over in any case. The descriptor must be
 // free. 0, or a negative uv error and it is free, or closing, again.
 int descriptor_open(struct descriptor *descriptor, uv_loop_t *loop, int fd, int events);

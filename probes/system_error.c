@@ -21,6 +21,7 @@ static const struct meaning {
     {UV_EAFNOSUPPORT, true, "local"},
     {UV_EPROTONOSUPPORT, true, "local"},
     {UV_EAGAIN, true, "local"},
+    {UV_ENOSPC, true, "local"}, // epoll_ctl's word for too many watches
     {UV_EBADF, true, "local"},
     {UV_ENOTSOCK, true, "local"},
     {UV_EEXIST, true, "local"},
@@ -53,6 +54,11 @@ bool probe_error_is_ours(int error)
 {
     const struct meaning *meaning = meaning_of(error);
     return meaning && meaning->ours;
+}
+
+int probe_error_from_afar(int error)
+{
+    return error == UV_EACCES || error == UV_EMSGSIZE ? UV_EHOSTUNREACH : error;
 }
 
 void finding_error(struct finding *out, int error, const char *attempted)

@@ -19,6 +19,9 @@
 #define WRAPPED_FACTOR 8
 #define WRAPPED_MORE   (1 << 20)
 
+// Bytes of a peer that may have filled one of libcurl's own bounds, which are of some 100 kB.
+#define LINE_MAX_SENT 65536
+
 // ---- Words
 
 static const char *method_of(const struct transfer *transfer)
@@ -86,25 +89,44 @@ static void drop(struct transfer *transfer)
     free_parts(transfer);
 }
 
+// libcurl is "out of memory" when a line of the header is longer than its 100 kB, and never hands
+// it over. So it is, unless the peer has sent next to nothing.
+static bool is_endless_line(const struct transfer *transfer, CURLcode code)
+{
+    return code == CURLE_OUT_OF_MEMORY && !tls_peer_in_handshake(&transfer->peer) &&
+           transfer->received > LINE_MAX_SENT;
+}
+
+// What the system said to libcurl, which tells neither when nor to which call: that the kernel
+// itself forbids the way is believed when it says so again.
+static int system_error(const struct transfer *transfer, CURLcode code)
+{
+    long os_errno = 0;
+    curl_easy_getinfo(transfer->job.easy, CURLINFO_OS_ERRNO, &os_errno);
+    int error = uv_translate_sys_error((int)os_errno);
+    bool our_own = code == CURLE_COULDNT_CONNECT && probe_error_from_afar(error) != error &&
+                   socket_own_error(transfer->request->source, &transfer->address) == error;
+    return our_own ? error : probe_error_from_afar(error);
+}
+
 static void result_of_failure(struct transfer *transfer, CURLcode code)
 {
     char address[ENDPOINT_TEXT_MAX];
     char connecting[TRANSFER_WHAT_MAX];
     char what[TRANSFER_WHAT_MAX];
-    long os_errno = 0;
     bool body = transfer->body.overflow;
+    bool head = transfer->head.overflow || is_endless_line(transfer, code);
     snprintf(connecting, sizeof connecting, "connect to %s",
              endpoint_text(&transfer->address, address));
-    curl_easy_getinfo(transfer->job.easy, CURLINFO_OS_ERRNO, &os_errno);
     const struct transfer_failure failure = {
         .code = code,
         .text = transfer->error,
         .own_error = transfer->job.error,
-        .os_error = uv_translate_sys_error((int)os_errno),
+        .os_error = system_error(transfer, code),
         .peer = &transfer->peer,
-        .too_large = body                      ? "body"
-                     : transfer->head.overflow ? "header"
-                                               : NULL,
+        .too_large = body   ? "body"
+                     : head ? "header"
+                            : NULL,
         .size_max = body ? transfer->body.size : transfer->head.size,
         .connecting = connecting,
         .what = transfer_what(transfer, what),
@@ -234,9 +256,10 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 static int on_progress(void *arg, curl_off_t wanted, curl_off_t got, curl_off_t to_send,
                        curl_off_t sent)
 {
-    const struct transfer *transfer = arg;
+    struct transfer *transfer = arg;
     (void)wanted, (void)got, (void)to_send, (void)sent;
-    return tcp_received(transfer->fd) > WRAPPED_FACTOR * transfer->body.size + WRAPPED_MORE;
+    transfer->received = tcp_received(transfer->fd);
+    return transfer->received > WRAPPED_FACTOR * transfer->body.size + WRAPPED_MORE;
 }
 
 // ---- The beginning of a transfer
@@ -381,6 +404,7 @@ static void clear(struct transfer *transfer, const struct transfer_request *requ
     transfer->job.owner = transfer;
     transfer->job.on_done = on_job_done;
     transfer->fd = -1;
+    transfer->received = 0;
     transfer->error[0] = transfer->redirect[0] = transfer->awaited[0] = '\0';
     transfer->head.length = transfer->body.length = 0;
     transfer->head.overflow = transfer->body.overflow = false;

@@ -71,7 +71,8 @@ struct transfer {
     char host[URL_HOST_MAX];
     char awaited[VERDICT_CAUSE_MAX];
     char error[CURL_ERROR_SIZE];
-    int fd; // libcurl's socket, the last one that it opened
+    int fd;            // libcurl's socket, the last one that it opened
+    uint64_t received; // through it, when libcurl last told of progress
 };
 
 // Begins. on_done follows exactly once, at once or later, unless it is cancelled. The transfer must

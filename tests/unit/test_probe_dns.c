@@ -4,6 +4,9 @@
 #include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
 
+#include <netinet/icmp6.h>
+#include <netinet/ip6.h>
+#include <netinet/udp.h>
 #include <strings.h>
 
 // ---- A DNS server on one port of the loopback, over UDP and TCP
@@ -21,6 +24,7 @@ struct server {
     unsigned port;
     behaviour on_udp, on_tcp;
     unsigned udp_queries, tcp_queries;
+    struct sockaddr_storage client;   // who sent the last query over UDP
     bool edns, nsid_asked, dnssec_ok; // of the last query
     uint16_t flags;
     struct dns_name last_name;
@@ -130,6 +134,36 @@ static size_t answer_in_lower_case(struct server *server, const struct dns_heade
     return answer(server, header, &lower, out);
 }
 
+// As a router or a firewall on the way does (RFC 4443 section 3.1, code 1).
+static size_t prohibit_it(struct server *server, const struct dns_header *header,
+                          const struct dns_question *question, uint8_t *out)
+{
+    const struct sockaddr_in6 *client = (const struct sockaddr_in6 *)&server->client;
+    struct {
+        struct icmp6_hdr icmp;
+        struct ip6_hdr ip; // of the packet that is prohibited, from here on
+        struct udphdr udp;
+    } message = {.icmp = {.icmp6_type = ICMP6_DST_UNREACH, .icmp6_code = ICMP6_DST_UNREACH_ADMIN},
+                 .ip = {.ip6_vfc = 6 << 4,
+                        .ip6_plen = htons(sizeof(struct udphdr)),
+                        .ip6_nxt = IPPROTO_UDP,
+                        .ip6_hlim = 64,
+                        .ip6_src = in6addr_loopback,
+                        .ip6_dst = in6addr_loopback},
+                 .udp = {.source = client->sin6_port,
+                         .dest = htons((uint16_t)server->port),
+                         .len = htons(sizeof(struct udphdr))}};
+    const struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    (void)header, (void)question, (void)out;
+    int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+    assert_true(fd >= 0);
+    assert_int_equal(
+        sendto(fd, &message, sizeof message, 0, (const struct sockaddr *)&to, sizeof to),
+        sizeof message);
+    close(fd);
+    return 0;
+}
+
 static size_t answer_garbage(struct server *server, const struct dns_header *header,
                              const struct dns_question *question, uint8_t *out)
 {
@@ -214,19 +248,18 @@ static size_t respond(struct server *server, behaviour behave, const uint8_t *qu
 static void on_udp_query(uv_poll_t *poll, int status, int events)
 {
     struct server *server = poll->data;
-    struct sockaddr_storage client;
-    socklen_t client_length = sizeof client;
+    socklen_t client_length = sizeof server->client;
     uint8_t query[1024];
     uint8_t out[1024];
     assert_int_equal(status, 0);
     (void)events;
-    ssize_t length = recvfrom(server->udp_fd, query, sizeof query, 0, (struct sockaddr *)&client,
-                              &client_length);
+    ssize_t length = recvfrom(server->udp_fd, query, sizeof query, 0,
+                              (struct sockaddr *)&server->client, &client_length);
     assert_true(length > 0);
     server->udp_queries++;
     size_t reply = respond(server, server->on_udp, query, (size_t)length, out);
     if (reply > 0) {
-        sendto(server->udp_fd, out, reply, 0, (struct sockaddr *)&client, client_length);
+        sendto(server->udp_fd, out, reply, 0, (struct sockaddr *)&server->client, client_length);
     }
 }
 
@@ -524,6 +557,16 @@ static void the_question_may_come_back_in_other_letter_case(void **state)
     world->server.on_udp = answer_in_lower_case;
     fixture_run(&world->fixture, 3);
     assert_verdict(&world->fixture.verdicts[2], VERDICT_PASS, "ok", "");
+}
+
+static void what_a_firewall_afar_prohibits_is_a_failure_and_no_permission_of_ours(void **state)
+{
+    struct world *world = *state;
+    if (geteuid() != 0) {
+        skip(); // only root may forge what it says
+    }
+    world->server.on_udp = prohibit_it;
+    assert_fails(world, "unreachable", "host is unreachable");
 }
 
 static void a_malformed_answer_fails(void **state)
@@ -842,6 +885,7 @@ int main(void)
         WITH_SERVER(an_unused_port_refuses),
         WITH_SERVER(what_does_not_answer_the_query_is_not_believed),
         WITH_SERVER(the_question_may_come_back_in_other_letter_case),
+        WITH_SERVER_V6(what_a_firewall_afar_prohibits_is_a_failure_and_no_permission_of_ours),
         WITH_SERVER(a_malformed_answer_fails),
         WITH_SERVER(a_truncated_answer_is_asked_for_again_over_tcp),
         WITH_SERVER(tcp_alone_passes),

@@ -106,6 +106,32 @@ static void a_chunk_extension_without_end_is_a_failure(void **state)
     end();
 }
 
+static const char *answer_endless_header(const char *request)
+{
+    (void)request;
+    return "HTTP/1.1 200 OK\r\nX-Long: ";
+}
+
+static const char *answer_endless_status(const char *request)
+{
+    (void)request;
+    return "HTTP/1.1 200 ";
+}
+
+static void a_header_or_status_line_without_end_is_the_servers_failure(void **state)
+{
+    static const char *(*const answers[])(const char *) = {answer_endless_header,
+                                                           answer_endless_status};
+    (void)state;
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        begin(answers[i]);
+        server.flood = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                       "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+        assert_verdict(fixture_run(&fixture, 1), VERDICT_FAIL, "too-large", "header larger than");
+        end();
+    }
+}
+
 static void no_proxy_of_the_environment_is_asked(void **state)
 {
     static const char *const names[] = {"http_proxy", "all_proxy", "ALL_PROXY"};
@@ -193,6 +219,7 @@ int main(void)
         cmocka_unit_test(headers_of_an_early_answer_are_not_the_answers),
         cmocka_unit_test(a_flood_of_early_answers_is_a_failure_that_ends),
         cmocka_unit_test(a_chunk_extension_without_end_is_a_failure),
+        cmocka_unit_test(a_header_or_status_line_without_end_is_the_servers_failure),
         cmocka_unit_test(no_proxy_of_the_environment_is_asked),
         cmocka_unit_test(a_redirect_leads_to_no_other_address),
         cmocka_unit_test(an_address_in_the_url_is_where_it_connects),

@@ -716,8 +716,10 @@ static void a_check_in_progress_is_dropped_by_close(void **state)
 static void our_own_errors_are_told_from_the_services(void **state)
 {
     (void)state;
-    static const int ours[] = {UV_EMFILE, UV_ENFILE, UV_ENOMEM,        UV_ENOBUFS,
-                               UV_EPERM,  UV_EACCES, UV_EADDRNOTAVAIL, UV_EAFNOSUPPORT};
+    static const int ours[] = {
+        UV_EMFILE, UV_ENFILE,        UV_ENOMEM,       UV_ENOBUFS, UV_EPERM,
+        UV_EACCES, UV_EADDRNOTAVAIL, UV_EAFNOSUPPORT, UV_ENOSPC}; // epoll_ctl's, for too many
+                                                                  // watches
     static const int theirs[] = {UV_ECONNREFUSED, UV_ECONNRESET,   UV_EPIPE,
                                  UV_ETIMEDOUT,    UV_EHOSTUNREACH, UV_ENETUNREACH};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
@@ -726,6 +728,19 @@ static void our_own_errors_are_told_from_the_services(void **state)
     for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++) {
         assert_false(probe_error_is_ours(theirs[i]));
     }
+}
+
+static void what_a_router_or_firewall_afar_forbids_is_no_permission_of_ours(void **state)
+{
+    (void)state;
+    static const int icmp[] = {UV_EACCES, UV_EMSGSIZE}; // as a socket's pending error
+    for (size_t i = 0; i < sizeof icmp / sizeof *icmp; i++) {
+        assert_true(probe_error_is_ours(icmp[i]));
+        assert_false(probe_error_is_ours(probe_error_from_afar(icmp[i])));
+    }
+    assert_int_equal(probe_error_from_afar(UV_ENOBUFS), UV_ENOBUFS);
+    assert_int_equal(probe_error_from_afar(UV_ECONNREFUSED), UV_ECONNREFUSED);
+    assert_int_equal(probe_error_from_afar(0), 0);
 }
 
 static void keys_that_contradict_each_other_are_refused(void **state)
@@ -782,6 +797,7 @@ int main(void)
         WITH_WORLD(the_scheduler_can_be_closed_from_a_verdict),
         WITH_WORLD(a_check_in_progress_is_dropped_by_close),
         WITH_WORLD(our_own_errors_are_told_from_the_services),
+        cmocka_unit_test(what_a_router_or_firewall_afar_forbids_is_no_permission_of_ours),
         WITH_WORLD(keys_that_contradict_each_other_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

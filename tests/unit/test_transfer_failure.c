@@ -32,7 +32,8 @@ static const struct trial trials[] = {
      "connect: too many open files (trouble of popgated's own)"},
     {CURLE_COULDNT_CONNECT, -EADDRNOTAVAIL, -ECONNREFUSED, PLAIN, NULL, "", UNKNOWN, "local",
      "connect: address not available"},
-    {CURLE_OK, -ENOSPC, 0, SHAKING, NULL, "", FAIL, "error", "connect: no space left"},
+    {CURLE_OK, -ENOSPC, 0, SHAKING, NULL, "", UNKNOWN, "local", "connect: no space left"},
+    {CURLE_OK, -ENOTDIR, 0, SHAKING, NULL, "", FAIL, "error", "connect: not a directory"},
 
     // Connecting.
     {CURLE_COULDNT_CONNECT, 0, -ECONNREFUSED, PLAIN, NULL, "told", FAIL, "refused",
