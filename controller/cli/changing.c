@@ -141,7 +141,53 @@ enum exit_status do_change(const struct options *options, const char *verb)
     return done && is_given(options, OPTION_WAIT) ? wait_seen(options) : result;
 }
 
+// Has BIRD popgate's file as it is now? False, and *result, when it has not and will not by itself.
+static bool is_loaded(const json_t *status, enum exit_status *result)
+{
+    const json_t *include = at(status, "include");
+    const char *state = words(include, "state");
+    bool saved = yes(include, "saved");
+    if (strcmp(state, "refused") == 0) {
+        show_line(stderr, "popgate: it is in use, but BIRD refuses the include file: %s",
+                  words(include, "message"));
+        *result = EXIT_FAILED;
+    } else if (strcmp(state, "by-hand") == 0) {
+        fputs("popgate: it is in use, but the include file is new: run birdc configure\n", stderr);
+        *result = EXIT_FAILED;
+    } else if (strcmp(state, "not-included") == 0 && json_array_size(at(status, "services")) > 0) {
+        show_line(stderr,
+                  "popgate: it is in use, but BIRD has not read the include file: put %s "
+                  "into bird.conf, then birdc configure",
+                  words(include, "line"));
+        *result = EXIT_FAILED;
+    }
+    return saved && (strcmp(state, "loaded") == 0 || strcmp(state, "not-included") == 0);
+}
+
+static enum exit_status wait_loaded(const struct options *options)
+{
+    uint64_t until_ms = now_ms() + options->wait_ms;
+    for (;;) {
+        struct answer answer;
+        enum exit_status result = client_get(options->socket, "/v1/status", &answer);
+        bool loaded = result == EXIT_DONE && is_loaded(answer.json, &result);
+        if (options->json && loaded) {
+            fputs(answer.text, stdout);
+        }
+        answer_clear(&answer);
+        if (loaded || result != EXIT_DONE) {
+            return result;
+        }
+        if (now_ms() >= until_ms) {
+            fputs("popgate: it is in use, but BIRD has not taken the include file yet\n", stderr);
+            return EXIT_TIMED_OUT;
+        }
+        pause_ms(POLL_MS);
+    }
+}
+
 enum exit_status do_reload(const struct options *options, const char *verb)
 {
-    return post(options, verb, "{}");
+    enum exit_status result = post(options, verb, "{}");
+    return result == EXIT_DONE && is_given(options, OPTION_WAIT) ? wait_loaded(options) : result;
 }

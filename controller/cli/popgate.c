@@ -33,7 +33,7 @@ static const struct command looking[] = {
      {.options = FIELD_BIT(OPTION_SINCE) | FIELD_BIT(OPTION_FOLLOW), .most = 1}},
 };
 static const struct command others[] = {
-    {"reload", do_reload, {0}},
+    {"reload", do_reload, {.options = FIELD_BIT(OPTION_WAIT)}},
     {"check", do_check, {.most = 1}},
 };
 #define LOOKING (sizeof looking / sizeof *looking)

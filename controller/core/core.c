@@ -240,7 +240,7 @@ static void report_loading(struct core *core, uint64_t now_ns)
                  "BIRD refuses its configuration, the former include file is back; trying again "
                  "every 5 s: %.200s",
                  loader->message);
-    } else if (loader->state == LOAD_NOT_INCLUDED) {
+    } else if (loader->state == LOAD_NOT_INCLUDED && core->config->service_count > 0) {
         snprintf(text, sizeof text,
                  "BIRD has not read popgate's file: put `include \"%s/bird*.conf\";` into "
                  "bird.conf, then birdc configure",

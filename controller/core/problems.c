@@ -124,7 +124,7 @@ static void look_at_include(struct search *search)
     if (loader->state == LOAD_REFUSED) {
         found(search, SEVERITY_WARNING, "include-refused", 0, "the former one stays loaded",
               "BIRD refused the include file: %s", loader->message);
-    } else if (loader->state == LOAD_NOT_INCLUDED) {
+    } else if (loader->state == LOAD_NOT_INCLUDED && search->core->config->service_count > 0) {
         snprintf(line, sizeof line,
                  "put include \"%s/bird*.conf\"; into bird.conf, then birdc configure",
                  search->core->config->pop.runtime_dir);

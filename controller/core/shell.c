@@ -5,6 +5,7 @@
 #include "controller/core/ledger.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,8 +75,22 @@ static void work_changes(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
     send_orders(shell, now_ns); // the guard's questions
 }
 
-static void log_new(struct shell *shell)
+// More than there is room for came at once: that is an event, too, for which the oldest left goes.
+static void tell_lost(struct shell *shell, uint64_t now_ns)
 {
+    uint64_t first = events_first(shell->events);
+    if (shell->logged + 1 < first) {
+        events_add(shell->events, EVENT_TROUBLE, NULL, now_ns,
+                   "%" PRIu64 " events came at once with others and were not kept, nor logged",
+                   first - shell->logged)
+            ->warning = true;
+        shell->logged = first;
+    }
+}
+
+static void log_new(struct shell *shell, uint64_t now_ns)
+{
+    tell_lost(shell, now_ns);
     for (uint64_t seq = shell->logged + 1; seq < events_end(shell->events); seq++) {
         const struct event *event = events_get(shell->events, seq);
         if (event != NULL) {
@@ -167,7 +182,7 @@ void shell_work(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
         save_include(shell, now_ns);
         work_changes(shell, now_ns, wall_ms);
     } while (shell->again);
-    log_new(shell);
+    log_new(shell, now_ns);
     save_memory(shell);
     arm(shell);
     shell->working = false;

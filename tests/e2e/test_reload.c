@@ -50,6 +50,20 @@ static void a_broken_configuration_changes_nothing_and_is_told(void **state)
     POP_HISTORY(&pop, 0, "AW");
 }
 
+static void a_reload_that_waits_says_whether_bird_has_taken_the_file(void **state)
+{
+    struct pop pop = announced_pop(POP_USUAL);
+
+    (void)state;
+    pop_write(&pop, POP_USUAL WEB);
+    POP_COMMAND(&pop, 0, "reload", "--wait");
+    assert_true(pop_says(&pop, "include state", "loaded"));
+    lab_bird_write(pop.bird, "protocol bgp half_written {\n  neighbor");
+    pop_write(&pop, POP_USUAL);
+    POP_COMMAND(&pop, 1, "reload", "--wait");
+    assert_non_null(strstr(pop_output, "BIRD refuses the include file"));
+}
+
 static void an_unchanged_configuration_sends_nothing(void **state)
 {
     struct pop pop = announced_pop(POP_USUAL);
@@ -294,6 +308,7 @@ int main(void)
     lab_init();
     const struct CMUnitTest tests[] = {
         LAB_TEST(a_broken_configuration_changes_nothing_and_is_told),
+        LAB_TEST(a_reload_that_waits_says_whether_bird_has_taken_the_file),
         LAB_TEST(an_unchanged_configuration_sends_nothing),
         LAB_TEST(a_service_that_comes_and_goes_leaves_the_others_alone),
         LAB_TEST(a_changed_community_is_one_update_of_that_service),

@@ -208,6 +208,17 @@ static void a_session_that_was_named_and_is_down_is_a_warning(void **state)
     fixture->config->bird.session_count = 0;
 }
 
+static void without_a_service_bird_need_not_read_the_include_file(void **state)
+{
+    (void)state;
+    size_t count = fixture->config->service_count;
+    core->loader.state = LOAD_NOT_INCLUDED;
+    expect("include-not-read");
+    fixture->config->service_count = 0;
+    expect("");
+    fixture->config->service_count = count;
+}
+
 static void a_service_that_is_depreferenced_or_held_is_a_warning(void **state)
 {
     (void)state;
@@ -297,6 +308,7 @@ int main(void)
         TEST(what_was_ordered_and_not_seen_for_ten_seconds_is_critical),
         TEST(what_an_unreadable_ledger_drained_is_critical),
         TEST(a_session_that_was_named_and_is_down_is_a_warning),
+        TEST(without_a_service_bird_need_not_read_the_include_file),
         TEST(a_service_that_is_depreferenced_or_held_is_a_warning),
         TEST(every_condition_that_is_not_as_meant_is_critical_and_counted),
         TEST(the_worst_come_first_whatever_they_are_about),

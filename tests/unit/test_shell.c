@@ -342,6 +342,23 @@ TEST(a_core_that_takes_over_remembers_what_is_kept_and_has_the_ledgers_word_for_
     fixture_free(other);
 }
 
+TEST(events_that_came_at_once_and_were_not_kept_are_counted)
+{
+    work();
+    uint64_t end = events_end(&fixture->events);
+    for (unsigned i = 0; i < EVENTS_KEPT + 10; i++) {
+        events_add(&fixture->events, EVENT_INTENT, "dns", FIXTURE_NOW_NS, "isolated");
+    }
+    work();
+    const struct event *told = events_get(&fixture->events, end + EVENTS_KEPT + 10);
+    assert_non_null(told);
+    assert_string_equal(told->text,
+                        "11 events came at once with others and were not kept, nor logged");
+    assert_null(events_get(&fixture->events, end + 10));
+    assert_non_null(events_get(&fixture->events, end + 11));
+    assert_int_equal(shell.logged, end + EVENTS_KEPT + 10);
+}
+
 // A ledger's disk that hangs holds up no reload.
 TEST(a_core_takes_over_while_a_change_waits_for_the_disk)
 {
