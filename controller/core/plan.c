@@ -320,7 +320,7 @@ static void switch_off(struct announcer *announcer, struct orders *orders, size_
     }
 }
 
-// False: something has to wait, for replies or for the file.
+// False: it has to wait for the file.
 static bool switch_on(struct announcer *announcer, struct orders *orders, size_t service,
                       uint64_t file)
 {
@@ -328,8 +328,7 @@ static bool switch_on(struct announcer *announcer, struct orders *orders, size_t
         if (!needs_enable(announcer, service, leg_order[i])) {
             continue;
         }
-        if (announcer->unanswered >= ANNOUNCER_UNANSWERED_MAX ||
-            announcer->services[service].legs[leg_order[i]].file_version > file) {
+        if (announcer->services[service].legs[leg_order[i]].file_version > file) {
             return false;
         }
         order_leg(announcer, orders, service, leg_order[i], true);
