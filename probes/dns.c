@@ -26,6 +26,7 @@ struct exchange {
     bool wanted, done;
     struct dns_query query;
     unsigned tries; // UDP: how often it was sent
+    bool renewed;   // UDP: with another cookie, after BADCOOKIE
     unsigned ignored_count;
     char ignored[32]; // what the last message was that did not answer
     bool connected;   // TCP
@@ -40,6 +41,7 @@ struct state {
     uv_timer_t retry;
     bool waiting;   // to start, until both channels are free
     bool truncated; // the UDP answer was, and TCP is asked because of it
+    struct dns_cookie cookie;
     bool closing, retry_closed;
     char awaited[VERDICT_CAUSE_MAX];
     // Over TCP, as it comes in; ANSWER_SIZE bytes. Apart, so that what no answer has ever filled is
@@ -146,12 +148,36 @@ static void ask_again(struct state *state, struct exchange *exchange,
     start_tcp(state);
 }
 
+static void send_udp(struct state *state);
+
+// Once with the cookie that the server has just given, then over TCP, where none is needed (RFC
+// 7873 section 5.3). Whether the exchange goes on.
+static bool renew(struct state *state, struct exchange *exchange,
+                  const struct dns_judgement *judgement)
+{
+    if (exchange->renewed && state->tcp.wanted) {
+        fail(state, exchange, judgement->code, judgement->cause);
+        return false;
+    }
+    if (exchange == &state->tcp || exchange->renewed) {
+        ask_again(state, exchange, judgement);
+        return false;
+    }
+    exchange->renewed = true;
+    dns_query_make(options_of(state), &state->cookie, &exchange->query);
+    send_udp(state);
+    return !exchange->done && exchange->channel.socket.state == DESCRIPTOR_OPEN;
+}
+
 // Whether the exchange goes on.
 static bool take_message(struct state *state, struct exchange *exchange, const uint8_t *message,
                          size_t length)
 {
     struct dns_judgement judgement;
     dns_judge(options_of(state), &exchange->query, message, length, &judgement);
+    if (judgement.cookie.length > 0) {
+        state->cookie = judgement.cookie;
+    }
     switch (judgement.kind) {
     case DNS_IGNORED:
         exchange->ignored_count++;
@@ -164,6 +190,8 @@ static bool take_message(struct state *state, struct exchange *exchange, const u
     case DNS_TRUNCATED:
         ask_again(state, exchange, &judgement);
         return false;
+    case DNS_COOKIE:
+        return renew(state, exchange, &judgement);
     case DNS_WRONG:
         fail(state, exchange, judgement.code, judgement.cause);
         return false;
@@ -343,8 +371,9 @@ static void exchange_reset(struct state *state, struct exchange *exchange)
 {
     exchange->wanted = exchange->done = exchange->connected = false;
     exchange->tries = exchange->ignored_count = 0;
+    exchange->renewed = false;
     exchange->sent = exchange->received = 0;
-    dns_query_make(options_of(state), &exchange->query);
+    dns_query_make(options_of(state), &state->cookie, &exchange->query);
 }
 
 static bool channels_free(const struct state *state)
@@ -432,6 +461,7 @@ static int dns_open(struct probe *probe)
     state->tcp.channel =
         (struct channel){.owner = state, .on_event = on_tcp, .on_free = on_channel_free};
     state->retry.data = state;
+    dns_cookie_make(&state->cookie);
     state->answer = malloc(ANSWER_SIZE);
     if (!state->answer) {
         return UV_ENOMEM;

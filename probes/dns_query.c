@@ -97,6 +97,7 @@ const struct key dns_keys[] = {
     {.name = "ad", .kind = KEY_CHOICE, FIELD(ad), .choices = flag_names, .fallback = "any"},
     {.name = "nsid", .kind = KEY_STRING, TEXT(nsid)},
     {.name = "edns", .kind = KEY_BOOL, FIELD(edns), .fallback = "yes"},
+    {.name = "cookie", .kind = KEY_BOOL, FIELD(cookie), .fallback = "yes"},
     {.name = "dnssec_ok", .kind = KEY_BOOL, FIELD(dnssec_ok), .fallback = "no"},
     {.name = "recursion_desired", .kind = KEY_BOOL, FIELD(recursion_desired), .fallback = "yes"},
     KEY_END,
@@ -214,7 +215,14 @@ static void make_question(const struct dns_options *options, struct dns_question
     out->class = classes[options->class];
 }
 
-void dns_query_make(const struct dns_options *options, struct dns_query *out)
+void dns_cookie_make(struct dns_cookie *out)
+{
+    out->length = DNS_CLIENT_COOKIE;
+    random_bytes(out->bytes, out->length);
+}
+
+void dns_query_make(const struct dns_options *options, const struct dns_cookie *cookie,
+                    struct dns_query *out)
 {
     struct dns_writer writer;
     uint16_t flags = options->recursion_desired ? DNS_RD : 0;
@@ -222,6 +230,7 @@ void dns_query_make(const struct dns_options *options, struct dns_query *out)
     flags |= options->ad == DNS_FLAG_ANY ? 0 : DNS_AD;
     random_bytes(&out->id, sizeof out->id);
     make_question(options, &out->question);
+    out->cookie = options->edns && options->cookie ? *cookie : (struct dns_cookie){.length = 0};
     dns_write_begin(&writer, out->message, sizeof out->message, out->id, flags);
     dns_write_question(&writer, &out->question);
     if (options->edns) {
@@ -229,6 +238,9 @@ void dns_query_make(const struct dns_options *options, struct dns_query *out)
                       &(struct dns_edns){.udp_size = UDP_SIZE, .dnssec_ok = options->dnssec_ok});
         if (options->nsid[0]) {
             dns_write_option(&writer, DNS_OPTION_NSID, NULL, 0);
+        }
+        if (out->cookie.length > 0) {
+            dns_write_option(&writer, DNS_OPTION_COOKIE, out->cookie.bytes, out->cookie.length);
         }
         dns_record_end(&writer);
     }
@@ -242,9 +254,9 @@ void dns_query_make(const struct dns_options *options, struct dns_query *out)
 struct reply {
     struct dns_header header;
     uint16_t rcode; // the extended one
-    bool has_nsid;
-    struct dns_option nsid;
-    size_t answers; // of the right type and class
+    bool has_nsid, has_cookie;
+    struct dns_option nsid, cookie; // the first of each
+    size_t answers;                 // of the right type and class
     bool has_answer, has_contained, has_one_of;
     char texts[SHOWN_TEXTS_MAX]; // the answers, as many as fit
 };
@@ -351,6 +363,9 @@ static void take_edns(const uint8_t *message, const struct dns_record *record, s
         if (option.code == DNS_OPTION_NSID) {
             reply->has_nsid = true;
             reply->nsid = option;
+        } else if (option.code == DNS_OPTION_COOKIE && !reply->has_cookie) {
+            reply->has_cookie = true;
+            reply->cookie = option;
         }
     }
 }
@@ -451,6 +466,27 @@ static bool judge_answers(const struct dns_options *options, const struct reply 
     return true;
 }
 
+// A cookie that does not begin with ours is of an answer to somebody else (RFC 7873 section 5.3). A
+// server that gives none may know of none.
+static bool judge_cookie(const struct dns_query *query, const struct reply *reply,
+                         struct dns_judgement *out)
+{
+    const struct dns_option *given = &reply->cookie;
+    if (!reply->has_cookie || query->cookie.length == 0) {
+        return true;
+    }
+    if (given->length < DNS_CLIENT_COOKIE ||
+        memcmp(given->bytes, query->cookie.bytes, DNS_CLIENT_COOKIE) != 0) {
+        return judge(out, DNS_IGNORED, "", "another cookie");
+    }
+    if (given->length >= DNS_CLIENT_COOKIE + DNS_SERVER_COOKIE_MIN &&
+        given->length <= sizeof out->cookie.bytes) {
+        memcpy(out->cookie.bytes, given->bytes, given->length);
+        out->cookie.length = given->length;
+    }
+    return true;
+}
+
 // Whether the message answers the query at all; reader is left behind the question. A server that
 // understood nothing of the query may leave the question out (RFC 1035 section 4.1.1, FORMERR).
 static bool read_question(const struct dns_query *query, struct dns_reader *reader,
@@ -479,6 +515,7 @@ void dns_judge(const struct dns_options *options, const struct dns_query *query,
     struct dns_reader reader = {.message = message, .end = length};
     struct reply reply = {.rcode = 0};
     char rcode[DNS_TYPE_TEXT_MAX];
+    out->cookie.length = 0;
     if (length < 2 || get_u16(message) != query->id) {
         judge(out, DNS_IGNORED, "", "another id");
         return;
@@ -490,19 +527,23 @@ void dns_judge(const struct dns_options *options, const struct dns_query *query,
     if (!read_question(query, &reader, &reply.header, out)) {
         return;
     }
-    if (reply.header.flags & DNS_TC) {
-        judge(out, DNS_TRUNCATED, "malformed", "the answer is truncated");
-        return;
-    }
+    bool truncated = reply.header.flags & DNS_TC;
     reply.rcode = reply.header.flags & DNS_RCODE_MASK;
-    if (!read_records(options, query, &reader, &reply)) {
-        judge(out, DNS_WRONG, "malformed", "the answer's records can't be read");
+    bool whole = read_records(options, query, &reader, &reply);
+    if (!judge_cookie(query, &reply, out)) {
         return;
     }
-    if (judge_rcode(options, &reply, out) &&
-        judge_flag("AA", options->aa, reply.header.flags & DNS_AA, out) &&
-        judge_flag("AD", options->ad, reply.header.flags & DNS_AD, out) &&
-        judge_nsid(options, &reply, out) && judge_answers(options, &reply, out)) {
+    if (truncated) {
+        judge(out, DNS_TRUNCATED, "malformed", "the answer is truncated");
+    } else if (!whole) {
+        judge(out, DNS_WRONG, "malformed", "the answer's records can't be read");
+    } else if (reply.rcode == DNS_BADCOOKIE && out->cookie.length > 0 &&
+               !judge_rcode(options, &reply, out)) {
+        out->kind = DNS_COOKIE;
+    } else if (judge_rcode(options, &reply, out) &&
+               judge_flag("AA", options->aa, reply.header.flags & DNS_AA, out) &&
+               judge_flag("AD", options->ad, reply.header.flags & DNS_AD, out) &&
+               judge_nsid(options, &reply, out) && judge_answers(options, &reply, out)) {
         judge(out, DNS_RIGHT, "ok", "%s, %zu answer%s", dns_rcode_text(reply.rcode, rcode),
               reply.answers, reply.answers == 1 ? "" : "s");
     }

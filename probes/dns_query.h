@@ -10,6 +10,10 @@
 #define DNS_QUERY_MAX      512 // bytes; a name, a type, a class and an OPT record always fit
 #define DNS_QUERY_TEXT_MAX 160
 
+#define DNS_CLIENT_COOKIE     8 // bytes (RFC 7873 section 4)
+#define DNS_SERVER_COOKIE_MIN 8 // and of the server's, which follows it
+#define DNS_SERVER_COOKIE_MAX 32
+
 enum dns_protocol { DNS_PROTOCOL_UDP, DNS_PROTOCOL_TCP, DNS_PROTOCOL_BOTH };
 enum dns_flag { DNS_FLAG_ANY, DNS_FLAG_YES, DNS_FLAG_NO };
 
@@ -27,8 +31,18 @@ struct dns_options {
     uint64_t min_answers;
     int aa, ad; // enum dns_flag
     char nsid[KEY_TEXT_MAX];
-    bool edns, dnssec_ok, recursion_desired;
+    bool edns, cookie, dnssec_ok, recursion_desired;
 };
+
+// By which a server knows a client again, and the client his answers (RFC 7873): ours for one
+// server, and behind it the server's, once it gave one.
+struct dns_cookie {
+    uint8_t bytes[DNS_CLIENT_COOKIE + DNS_SERVER_COOKIE_MAX];
+    size_t length; // 0: none
+};
+
+// A client's part that nobody can guess, for a server not known yet.
+void dns_cookie_make(struct dns_cookie *out);
 
 extern const struct key dns_keys[];
 
@@ -41,17 +55,20 @@ const char *dns_query_text(const struct dns_options *options, char out[DNS_QUERY
 struct dns_query {
     uint16_t id;
     struct dns_question question;
+    struct dns_cookie cookie; // sent with it
     size_t length;
     uint8_t message[DNS_QUERY_MAX];
 };
 
-// A new query, with an id and letter case that nobody can guess. options passed
-// dns_options_check().
-void dns_query_make(const struct dns_options *options, struct dns_query *out);
+// A new query, with an id and letter case that nobody can guess, and with the cookie, unless the
+// options want none. options passed dns_options_check().
+void dns_query_make(const struct dns_options *options, const struct dns_cookie *cookie,
+                    struct dns_query *out);
 
 enum dns_judgement_kind {
     DNS_IGNORED,   // no answer to this query: go on waiting
     DNS_TRUNCATED, // it is, but ask again over TCP
+    DNS_COOKIE,    // it is, but ask again with the cookie that it gave (BADCOOKIE)
     DNS_WRONG,     // not what was expected
     DNS_RIGHT,
 };
@@ -60,6 +77,7 @@ struct dns_judgement {
     enum dns_judgement_kind kind;
     char code[VERDICT_CODE_MAX];   // of a verdict
     char cause[VERDICT_CAUSE_MAX]; // e.g. "rcode SERVFAIL, expected NOERROR"
+    struct dns_cookie cookie;      // to be sent from now on; of length 0: as before
 };
 
 void dns_judge(const struct dns_options *options, const struct dns_query *query,

@@ -38,7 +38,7 @@ static struct dns_judgement judged(const struct dns_options *options, const stru
     struct dns_judgement judgement;
     struct dns_writer writer;
     uint8_t message[1024];
-    dns_query_make(options, &query);
+    dns_query_make(options, &(struct dns_cookie){.length = 0}, &query);
     dns_write_begin(&writer, message, sizeof message, query.id, DNS_QR);
     dns_write_question(&writer, &query.question);
     for (size_t i = 0; i < RECORDS && records[i].data; i++) {

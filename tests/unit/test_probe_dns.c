@@ -1,6 +1,7 @@
 // The dns probe against servers that behave, and others that don't.
 #include "dns/text.h"
 #include "dns/wire.h"
+#include "probes/dns_query.h"
 #include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
 
@@ -28,6 +29,10 @@ struct server {
     bool edns, nsid_asked, dnssec_ok; // of the last query
     uint16_t flags;
     struct dns_name last_name;
+    uint8_t cookie[64]; // of the last query
+    size_t cookie_length;
+    uint8_t cookies_given; // the server's part is made of it; 0: it knows of none
+    bool gives_others;     // cookies that begin with another client's part
     // What answer() writes.
     const char *txt, *nsid;
     uint16_t rcode, reply_flags;
@@ -60,6 +65,12 @@ static size_t answer(struct server *server, const struct dns_header *header,
         if (server->nsid) {
             dns_write_option(&writer, DNS_OPTION_NSID, server->nsid, strlen(server->nsid));
         }
+        if (server->cookies_given && server->cookie_length >= DNS_CLIENT_COOKIE) {
+            uint8_t cookie[DNS_CLIENT_COOKIE + DNS_SERVER_COOKIE_MIN];
+            memset(cookie, server->cookies_given, sizeof cookie);
+            memcpy(cookie, server->cookie, server->gives_others ? 0 : DNS_CLIENT_COOKIE);
+            dns_write_option(&writer, DNS_OPTION_COOKIE, cookie, sizeof cookie);
+        }
         dns_record_end(&writer);
     }
     return dns_write_end(&writer);
@@ -73,6 +84,25 @@ static size_t silence(struct server *server, const struct dns_header *header,
     (void)question;
     (void)out;
     return 0;
+}
+
+// Who has not the server's cookie gets it, and no answer.
+static size_t answer_the_known(struct server *server, const struct dns_header *header,
+                               const struct dns_question *question, uint8_t *out)
+{
+    bool known = server->cookie_length == DNS_CLIENT_COOKIE + DNS_SERVER_COOKIE_MIN &&
+                 server->cookie[DNS_CLIENT_COOKIE] == server->cookies_given;
+    server->rcode = known ? DNS_NOERROR : DNS_BADCOOKIE;
+    return answer(server, header, question, out);
+}
+
+static size_t answer_badcookie(struct server *server, const struct dns_header *header,
+                               const struct dns_question *question, uint8_t *out)
+{
+    server->rcode = DNS_BADCOOKIE;
+    size_t length = answer(server, header, question, out);
+    server->rcode = DNS_NOERROR;
+    return length;
 }
 
 static size_t truncate_it(struct server *server, const struct dns_header *header,
@@ -219,6 +249,7 @@ static void note_edns(struct server *server, struct dns_reader *reader,
     struct dns_reader options;
     struct dns_option option;
     server->edns = server->nsid_asked = server->dnssec_ok = false;
+    server->cookie_length = 0;
     if (header->counts[DNS_ADDITIONAL] == 0) {
         return;
     }
@@ -229,6 +260,11 @@ static void note_edns(struct server *server, struct dns_reader *reader,
     server->dnssec_ok = edns.dnssec_ok;
     while (dns_read_option(&options, &option)) {
         server->nsid_asked |= option.code == DNS_OPTION_NSID;
+        if (option.code == DNS_OPTION_COOKIE) {
+            assert_true(option.length <= sizeof server->cookie);
+            memcpy(server->cookie, option.bytes, option.length);
+            server->cookie_length = option.length;
+        }
     }
 }
 
@@ -559,6 +595,50 @@ static void the_question_may_come_back_in_other_letter_case(void **state)
     assert_verdict(&world->fixture.verdicts[2], VERDICT_PASS, "ok", "");
 }
 
+static void the_servers_cookie_goes_with_the_next_query(void **state)
+{
+    struct world *world = *state;
+    world->server.cookies_given = 0x5c;
+    fixture_run(&world->fixture, 1);
+    assert_int_equal(world->server.cookie_length, DNS_CLIENT_COOKIE);
+    fixture_run(&world->fixture, 2);
+    assert_int_equal(world->server.cookie_length, DNS_CLIENT_COOKIE + DNS_SERVER_COOKIE_MIN);
+    assert_int_equal(world->server.cookie[DNS_CLIENT_COOKIE], 0x5c);
+    set(world, "cookie", "no");
+    fixture_run(&world->fixture, 2);
+    assert_int_equal(world->server.cookie_length, 0);
+}
+
+static void who_wants_another_cookie_is_asked_again_with_it(void **state)
+{
+    struct world *world = *state;
+    world->server.on_udp = answer_the_known;
+    world->server.cookies_given = 0x5c;
+    assert_passes(world, "UDP query");
+    assert_int_equal(world->server.udp_queries, 2);
+    assert_int_equal(world->server.tcp_queries, 0);
+}
+
+static void who_wants_another_cookie_each_time_is_asked_over_tcp(void **state)
+{
+    struct world *world = *state;
+    world->server.on_udp = answer_badcookie;
+    world->server.cookies_given = 0x5c;
+    assert_passes(world, "TCP (UDP truncated)");
+    assert_int_equal(world->server.udp_queries, 2);
+    set(world, "protocol", "both");
+    assert_fails(world, "rcode", "BADCOOKIE");
+}
+
+static void an_answer_with_another_clients_cookie_is_not_believed(void **state)
+{
+    struct world *world = *state;
+    world->server.cookies_given = 0x5c;
+    world->server.gives_others = true;
+    set(world, "timeout", "120ms");
+    assert_fails(world, "timeout", "another cookie");
+}
+
 static void what_a_firewall_afar_prohibits_is_a_failure_and_no_permission_of_ours(void **state)
 {
     struct world *world = *state;
@@ -885,6 +965,10 @@ int main(void)
         WITH_SERVER(an_unused_port_refuses),
         WITH_SERVER(what_does_not_answer_the_query_is_not_believed),
         WITH_SERVER(the_question_may_come_back_in_other_letter_case),
+        WITH_SERVER(the_servers_cookie_goes_with_the_next_query),
+        WITH_SERVER(who_wants_another_cookie_is_asked_again_with_it),
+        WITH_SERVER(who_wants_another_cookie_each_time_is_asked_over_tcp),
+        WITH_SERVER(an_answer_with_another_clients_cookie_is_not_believed),
         WITH_SERVER_V6(what_a_firewall_afar_prohibits_is_a_failure_and_no_permission_of_ours),
         WITH_SERVER(a_malformed_answer_fails),
         WITH_SERVER(a_truncated_answer_is_asked_for_again_over_tcp),
