@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,6 +37,7 @@ union address {
 
 struct slot {
     union address client;
+    const void *asked; // the address that the query came to: 4 bytes or 16
     struct iovec query_part, response_part;
     // What the kernel says of the query; there may be more than we asked for, since systemd sets
     // its own options on its sockets. And from which address the answer is to go.
@@ -48,6 +50,7 @@ struct slot {
 struct udp_worker {
     int socket;
     bool wildcard, inherited;
+    union address here; // where it is bound
     unsigned turn;
     struct publisher *publisher;
     struct dns_hold hold;
@@ -77,9 +80,18 @@ static struct moment read_clocks(void)
     };
 }
 
+static const void *bytes_of(const union address *address, size_t *length)
+{
+    bool v6 = address->any.sa_family == AF_INET6;
+    *length = v6 ? sizeof address->v6.sin6_addr : sizeof address->v4.sin_addr;
+    return v6 ? (const void *)&address->v6.sin6_addr : (const void *)&address->v4.sin_addr;
+}
+
 static void prepare_query(struct udp_worker *worker, size_t i)
 {
     struct slot *slot = &worker->slots[i];
+    size_t length;
+    slot->asked = bytes_of(&worker->here, &length);
     slot->query_part = (struct iovec){.iov_base = slot->query, .iov_len = QUERY_MAX};
     worker->queries[i].msg_hdr = (struct msghdr){
         .msg_name = &slot->client,
@@ -105,6 +117,7 @@ static bool aim_v4(struct in_pktinfo info, struct slot *slot, struct msghdr *out
     *control = (struct cmsghdr){
         .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof info)};
     memcpy(CMSG_DATA(control), &info, sizeof info);
+    slot->asked = CMSG_DATA(control) + offsetof(struct in_pktinfo, ipi_addr);
     return true;
 }
 
@@ -122,6 +135,7 @@ static bool aim_v6(struct in6_pktinfo info, struct slot *slot, struct msghdr *ou
     *control = (struct cmsghdr){
         .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO, .cmsg_len = CMSG_LEN(sizeof info)};
     memcpy(CMSG_DATA(control), &info, sizeof info);
+    slot->asked = CMSG_DATA(control) + offsetof(struct in6_pktinfo, ipi6_addr);
     return true;
 }
 
@@ -149,6 +163,15 @@ static bool has_port(const union address *client)
     return client->v4.sin_port != 0;
 }
 
+// From the address that it was sent to, as this host's own probes are: nobody else gets the answer,
+// whoever asked.
+static bool is_own(const struct slot *slot)
+{
+    size_t length;
+    const void *client = bytes_of(&slot->client, &length);
+    return memcmp(client, slot->asked, length) == 0;
+}
+
 static bool may_answer(const struct udp_worker *worker, struct msghdr *query, struct slot *slot,
                        struct msghdr *out)
 {
@@ -157,14 +180,14 @@ static bool may_answer(const struct udp_worker *worker, struct msghdr *query, st
 }
 
 static enum rrl_verdict limit_rate(struct udp_worker *worker, const struct dns_snapshot *snapshot,
-                                   const struct dns_request *request, const union address *client,
+                                   const struct dns_request *request, const struct slot *slot,
                                    uint64_t now_ms)
 {
-    if (request->cookie == COOKIE_GOOD) {
-        return RRL_ANSWER; // its address is not forged
+    if (request->cookie == COOKIE_GOOD || is_own(slot)) {
+        return RRL_ANSWER; // its address is not forged, or is no other's
     }
     const enum rrl_verdict verdict =
-        rrl_check(worker->rrl, &client->any, now_ms, snapshot->rate_limit, snapshot->slip);
+        rrl_check(worker->rrl, &slot->client.any, now_ms, snapshot->rate_limit, snapshot->slip);
     if (verdict == RRL_DROP) {
         count_one(&worker->counters.counts[DNS_COUNT_DROPPED]);
     } else if (verdict == RRL_SLIP) {
@@ -197,8 +220,7 @@ static bool answer(struct udp_worker *worker, const struct dns_snapshot *snapsho
         return false;
     }
     dns_count_request(&worker->counters, &request);
-    const enum rrl_verdict verdict =
-        limit_rate(worker, snapshot, &request, &slot->client, moment.now_ms);
+    const enum rrl_verdict verdict = limit_rate(worker, snapshot, &request, slot, moment.now_ms);
     if (verdict == RRL_DROP) {
         return false;
     }
@@ -328,11 +350,12 @@ struct udp_worker *udp_worker_start(int socket, bool wildcard, bool inherited,
     worker->wildcard = wildcard;
     worker->inherited = inherited;
     worker->publisher = publisher;
+    socklen_t length = sizeof worker->here;
+    if (getsockname(socket, &worker->here.any, &length) != 0 || set_options(worker) != 0) {
+        goto err_worker;
+    }
     for (size_t i = 0; i < BATCH; i++) {
         prepare_query(worker, i);
-    }
-    if (set_options(worker) != 0) {
-        goto err_worker;
     }
     worker->rrl = rrl_new();
     if (!worker->rrl) {

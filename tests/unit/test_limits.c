@@ -163,11 +163,17 @@ static int server_socket(struct world *world, const char *host, int type)
     return server;
 }
 
+// From another address than the server's, where there are two on loopback.
 static int client_of(const struct world *world, int type)
 {
+    const struct sockaddr_in other = {.sin_family = AF_INET,
+                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
     const struct timeval guard = {.tv_sec = GUARD_MS / 1000};
     const int client = socket(world->address.ss_family, type, 0);
     assert_true(client >= 0);
+    if (world->address.ss_family == AF_INET) {
+        assert_int_equal(bind(client, (const struct sockaddr *)&other, sizeof other), 0);
+    }
     assert_int_equal(setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &guard, sizeof guard), 0);
     assert_int_equal(connect(client, (const struct sockaddr *)&world->address, world->length), 0);
     return client;
@@ -277,6 +283,25 @@ static void whoever_guesses_a_cookie_is_limited(void **state)
     assert_int_equal(udp_count(world, DNS_COUNT_COOKIE_BAD), MANY);
 }
 
+static void who_asks_from_the_address_that_he_asks_is_never_limited(void **state)
+{
+    static const char *const places[] = {"127.0.0.1", "::1", "0.0.0.0", "::"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct world *world = *state;
+        listen_udp(world, places[i]);
+        if (world->address.ss_family == AF_INET) {
+            assert_true(answers_of(world, MANY, NULL, 0) < MANY); // a neighbour is
+            close(world->client);
+            world->client = socket(AF_INET, SOCK_DGRAM, 0);
+            assert_int_equal(
+                connect(world->client, (struct sockaddr *)&world->address, world->length), 0);
+        }
+        assert_int_equal(answers_of(world, MANY, NULL, 0), MANY);
+        end(state);
+        begin(state);
+    }
+}
+
 static void what_was_sent_to_a_multicast_address_is_ignored(void **state)
 {
     static const struct {
@@ -343,6 +368,7 @@ int main(void)
         TEST(whoever_has_a_good_cookie_is_not_limited_and_costs_the_others_nothing),
         TEST(whoever_only_asks_for_a_cookie_is_limited),
         TEST(whoever_guesses_a_cookie_is_limited),
+        TEST(who_asks_from_the_address_that_he_asks_is_never_limited),
         TEST(what_was_sent_to_a_multicast_address_is_ignored),
         TEST(a_network_of_one_client_over_ipv6_is_one_client),
     };
