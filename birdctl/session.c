@@ -49,6 +49,12 @@ enum lane_name { URGENT, NORMAL, LANES };
 // Ordinary commands leave room in the window for an urgent one, so that it never waits for theirs.
 static const size_t lane_window[LANES] = {WINDOW_MAX, WINDOW_MAX - BIRD_COMMAND_MAX};
 
+// Before 2.0.12 BIRD begins its buffer anew only when it has answered all that is in it, and drops
+// who fills it before (bird-facts 29): what counts is all that was written since nothing was
+// outstanding; half of it, as BIRD may read the next command before it has begun anew. It may do so
+// several times in a row, if we never let up: then it drops us after all.
+static const size_t old_window[LANES] = {WINDOW_MAX / 2, WINDOW_MAX / 2 - BIRD_COMMAND_MAX / 2};
+
 struct command {
     uint64_t token;
     size_t length; // of text, its newline included
@@ -69,6 +75,7 @@ struct sent {
 
 struct sent_ring {
     size_t first, count, bytes, own;
+    size_t burst; // bytes since nothing was outstanding
     struct sent items[SENT_MAX];
 };
 
@@ -141,6 +148,7 @@ static void sent_add(struct sent_ring *ring, struct sent sent)
 {
     assert(ring->count < SENT_MAX);
     ring->items[(ring->first + ring->count++) % SENT_MAX] = sent;
+    ring->burst = ring->count == 1 ? sent.length : ring->burst + sent.length;
     ring->bytes += sent.length;
     ring->own += sent.own;
 }
@@ -460,14 +468,23 @@ static void write_output(struct bird_session *session, size_t length)
     session->pipe->is_writing = true;
 }
 
+static bool has_room(const struct bird_session *session, enum lane_name lane, size_t length)
+{
+    const struct bird_version *version = &session->version;
+    const struct sent_ring *sent = &session->sent;
+    if (version->major == 2 && version->minor == 0 && version->patch < 12) {
+        return sent->count == 0 || sent->burst + length <= old_window[lane];
+    }
+    return sent->bytes + length <= lane_window[lane];
+}
+
 // The lane whose next command the window has room for; LANES if there is none.
 static enum lane_name next_lane(const struct bird_session *session)
 {
     for (enum lane_name i = URGENT; i < LANES; i++) {
         const struct lane *lane = &session->lanes[i];
         if (lane->count > 0) {
-            const size_t length = lane->items[lane->first].length;
-            return session->sent.bytes + length <= lane_window[i] ? i : LANES;
+            return has_room(session, i, lane->items[lane->first].length) ? i : LANES;
         }
     }
     return LANES;

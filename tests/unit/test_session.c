@@ -450,6 +450,30 @@ static void the_window_is_never_exceeded_however_slowly_bird_reads(void **state)
     }
 }
 
+// Whatever BIRD has answered of it: before 2.0.12 it begins its buffer anew when all is answered.
+static void an_old_bird_is_asked_no_more_before_it_has_answered_all(void **state)
+{
+    struct world *world = *state;
+    char command[BIRD_COMMAND_MAX * 2];
+    world->greeting = "0001 BIRD 2.0.11 ready.\n";
+    begin_and_greet(world, patient(world));
+    for (uint64_t token = 0; token < 100; token++) {
+        send_numbered(world, token, token % 10 == 9);
+    }
+    for (size_t heard = 0, answered = 0, burst = 0; answered < 100;) {
+        run_until(world, heard > answered || unread(world) > 0);
+        while (fake_hears(world, command, sizeof command)) {
+            heard++;
+            burst += strlen(command) + 1;
+        }
+        assert_in_range(burst, 1, WINDOW_MAX / 2);
+        fake_say(world, "0000 \n");
+        answered++;
+        run_until(world, world->end_count == answered);
+        burst = answered == heard ? 0 : burst;
+    }
+}
+
 // The kernel counts each small write as some hundreds of bytes.
 static void a_socket_full_of_tiny_commands_is_written_on_when_it_has_room(void **state)
 {
@@ -1436,6 +1460,7 @@ int main(void)
         fake_test(a_command_is_in_the_socket_when_send_returns),
         fake_test(replies_end_their_commands_in_order),
         fake_test(the_window_is_never_exceeded_however_slowly_bird_reads),
+        fake_test(an_old_bird_is_asked_no_more_before_it_has_answered_all),
         fake_test(a_socket_full_of_tiny_commands_is_written_on_when_it_has_room),
         fake_test(an_urgent_command_overtakes_those_not_yet_written_and_finds_room),
         fake_test(urgent_commands_keep_their_order_among_themselves),
