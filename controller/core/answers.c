@@ -150,10 +150,14 @@ static void note_acknowledged(struct core *core, size_t index, uint64_t now_ns)
     }
 }
 
-// Once for all the commands that were under way, and in no more than a fifth of BIRD's time: with
-// thousands of protocols a snapshot takes BIRD as long as many withdrawals.
-static void look_after_replies(struct core *core, uint64_t now_ns)
+// Something was switched. BIRD is looked at once for all the commands that are under way, and for
+// no more than a fifth of its time: with thousands of protocols a snapshot takes BIRD as long as
+// many withdrawals.
+static void look_soon(struct core *core, uint64_t now_ns)
 {
+    if (announcer_is_busy(core->announcer)) {
+        return; // the last reply comes here again
+    }
     if (ms_of(now_ns) >= core->snapshot_rest_ms) {
         core_want_snapshot(core);
     } else {
@@ -191,8 +195,8 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
     // Where repairing leads to nothing but more drift, it goes on with the snapshot in its turn.
     bool in_vain =
         core->drift_rounds >= DRIFT_ROUNDS && ms_of(now_ns) - core->drift_began_ms < SNAPSHOT_MS;
-    if (!in_vain && !announcer_is_busy(core->announcer)) {
-        look_after_replies(core, now_ns);
+    if (!in_vain) {
+        look_soon(core, now_ns);
     }
 }
 
@@ -321,7 +325,7 @@ void core_echo(struct core *core, const char *text, uint64_t now_ns)
     }
     bool about_us = strstr(text, "popgate") != NULL || strstr(text, "econfigur") != NULL;
     if (about_us) {
-        core_want_snapshot(core);
+        look_soon(core, now_ns); // our own doing in all likelihood
     } else if (core->snapshot_at_ms > ms_of(now_ns) + LOOK_AGAIN_MS) {
         core->snapshot_at_ms = ms_of(now_ns) + LOOK_AGAIN_MS; // a session, perhaps
     }

@@ -133,11 +133,6 @@ static size_t apart(const char *name, const struct announcer_protocol *other)
     return other != NULL ? length + 1 : 0;
 }
 
-static bool begins(const char *name, const char *prefix)
-{
-    return strncmp(name, prefix, strlen(prefix)) == 0;
-}
-
 // Where a service is among the protocols, which are sorted by name.
 static size_t place_of(const struct announcer *announcer, size_t service)
 {
@@ -177,8 +172,8 @@ static bool takes_in(const struct announcer *announcer, const struct announcer_p
 {
     const struct service_conf *conf = &announcer->config->services[protocol->service];
     bool first = protocol->family == FAMILY_V4 || !conf->has_family[FAMILY_V4];
-    return first && prefix_length <= names_base_length(conf) &&
-           needs_disable(announcer, protocol->service, protocol->leg);
+    return first && needs_disable(announcer, protocol->service, protocol->leg) &&
+           prefix_length <= names_base_length(conf);
 }
 
 // With a number, what it takes in counts as commanded by the sweep of that number.
@@ -225,15 +220,16 @@ static void order_pattern(struct announcer *announcer, struct orders *orders, co
 }
 
 static struct sweep find_sweep(const struct announcer *announcer, size_t service,
-                               const char *prefix)
+                               const char *prefix, size_t length)
 {
+    const struct announcer_protocol *protocols = announcer->protocols;
     struct sweep sweep = {.first = place_of(announcer, service)};
     sweep.end = sweep.first + 1;
-    while (sweep.first > 0 && begins(announcer->protocols[sweep.first - 1].name, prefix)) {
+    while (sweep.first > 0 && strncmp(protocols[sweep.first - 1].name, prefix, length) == 0) {
         sweep.first--;
     }
     while (sweep.end < announcer->protocol_count &&
-           begins(announcer->protocols[sweep.end].name, prefix)) {
+           strncmp(protocols[sweep.end].name, prefix, length) == 0) {
         sweep.end++;
     }
     return sweep;
@@ -248,8 +244,9 @@ static bool sweep_out(struct announcer *announcer, struct orders *orders, size_t
     if (number == 0 || !find_prefix(announcer, service, prefix)) {
         return false;
     }
-    struct sweep sweep = find_sweep(announcer, service, prefix);
-    struct sweepings found = take_in(announcer, &sweep, strlen(prefix), 0);
+    size_t length = strlen(prefix);
+    struct sweep sweep = find_sweep(announcer, service, prefix, length);
+    struct sweepings found = take_in(announcer, &sweep, length, 0);
     bool everything = announcer->wanted_on == 0;
     if (found.legs < 2 || (!everything && found.legs <= 1U + (found.twins > 0))) {
         return false;
@@ -260,7 +257,7 @@ static bool sweep_out(struct announcer *announcer, struct orders *orders, size_t
     }
     order_pattern(announcer, orders, prefix, false, urgent, ANNOUNCER_SWEEP + number - 1);
     announcer->sweeps[number - 1] = sweep;
-    (void)take_in(announcer, &sweep, strlen(prefix), number);
+    (void)take_in(announcer, &sweep, length, number);
     return true;
 }
 
