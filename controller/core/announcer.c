@@ -393,6 +393,11 @@ bool announcer_is_busy(const struct announcer *announcer)
            0;
 }
 
+bool announcer_wants_file(const struct announcer *announcer)
+{
+    return announcer->waiting[WAITING_ON].count > 0;
+}
+
 uint64_t announcer_acted(const struct announcer *announcer, size_t service)
 {
     const struct leg *legs = announcer->services[service].legs;

@@ -145,6 +145,9 @@ void announcer_plan(struct announcer *announcer, struct orders *orders, uint64_t
 // Commands are unanswered, or wait for such.
 bool announcer_is_busy(const struct announcer *announcer);
 
+// Something waits to be switched on; perhaps for the file.
+bool announcer_wants_file(const struct announcer *announcer);
+
 // BIRD was seen to have one of the service's protocols of this family on, with nothing under way.
 bool announcer_is_on(const struct announcer *announcer, size_t service, enum family family);
 

@@ -10,9 +10,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Between two saves a file rests so many times as long as the first took, and no longer than this.
+#define REST_SHARE  4
+#define REST_MAX_MS 50
+
 static bool idle(const struct shell *shell, enum shell_file file)
 {
     return shell->effects->idle(shell->arg, file);
+}
+
+static void save(struct shell *shell, const struct shell_save *what, uint64_t now_ns)
+{
+    shell->began_ns[what->file] = now_ns;
+    shell->effects->save(shell->arg, what);
+}
+
+static void rest(struct shell *shell, enum shell_file file, uint64_t now_ns)
+{
+    uint64_t rest_ms = (now_ns - shell->began_ns[file]) * REST_SHARE / NS_PER_MS;
+    shell->rest_ms[file] = now_ns / NS_PER_MS + (rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS);
+}
+
+static bool rests(const struct shell *shell, enum shell_file file, uint64_t now_ns)
+{
+    return now_ns / NS_PER_MS < shell->rest_ms[file] && !shell->stopping;
 }
 
 static void send_orders(struct shell *shell, uint64_t now_ns)
@@ -46,13 +67,16 @@ static void patch_include(struct shell *shell)
 static void save_include(struct shell *shell, uint64_t now_ns)
 {
     struct include *include = &shell->core->include;
-    if (idle(shell, SHELL_INCLUDE) && include_submit(include, now_ns / NS_PER_MS)) {
+    bool wanted = announcer_wants_file(shell->core->announcer); // before it switches on
+    if (idle(shell, SHELL_INCLUDE) && (wanted || !rests(shell, SHELL_INCLUDE, now_ns)) &&
+        include_submit(include, now_ns / NS_PER_MS)) {
         const struct birdconf *file = include_file(include);
-        shell->effects->save(shell->arg,
-                             &(struct shell_save){.file = SHELL_INCLUDE,
-                                                  .text = file != NULL ? file->text : NULL,
-                                                  .length = file != NULL ? file->length : 0,
-                                                  .version = include->submitted});
+        save(shell,
+             &(struct shell_save){.file = SHELL_INCLUDE,
+                                  .text = file != NULL ? file->text : NULL,
+                                  .length = file != NULL ? file->length : 0,
+                                  .version = include->submitted},
+             now_ns);
     }
 }
 
@@ -62,11 +86,13 @@ static void work_changes(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
     struct change_effect effect;
     while (changes_step(shell->changes, shell->core, now_ns, wall_ms, &effect)) {
         if (effect.kind == CHANGE_SAVES) {
-            shell->effects->save(shell->arg, &(struct shell_save){.file = SHELL_LEDGER,
-                                                                  .text = effect.text,
-                                                                  .length = strlen(effect.text),
-                                                                  .version = effect.version,
-                                                                  .insists = effect.insists});
+            save(shell,
+                 &(struct shell_save){.file = SHELL_LEDGER,
+                                      .text = effect.text,
+                                      .length = strlen(effect.text),
+                                      .version = effect.version,
+                                      .insists = effect.insists},
+                 now_ns);
             free(effect.text);
         } else {
             shell->effects->answer(shell->arg, effect.ticket, effect.outcome, effect.message);
@@ -112,7 +138,7 @@ static bool is_remembered(const struct shell *shell)
 }
 
 // False: out of memory.
-static bool remember(struct shell *shell)
+static bool remember(struct shell *shell, uint64_t now_ns)
 {
     const struct config *config = shell->core->config;
     struct boot_memory memory = {.count = config->service_count};
@@ -127,27 +153,44 @@ static bool remember(struct shell *shell)
         for (size_t i = 0; i < memory.count; i++) {
             shell->remembered[i] = memory.entries[i].recent;
         }
-        shell->effects->save(
-            shell->arg,
-            &(struct shell_save){.file = SHELL_MEMORY, .text = text, .length = strlen(text)});
+        save(shell,
+             &(struct shell_save){.file = SHELL_MEMORY, .text = text, .length = strlen(text)},
+             now_ns);
     }
     free(memory.entries);
     free(text);
     return text != NULL;
 }
 
-static void save_memory(struct shell *shell)
+static void save_memory(struct shell *shell, uint64_t now_ns)
 {
-    if (shell->memory_due && idle(shell, SHELL_MEMORY)) {
-        shell->memory_due = !is_remembered(shell) && !remember(shell);
+    if (shell->memory_due && idle(shell, SHELL_MEMORY) && !rests(shell, SHELL_MEMORY, now_ns)) {
+        shell->memory_due = !is_remembered(shell) && !remember(shell, now_ns);
     }
 }
 
-static void arm(struct shell *shell)
+// When a rest is over after which there is something to save; UINT64_MAX: there is none.
+static uint64_t save_at_ms(const struct shell *shell, uint64_t now_ns)
 {
+    const struct include *include = &shell->core->include;
+    bool due[SHELL_FILES] = {[SHELL_INCLUDE] = include->submitted != include->wanted,
+                             [SHELL_MEMORY] = shell->memory_due};
+    uint64_t at_ms = UINT64_MAX;
+    for (unsigned file = 0; file < SHELL_FILES; file++) {
+        if (due[file] && rests(shell, file, now_ns) && shell->rest_ms[file] < at_ms) {
+            at_ms = shell->rest_ms[file];
+        }
+    }
+    return at_ms;
+}
+
+static void arm(struct shell *shell, uint64_t now_ns)
+{
+    const uint64_t times_ms[] = {changes_next_ms(shell->changes), save_at_ms(shell, now_ns)};
     uint64_t next_ms = core_next_ms(shell->core);
-    uint64_t changes_ms = changes_next_ms(shell->changes);
-    next_ms = changes_ms < next_ms ? changes_ms : next_ms;
+    for (size_t i = 0; i < sizeof times_ms / sizeof *times_ms; i++) {
+        next_ms = times_ms[i] < next_ms ? times_ms[i] : next_ms;
+    }
     if (next_ms != shell->wake_ms) {
         shell->wake_ms = next_ms;
         shell->effects->wake(shell->arg, next_ms);
@@ -183,8 +226,8 @@ void shell_work(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
         work_changes(shell, now_ns, wall_ms);
     } while (shell->again);
     log_new(shell, now_ns);
-    save_memory(shell);
-    arm(shell);
+    save_memory(shell, now_ns);
+    arm(shell, now_ns);
     shell->working = false;
     shell->effects->reload(shell->arg);
     if (shell->stopping && !shell->ended && core_quiet(shell->core) && all_saved(shell)) {
@@ -236,6 +279,7 @@ static void memory_saved(struct shell *shell, const char *error, uint64_t now_ns
 void shell_saved(struct shell *shell, enum shell_file file, uint64_t version, const char *error,
                  uint64_t now_ns, uint64_t wall_ms)
 {
+    rest(shell, file, now_ns);
     switch (file) {
     case SHELL_INCLUDE:
         core_file_saved(shell->core, version, error, now_ns);

@@ -6,7 +6,8 @@
 //                                               reload, end
 //
 // A file is made up and handed over only when its last save has ended: of many changes in a row,
-// the first is saved at once, and what came of all the others together after it.
+// the first is saved at once, and what came of all the others together after it. What nobody waits
+// for rests between two saves, so that a thousand deaths are not slowed down by writing each down.
 #pragma once
 
 #include "controller/core/change.h"
@@ -49,10 +50,12 @@ struct shell {
     const char *boot_id;
     uint64_t *remembered; // recent withdrawals of each service as last saved; UINT64_MAX: not yet
     uint64_t logged;      // number of the last event logged
-    uint64_t wake_ms;     // as last asked for; 0: not, or it is over
-    bool memory_due;      // something happened that may be to be remembered
-    bool memory_trouble;  // it could not be saved
-    bool working, again;  // in shell_work(); it was called from within itself
+    uint64_t began_ns[SHELL_FILES]; // the last save
+    uint64_t rest_ms[SHELL_FILES];  // no save before that
+    uint64_t wake_ms;               // as last asked for; 0: not, or it is over
+    bool memory_due;                // something happened that may be to be remembered
+    bool memory_trouble;            // it could not be saved
+    bool working, again;            // in shell_work(); it was called from within itself
     bool stopping, ended;
 };
 

@@ -389,6 +389,51 @@ TEST(a_core_takes_over_while_a_change_waits_for_the_disk)
     fixture_free(other);
 }
 
+static void work_at(uint64_t after_ms)
+{
+    done[0] = '\0';
+    shell_work(&shell, FIXTURE_NOW_NS + after_ms * NS_PER_MS, FIXTURE_WALL_MS);
+}
+
+// Slow disks rest longer: here a save took 2 ms.
+TEST(between_two_saves_a_file_rests_unless_something_is_to_be_switched_on_by_it)
+{
+    bird_has(false);
+    intend(INTENT_PIN);
+    work();
+    assert_non_null(strstr(done, "save-include"));
+    busy[SHELL_INCLUDE] = false;
+    shell_saved(&shell, SHELL_INCLUDE, include_version, NULL, FIXTURE_NOW_NS + 2 * NS_PER_MS,
+                FIXTURE_WALL_MS);
+    intend(INTENT_ISOLATE);
+    work_at(3);
+    assert_non_null(strstr(done, "disable")); // that does not rest
+    assert_null(strstr(done, "save-include"));
+    assert_int_equal(wake_ms, FIXTURE_NOW_NS / NS_PER_MS + 10);
+    work_at(10);
+    assert_non_null(strstr(done, "save-include"));
+    busy[SHELL_INCLUDE] = false;
+    shell_saved(&shell, SHELL_INCLUDE, include_version, NULL, FIXTURE_NOW_NS + 12 * NS_PER_MS,
+                FIXTURE_WALL_MS);
+    bird_has(false);
+    intend(INTENT_PIN);
+    work_at(13);
+    assert_non_null(strstr(done, "save-include"));
+}
+
+TEST(who_stops_does_not_rest)
+{
+    bird_has(false);
+    intend(INTENT_PIN);
+    work();
+    busy[SHELL_INCLUDE] = false;
+    shell_saved(&shell, SHELL_INCLUDE, include_version, NULL, FIXTURE_NOW_NS + 5 * NS_PER_MS,
+                FIXTURE_WALL_MS);
+    done[0] = '\0';
+    shell_stop(&shell, FIXTURE_NOW_NS + 6 * NS_PER_MS, FIXTURE_WALL_MS);
+    assert_non_null(strstr(done, "save-include"));
+}
+
 TEST(the_next_wake_up_is_asked_for_only_when_it_is_another)
 {
     uint64_t at_ms = wake_ms;
