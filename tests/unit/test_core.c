@@ -520,6 +520,51 @@ static void the_echo_of_a_command_leads_to_no_question(void **state)
     assert_false(core_order(core, &order));
 }
 
+// The next order to BIRD is of this kind.
+static struct order expect_kind(enum order_kind kind)
+{
+    struct order order = {.token = 0};
+    assert_true(core_order(core, &order));
+    assert_int_equal(order_kind(order.token), kind);
+    return order;
+}
+
+static void expect_no_more_orders(void)
+{
+    struct order order;
+    assert_false(core_order(core, &order));
+}
+
+static void the_echo_of_what_we_do_ourselves_waits_for_the_answer(void **state)
+{
+    (void)state;
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
+    say(A, "fff");
+    struct order off = expect_kind(ORDER_DISABLE);
+    core_echo(core, "Disabling protocol popgate_dns_v4", now_ns);
+    expect_no_more_orders();
+    bird_does(&off);
+    (void)expect_kind(ORDER_PROTOCOLS);
+    (void)expect_kind(ORDER_REVISION);
+}
+
+static void bird_is_looked_at_for_no_more_than_a_fifth_of_its_time(void **state)
+{
+    (void)state;
+    running(ONE_PROBE DNS_NEEDS_A);
+    core_echo(core, "Disabling protocol popgate_dns_v4", now_ns);
+    struct order look = expect_kind(ORDER_PROTOCOLS);
+    now_ns += 5 * NS_PER_MS; // BIRD has thousands of protocols
+    bird_does(&look);
+    settle();
+    *bird_protocol("popgate_dns_v4") = false;
+    core_echo(core, "Disabling protocol popgate_dns_v4", now_ns);
+    expect_no_more_orders();
+    assert_int_equal(core_next_ms(core), now_ns / NS_PER_MS + 20);
+    pass_ms(20);
+    assert_true(*bird_protocol("popgate_dns_v4"));
+}
+
 static void a_bird_that_refuses_is_asked_again_only_once_a_second(void **state)
 {
     (void)state;
@@ -950,6 +995,8 @@ int main(void)
         TEST(a_bird_that_lies_is_not_asked_without_end),
         TEST(an_echo_about_us_is_looked_into_at_once),
         TEST(the_echo_of_a_command_leads_to_no_question),
+        TEST(the_echo_of_what_we_do_ourselves_waits_for_the_answer),
+        TEST(bird_is_looked_at_for_no_more_than_a_fifth_of_its_time),
         TEST(a_bird_that_refuses_is_asked_again_only_once_a_second),
         TEST(a_refused_file_is_told_once_with_birds_own_words),
         TEST(a_file_that_cannot_be_written_keeps_nothing_off_the_air),
