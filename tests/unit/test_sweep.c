@@ -222,6 +222,40 @@ what_is_wanted_again_under_a_pattern_and_then_is_not_has_a_command_of_its_own(vo
     assert_false(announcer_is_busy(announcer));
 }
 
+static void what_changes_its_mind_twice_under_a_pattern_is_taken_in_by_no_other(void **state)
+{
+    (void)state;
+    struct order on[3];
+    struct order off[3];
+    announcer_set_target(announcer, 4, OFF); // s4 begins as they do
+    for (unsigned i = 40; i < 50; i++) {
+        announcer_set_target(announcer, i, OFF);
+    }
+    plan();
+    struct order pattern = expect("disable \"popgate_s4*\"");
+    for (unsigned i = 0; i < 3; i++) {
+        announcer_set_target(announcer, 41 + i, ON_AIR);
+    }
+    plan();
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(orders_take(&orders, &on[i]));
+        announcer_set_target(announcer, 41 + i, OFF);
+    }
+    plan();
+    for (unsigned i = 0; i < 3; i++) {
+        char command[BIRD_COMMAND_MAX];
+        snprintf(command, sizeof command, "disable \"popgate_s%u_v?\"", 41 + i);
+        off[i] = expect(command);
+    }
+    answer(&pattern);
+    for (unsigned i = 0; i < 3; i++) {
+        answer(&on[i]);
+        answer(&off[i]);
+        assert_true(announcer_settled(announcer, 41 + i));
+    }
+    assert_false(announcer_is_busy(announcer));
+}
+
 static void what_is_on_goes_before_what_has_not_been_seen(void **state)
 {
     (void)state;
@@ -267,6 +301,7 @@ int main(void)
         TEST(a_pattern_takes_the_twins_first),
         TEST(when_all_are_to_go_the_pattern_for_all_waits_for_nothing),
         TEST(what_is_wanted_again_under_a_pattern_and_then_is_not_has_a_command_of_its_own),
+        TEST(what_changes_its_mind_twice_under_a_pattern_is_taken_in_by_no_other),
         TEST(what_is_on_goes_before_what_has_not_been_seen),
         TEST(a_lost_link_forgets_what_was_under_way),
     };
