@@ -143,6 +143,12 @@ void announcer_link(struct announcer *announcer, bool up)
     }
 }
 
+void announcer_move(struct announcer *announcer, const struct config *config)
+{
+    assert(config->service_count == announcer->config->service_count);
+    announcer->config = config;
+}
+
 static void take_over_leg(struct leg *leg, const struct leg *before)
 {
     for (unsigned family = 0; family < FAMILIES && before->unanswered == 0; family++) {

@@ -118,6 +118,9 @@ void announcer_set_target(struct announcer *announcer, size_t service, enum targ
 // The command link came up or went: nothing is known of BIRD any more.
 void announcer_link(struct announcer *announcer, bool up);
 
+// After a reload that is nothing to BIRD: the same services, of another configuration.
+void announcer_move(struct announcer *announcer, const struct config *config);
+
 // After a reload: what old knew of its service `before` is known of service still, so that a
 // withdrawal need not wait behind orders for what is off already.
 void announcer_take_over(struct announcer *announcer, size_t service, const struct announcer *old,

@@ -60,6 +60,16 @@ void observed_free(struct observed *observed)
     free(observed);
 }
 
+void observed_move(struct observed *observed, const struct config *config)
+{
+    assert(config->service_count == observed->config->service_count);
+    observed->config = config;
+    for (size_t i = 0; i < observed->prefix_count; i++) {
+        struct seen_prefix *it = &observed->prefixes[i];
+        it->prefix = &config->services[it->service].prefixes[i - observed->first[it->service]];
+    }
+}
+
 static struct seen_entry *entry_at(const struct observed *observed, size_t session, size_t prefix)
 {
     return &observed->entries[session * observed->prefix_count + prefix];

@@ -86,6 +86,9 @@ struct observed {
 struct observed *observed_new(const struct config *config);
 void observed_free(struct observed *observed);
 
+// After a reload that is nothing to BIRD: the same prefixes, of another configuration.
+void observed_move(struct observed *observed, const struct config *config);
+
 // Nothing is known any more, and nothing is in flight.
 void observed_forget(struct observed *observed);
 

@@ -12,6 +12,7 @@ struct succession {
     size_t *probes_before;   // of each probe, its index in the core before, if it is the same there
     size_t *services_before; // of each service
     size_t *services_after;  // of each service of the core before, its index in this one
+    bool same_to_bird;       // nothing that BIRD is told or asked is new
 };
 
 void core_succession_free(struct succession *succession)
@@ -57,6 +58,31 @@ static struct succession *find_succession(const struct config *old, const struct
     return succession;
 }
 
+static bool same_prefixes(const struct service_conf *a, const struct service_conf *b)
+{
+    bool same = a->prefix_count == b->prefix_count;
+    for (size_t i = 0; same && i < a->prefix_count; i++) {
+        same = prefix_equal(&a->prefixes[i], &b->prefixes[i]);
+    }
+    return same;
+}
+
+// The revisions are equal: so are attributes and tables.
+static bool same_places(const struct config *old, const struct config *new)
+{
+    bool same = old->service_count == new->service_count &&
+                old->bird.configure == new->bird.configure &&
+                old->bird.session_count == new->bird.session_count;
+    for (size_t i = 0; same && i < new->bird.session_count; i++) {
+        same = strcmp(old->bird.sessions[i], new->bird.sessions[i]) == 0;
+    }
+    for (size_t i = 0; same && i < new->service_count; i++) {
+        same = strcmp(old->services[i].name, new->services[i].name) == 0 &&
+               same_prefixes(&old->services[i], &new->services[i]);
+    }
+    return same;
+}
+
 // The kernel gives a page when it is first written to: not when the core takes over.
 static void touch(struct core *core)
 {
@@ -88,6 +114,8 @@ struct core *core_prepare(const struct core *old, const struct config *config)
         core_free(core);
         return NULL;
     }
+    core->succession->same_to_bird = strcmp(next->revision, old->include.next->revision) == 0 &&
+                                     same_places(old->config, config);
     touch(core);
     return core;
 }
@@ -107,18 +135,15 @@ static void take_over_probes(struct core *core, const struct core *old, uint64_t
 
 // What a kept service rests on may be new and unknown: it stays as it is for adopt_grace, as after
 // a restart.
-static void take_over_service(struct core *core, size_t index, const struct core *old,
-                              size_t before, uint64_t now_ns)
+static void take_over_service(struct core *core, size_t index, const struct core_service *before,
+                              uint64_t now_ns)
 {
     struct core_service *service = &core->services[index];
-    *service = old->services[before];
+    *service = *before;
     if (service->decision.allowed > TARGET_WITHDRAW) {
         service->decision.adopted = true;
         service->decision.adopt_until_ms = ms_of(now_ns) + conf_of(core, index)->adopt_grace_ms;
     }
-    include_keep(&core->include, index, service->decision.target);
-    announcer_set_target(core->announcer, index, service->decision.target, core->include.wanted);
-    announcer_take_over(core->announcer, index, old->announcer, before);
 }
 
 static void take_over_services(struct core *core, const struct core *old, uint64_t now_ns)
@@ -126,12 +151,68 @@ static void take_over_services(struct core *core, const struct core *old, uint64
     for (size_t i = 0; i < core->config->service_count; i++) {
         size_t before = core->succession->services_before[i];
         if (before != SIZE_MAX) {
-            take_over_service(core, i, old, before, now_ns);
+            take_over_service(core, i, &old->services[before], now_ns);
         } else {
             decision_init(&core->services[i].decision, 0, ms_of(now_ns));
-            core_tell_announcer(core, i);
         }
     }
+}
+
+// What BIRD has and is asked goes on as it is, answers under way included: old gets in exchange
+// what was prepared.
+static void keep_bird(struct core *core, struct core *old)
+{
+    struct announcer *announcer = core->announcer;
+    struct observed *observed = core->observed;
+    struct include include = core->include;
+    struct orders orders = core->orders;
+    core->announcer = old->announcer;
+    core->observed = old->observed;
+    core->include = old->include;
+    core->orders = old->orders;
+    old->announcer = announcer;
+    old->observed = observed;
+    old->include = include;
+    old->orders = orders;
+    announcer_move(core->announcer, core->config);
+    observed_move(core->observed, core->config);
+    core->include.config = core->config;
+    core->loader = old->loader;
+    core->loader.include = &core->include;
+    core->generation = old->generation;
+    core->snapshot_wanted = old->snapshot_wanted;
+    core->snapshot_in_turn = old->snapshot_in_turn;
+    core->snapshot_under_way = old->snapshot_under_way;
+    core->snapshot_at_ms = old->snapshot_at_ms;
+    core->drifts_before = old->drifts_before;
+    core->drift_began_ms = old->drift_began_ms;
+    core->drift_rounds = old->drift_rounds;
+    core->drift_logged = old->drift_logged;
+    memcpy(core->reported, old->reported, sizeof core->reported);
+    memcpy(core->revision, old->revision, sizeof core->revision);
+}
+
+// BIRD is to be told something new: answers to orders from before count no more.
+static void begin_with_bird(struct core *core, struct core *old)
+{
+    const struct succession *succession = core->succession;
+    core->generation = old->generation + 1;
+    include_take_over(&core->include, &old->include, succession->services_before,
+                      succession->services_after);
+    loader_init(&core->loader, &core->include, core->config->bird.configure == CONFIGURE_AUTO);
+    announcer_link(core->announcer, core->links[ORDER_LINK_ACT].state != BIRD_LINK_DOWN);
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        size_t before = succession->services_before[i];
+        enum target target = core->services[i].decision.target;
+        if (before == SIZE_MAX) {
+            core_tell_announcer(core, i);
+            continue;
+        }
+        include_keep(&core->include, i, target);
+        announcer_set_target(core->announcer, i, target, core->include.wanted);
+        announcer_take_over(core->announcer, i, old->announcer, before);
+    }
+    core_want_snapshot(core);
 }
 
 void core_take_over(struct core *core, struct core *old, uint64_t now_ns)
@@ -139,19 +220,18 @@ void core_take_over(struct core *core, struct core *old, uint64_t now_ns)
     const struct config *config = core->config;
     assert(core->succession != NULL && old->guard == NULL);
     core->events = old->events;
-    core->generation = old->generation + 1;
     memcpy(core->links, old->links, sizeof core->links);
     core->drifts = old->drifts;
     core->denied = old->denied;
-    include_take_over(&core->include, &old->include, core->succession->services_before,
-                      core->succession->services_after);
-    loader_init(&core->loader, &core->include, config->bird.configure == CONFIGURE_AUTO);
-    announcer_link(core->announcer, core->links[ORDER_LINK_ACT].state != BIRD_LINK_DOWN);
     take_over_probes(core, old, now_ns);
     take_over_services(core, old, now_ns);
+    if (core->succession->same_to_bird) {
+        keep_bird(core, old);
+    } else {
+        begin_with_bird(core, old);
+    }
     core_succession_free(core->succession);
     core->succession = NULL;
-    core_want_snapshot(core);
     events_add(core->events, EVENT_START, NULL, now_ns,
                "configuration reloaded: %zu service%s, %zu probe%s", config->service_count,
                config->service_count == 1 ? "" : "s", config->probe_count,

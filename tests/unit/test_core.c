@@ -767,13 +767,33 @@ static void answers_to_orders_from_before_a_reload_are_ignored(void **state)
     struct order order;
     assert_true(core_order(core, &order));
     assert_int_equal(order_kind(order.token), ORDER_PROTOCOLS);
-    reload(ONE_PROBE DNS_NEEDS_A);
+    reload(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
     tell_line(order.token, 1002, "popgate_dns_v4 Static popgate4 up 00:00:01.000  ");
     core_end(core, order.token, BIRD_END_REPLY, 0, "", now_ns);
     assert_false(core->announcer->snapshot_taken);
     assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
     settle();
     assert_true(core->announcer->snapshot_taken);
+}
+
+static void a_reload_that_is_nothing_to_bird_asks_it_nothing_and_hears_its_answers(void **state)
+{
+    (void)state;
+    running(ONE_PROBE DNS_NEEDS_A);
+    core_echo(core, "popgate", now_ns);
+    struct order order;
+    struct order revision;
+    struct order more;
+    assert_true(core_order(core, &order));
+    assert_true(core_order(core, &revision));
+    reload("[probe a]\ntype = tcp\ntarget = 127.0.0.1:9\n" DNS_NEEDS_A "grace = 1s\n");
+    assert_false(core_order(core, &more));
+    tell_line(order.token, 1002, "popgate_dns_v4 Static popgate4 down 00:00:01.000  ");
+    core_end(core, order.token, BIRD_END_REPLY, 0, "", now_ns);
+    assert_int_equal(count_events(EVENT_DRIFT), 1);
+    assert_true(core_order(core, &more)); // and repairs what they tell
+    assert_int_equal(order_kind(more.token), ORDER_ENABLE);
+    assert_int_equal(core->observed->prefixes[0].condition, CONDITION_AS_MEANT);
 }
 
 static void a_reload_that_changes_nothing_switches_nothing(void **state)
@@ -1011,6 +1031,7 @@ int main(void)
         TEST(who_depends_is_withdrawn_in_the_same_call),
         TEST(an_intent_is_obeyed_and_ends_by_itself),
         TEST(answers_to_orders_from_before_a_reload_are_ignored),
+        TEST(a_reload_that_is_nothing_to_bird_asks_it_nothing_and_hears_its_answers),
         TEST(a_reload_that_changes_nothing_switches_nothing),
         TEST(a_service_whose_probe_is_new_stays_for_adopt_grace),
         TEST(a_new_service_is_said_to_be_not_known_healthy_yet),
