@@ -230,8 +230,10 @@ int main(int argc, char **argv)
                                       .samples = &lab.middle,
                                       .beside = "at rest",
                                       .peer = &lab.rest});
-    report_value(&report, "the same, p99: more than at rest", "ms",
-                 quantile(&lab.middle, 0.99) - quantile(&lab.rest, 0.99), GOAL_MORE);
+    report_value(&report, "the same: more than at rest, median", "ms",
+                 median(&lab.middle) - median(&lab.rest), GOAL_MORE);
+    report_value(&report, "the same: more than at rest, p99", "ms",
+                 quantile(&lab.middle, 0.99) - quantile(&lab.rest, 0.99), 0);
     report_row(&report, &(struct row){.what = "longest turn of the loop in a reload",
                                       .samples = &lab.longest,
                                       .beside = "in 10 s at rest",
