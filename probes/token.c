@@ -12,10 +12,10 @@
 // secret nor token is in any text that leaves this file, whatever the issuer sends back; the token
 // is wiped when a check ends.
 #include "base/clock.h"
-#include "probes/jwt.h"
 #include "probes/oauth.h"
 #include "probes/probe.h"
 #include "probes/secret.h"
+#include "probes/token_options.h"
 #include "probes/transfer.h"
 #include "probes/types.h"
 
@@ -34,19 +34,6 @@
 #define BEARER        "Authorization: Bearer "
 #define FORM_TYPE     "Content-Type: application/x-www-form-urlencoded"
 #define REVEALED_MAX  12 // bytes of a secret in a row
-
-enum client_auth { CLIENT_AUTH_BASIC, CLIENT_AUTH_POST };
-
-struct token_options {
-    struct tls_options tls;
-    struct jwt_rules rules;
-    char token_url[URL_MAX], jwks_url[URL_MAX];
-    char introspection_url[URL_MAX], protected_url[URL_MAX];
-    struct endpoint jwks_target, protected_target; // length 0: as the probe's target
-    char client_id[KEY_TEXT_MAX], scope[KEY_TEXT_MAX];
-    char secret_file[KEY_TEXT_MAX], secret_credential[KEY_TEXT_MAX], token_file[KEY_TEXT_MAX];
-    int auth; // enum client_auth
-};
 
 enum step { STEP_GRANT, STEP_KEYS, STEP_INTROSPECTION, STEP_USE };
 
@@ -79,132 +66,6 @@ struct state {
     char form[FORM_MAX];
     char answer[ANSWER_MAX];
 };
-
-// ---- Keys
-
-static const char *const auth_words[] = {"basic", "post", NULL};
-
-#define FIELD(member) .offset = offsetof(struct token_options, member)
-#define TEXT(member)  FIELD(member), .size = sizeof((struct token_options *)0)->member
-
-static const struct key token_keys[] = {
-    {.name = "token_url", .kind = KEY_WORD, TEXT(token_url)},
-    {.name = "client_id", .kind = KEY_STRING, TEXT(client_id)},
-    {.name = "secret_file", .kind = KEY_STRING, TEXT(secret_file)},
-    {.name = "secret_credential", .kind = KEY_WORD, TEXT(secret_credential)},
-    {.name = "auth", .kind = KEY_CHOICE, FIELD(auth), .choices = auth_words, .fallback = "basic"},
-    {.name = "scope", .kind = KEY_STRING, TEXT(scope)},
-    {.name = "token_file", .kind = KEY_STRING, TEXT(token_file)},
-    {.name = "jwks_url", .kind = KEY_WORD, TEXT(jwks_url)},
-    {.name = "jwks_target", .kind = KEY_ENDPOINT, FIELD(jwks_target)},
-    {.name = "algorithms",
-     .kind = KEY_CUSTOM,
-     FIELD(rules.algorithms),
-     .parse = jwt_algorithm_parse,
-     .list = true},
-    {.name = "issuer", .kind = KEY_WORD, TEXT(rules.issuer)},
-    {.name = "audience", .kind = KEY_STRING, TEXT(rules.audience)},
-    {.name = "require_scope",
-     .kind = KEY_CUSTOM,
-     FIELD(rules.scopes),
-     .parse = jwt_word_parse,
-     .list = true},
-    {.name = "claims",
-     .kind = KEY_CUSTOM,
-     FIELD(rules.claims),
-     .parse = jwt_claim_parse,
-     .list = true},
-    {.name = "leeway",
-     .kind = KEY_DURATION,
-     FIELD(rules.leeway_ms),
-     .max = MS_PER_HOUR,
-     .fallback = "30s"},
-    {.name = "min_lifetime",
-     .kind = KEY_DURATION,
-     FIELD(rules.min_lifetime_ms),
-     .max = MS_PER_DAY,
-     .fallback = "0s"},
-    {.name = "introspection_url", .kind = KEY_WORD, TEXT(introspection_url)},
-    {.name = "protected_url", .kind = KEY_WORD, TEXT(protected_url)},
-    {.name = "protected_target", .kind = KEY_ENDPOINT, FIELD(protected_target)},
-    TLS_KEYS(struct token_options, tls),
-    KEY_END,
-};
-
-static const struct endpoint *or_target(const struct endpoint *own, const struct endpoint *target)
-{
-    return own->length > 0 ? own : target;
-}
-
-static bool has_rules(const struct jwt_rules *rules)
-{
-    return rules->algorithms || rules->issuer[0] || rules->audience[0] || rules->scopes.count > 0 ||
-           rules->claims.count > 0 || rules->min_lifetime_ms > 0;
-}
-
-static void check_options(const struct token_options *options,
-                          const struct probe_problems *problems)
-{
-    bool has_secret = options->secret_file[0] || options->secret_credential[0];
-    bool is_client = options->token_url[0] || options->introspection_url[0];
-    bool asks_as_client = options->client_id[0] || has_secret || options->auth == CLIENT_AUTH_POST;
-    bool judged =
-        options->jwks_url[0] || options->introspection_url[0] || options->protected_url[0];
-    bool rules = has_rules(&options->rules);
-    const struct {
-        bool wrong, error;
-        const char *text;
-    } cases[] = {
-        {!options->token_url[0] == !options->token_file[0], true,
-         "just one of token_url and token_file is needed: where the token comes from"},
-        {is_client && (!options->client_id[0] || !has_secret), true,
-         "token_url and introspection_url need client_id, and secret_file or secret_credential"},
-        {options->secret_file[0] && options->secret_credential[0], true,
-         "one of secret_file and secret_credential is enough"},
-        {strchr(options->secret_credential, '/') != NULL, true,
-         "secret_credential is a name, not a path"},
-        {!options->jwks_url[0] && rules, true,
-         "what a token says counts only when it is signed: jwks_url is missing"},
-        {!judged && !rules, true,
-         "jwks_url, introspection_url or protected_url is needed: what judges the token"},
-        {options->token_file[0] && options->scope[0], false,
-         "scope is of no use with token_file: no token is asked for"},
-        {options->token_file[0] && !is_client && asks_as_client, false,
-         "client_id, its secret and auth are of no use with token_file: nobody is asked as a "
-         "client"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (cases[i].wrong) {
-            probe_problem(problems, cases[i].error, "%s", cases[i].text);
-        }
-    }
-    probe_check_file(problems, "secret_file", options->secret_file);
-    probe_check_file(problems, "token_file", options->token_file);
-}
-
-static void token_check(const struct probe_conf *conf, const struct probe_problems *problems)
-{
-    const struct token_options *options = conf->options;
-    const struct {
-        const char *url;
-        const struct endpoint *target;
-    } urls[] = {
-        {options->token_url, &conf->target},
-        {options->jwks_url, or_target(&options->jwks_target, &conf->target)},
-        {options->introspection_url, &conf->target},
-        {options->protected_url, or_target(&options->protected_target, &conf->target)},
-    };
-    char error[ERROR_MAX];
-    bool encrypted = false;
-    check_options(options, problems);
-    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
-        encrypted |= url_encrypted(urls[i].url);
-        if (urls[i].url[0] && url_check(urls[i].url, urls[i].target, error) != 0) {
-            probe_problem(problems, true, "%s", error);
-        }
-    }
-    tls_options_check(&options->tls, encrypted, problems);
-}
 
 // ---- Ends of a check; the verdict is always the last thing that is done.
 
@@ -391,10 +252,10 @@ static void begin_use(struct state *state)
     }
     snprintf(state->authorization, sizeof state->authorization, BEARER "%s", state->token);
     state->headers[0] = state->authorization;
-    state->request =
-        (struct transfer_request){.url = options->protected_url,
-                                  .header_count = 1,
-                                  .target = or_target(&options->protected_target, &state->target)};
+    state->request = (struct transfer_request){
+        .url = options->protected_url,
+        .header_count = 1,
+        .target = token_target(&options->protected_target, &state->target)};
     send_request(state, STEP_USE);
 }
 
@@ -460,7 +321,7 @@ static void begin_keys(struct state *state)
     uint64_t left_ms = timeout_ms > gone_ms ? timeout_ms - gone_ms : 0;
     state->fetched = true;
     state->request = (struct transfer_request){
-        .url = options->jwks_url, .target = or_target(&options->jwks_target, &state->target)};
+        .url = options->jwks_url, .target = token_target(&options->jwks_target, &state->target)};
     // The check's time must not run out here: that would be a failure. Half of what is left, so
     // that there is time for the steps that follow with the keys that we have.
     uv_update_time(probe_loop(state->probe));
@@ -696,39 +557,16 @@ static void token_close(struct probe *probe)
     uv_close((uv_handle_t *)&state->patience, on_closed);
 }
 
-// The first request of which a refusal is a failure: not the one for the keys.
-static const char *watched_url(const struct token_options *options)
-{
-    return options->token_url[0]           ? options->token_url
-           : options->introspection_url[0] ? options->introspection_url
-                                           : options->protected_url;
-}
-
-static unsigned token_watch(const struct probe_conf *conf)
-{
-    return conf->target.length > 0 || watched_url(conf->options)[0] ? PROBE_WATCH_TCP : 0;
-}
-
-static int token_watch_address(const struct probe_conf *conf, struct endpoint *out)
-{
-    const struct token_options *options = conf->options;
-    const char *url = watched_url(options);
-    const struct endpoint *target = url == options->protected_url
-                                        ? or_target(&options->protected_target, &conf->target)
-                                        : &conf->target;
-    return url_address(url, target, out);
-}
-
 const struct probe_type probe_type_token = {
     .name = "token",
     .keys = token_keys,
     .options_size = sizeof(struct token_options),
-    .check = token_check,
+    .check = token_options_check,
     .state_size = sizeof(struct state),
     .open = token_open,
     .close = token_close,
     .start = token_start,
     .cancel = token_cancel,
-    .watch = token_watch,
-    .watch_address = token_watch_address,
+    .watch = token_options_watch,
+    .watch_address = token_options_watch_address,
 };
