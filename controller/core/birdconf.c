@@ -7,23 +7,14 @@
 
 #include "base/error.h"
 
-#include "base/file.h"
-
 #include "base/array.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define PATH_SIZE (PATH_LEN_MAX + 32)
-#define TEXT_MAX  (64U << 20) // bytes
 
 #define HEADER                                                                                     \
     "# Written by popgated, and written anew at every change of state: edits are lost.\n"          \
@@ -38,7 +29,8 @@
 #define REVISION_LENGTH (sizeof NO_REVISION - 1)
 #define SLOT_ON         "on "
 #define SLOT_OFF        "off"
-#define SLOT_LENGTH     3
+
+_Static_assert(sizeof HEADER <= BIRDCONF_HEAD, "the head holds the revision");
 
 // The lines by which a file's variable parts are found again.
 #define REVISION_LINE    "# Revision "
@@ -387,19 +379,25 @@ bool birdconf_set(struct birdconf *conf, const char *protocol, bool enabled)
 // The word is of `disabled`.
 bool birdconf_switch(struct birdconf *conf, size_t slot, bool enabled)
 {
-    assert(slot < conf->slot_count && conf->slots[slot].offset + SLOT_LENGTH <= conf->length);
+    assert(slot < conf->slot_count && conf->slots[slot].offset + BIRDCONF_SLOT <= conf->length);
     char *word = conf->text + conf->slots[slot].offset;
     const char *wanted = enabled ? SLOT_OFF : SLOT_ON;
-    assert(memcmp(word, SLOT_ON, SLOT_LENGTH) == 0 || memcmp(word, SLOT_OFF, SLOT_LENGTH) == 0);
-    bool changes = memcmp(word, wanted, SLOT_LENGTH) != 0;
-    memcpy(word, wanted, SLOT_LENGTH);
+    assert(memcmp(word, SLOT_ON, BIRDCONF_SLOT) == 0 || memcmp(word, SLOT_OFF, BIRDCONF_SLOT) == 0);
+    bool changes = memcmp(word, wanted, BIRDCONF_SLOT) != 0;
+    memcpy(word, wanted, BIRDCONF_SLOT);
     return changes;
 }
 
 bool birdconf_get(const struct birdconf *conf, const char *protocol)
 {
     const struct birdconf_slot *slot = find_slot(conf, protocol);
-    return slot && memcmp(conf->text + slot->offset, SLOT_OFF, SLOT_LENGTH) == 0;
+    return slot && memcmp(conf->text + slot->offset, SLOT_OFF, BIRDCONF_SLOT) == 0;
+}
+
+size_t birdconf_slot_index(const struct birdconf *conf, const char *protocol)
+{
+    const struct birdconf_slot *slot = find_slot(conf, protocol);
+    return slot ? (size_t)(slot - conf->slots) : conf->slot_count;
 }
 
 void birdconf_free(struct birdconf *conf)
@@ -409,100 +407,4 @@ void birdconf_free(struct birdconf *conf)
         free(conf->slots);
         free(conf);
     }
-}
-
-// --- the file ------------------------------------------------------------------------------------
-
-// Says what failed, with errno; returns -errno.
-int birdconf_save(const char *runtime_dir, const char *text, size_t length, char error[ERROR_MAX])
-{
-    if (length > 0) {
-        return file_replace(runtime_dir, BIRDCONF_FILE, text, length, 0644, error);
-    }
-    char path[PATH_SIZE];
-    snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
-    if (unlink(path) != 0 && errno != ENOENT) {
-        int number = errno;
-        error_say(error, "can't remove %s: %s", path, strerror(number));
-        return -number;
-    }
-    return file_sync_directory(runtime_dir, error);
-}
-
-size_t birdconf_slot_index(const struct birdconf *conf, const char *protocol)
-{
-    const struct birdconf_slot *slot = find_slot(conf, protocol);
-    return slot ? (size_t)(slot - conf->slots) : conf->slot_count;
-}
-
-// The head has the revision, and with it the place of every slot.
-static bool has_head_of(int fd, const struct birdconf *conf)
-{
-    char head[sizeof HEADER + REVISION_TEXT_MAX];
-    size_t length = conf->length < sizeof head ? conf->length : sizeof head;
-    return pread(fd, head, length, 0) == (ssize_t)length && memcmp(head, conf->text, length) == 0;
-}
-
-int birdconf_patch(const struct birdconf *conf, const char *runtime_dir, const size_t *slots,
-                   size_t count)
-{
-    char path[PATH_SIZE];
-    snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0) {
-        return -errno;
-    }
-    int result = has_head_of(fd, conf) ? 0 : -ESTALE;
-    for (size_t i = 0; i < count && result == 0; i++) {
-        off_t offset = (off_t)conf->slots[slots[i]].offset;
-        if (pwrite(fd, conf->text + offset, SLOT_LENGTH, offset) != SLOT_LENGTH) {
-            result = -EIO;
-        }
-    }
-    close(fd);
-    return result;
-}
-
-bool birdconf_exists(const char *runtime_dir)
-{
-    char path[PATH_SIZE];
-    snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
-    return access(path, F_OK) == 0;
-}
-
-bool birdconf_is_saved(const struct birdconf *conf, const char *runtime_dir)
-{
-    char path[PATH_SIZE];
-    char error[ERROR_MAX];
-    char *text = NULL;
-    size_t length;
-    snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
-    int status = file_read(path, TEXT_MAX, &text, &length, error);
-    bool saved = conf == NULL ? status == -ENOENT
-                              : status == 0 && length == conf->length &&
-                                    memcmp(text, conf->text, length) == 0;
-    free(text);
-    return saved;
-}
-
-struct birdconf *birdconf_read(const char *runtime_dir, char error[ERROR_MAX])
-{
-    char path[PATH_SIZE];
-    char why[ERROR_MAX];
-    char *text = NULL;
-    size_t length;
-    snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
-    int status = file_read(path, TEXT_MAX, &text, &length, error);
-    if (status != 0) {
-        if (status == -ENOENT) {
-            error[0] = '\0';
-        }
-        return NULL;
-    }
-    struct birdconf *conf = birdconf_parse(text, length, why);
-    if (!conf) {
-        error_say(error, "%.120s: %.120s", path, why);
-    }
-    free(text);
-    return conf;
 }

@@ -9,6 +9,7 @@
 #include "controller/core/change.h"
 #include "controller/core/core.h"
 #include "controller/core/shell.h"
+#include "controller/daemon/birdconf_file.h"
 #include "controller/daemon/identity.h"
 #include "controller/daemon/include_watch.h"
 #include "controller/daemon/log.h"

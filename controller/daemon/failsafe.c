@@ -2,7 +2,7 @@
 
 #include "controller/api/listen.h"
 #include "controller/config/load.h"
-#include "controller/core/birdconf.h"
+#include "controller/daemon/birdconf_file.h"
 #include "controller/daemon/log.h"
 
 #include "birdctl/session.h"

@@ -1,4 +1,5 @@
 #include "controller/daemon/include_watch.h"
+#include "controller/daemon/birdconf_file.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 #include "controller/daemon/state_files.h"
+#include "controller/daemon/birdconf_file.h"
 
 #include "base/file.h"
 

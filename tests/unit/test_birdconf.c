@@ -2,7 +2,7 @@
 #include "base/file.h"
 
 #include "controller/config/load.h"
-#include "controller/core/birdconf.h"
+#include "controller/daemon/birdconf_file.h"
 
 #include <errno.h>
 #include <setjmp.h>

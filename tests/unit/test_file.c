@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 
-#include "controller/core/birdconf.h"
+#include "controller/daemon/birdconf_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 // Who else writes the include file is noticed at once, and who takes it away; our own saves are not
 // taken for somebody else's.
+#include "controller/daemon/birdconf_file.h"
 #include "controller/daemon/include_watch.h"
 
 #include "tests/test.h"

@@ -1,5 +1,6 @@
 // What a start finds of before, and that a damaged ledger drains everything.
 #include "base/clock.h"
+#include "controller/daemon/birdconf_file.h"
 #include "controller/daemon/state_files.h"
 
 #include "tests/unit/small_config.h"
