@@ -31,7 +31,7 @@ static void begin(void)
     assert_non_null(config);
     announcer = announcer_new(config);
     assert_non_null(announcer);
-    assert_true(orders_init(&orders, 2 * SERVICES));
+    assert_true(orders_init(&orders, (size_t)2 * SERVICES));
     announcer_link(announcer, true);
     announcer_snapshot_begin(announcer, true);
     for (unsigned i = 0; i < SERVICES; i++) {
