@@ -1,6 +1,6 @@
 // What the responder has to say, compiled for answering: every name, and for each state of the
 // service that it follows, its records. Immutable once made, so that any number of threads may read
-// it; what changes with the services is in the snapshot (dns/responder/respond.h).
+// it; what changes with the services is in the snapshot (dns/responder/snapshot.h).
 #pragma once
 
 #include "base/error.h"
