@@ -5,6 +5,10 @@
 // with it: when it has exited, or with SIGKILL at the timeout. A pidfd tells of its end, and it is
 // reaped only after its group is killed, so that the group's number can be nobody else's by then.
 // What holds on to its output keeps nobody waiting. Nothing of ours is open in it.
+//
+// It is started by a thread of its own: the kernel reads the file meanwhile, which may take for
+// ever on a dead file system. The loop waits for that thread as for anything else, and leaves it
+// behind when the probe closes.
 #include "probes/probe.h"
 #include "probes/types.h"
 
@@ -12,8 +16,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +31,7 @@
 #define COMMAND_MAX  2048 // bytes of all words
 #define READS_MAX    16   // in one turn of the loop
 #define MAGIC_MAX    64   // bytes shown of a script's #! line
+#define STACK_SIZE   (256 << 10)
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct exec_options {
@@ -37,11 +44,12 @@ struct exec_options {
 
 struct state {
     struct probe *probe;
-    // KILLED: no verdict is wanted any more, but the command has to be reaped.
-    enum { FREE, RUNNING, KILLED, CLOSING } phase;
+    // UNWANTED, KILLED: no verdict is wanted any more, but the command has to be started or reaped.
+    enum { FREE, STARTING, UNWANTED, RUNNING, KILLED, CLOSING } phase;
+    struct spawning *spawning; // while it starts
     pid_t pid;
-    int pidfd, output;
-    uv_poll_t on_exit, on_output;
+    int pidfd, output, told;
+    uv_poll_t on_start, on_exit, on_output;
     unsigned handles; // open or closing
     bool reading;     // the output has not ended yet
     bool waiting;     // to start, until it is free
@@ -184,11 +192,21 @@ static void set_signals(posix_spawnattr_t *attributes)
                              POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
-// 0, or an error number: of fork and of exec alike.
-static int spawn(const struct probe_conf *conf, int output, pid_t *pid)
-{
+// A command that starts. Whoever comes second to its end, the thread or the loop, frees it.
+struct spawning {
     struct argv argv;
     struct environment environment;
+    bool shell;
+    int output, told; // the command's end of its output; closed when it has started, or has not
+    atomic_bool left; // by the loop, or by the thread
+    // When it is left by the thread:
+    int error; // number: of fork and of exec alike; 0: none
+    pid_t pid;
+    char missing[MAGIC_MAX + 64]; // see explain_missing()
+};
+
+static int spawn(struct spawning *spawning)
+{
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
     int error = posix_spawnattr_init(&attributes);
@@ -199,19 +217,85 @@ static int spawn(const struct probe_conf *conf, int output, pid_t *pid)
     if (error) {
         goto err_attributes;
     }
-    make_argv(conf->options, &argv);
-    make_environment(conf, &environment);
     set_signals(&attributes);
     error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    error = error ? error : posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    error = error ? error : posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    error =
+        error ? error : posix_spawn_file_actions_adddup2(&actions, spawning->output, STDOUT_FILENO);
+    error =
+        error ? error : posix_spawn_file_actions_adddup2(&actions, spawning->output, STDERR_FILENO);
     error = error ? error : posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
     error = error ? error
-                  : posix_spawnp(pid, argv.words[0], &actions, &attributes, argv.words,
-                                 environment.variables);
+                  : posix_spawnp(&spawning->pid, spawning->argv.words[0], &actions, &attributes,
+                                 spawning->argv.words, spawning->environment.variables);
     posix_spawn_file_actions_destroy(&actions);
 err_attributes:
     posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+// ENOENT for a file that there is means what it is run by. Words for that in missing, else none.
+static void explain_missing(struct spawning *spawning)
+{
+    const char *program = spawning->argv.words[0];
+    char line[MAGIC_MAX];
+    int fd = spawning->shell || program[0] != '/'
+                 ? -1
+                 : open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return;
+    }
+    ssize_t length = read(fd, line, sizeof line - 1);
+    close(fd);
+    line[length > 0 ? length : 0] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    snprintf(spawning->missing, sizeof spawning->missing,
+             "; the file is there, but not what it is run by%s%s",
+             strncmp(line, "#!", 2) == 0 ? ": " : "", strncmp(line, "#!", 2) == 0 ? line : "");
+}
+
+// Nobody wants it any more.
+static void end_unwanted(struct spawning *spawning)
+{
+    if (spawning->error == 0) {
+        kill(-spawning->pid, SIGKILL);
+        waitpid(spawning->pid, NULL, 0);
+    }
+    free(spawning);
+}
+
+static void *spawn_apart(void *arg)
+{
+    struct spawning *spawning = arg;
+    int told = spawning->told;
+    spawning->error = spawn(spawning);
+    close(spawning->output);
+    if (spawning->error == ENOENT) {
+        explain_missing(spawning);
+    }
+    if (atomic_exchange(&spawning->left, true)) {
+        end_unwanted(spawning);
+    }
+    close(told);
+    return NULL;
+}
+
+// 0, or an error number.
+static int begin_thread(struct spawning *spawning)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+    int error = pthread_attr_init(&attributes);
+    if (error) {
+        return error;
+    }
+    sigfillset(&all);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    pthread_sigmask(SIG_SETMASK, &all, &before); // signals are the loop's
+    error = pthread_create(&thread, &attributes, spawn_apart, spawning);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
     return error;
 }
 
@@ -343,7 +427,9 @@ static void on_output_poll(uv_poll_t *poll, int status, int events)
 static void kill_group(struct state *state)
 {
     state->waiting = false;
-    if (state->phase == RUNNING) {
+    if (state->phase == STARTING) {
+        state->phase = UNWANTED;
+    } else if (state->phase == RUNNING) {
         state->phase = KILLED;
         kill(-state->pid, SIGKILL);
     }
@@ -366,14 +452,13 @@ static int watch_command(struct state *state)
         goto err_pidfd;
     }
     error = uv_poll_init(loop, &state->on_output, state->output);
-    state->handles = error ? 1 : 2;
+    state->handles += error ? 1 : 2;
     state->on_exit.data = state->on_output.data = state;
     if (error) {
-        state->phase = CLOSING;
         uv_close((uv_handle_t *)&state->on_exit, on_handle_closed);
         goto err_pidfd;
     }
-    state->phase = RUNNING;
+    state->phase = state->phase == UNWANTED ? KILLED : RUNNING;
     state->reading = true;
     uv_poll_start(&state->on_exit, UV_READABLE, on_exit_poll);
     uv_poll_start(&state->on_output, UV_READABLE, on_output_poll);
@@ -387,37 +472,14 @@ err:
     return error;
 }
 
-// ENOENT for a file that there is means what it is run by. Words for that in out, else none.
-static void explain_missing(const struct exec_options *options, char *out, size_t size)
-{
-    const char *program = options->command.text;
-    char line[MAGIC_MAX];
-    out[0] = '\0';
-    int fd =
-        options->shell || program[0] != '/' ? -1 : open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        return;
-    }
-    ssize_t length = read(fd, line, sizeof line - 1);
-    close(fd);
-    line[length > 0 ? length : 0] = '\0';
-    line[strcspn(line, "\n")] = '\0';
-    snprintf(out, size, "; the file is there, but not what it is run by%s%s",
-             strncmp(line, "#!", 2) == 0 ? ": " : "", strncmp(line, "#!", 2) == 0 ? line : "");
-}
-
 // exec's own errors are about the configuration, fork's about us. Neither is about the service.
-static void cannot_run(struct state *state, int error)
+static void cannot_run(struct state *state, int error, const char *missing)
 {
     static const int of_exec[] = {ENOENT, EACCES, ENOEXEC, ENOTDIR, EPERM,       ELOOP,
                                   E2BIG,  EISDIR, ELIBBAD, ETXTBSY, ENAMETOOLONG};
     const char *command = options_of(state)->command.text;
-    char missing[MAGIC_MAX + 64] = "";
     for (size_t i = 0; i < sizeof of_exec / sizeof *of_exec; i++) {
         if (error == of_exec[i]) {
-            if (error == ENOENT) {
-                explain_missing(options_of(state), missing, sizeof missing);
-            }
             probe_verdict(state->probe, VERDICT_UNKNOWN, "command", "can't run command %.80s: %s%s",
                           command, strerror(error), missing);
             return;
@@ -428,40 +490,139 @@ static void cannot_run(struct state *state, int error)
                   strerror(error));
 }
 
+// The thread has left it: the command runs, or can't.
+static void take_started(struct state *state)
+{
+    struct spawning *spawning = state->spawning;
+    bool wanted = state->phase == STARTING;
+    state->spawning = NULL;
+    uv_close((uv_handle_t *)&state->on_start, on_handle_closed);
+    close(state->told);
+    int error = spawning->error;
+    if (error == 0) {
+        state->pid = spawning->pid;
+        error = -watch_command(state); // uv errors are negative error numbers
+    }
+    if (error) {
+        state->phase = CLOSING;
+        close(state->output);
+    } else if (!wanted) {
+        kill(-state->pid, SIGKILL);
+    }
+    if (error && wanted) {
+        cannot_run(state, error, spawning->missing);
+    }
+    free(spawning);
+}
+
+static void on_start_poll(uv_poll_t *poll, int status, int events)
+{
+    struct state *state = poll->data;
+    (void)status;
+    (void)events;
+    if (atomic_load(&state->spawning->left)) {
+        take_started(state);
+    }
+}
+
+// 0, or an error number: then nothing is left of it but what is closing.
+static int start_apart(struct state *state, const int output[2], const int told[2])
+{
+    const struct probe_conf *conf = probe_conf(state->probe);
+    struct spawning *spawning = calloc(1, sizeof *spawning);
+    if (!spawning) {
+        return ENOMEM;
+    }
+    int error = -uv_poll_init(probe_loop(state->probe), &state->on_start, told[0]);
+    if (error) {
+        free(spawning);
+        return error;
+    }
+    make_argv(conf->options, &spawning->argv);
+    make_environment(conf, &spawning->environment);
+    spawning->shell = options_of(state)->shell;
+    spawning->output = output[1];
+    spawning->told = told[1];
+    state->on_start.data = state;
+    state->handles = 1;
+    error = -uv_poll_start(&state->on_start, UV_READABLE | UV_DISCONNECT, on_start_poll);
+    error = error ? error : begin_thread(spawning);
+    if (error) {
+        state->phase = CLOSING;
+        uv_close((uv_handle_t *)&state->on_start, on_handle_closed);
+        free(spawning);
+        return error;
+    }
+    state->phase = STARTING;
+    state->spawning = spawning;
+    state->output = output[0];
+    state->told = told[0];
+    return 0;
+}
+
+static void close_both(const int ends[2])
+{
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void exec_start(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    int ends[2];
+    int output[2], told[2];
     state->waiting = state->phase != FREE;
     if (state->waiting) {
         return;
     }
     state->line_length = 0;
     state->line_complete = false;
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-        cannot_run(state, errno);
+    if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0) {
+        cannot_run(state, errno, "");
+        return;
+    }
+    if (pipe2(told, O_CLOEXEC | O_NONBLOCK) < 0) {
+        int error = errno;
+        close_both(output);
+        cannot_run(state, error, "");
         return;
     }
     // The command finds its end as it expects one: blocking.
-    (void)fcntl(ends[1], F_SETFL, 0);
-    state->output = ends[0];
-    int error = spawn(probe_conf(probe), ends[1], &state->pid);
-    close(ends[1]);
-    if (error == 0) {
-        error = -watch_command(state); // uv errors are negative error numbers
-    }
+    (void)fcntl(output[1], F_SETFL, 0);
+    int error = start_apart(state, output, told);
     if (error) {
-        close(ends[0]);
-        cannot_run(state, error);
+        close_both(output);
+        close_both(told);
+        cannot_run(state, error, "");
     }
+}
+
+// The thread may never come back: it ends by itself what it then has started.
+static void leave_start(struct state *state)
+{
+    if (atomic_exchange(&state->spawning->left, true)) {
+        take_started(state);
+        return;
+    }
+    state->spawning = NULL;
+    state->phase = CLOSING;
+    uv_close((uv_handle_t *)&state->on_start, on_handle_closed);
+    close(state->told);
+    close(state->output);
 }
 
 static const char *exec_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    snprintf(state->awaited, sizeof state->awaited, "end of command %.80s%s",
-             options_of(state)->command.text,
-             state->waiting ? ", which was killed but has not ended," : "");
+    const char *command = options_of(state)->command.text;
+    bool starts = state->phase == STARTING || state->phase == UNWANTED;
+    if (starts) {
+        probe_waits_for_ourselves(probe);
+        snprintf(state->awaited, sizeof state->awaited,
+                 "start of command %.80s: the kernel is still reading its file", command);
+    } else {
+        snprintf(state->awaited, sizeof state->awaited, "end of command %.80s%s", command,
+                 state->waiting ? ", which was killed but has not ended," : "");
+    }
     kill_group(state);
     return state->awaited;
 }
@@ -478,6 +639,9 @@ static void exec_close(struct probe *probe)
     struct state *state = probe_state(probe);
     kill_group(state);
     state->closing = true;
+    if (state->spawning) {
+        leave_start(state);
+    }
     if (state->phase == FREE) {
         probe_closed(probe);
     }

@@ -41,6 +41,7 @@ struct probe {
     bool fast;         // fast_interval instead of interval
     bool triggered;    // a check is wanted as soon as possible
     bool last_look;    // the check's time is over, see on_timer()
+    bool ours;         // what the check waits for
     unsigned alert;    // checks that still count as triggered, the one in progress too
     unsigned restarts; // of the check in progress
     unsigned triggers; // since triggers_since_ns
@@ -121,6 +122,7 @@ static struct course course_of(const struct probe *probe, const char *awaited, u
         .busy_ns = busy_ns(probe, now_ns),
         .held_ns = turns_held_ns(&probe->host->turns, now_ns) - probe->held_ns,
         .alert = probe->alert > 0,
+        .ours = probe->ours,
         .awaited = awaited,
     };
 }
@@ -172,6 +174,11 @@ void probe_error(struct probe *probe, int error, const char *attempted)
     finish(probe, &said, NULL);
 }
 
+void probe_waits_for_ourselves(struct probe *probe)
+{
+    probe->ours = true;
+}
+
 // ---- Checks
 
 static void begin(struct probe *probe)
@@ -180,6 +187,7 @@ static void begin(struct probe *probe)
     probe->phase = PHASE_CHECKING;
     probe->started = true;
     probe->last_look = false;
+    probe->ours = false;
     probe->alert = probe->triggered ? ALERT_CHECKS : probe->alert;
     probe->triggered = false;
     probe->base_ns = uv_hrtime();

@@ -23,6 +23,9 @@ void probe_not_after(struct probe *probe, time_t not_after);
 // As probe_verdict() for a negative uv error, as finding_error() words and sorts it.
 void probe_error(struct probe *probe, int error, const char *attempted);
 
+// In cancel(): what the check waits for is ours, so that its silence is no evidence.
+void probe_waits_for_ourselves(struct probe *probe);
+
 // All handles of its type are gone, see struct probe_type.
 void probe_closed(struct probe *probe);
 

@@ -3,12 +3,34 @@
 #include "tests/unit/probe_fixture.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
+#include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 static struct fixture fixture;
 static char directory[64];
+
+// This program's posix_spawnp() comes before the C library's, and is as slow as a dead file system
+// when it is told so.
+static atomic_bool file_system_hangs;
+static atomic_uint spawned;
+
+int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const words[], char *const variables[])
+{
+    int (*real)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                const posix_spawnattr_t *, char *const[], char *const[]);
+    *(void **)&real = dlsym(RTLD_NEXT, "posix_spawnp");
+    while (file_system_hangs) {
+        usleep(1000);
+    }
+    int error = real(pid, file, actions, attributes, words, variables);
+    spawned++;
+    return error;
+}
 
 static int set_up(void **state)
 {
@@ -377,6 +399,26 @@ static void after_a_timeout_the_next_check_is_a_new_one(void **state)
     assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "back");
 }
 
+static void a_command_on_a_dead_file_system_holds_up_nothing_and_is_no_evidence(void **state)
+{
+    (void)state;
+    siginfo_t info;
+    char line[256];
+    unsigned before = spawned;
+    snprintf(line, sizeof line, "echo $$ >> %s/ready; sleep 600", directory);
+    file_system_hangs = true;
+    fixture_set(&fixture, "timeout", "100ms");
+    assert_verdict(run_shell(line), VERDICT_UNKNOWN, "local",
+                   "no start of command echo: the kernel is still reading its file");
+    fixture_close(&fixture); // nor is the end
+    fixture_open(&fixture, "exec");
+    file_system_hangs = false;
+    while (spawned == before || waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+        guard_awaits("the end of what was started at last");
+        sched_yield();
+    }
+}
+
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -410,6 +452,7 @@ int main(void)
         WITH_FIXTURE(a_grandchild_that_holds_the_output_keeps_nobody_waiting),
         WITH_FIXTURE(it_runs_again_and_again),
         WITH_FIXTURE(after_a_timeout_the_next_check_is_a_new_one),
+        WITH_FIXTURE(a_command_on_a_dead_file_system_holds_up_nothing_and_is_no_evidence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
