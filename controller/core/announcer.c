@@ -120,6 +120,18 @@ void announcer_set_target(struct announcer *announcer, size_t service, enum targ
     note(announcer, service);
 }
 
+void announcer_doubt(struct announcer *announcer, size_t service)
+{
+    for (unsigned i = 0; i < LEGS * FAMILIES; i++) {
+        enum leg_state *state =
+            &announcer->services[service].legs[i / FAMILIES].state[i % FAMILIES];
+        if (*state == LEG_ABSENT || *state == LEG_OFF) {
+            *state = LEG_UNSEEN;
+        }
+    }
+    note(announcer, service);
+}
+
 void announcer_link(struct announcer *announcer, bool up)
 {
     announcer->link_up = up;

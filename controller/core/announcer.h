@@ -115,6 +115,9 @@ void announcer_free(struct announcer *announcer);
 void announcer_set_target(struct announcer *announcer, size_t service, enum target target,
                           uint64_t file_version);
 
+// What it has off may be on by now: it is told so again, and settled when it has answered.
+void announcer_doubt(struct announcer *announcer, size_t service);
+
 // The command link came up or went: nothing is known of BIRD any more.
 void announcer_link(struct announcer *announcer, bool up);
 

@@ -55,6 +55,9 @@ void core_note_intent(struct core *core, size_t service, const struct intent *in
 {
     assert(service < core->config->service_count);
     core->services[service].intent = *intent;
+    if (intent->kind == INTENT_ISOLATE) {
+        announcer_doubt(core->announcer, service); // containment rests on no belief
+    }
     affected_service(&core->affected, service);
     events_add(core->events, EVENT_INTENT, conf_of(core, service)->name, now_ns, "%s", what);
 }

@@ -516,6 +516,20 @@ static void what_may_have_come_on_since_is_switched_off_all_the_same(void **stat
     expect("disable \"popgate_web_v?\"");
 }
 
+static void what_is_in_doubt_is_switched_off_again_and_settled_when_that_is_answered(void **state)
+{
+    (void)state;
+    running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
+    announcer_doubt(announcer, DNS);
+    assert_false(announcer_settled(announcer, DNS));
+    plan();
+    announcer_reply_end(announcer, expect_order(&orders, "disable \"popgate_dns_v?_drain\""),
+                        ALL_WELL);
+    announcer_reply_end(announcer, expect_order(&orders, "disable \"popgate_dns_v?\""), ALL_WELL);
+    expect_nothing();
+    assert_true(announcer_settled(announcer, DNS));
+}
+
 static void a_refused_command_is_not_sent_again_before_the_next_snapshot(void **state)
 {
     (void)state;
@@ -646,6 +660,7 @@ int main(void)
         TEST(a_protocol_that_bird_lacks_is_enabled_once_it_is_there),
         TEST(what_bird_lacks_is_withdrawn_well_enough),
         TEST(what_may_have_come_on_since_is_switched_off_all_the_same),
+        TEST(what_is_in_doubt_is_switched_off_again_and_settled_when_that_is_answered),
         TEST(a_refused_command_is_not_sent_again_before_the_next_snapshot),
         TEST(already_enabled_is_no_news_about_what_is_up),
         TEST(names_that_are_not_ours_in_a_reply_are_skipped),

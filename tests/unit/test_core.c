@@ -759,6 +759,21 @@ static void an_intent_is_obeyed_and_ends_by_itself(void **state)
     assert_true(*bird_protocol("popgate_dns_v4"));
 }
 
+static void an_isolation_is_told_to_bird_though_it_is_believed_to_be_off(void **state)
+{
+    (void)state;
+    running(ONE_PROBE DNS_NEEDS_A);
+    say(A, "fff");
+    settle();
+    *bird_protocol("popgate_dns_v4") = true; // somebody's hand, and nobody has looked since
+    struct intent intent = {.kind = INTENT_ISOLATE};
+    core_intent(core, DNS, &intent, "isolated", now_ns);
+    assert_false(announcer_settled(core->announcer, DNS));
+    settle();
+    assert_false(*bird_protocol("popgate_dns_v4"));
+    assert_true(announcer_settled(core->announcer, DNS));
+}
+
 static void answers_to_orders_from_before_a_reload_are_ignored(void **state)
 {
     (void)state;
@@ -1030,6 +1045,7 @@ int main(void)
         TEST(hold_down_tells_what_is_left),
         TEST(who_depends_is_withdrawn_in_the_same_call),
         TEST(an_intent_is_obeyed_and_ends_by_itself),
+        TEST(an_isolation_is_told_to_bird_though_it_is_believed_to_be_off),
         TEST(answers_to_orders_from_before_a_reload_are_ignored),
         TEST(a_reload_that_is_nothing_to_bird_asks_it_nothing_and_hears_its_answers),
         TEST(a_reload_that_changes_nothing_switches_nothing),
