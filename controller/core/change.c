@@ -566,6 +566,9 @@ void changes_saved(struct changes *changes, struct core *core, uint64_t version,
         return;
     }
     note_trouble(changes, core, error, now_ns);
+    if (error != NULL) {
+        (void)refresh(changes, core); // of what a reload may take away now, it is the only record
+    }
     struct waiting *change = changes->saving;
     if (change != NULL) {
         changes->saving = NULL;

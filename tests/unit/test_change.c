@@ -358,6 +358,35 @@ static void a_failed_save_changes_nothing(void **state)
     assert_null(changes_trouble(changes));
 }
 
+// A drain of what a reload then takes away: it must neither be in the ledger nor out of it because
+// its save failed.
+static void a_failed_save_leaves_nothing_behind_for_what_a_reload_takes_away(void **state)
+{
+    (void)state;
+    force_drain(&first, DNS);
+    save_ends(NULL);
+    submit(&first, VERB_UNDRAIN, DNS);
+    save_ends("disk is gone");
+    force_drain(&first, TOKEN);
+    save_ends("disk is gone");
+    assert_true(changes_idle(changes));
+    struct config *config = small_config(PROBE("other") "[service other]\n"
+                                                        "prefixes = 192.0.2.99/32\n"
+                                                        "require = other\n");
+    struct core *next = core_prepare(fixture->core, config);
+    assert_non_null(next);
+    core_take_over(next, fixture->core, now_ns);
+    core_free(fixture->core);
+    fixture->core = next;
+    now_ns += 2000 * NS_PER_MS; // it is tried again
+    step();
+    assert_non_null(strstr(saved, "\"dns\""));
+    assert_null(strstr(saved, "\"token\""));
+    core_free(fixture->core);
+    fixture->core = NULL;
+    config_free(config);
+}
+
 static void isolation_is_applied_before_it_is_saved_and_acknowledged_after(void **state)
 {
     (void)state;
@@ -847,6 +876,7 @@ int main(void)
         TEST(what_is_withdrawn_already_is_not_guarded),
         TEST(a_failed_save_changes_nothing),
         TEST(what_could_not_be_saved_is_told_once_and_tried_again_each_second),
+        TEST(a_failed_save_leaves_nothing_behind_for_what_a_reload_takes_away),
         TEST(isolation_is_applied_before_it_is_saved_and_acknowledged_after),
         TEST(an_isolation_that_could_not_be_saved_stands_and_says_so),
         TEST(isolation_overtakes_a_drain_that_waits_for_the_guard),
