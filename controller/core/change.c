@@ -19,9 +19,13 @@
 struct waiting {
     struct change what; // services points to the copy below
     size_t *services;
-    bool *overtaken;  // of each: something that is done at once was asked for after it
-    bool blocked;     // what was asked for before concerns one of the services
-    size_t outlasted; // services whose drain of before lasts longer
+    struct mark {
+        bool overtaken; // something that is done at once was asked for after it
+        bool written;   // it is in what was saved last
+        bool left;      // it was not applied
+    } * marks;          // of each service
+    bool blocked;       // what was asked for before concerns one of the services
+    size_t outlasted;   // services whose drain of before lasts longer
     uint64_t confirm_until_ms;
     char unsafe[ERROR_MAX]; // why it could not be saved, of what was done at once
     void *ticket;
@@ -81,7 +85,7 @@ static struct waiting *queue_take(struct queue *queue)
 
 static void waiting_free(struct waiting *change)
 {
-    free(change->overtaken);
+    free(change->marks);
     free(change->services);
     free(change);
 }
@@ -213,7 +217,7 @@ static bool overtake(struct changes *changes, const struct core *core, const str
     for (struct waiting *it = changes->waiting.first; concerned != NULL && it != NULL;
          it = it->next) {
         for (size_t i = 0; !row_of(it)->at_once && i < it->what.service_count; i++) {
-            it->overtaken[i] = it->overtaken[i] || concerned[it->services[i]];
+            it->marks[i].overtaken = it->marks[i].overtaken || concerned[it->services[i]];
         }
     }
     free(concerned);
@@ -223,11 +227,12 @@ static bool overtake(struct changes *changes, const struct core *core, const str
 // A change may have been overtaken while it waited.
 static bool still_fits(const struct core *core, const struct waiting *change, size_t i)
 {
-    return !change->overtaken[i] &&
+    return !change->marks[i].overtaken &&
            intent_hinders(&core->services[change->services[i]].intent, change->what.verb) == NULL;
 }
 
-// Returns how many services it was applied to.
+// Returns how many services it was applied to. Nothing is that the ledger has not: what stood in
+// the way while that was written may have ended since.
 static size_t apply(struct core *core, struct waiting *change, uint64_t now_ns, uint64_t wall_ms)
 {
     size_t applied = 0;
@@ -236,7 +241,9 @@ static size_t apply(struct core *core, struct waiting *change, uint64_t now_ns, 
              change->what.reason[0] != '\0' ? ": " : "", change->what.reason);
     for (size_t i = 0; i < change->what.service_count; i++) {
         size_t service = change->services[i];
-        if (still_fits(core, change, i)) {
+        bool safe = change->marks[i].written || row_of(change)->at_once;
+        change->marks[i].left = !safe || !still_fits(core, change, i);
+        if (!change->marks[i].left) {
             struct intent intent =
                 intent_of(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
             change->outlasted += change->what.for_ms != 0 &&
@@ -365,7 +372,8 @@ static const char *save(struct changes *changes, const struct core *core, struct
     for (size_t i = 0; i < change->what.service_count; i++) {
         size_t service = change->services[i];
         struct intent intent = intent_of(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
-        if (still_fits(core, change, i) &&
+        change->marks[i].written = still_fits(core, change, i);
+        if (change->marks[i].written &&
             !ledger_put(&changes->ledger, core->config->services[service].name, &intent)) {
             return NO_MEMORY;
         }
@@ -436,6 +444,51 @@ static void confirm_all(struct changes *changes, const struct core *core, uint64
     }
 }
 
+// Why a service is left as it was; of those that are, the first.
+static void why_left(const struct core *core, const struct waiting *change, char out[ERROR_MAX])
+{
+    size_t i = 0;
+    while (!change->marks[i].left) {
+        i++;
+    }
+    const struct core_service *service = &core->services[change->services[i]];
+    const char *name = core->config->services[change->services[i]].name;
+    const char *hinders = intent_hinders(&service->intent, change->what.verb);
+    if (change->marks[i].overtaken) {
+        error_say(out, "an isolation of %s came first; only release ends it", name);
+    } else if (hinders != NULL) {
+        error_say(out, "%s is %s", name, hinders);
+    } else {
+        error_say(out, "what stood in the way at %s has ended just now; ask again", name);
+    }
+}
+
+static void say_applied(struct changes *changes, const struct core *core, struct waiting *change,
+                        size_t applied)
+{
+    const char *past = row_of(change)->past;
+    struct queue *queue = &changes->waiting;
+    char why[ERROR_MAX];
+    if (applied < change->what.service_count) {
+        why_left(core, change, why);
+    }
+    if (change->what.service_count == 0) {
+        answer(changes, core, queue, change, OUTCOME_HINDERED,
+               "nothing was changed: a reload took the service out of the configuration");
+    } else if (applied == 0) {
+        answer(changes, core, queue, change, OUTCOME_HINDERED, "nothing was changed: %s", why);
+    } else if (applied < change->what.service_count) {
+        answer(changes, core, queue, change, OUTCOME_DONE, "%s, but %zu of %zu as they were: %s",
+               past, change->what.service_count - applied, change->what.service_count, why);
+    } else if (change->outlasted > 0) {
+        answer(changes, core, queue, change, OUTCOME_DONE,
+               "%s; %zu of %zu %s drained for longer already, and will be", past, change->outlasted,
+               applied, change->outlasted == 1 ? "was" : "were");
+    } else {
+        answer(changes, core, queue, change, OUTCOME_DONE, "%s", past);
+    }
+}
+
 static void change_saved(struct changes *changes, struct core *core, struct waiting *change,
                          const char *error, uint64_t now_ns, uint64_t wall_ms)
 {
@@ -451,21 +504,11 @@ static void change_saved(struct changes *changes, struct core *core, struct wait
     } else {
         bool nothing = ends_nothing(core, change);
         size_t applied = apply(core, change, now_ns, wall_ms);
-        if (change->what.service_count == 0) {
-            answer(changes, core, queue, change, OUTCOME_HINDERED,
-                   "nothing was changed: a reload took the service out of the configuration");
-        } else if (applied == 0) {
-            answer(changes, core, queue, change, OUTCOME_HINDERED,
-                   "nothing was changed: an isolation came first; only release ends it");
-        } else if (nothing) {
+        if (nothing && applied > 0) {
             answer(changes, core, queue, change, OUTCOME_NOTHING, "nothing changed: %s",
                    row->nothing);
-        } else if (change->outlasted > 0) {
-            answer(changes, core, queue, change, OUTCOME_DONE,
-                   "%s; %zu of %zu %s drained for longer already, and will be", row->past,
-                   change->outlasted, applied, change->outlasted == 1 ? "was" : "were");
         } else {
-            answer(changes, core, queue, change, OUTCOME_DONE, "%s", row->past);
+            say_applied(changes, core, change, applied);
         }
     }
 }
@@ -535,18 +578,18 @@ enum outcome changes_submit(struct changes *changes, struct core *core, const st
     }
     struct waiting *change = calloc(1, sizeof *change);
     size_t *services = calloc(what->service_count + 1, sizeof *services);
-    bool *overtaken = calloc(what->service_count + 1, sizeof *overtaken);
-    if (change == NULL || services == NULL || overtaken == NULL ||
+    struct mark *marks = calloc(what->service_count + 1, sizeof *marks);
+    if (change == NULL || services == NULL || marks == NULL ||
         (at_once && !overtake(changes, core, what))) {
         free(change);
         free(services);
-        free(overtaken);
+        free(marks);
         return OUTCOME_NO_MEMORY;
     }
     memcpy(services, what->services, what->service_count * sizeof *services);
     *change = (struct waiting){.what = *what,
                                .services = services,
-                               .overtaken = overtaken,
+                               .marks = marks,
                                .confirm_until_ms = now_ns / NS_PER_MS + CONFIRM_MS,
                                .ticket = ticket};
     change->what.services = services;
@@ -678,7 +721,7 @@ static void rename_services(struct waiting *change, const struct config *config,
         size_t service = config_service(config, before->services[change->services[i]].name);
         if (service != SIZE_MAX) {
             change->services[kept] = service;
-            change->overtaken[kept++] = change->overtaken[i];
+            change->marks[kept++] = change->marks[i];
         }
     }
     change->what.service_count = kept;

@@ -358,6 +358,42 @@ static void a_failed_save_changes_nothing(void **state)
     assert_null(changes_trouble(changes));
 }
 
+// Its end came while the pin, which it stood in the way of, was being saved: what is not in the
+// ledger is not acknowledged.
+static void what_the_ledger_has_not_is_not_applied_when_its_hindrance_ends_meanwhile(void **state)
+{
+    (void)state;
+    const size_t both[] = {DNS, TOKEN};
+    struct intent drain = {.kind = INTENT_DRAIN, .until_ms = now_ns / NS_PER_MS + 100};
+    core_intent(fixture->core, TOKEN, &drain, "drained", now_ns);
+    struct change pin = {
+        .verb = VERB_PIN, .services = both, .service_count = 2, .for_ms = 60000, .reason = "why"};
+    assert_int_equal(ask(&first, &pin), OUTCOME_WAITS);
+    now_ns += 200 * NS_PER_MS;
+    core_tick(fixture->core, now_ns);
+    assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
+    save_ends(NULL);
+    answered(&first, OUTCOME_DONE);
+    assert_string_equal(first.message, "pinned, but 1 of 2 as they were: what stood in the way at "
+                                       "token has ended just now; ask again");
+    assert_int_equal(intent_of(DNS), INTENT_PIN);
+    assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
+}
+
+static void what_stands_in_the_way_is_named(void **state)
+{
+    (void)state;
+    struct answered third;
+    force_drain(&third, DNS); // is being saved
+    force_drain(&second, TOKEN);
+    submit(&first, VERB_PIN, TOKEN);
+    save_ends(NULL);
+    save_ends(NULL);
+    save_ends(NULL);
+    answered(&first, OUTCOME_HINDERED);
+    assert_string_equal(first.message, "nothing was changed: token is drained; undrain it before");
+}
+
 // A drain of what a reload then takes away: it must neither be in the ledger nor out of it because
 // its save failed.
 static void a_failed_save_leaves_nothing_behind_for_what_a_reload_takes_away(void **state)
@@ -876,6 +912,8 @@ int main(void)
         TEST(what_is_withdrawn_already_is_not_guarded),
         TEST(a_failed_save_changes_nothing),
         TEST(what_could_not_be_saved_is_told_once_and_tried_again_each_second),
+        TEST(what_the_ledger_has_not_is_not_applied_when_its_hindrance_ends_meanwhile),
+        TEST(what_stands_in_the_way_is_named),
         TEST(a_failed_save_leaves_nothing_behind_for_what_a_reload_takes_away),
         TEST(isolation_is_applied_before_it_is_saved_and_acknowledged_after),
         TEST(an_isolation_that_could_not_be_saved_stands_and_says_so),
