@@ -85,6 +85,15 @@ bool model_read(const struct model_file *file, struct model_conf *out)
     return out->revision[0] != '\0';
 }
 
+void model_revision(const struct model_file *file, char out[MODEL_REVISION_MAX])
+{
+    static const char mark[] = "\n# Revision ";
+    size_t length = file->exists ? file->length < 400 ? file->length : 400 : 0;
+    const char *at = memmem(file->text, length, mark, sizeof mark - 1);
+    snprintf(out, MODEL_REVISION_MAX, "%.*s", at != NULL ? 16 : 0,
+             at != NULL ? at + sizeof mark - 1 : "");
+}
+
 static void find_owners(struct model *model)
 {
     for (size_t i = 0; i < MODEL_PREFIXES; i++) {
@@ -261,6 +270,8 @@ static void answer_protocols(const struct model *model, const struct answer *ans
     say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_HEADING,
         "Name       Proto      Table      State  Since         Info");
     say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL,
+        "ospf1      OSPF       master4    up     00:22:45.151  Running");
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL,
         "device1    Device     ---        up     00:22:45.151  ");
     for (unsigned family = 0; family < FAMILIES; family++) {
         if (model->loaded.pipes[family]) {
@@ -331,6 +342,34 @@ static void answer_route(const struct model *model, const struct answer *answer,
     say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
 }
 
+// show route PREFIX all
+static void answer_paths(const struct model *model, const struct answer *answer,
+                         const char *command)
+{
+    char text[PREFIX_TEXT_MAX];
+    if (sscanf(command, "show route %49s all", text) != 1) {
+        abort();
+    }
+    size_t index = prefix_index(text);
+    const struct model_prefix *prefix = &model->prefixes[index];
+    bool ours = is_on(model, prefix->primary);
+    bool others = model->elsewhere[index / PLOT_PREFIXES];
+    if (!ours && !others) {
+        say(answer, BIRD_LAST, BIRD_CODE_NO_ROUTE, "Network not found");
+        return;
+    }
+    say(answer, BIRD_LINE, BIRD_CODE_ROUTE, "Table master4:");
+    if (ours) {
+        say(answer, BIRD_LINE, BIRD_CODE_ROUTE, "%-20s blackhole [%s 00:22:45.151] * (260)", text,
+            prefix->primary->name);
+    }
+    if (others) {
+        say(answer, BIRD_LINE, BIRD_CODE_ROUTE,
+            "%-20s unicast [ospf1 00:22:45.151] E2 (150/10/100) [192.0.2.254]", ours ? "" : text);
+    }
+    say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
+}
+
 static void answer_configure(struct model *model, const struct answer *answer, const char *command)
 {
     bool check = strcmp(command, "configure check") == 0;
@@ -363,6 +402,8 @@ void model_do(struct model *model, const char *command, model_answer_cb answer_l
         answer_protocols(model, &answer);
     } else if (strncmp(command, "show protocols all ", 19) == 0) {
         answer_revision(model, &answer);
+    } else if (strncmp(command, "show route ", 11) == 0 && strstr(command, " all") != NULL) {
+        answer_paths(model, &answer, command);
     } else if (strncmp(command, "show route ", 11) == 0) {
         answer_route(model, &answer, command);
     } else if (strncmp(command, "configure", 9) == 0) {

@@ -6,11 +6,12 @@
 #include "birdctl/reply.h"
 #include "tests/sim/scene.h"
 
-#define MODEL_SESSIONS  3
-#define MODEL_PROTOCOLS (SCENE_SERVICES * 4)
-#define MODEL_PREFIXES  ((size_t)SCENE_PLOTS * PLOT_PREFIXES)
-#define MODEL_NAME_MAX  64
-#define MODEL_FILE_MAX  131072
+#define MODEL_SESSIONS     3
+#define MODEL_PROTOCOLS    (SCENE_SERVICES * 4)
+#define MODEL_PREFIXES     ((size_t)SCENE_PLOTS * PLOT_PREFIXES)
+#define MODEL_NAME_MAX     64
+#define MODEL_FILE_MAX     131072
+#define MODEL_REVISION_MAX 24
 
 enum view { VIEW_NONE, VIEW_PRIMARY, VIEW_DRAIN, VIEW_OTHER };
 
@@ -41,15 +42,18 @@ struct model_conf {
     struct model_protocol protocols[MODEL_PROTOCOLS];
     size_t protocol_count;
     bool pipes[FAMILIES];
-    char revision[24]; // empty: none
+    char revision[MODEL_REVISION_MAX]; // empty: none
 };
 
 struct model {
     bool running, hung;
-    bool refuses;           // `restrict`: looks only (8007)
-    bool include_line;      // bird.conf has it
-    bool broken;            // somebody has half-edited bird.conf
-    bool leaks;             // an export filter takes device routes too
+    bool refuses;      // `restrict`: looks only (8007)
+    bool include_line; // bird.conf has it
+    bool broken;       // somebody has half-edited bird.conf
+    bool leaks;        // an export filter takes device routes too
+    // Another PoP announces the addresses of the plot, and OSPF says so; since when that is so.
+    bool elsewhere[SCENE_PLOTS];
+    uint64_t elsewhere_changed_ns[SCENE_PLOTS];
     struct model_file disk; // the include file
     struct model_conf loaded;
     bool pipe_enabled[FAMILIES];
@@ -69,6 +73,9 @@ void model_see(struct model *model); // recomputes what neighbours see
 
 // Reads a file of ours into out; false when it is none.
 bool model_read(const struct model_file *file, struct model_conf *out);
+
+// Its revision alone; empty: it is none of ours.
+void model_revision(const struct model_file *file, char out[MODEL_REVISION_MAX]);
 
 // Does a command and says its answer, the last line as BIRD_LAST.
 typedef void (*model_answer_cb)(void *arg, const struct bird_line *line);

@@ -181,14 +181,22 @@ enum intent_kind books_intent(const struct oracle_service *service, uint64_t now
 {
     const struct oracle_intent *intent = &service->intent;
     int64_t now_ms = (int64_t)ms_of(now_ns);
-    *vague = intent->until_ms != 0 && now_ms >= intent->until_ms && now_ms <= intent->until_ms + 1;
+    *vague = service->unsure ||
+             (intent->until_ms != 0 && now_ms >= intent->until_ms - intent->slack_ms &&
+              now_ms <= intent->until_ms + 1);
     bool over = intent->until_ms != 0 && now_ms > intent->until_ms + 1;
     return over ? INTENT_AUTO : intent->kind;
 }
 
-// What the ledger kept is read with the wall clock of now. A clock that was stepped back makes
-// nothing last longer than it was to last, and gives no grace a second time.
-static void read_again(struct oracle_intent *intent, uint64_t wall_ms, uint64_t now_ns)
+void books_end(struct oracle_service *service)
+{
+    service->safe.ended = service->safe.ended || service->safe.verb == service->intent_verb;
+    service->intent = (struct oracle_intent){.kind = INTENT_AUTO};
+}
+
+// A clock that was stepped back makes nothing last longer than it was to last, and gives no grace a
+// second time.
+void books_read_again(struct oracle_intent *intent, uint64_t wall_ms, uint64_t now_ns)
 {
     int64_t now_ms = (int64_t)ms_of(now_ns);
     int64_t age_ms = (int64_t)(wall_ms - intent->since_wall_ms);
@@ -200,11 +208,6 @@ static void read_again(struct oracle_intent *intent, uint64_t wall_ms, uint64_t 
         left_ms = left_ms < 0 ? 0 : left_ms < whole_ms ? left_ms : whole_ms;
         intent->until_ms = now_ms + left_ms > 0 ? now_ms + left_ms : 1;
     }
-}
-
-void oracle_intend(struct oracle *oracle, unsigned name, const struct oracle_intent *intent)
-{
-    oracle->services[name].intent = *intent;
 }
 
 // ---- configurations ----
@@ -236,6 +239,11 @@ static struct oracle_service blank(const struct oracle_service *before)
         .index = before->index,
         .used = before->used,
         .intent = before->intent,
+        .intent_verb = before->intent_verb,
+        .safe = before->safe,
+        .inherited = before->inherited,
+        .unsure = before->unsure,
+        .last_isolation = before->last_isolation,
         .since_ms = {[LEVEL_DEGRADED] = UINT64_MAX, [LEVEL_OPEN] = UINT64_MAX}};
 }
 
@@ -293,8 +301,8 @@ void books_forget(struct oracle_service *service, const struct service_conf *con
 }
 
 void oracle_start(struct oracle *oracle, const struct config *config, const struct scene *scene,
-                  const struct model_file *disk, bool same_boot, uint64_t wall_ms,
-                  const struct events *events, uint64_t now_ns)
+                  const struct model_file *disk, bool same_boot, const struct events *events,
+                  uint64_t now_ns)
 {
     configure(oracle, config, scene);
     oracle->stopping = false;
@@ -311,11 +319,13 @@ void oracle_start(struct oracle *oracle, const struct config *config, const stru
         oracle->services[name] = blank(&before);
         if (same_boot && before.configured) {
             oracle->services[name].worsened_at_ns = before.worsened_at_ns;
-            oracle->services[name].worsenings = before.worsenings;
+            oracle->services[name].worsenings =
+                before.worsenings < before.remembered[1] ? before.worsenings : before.remembered[1];
+            oracle->services[name].remembered[0] = before.remembered[0];
+            oracle->services[name].remembered[1] = before.remembered[1];
             oracle->services[name].changed_at_ns = before.changed_at_ns;
             oracle->services[name].covered = before.covered;
         }
-        read_again(&oracle->services[name].intent, wall_ms, now_ns);
     }
     note_file(oracle, disk);
     for (size_t i = 0; i < config->service_count; i++) {
@@ -336,14 +346,65 @@ static void bring_up_to(struct oracle *oracle, uint64_t now_ns)
             continue;
         }
         books_forget(service, conf, now_ns);
-        if (service->intent.until_ms != 0 && (int64_t)ms_of(now_ns) > service->intent.until_ms) {
-            service->intent = (struct oracle_intent){.kind = INTENT_AUTO};
+        int64_t over_ms = (int64_t)ms_of(now_ns) - service->intent.until_ms;
+        if (service->intent.until_ms != 0 && over_ms >= -service->intent.slack_ms) {
+            struct oracle_intent intent = service->intent;
+            books_end(service);
+            service->intent = over_ms <= 0 ? intent : service->intent; // it may have come to that
+        }
+    }
+}
+
+static bool is_asked(const struct oracle *oracle, unsigned name)
+{
+    for (size_t i = 0; i < oracle->asked_count; i++) {
+        for (size_t j = 0; j < oracle->asked[i].name_count; j++) {
+            if (oracle->asked[i].names[j] == name) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// What waits is for services of the same name, and for none that is gone; but what was being saved
+// may be in the ledger.
+static void drop_gone(struct oracle *oracle)
+{
+    for (size_t i = 0; i < oracle->asked_count; i++) {
+        struct asked *asked = &oracle->asked[i];
+        for (size_t j = 0; j < asked->name_count; j++) {
+            struct oracle_service *service = &oracle->services[asked->names[j]];
+            asked->gone[j] = asked->gone[j] || !service->configured;
+            service->unsure = service->unsure || !service->configured;
+        }
+    }
+}
+
+// A service that is new, and has an address of one that is gone, is held as that one was; but not
+// pinned.
+static void inherit(struct oracle *oracle, const struct scene *before, const bool had[SCENE_NAMES],
+                    unsigned plot, unsigned used)
+{
+    struct oracle_service *service = &oracle->services[oracle->owner[plot]];
+    for (unsigned i = 0; i < before->service_count; i++) {
+        const struct scene_service *other = &before->services[i];
+        const struct oracle_service *gone = &oracle->services[other->name];
+        if (other->plot != plot || (other->prefixes & used) == 0 || gone->configured ||
+            !had[other->name]) {
+            continue;
+        }
+        service->unsure = service->unsure || is_asked(oracle, other->name) || gone->unsure;
+        if (gone->intent.kind == INTENT_DRAIN || gone->intent.kind == INTENT_ISOLATE) {
+            service->intent = gone->intent;
+            service->intent_verb = gone->intent_verb;
+            service->inherited = (struct oracle_safe){gone->intent.kind, gone->intent_verb, false};
         }
     }
 }
 
 void oracle_reload(struct oracle *oracle, const struct config *config, const struct scene *scene,
-                   uint64_t wall_ms, uint64_t now_ns)
+                   const struct scene *before, uint64_t wall_ms, uint64_t now_ns)
 {
     bool had[SCENE_NAMES];
     const struct config *old = oracle->config;
@@ -365,10 +426,19 @@ void oracle_reload(struct oracle *oracle, const struct config *config, const str
         }
         if (!had[name]) {
             *service = blank(service);
-            read_again(&service->intent, wall_ms, now_ns);
+            unsigned plot = 0;
+            while (oracle->owner[plot] != name) {
+                plot++;
+            }
+            if (service->intent.kind == INTENT_AUTO) {
+                inherit(oracle, before, had, plot, service->used);
+            }
+            books_read_again(&service->intent, wall_ms, now_ns);
+            service->intent.slack_ms = SAVE_MAX_MS;
         }
         service->adopt_until_ms = ms_of(now_ns) + config->services[service->index].adopt_grace_ms;
     }
+    drop_gone(oracle);
     oracle->disturbed_at_ns = now_ns;
 }
 
@@ -392,4 +462,18 @@ void oracle_disturbed(struct oracle *oracle, uint64_t now_ns)
 void oracle_tampered(struct oracle *oracle, uint64_t now_ns)
 {
     oracle->disturbed_at_ns = oracle->tampered_at_ns = now_ns;
+}
+
+void oracle_remembering(struct oracle *oracle)
+{
+    for (unsigned name = 0; name < SCENE_NAMES; name++) {
+        oracle->services[name].remembered[0] = oracle->services[name].worsenings;
+    }
+}
+
+void oracle_remembered(struct oracle *oracle)
+{
+    for (unsigned name = 0; name < SCENE_NAMES; name++) {
+        oracle->services[name].remembered[1] = oracle->services[name].remembered[0];
+    }
 }

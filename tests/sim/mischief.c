@@ -40,7 +40,7 @@ static void crash_service(struct world *world)
     tell(world, "what p%zu looks at crashes", probe);
     world->truth[probe] = chance(world, 30) ? VERDICT_PASS : VERDICT_FAIL; // it may be back at once
     world->blind[probe] = world->mute[probe] = false;
-    if (world->core != NULL) {
+    if (daemon_lives(world)) {
         enum verdict_kind truth = world->truth[probe];
         world->truth[probe] = VERDICT_FAIL;
         world_verdict(world, probe, true);
@@ -117,8 +117,8 @@ static bool in_step(const struct world *world)
     const struct oracle *oracle = &world->oracle;
     uint64_t clock_ns = world_clock_ns(world);
     struct abilities abilities = world_abilities(world);
-    if (!abilities.repairs || world->saving || !world->model.include_line || world->model.broken ||
-        clock_ns - oracle->disturbed_at_ns < 4 * NS_PER_S ||
+    if (!abilities.repairs || world->disks[SHELL_INCLUDE].busy || !world->model.include_line ||
+        world->model.broken || clock_ns - oracle->disturbed_at_ns < 4 * NS_PER_S ||
         line_outstanding(&world->lines[ORDER_LINK_ACT]) > 0) {
         return false;
     }
@@ -180,24 +180,28 @@ static void edit_bird_conf(struct world *world)
 
 static void kill_daemon(struct world *world)
 {
-    if (world->core != NULL) {
-        world_kill_daemon(world);
+    if (daemon_lives(world)) {
+        daemon_kill(world);
     }
+}
+
+static void kill_in_the_middle(struct world *world)
+{
+    world->dies_in = daemon_lives(world) ? 1 + below(world, 24) : 0;
 }
 
 static void stop_daemon(struct world *world)
 {
-    if (world->core != NULL && !world->stopping) {
-        world_stop_daemon(world);
+    if (daemon_lives(world) && !world->shell.stopping) {
+        daemon_stop(world);
     }
 }
 
 static void reload(struct world *world)
 {
-    if (world->core != NULL && !world->stopping) {
-        tell(world, "the daemon reloads");
-        struct scene same = world->scene;
-        world_reload(world, &same);
+    if (daemon_lives(world)) {
+        tell(world, "the daemon is told to reload");
+        daemon_reload(world, &world->scene);
     }
 }
 
@@ -226,13 +230,10 @@ static void edit_scene(struct world *world, struct scene *scene, unsigned allowe
 static void reconfigure(struct world *world, unsigned allowed)
 {
     struct scene scene = world->scene;
-    if (world->stopping) {
-        return;
-    }
     edit_scene(world, &scene, allowed);
-    if (world->core != NULL) {
-        tell(world, "the daemon reloads");
-        world_reload(world, &scene);
+    if (daemon_lives(world)) {
+        tell(world, "the daemon is told to reload");
+        daemon_reload(world, &scene);
     } else {
         world->scene = scene;
     }
@@ -265,17 +266,35 @@ static void reconfigure_anything(struct world *world)
 
 static void restart_reconfigured(struct world *world)
 {
-    if (world->core != NULL) {
-        world_kill_daemon(world);
-        reconfigure(world, ANYTHING);
-    }
+    kill_daemon(world);
+    reconfigure(world, ANYTHING);
 }
 
-static void disk_trouble(struct world *world)
+static void fail_disk(struct world *world)
 {
-    world->save_fails = !world->save_fails;
-    tell(world, "runtime_dir is %s", world->save_fails ? "full" : "well");
+    static const char *const names[SHELL_FILES] = {"include file", "ledger", "boot memory"};
+    unsigned file = below(world, SHELL_FILES);
+    world->disks[file].fails = !world->disks[file].fails;
+    tell(world, "saving the %s %s", names[file], world->disks[file].fails ? "fails" : "works");
     disturb(world);
+}
+
+static void slow_disk(struct world *world)
+{
+    unsigned file = below(world, SHELL_FILES);
+    world->disks[file].slow_until_ns = world->now_ns + dice_ms(&world->dice, 500, 8000);
+    tell(world, "disk %u is slow", file);
+}
+
+// While nobody has it in use.
+static void spoil_ledger(struct world *world)
+{
+    struct model_file *ledger = daemon_file(world, SHELL_LEDGER);
+    if (!daemon_lives(world) && ledger->exists) {
+        tell(world, "somebody spoils the ledger");
+        ledger->length /= 2;
+        world->ledger_spoilt = true;
+    }
 }
 
 static void step_clock(struct world *world)
@@ -293,45 +312,51 @@ static void reboot(struct world *world)
     kill_bird(world);
     world->model.disk.exists = false;
     world->stale.exists = false;
-    world->memory_exists = false;
+    daemon_file(world, SHELL_MEMORY)->exists = false;
+    snprintf(world->boot_id, sizeof world->boot_id, "boot%u", below(world, 1000000));
     world->boot_ns = world->now_ns - NS_PER_S;
 }
 
 // ---- operators of popgate ----
 
-static void intend(struct world *world)
+static void another_pop(struct world *world)
 {
-    if (world->core == NULL || world->stopping) {
+    unsigned plot = below(world, SCENE_PLOTS);
+    world->model.elsewhere[plot] = !world->model.elsewhere[plot];
+    world->model.elsewhere_changed_ns[plot] = world_clock_ns(world);
+    tell(world, "another PoP %s plot %u", world->model.elsewhere[plot] ? "announces" : "leaves",
+         plot);
+}
+
+// One verb, of one service or of several.
+static void ask(struct world *world)
+{
+    if (!daemon_lives(world) || world->shell.stopping) {
         return;
     }
-    size_t index = below(world, world->config->service_count);
-    unsigned name = scene_number(world->config->services[index].name);
-    enum intent_kind kind = below(world, 4);
-    struct intent intent = {.kind = kind};
-    uint64_t now_ms = world_clock_ns(world) / NS_PER_MS;
-    if (kind != INTENT_AUTO) {
-        intent.since_ms = now_ms;
-        intent.grace_ms = world->config->services[index].grace_ms;
-        bool ends = kind == INTENT_PIN || (kind == INTENT_DRAIN && chance(world, 50));
-        intent.until_ms = ends ? now_ms + 500 + below(world, 20000) : 0;
-        intent_to_wall(&intent, now_ms, world_wall_ms(world));
+    struct asked asked = {.verb = below(world, VERBS), .guarded = chance(world, 60)};
+    size_t most =
+        world->config->service_count < VERB_SERVICES ? world->config->service_count : VERB_SERVICES;
+    size_t wanted = chance(world, 70) ? 1 : 1 + below(world, most);
+    size_t first = below(world, world->config->service_count);
+    while (asked.name_count < wanted) {
+        size_t index = (first + asked.name_count) % world->config->service_count;
+        asked.names[asked.name_count++] = world->oracle.names[index];
     }
-    struct oracle_intent noted = {.kind = kind,
-                                  .since_ms = (int64_t)intent.since_ms,
-                                  .grace_ms = intent.grace_ms,
-                                  .until_ms = (int64_t)intent.until_ms,
-                                  .since_wall_ms = intent.since_wall_ms,
-                                  .until_wall_ms = intent.until_wall_ms,
-                                  .kept_grace_ms = intent.grace_ms};
-    tell(world, "operator: %s s%u", intent_name(kind), name);
-    world->ledger[name] = intent; // on disk first
-    oracle_intend(&world->oracle, name, &noted);
-    if (chance(world, 5)) {
-        world_kill_daemon(world); // between the ledger and the word
-        return;
+    bool ends = asked.verb == VERB_PIN || (asked.verb == VERB_DRAIN && chance(world, 50));
+    asked.for_ms = ends ? 500 + below(world, 20000) : 0;
+    asked.guarded = asked.guarded && asked.verb == VERB_DRAIN;
+    tell(world, "operator: verb %u, %s s%u and %zu more", world->verbs + 1,
+         verb_rows[asked.verb].name, asked.names[0], asked.name_count - 1);
+    daemon_ask(world, &asked);
+}
+
+// Many at once.
+static void ask_often(struct world *world)
+{
+    for (unsigned i = 0; i < 12; i++) {
+        ask(world);
     }
-    core_intent(world->core, index, &intent, "an operator", world_clock_ns(world));
-    world_after_input(world);
 }
 
 static struct mischief {
@@ -342,7 +367,9 @@ static struct mischief {
 } mischiefs[] = {
     {"flip-probe", 50, flip_probe, NULL},
     {"crash-service", 6, crash_service, NULL},
-    {"intend", 14, intend, NULL},
+    {"ask", 14, ask, NULL},
+    {"ask-often", 1, ask_often, NULL},
+    {"another-pop", 3, another_pop, NULL},
     {"switch-by-hand", 8, switch_by_hand, NULL},
     {"configure-by-hand", 8, configure_by_hand, NULL},
     {"kill-bird", 4, kill_bird, NULL},
@@ -351,9 +378,12 @@ static struct mischief {
     {"restrict-bird", 2, restrict_bird, NULL},
     {"flap-session", 6, flap_session, NULL},
     {"edit-bird-conf", 3, edit_bird_conf, NULL},
-    {"kill-daemon", 4, kill_daemon, NULL},
+    {"kill-daemon", 3, kill_daemon, NULL},
+    {"kill-in-the-middle", 3, kill_in_the_middle, NULL},
     {"stop-daemon", 2, stop_daemon, NULL},
-    {"disk-trouble", 2, disk_trouble, NULL},
+    {"fail-disk", 3, fail_disk, NULL},
+    {"slow-disk", 2, slow_disk, NULL},
+    {"spoil-ledger", 3, spoil_ledger, NULL},
     {"step-clock", 2, step_clock, NULL},
     {"reload", 2, reload, NULL},
     {"reconfigure-services", 2, reconfigure_services, NULL},

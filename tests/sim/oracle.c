@@ -168,6 +168,7 @@ static void check_events(struct oracle *oracle, const struct core *core,
         check_damping(oracle, service, event, now_ns);
         service->target = event->to;
         service->target_at_ns = now_ns;
+        service->visible = service->visible && event->to > TARGET_WITHDRAW;
         service->event = seq;
         service->acknowledged = false;
     }
@@ -184,7 +185,8 @@ static void check_intended(struct oracle *oracle, const struct oracle_service *s
         oracle_broken(oracle, "promise 1: %s is isolated and at %s", name, target_name(target));
     }
     // core_tick() comes when core_next_ms() says, so one ms after is late.
-    int64_t grace_end_ms = service->intent.since_ms + (int64_t)service->intent.grace_ms;
+    int64_t grace_ms = oracle->stopping ? -1 : (int64_t)service->intent.grace_ms;
+    int64_t grace_end_ms = service->intent.since_ms + grace_ms;
     if (kind == INTENT_DRAIN && target != TARGET_WITHDRAW &&
         (oracle->stopping || (int64_t)(now_ns / NS_PER_MS) > grace_end_ms + 1)) {
         oracle_broken(oracle, "promise 1: %s is drained, its grace is over, and it is at %s", name,
@@ -214,8 +216,11 @@ static void check_target(struct oracle *oracle, struct oracle_service *service,
         }
         return; // nothing is decided for it any more
     }
-    if (kind == INTENT_AUTO) {
-        service->intent = (struct oracle_intent){.kind = INTENT_AUTO}; // and the ledger forgets it
+    if (oracle->stopping && kind == INTENT_PIN) {
+        kind = INTENT_AUTO; // nobody would be there to end it
+    }
+    if (kind == INTENT_AUTO && service->intent.kind != INTENT_AUTO && !oracle->stopping) {
+        books_end(service);
     }
     if (vague) {
         return;
@@ -239,7 +244,7 @@ static void check_target(struct oracle *oracle, struct oracle_service *service,
 
 // ---- what BIRD has ----
 
-static void note_legs(struct oracle *oracle, const struct model *model)
+void books_legs(struct oracle *oracle, const struct model *model)
 {
     if (oracle->switched != model->switched) {
         oracle->switched = model->switched;
@@ -271,7 +276,7 @@ void oracle_order(struct oracle *oracle, const char *command, const struct model
     if (strncmp(command, enable, sizeof enable - 1) != 0) {
         return;
     }
-    note_legs(oracle, model);
+    books_legs(oracle, model);
     const struct oracle_service *service =
         &oracle->services[scene_number(command + sizeof enable - 1)];
     bool known = service->event != 0 || service->intent.kind != INTENT_AUTO || service->known;
@@ -347,6 +352,13 @@ static void check_repair(struct oracle *oracle, uint64_t *wrong_since_ns, bool w
                       "promise 4: for %" PRIu64 " ms neighbours have seen %s otherwise than at %s",
                       (now_ns - *wrong_since_ns) / NS_PER_MS, name, target_name(target));
     }
+}
+
+bool oracle_sees_off(const struct oracle *oracle, const struct oracle_service *service,
+                     uint64_t now_ns)
+{
+    return (service->on & legs_of(oracle, service)) == 0 ||
+           now_ns <= oracle->tampered_at_ns + REPAIR_WITHIN_NS;
 }
 
 // Promise 7: a withdrawal waits for nothing but BIRD.
@@ -447,7 +459,7 @@ void oracle_check(struct oracle *oracle, const struct core *core, const struct m
         note_levels(at_index(oracle, i), &gates[i], now_ns / NS_PER_MS);
         books_forget(at_index(oracle, i), &oracle->config->services[i], now_ns);
     }
-    note_legs(oracle, model);
+    books_legs(oracle, model);
     check_events(oracle, core, gates, now_ns);
     for (size_t i = 0; i < oracle->config->service_count; i++) {
         struct oracle_service *service = at_index(oracle, i);
@@ -474,7 +486,10 @@ void oracle_check_stopped(struct oracle *oracle, const struct model *model, uint
         }
         const struct oracle_service *service = &oracle->services[oracle->owner[plot]];
         const struct service_conf *conf = conf_of(oracle, service);
-        if (!plot_agrees(model, plot, service->used, service->target)) {
+        // What is kept on the air is left as it is on its way.
+        bool on_its_way = service->target != TARGET_WITHDRAW &&
+                          now_ns - service->target_at_ns <= REPAIR_WITHIN_NS;
+        if (!on_its_way && !plot_agrees(model, plot, service->used, service->target)) {
             oracle_broken(oracle, "popgated has stopped, and %s (on_exit = %s) is not at %s",
                           conf->name, conf->on_exit == ON_EXIT_KEEP ? "keep" : "withdraw",
                           target_name(service->target));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "controller/core/core.h"
+#include "controller/core/outcome.h"
 #include "tests/sim/bird.h"
 
 // What the books know of a gate; ordered as its states are.
@@ -20,8 +21,36 @@ struct oracle_intent {
     enum intent_kind kind;
     int64_t since_ms; // monotonic
     uint64_t grace_ms;
-    int64_t until_ms;                                     // 0: without end
+    int64_t until_ms; // 0: without end
+    int64_t slack_ms; // it may end so much earlier: when it was written down is not known exactly
     uint64_t since_wall_ms, until_wall_ms, kept_grace_ms; // as the ledger has it
+};
+
+// What the ledger has of a service, for certain: acknowledged, and not replaced since.
+struct oracle_safe {
+    enum intent_kind kind;
+    unsigned verb; // its number; 0: nobody's
+    bool ended;    // its time is over: the ledger may forget it
+};
+
+#define VERB_SERVICES 8
+#define SAVE_MAX_MS   4000 // no save takes longer
+#define ASKED_MAX     160
+
+// What an operator asks for; its reason in the ledger is "v" and its number.
+struct asked {
+    unsigned number; // from 1
+    enum verb verb;
+    unsigned names[VERB_SERVICES];
+    size_t name_count;
+    bool gone[VERB_SERVICES]; // a reload took the service away: it is not for that any more
+    uint64_t for_ms;          // 0: until ended by hand
+    bool guarded;             // the guard has to look: without force
+    uint64_t asked_ns;
+    // Answered, but it may be in the ledger all the same: its save failed, which says nothing of
+    // what is on disk, or it stands though nobody could save it.
+    bool doubtful;
+    bool covered; // doubtful, and a save has begun since, which will tell
 };
 
 struct oracle_service {
@@ -29,7 +58,13 @@ struct oracle_service {
     size_t index;  // in the configuration
     unsigned used; // of its plot's addresses
     struct oracle_intent intent;
-    bool intended; // an intent was in force at the last check
+    unsigned intent_verb; // the number of the verb that it comes from
+    struct oracle_safe safe;
+    struct oracle_safe
+        inherited;           // from the service that had its address before; maybe not on disk yet
+    bool unsure;             // what is wanted of it is not known until somebody says so again
+    unsigned last_isolation; // the number of the last verb that isolates it
+    bool intended;           // an intent was in force at the last check
 
     enum target target; // as events have told
     uint64_t target_at_ns;
@@ -39,6 +74,7 @@ struct oracle_service {
     uint64_t since_ms[LEVELS]; // its gate at least that good without a break; UINT64_MAX: is not
     uint64_t worsened_at_ns;   // by evidence; 0: never
     uint64_t worsenings;       // by evidence, since it last kept one state for max_hold_down
+    uint64_t remembered[2];    // of those: being saved, saved
     uint64_t changed_at_ns;    // of target by evidence
     bool covered;              // by an intent since then: what health had under it is not known
     uint64_t adopt_until_ms;
@@ -57,13 +93,15 @@ struct oracle {
     struct oracle_probe probes[SCENE_PROBES];
     struct oracle_service services[SCENE_NAMES];  // by name
     uint64_t retired_wrong_since_ns[SCENE_PLOTS]; // of addresses that no service has
-    unsigned names[SCENE_SERVICES];               // of the configuration's services
-    unsigned owner[SCENE_PLOTS];                  // name of the service that has them, or NOBODY
-    uint64_t seen_events;                         // number of the last event looked at
-    uint64_t tampered_at_ns;                      // when somebody last switched or configured
-    uint64_t disturbed_at_ns; // when the world last did something that is to be repaired
-    uint64_t able_since_ns;   // when BIRD could last begin to do what it is told; NEVER_NS: not
-    uint64_t switched;        // the model's count when its legs were last looked at
+    struct asked asked[ASKED_MAX];
+    size_t asked_count;
+    unsigned names[SCENE_SERVICES]; // of the configuration's services
+    unsigned owner[SCENE_PLOTS];    // name of the service that has them, or NOBODY
+    uint64_t seen_events;           // number of the last event looked at
+    uint64_t tampered_at_ns;        // when somebody last switched or configured
+    uint64_t disturbed_at_ns;       // when the world last did something that is to be repaired
+    uint64_t able_since_ns; // when BIRD could last begin to do what it is told; NEVER_NS: not
+    uint64_t switched;      // the model's count when its legs were last looked at
     bool stopping;
     char revision[REVISION_TEXT_MAX]; // of the file for this configuration
     char broken[512];                 // the promise that was broken, in words; empty: all hold
@@ -83,18 +121,19 @@ struct abilities {
 // A daemon starts with this configuration. same_boot: it may adopt what disk says, and remembers
 // withdrawals.
 void oracle_start(struct oracle *oracle, const struct config *config, const struct scene *scene,
-                  const struct model_file *disk, bool same_boot, uint64_t wall_ms,
-                  const struct events *events, uint64_t now_ns);
+                  const struct model_file *disk, bool same_boot, const struct events *events,
+                  uint64_t now_ns);
 // One that runs takes over another configuration: before the core does.
 void oracle_reload(struct oracle *oracle, const struct config *config, const struct scene *scene,
-                   uint64_t wall_ms, uint64_t now_ns);
+                   const struct scene *before, uint64_t wall_ms, uint64_t now_ns);
 void oracle_stop(struct oracle *oracle, uint64_t now_ns); // a clean stop begins
 void oracle_end(struct oracle *oracle, uint64_t now_ns);  // the daemon is gone
 
 void oracle_verdict(struct oracle *oracle, size_t probe, const struct verdict *verdict,
                     uint64_t now_ns);
-// An operator's word for the service of that name.
-void oracle_intend(struct oracle *oracle, unsigned name, const struct oracle_intent *intent);
+// The boot memory is being saved with what there is now; it is saved.
+void oracle_remembering(struct oracle *oracle);
+void oracle_remembered(struct oracle *oracle);
 void oracle_disturbed(struct oracle *oracle, uint64_t now_ns); // the world changed
 void oracle_tampered(struct oracle *oracle, uint64_t now_ns);  // somebody's hand was in it
 
@@ -106,11 +145,19 @@ enum intent_kind books_intent(const struct oracle_service *service, uint64_t now
 enum level books_gate(const struct config *config, size_t index, const enum level probes[]);
 enum target books_target(enum level level); // of a gate that is not unknown
 // Withdrawals are forgotten when one state was kept for max_hold_down.
+// What the ledger kept is read with the wall clock of now.
+void books_read_again(struct oracle_intent *intent, uint64_t wall_ms, uint64_t now_ns);
+void books_end(struct oracle_service *service);                    // the intent in force has ended
+void books_legs(struct oracle *oracle, const struct model *model); // as BIRD has them now
 void books_forget(struct oracle_service *service, const struct service_conf *conf, uint64_t now_ns);
 unsigned books_leg(unsigned family, bool drain); // its bit in a service's legs
 
 __attribute__((format(printf, 2, 3))) void oracle_broken(struct oracle *oracle, const char *text,
                                                          ...);
+
+// Does BIRD have any of the service on? Not what somebody may have switched just now.
+bool oracle_sees_off(const struct oracle *oracle, const struct oracle_service *service,
+                     uint64_t now_ns);
 
 // After each input to the core.
 void oracle_check(struct oracle *oracle, const struct core *core, const struct model *model,

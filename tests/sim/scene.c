@@ -78,6 +78,7 @@ static void draw_damping(struct dice *dice, struct scene_service *service)
     service->adopt_grace_ms = dice_chance(dice, 20) ? 3000 : 10000;
     service->hold_unknown = dice_chance(dice, 60);
     service->keep_on_exit = dice_chance(dice, 50);
+    service->guarded = dice_chance(dice, 30);
 }
 
 static unsigned unused_name(const struct scene *scene, struct dice *dice)
@@ -262,10 +263,10 @@ static void print_service(const struct scene *scene, unsigned index, FILE *out)
     }
     fprintf(out,
             "hold_down = %ums\nmax_hold_down = %ums\ngrace = %ums\nadopt_grace = %ums\n"
-            "on_unknown = %s\non_exit = %s\nlast_pop_guard = off\n",
+            "on_unknown = %s\non_exit = %s\nlast_pop_guard = %s\n",
             service->hold_down_ms, service->max_hold_down_ms, service->grace_ms,
             service->adopt_grace_ms, service->hold_unknown ? "hold" : "withdraw",
-            service->keep_on_exit ? "keep" : "withdraw");
+            service->keep_on_exit ? "keep" : "withdraw", service->guarded ? "on" : "off");
 }
 
 static void print_scene(const struct scene *scene, FILE *out)

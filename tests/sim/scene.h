@@ -25,7 +25,7 @@ struct scene_service {
     unsigned first, require_end, any_end, degrade_end; // ranges of probes, one after another
     unsigned depends;                                  // name, or NOBODY
     unsigned hold_down_ms, max_hold_down_ms, grace_ms, adopt_grace_ms;
-    bool hold_unknown, keep_on_exit;
+    bool hold_unknown, keep_on_exit, guarded;
 };
 
 struct scene {

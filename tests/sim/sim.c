@@ -19,7 +19,11 @@ static void calm_down(struct world *world)
 {
     world->quiet = true;
     world->mischief_at_ns = NEVER_NS;
-    world->save_fails = false;
+    for (unsigned file = 0; file < SHELL_FILES; file++) {
+        world->disks[file].fails = false;
+        world->disks[file].slow_until_ns = 0;
+    }
+    world->dies_in = 0;
     world->model.broken = world->model.refuses = false;
     world->model.include_line = true;
     world->slow_until_ns = 0;
@@ -45,7 +49,8 @@ static bool run_episode(uint64_t seed, bool verbose, uint64_t *inputs)
         world_run(world, world->now_ns + QUIET_NS);
     }
     if (world->oracle.broken[0] == '\0') {
-        oracle_check_quiet(&world->oracle, world->core, &world->model, world->truth,
+        verbs_check_quiet(&world->oracle);
+        oracle_check_quiet(&world->oracle, world->shell.core, &world->model, world->truth,
                            world_clock_ns(world));
     }
     bool held = world->oracle.broken[0] == '\0';

@@ -1,44 +1,66 @@
-// The world around the core in the simulation: the daemon's life and its shell, BIRD, the disk, the
-// clocks, and everything that happens by itself. Mischief is in mischief.c.
+// The world around the core in the simulation: BIRD, the disks, the clocks, and everything that
+// happens by itself (world.c); the daemon's life, with its shell's effects (daemon.c); mischief
+// (mischief.c).
 #pragma once
 
+#include "controller/core/shell.h"
 #include "tests/sim/line.h"
-#include "tests/sim/oracle.h"
+#include "tests/sim/verbs.h"
+
+// A file of the daemon's, and its saver.
+struct disk {
+    bool fails;             // saves end with an error
+    bool busy;              // one is under way
+    uint64_t slow_until_ns; // saves take long
+    uint64_t done_at_ns, version;
+    struct model_file there, writing;
+};
+
+// A reload that a worker prepares.
+struct next {
+    struct scene scene;
+    struct config *config; // NULL: there is none
+    struct core *core;
+    uint64_t *remembered;
+    uint64_t ready_at_ns;
+};
 
 struct world {
     struct dice dice;
     uint64_t now_ns;
     uint64_t boot_ns; // the monotonic clock's zero
     uint64_t wall_ms; // the wall clock at zero
+    char boot_id[16];
     struct scene scene;
-    struct config *config; // of the daemon that runs, or ran last
-    struct events events;
-    struct core *core; // NULL while the daemon is dead
-    unsigned generation;
     struct model model;
     struct line lines[2]; // by enum order_link
     struct orphans orphans;
+    struct disk disks[SHELL_FILES]; // the include file itself is the model's
     struct oracle oracle;
     bool verbose, quiet, echoes;
     uint64_t inputs;
-    uint64_t told; // number of the last event printed
+
+    // The daemon; its shell's core is NULL while it is dead.
+    struct config *config;
+    struct events events;
+    struct shell shell;
+    unsigned generation;
+    struct next next;
+    uint64_t tick_at_ns;
+    unsigned dies_in; // effects from now; 0: it does not
+    bool died, ended; // in the middle of its work; a stop is done
+    bool crowded;     // orders have stayed with the core
+    bool stop_able;
+    uint64_t stop_at_ns; // it waits no longer
 
     enum verdict_kind truth[SCENE_PROBES];
     bool blind[SCENE_PROBES]; // the prober can't look: unknown
     bool mute[SCENE_PROBES];  // nor does it say so
     uint64_t verdict_at_ns[SCENE_PROBES];
 
-    struct intent ledger[SCENE_NAMES]; // on disk, with wall-clock times
-    uint64_t memory[SCENE_NAMES];      // recent withdrawals, in runtime_dir
-    bool memory_exists;
-
-    bool saving, save_fails;
-    uint64_t save_version, save_done_ns;
-    struct model_file save;  // being written
-    struct model_file stale; // what somebody may put back
-
-    bool stopping, stop_able;
-    uint64_t stop_at_ns; // it waits no longer
+    struct model_file stale; // an include file that somebody may put back
+    bool ledger_spoilt;
+    unsigned verbs; // number of the last one
 
     uint64_t daemon_at_ns, bird_at_ns, wake_at_ns; // when what is dead or hung comes back
     uint64_t notice_at_ns;    // when the daemon is told that somebody wrote the include file
@@ -53,12 +75,6 @@ __attribute__((format(printf, 2, 3))) void tell(const struct world *world, const
 uint64_t world_clock_ns(const struct world *world); // the daemon's monotonic clock
 uint64_t world_wall_ms(const struct world *world);
 struct abilities world_abilities(const struct world *world);
-
-void world_start_daemon(struct world *world);
-void world_kill_daemon(struct world *world);
-void world_stop_daemon(struct world *world);
-void world_reload(struct world *world, const struct scene *scene);
-void world_after_input(struct world *world);
 void world_lose_bird(struct world *world);
 void world_verdict(struct world *world, size_t probe, bool definitive);
 void world_echo(struct world *world, const char *text);
@@ -67,6 +83,28 @@ void world_configure(struct world *world); // somebody: birdc configure
 void world_begin(struct world *world, uint64_t seed, bool verbose);
 void world_run(struct world *world, uint64_t end_ns);
 void world_end(struct world *world);
+
+// daemon.c
+static inline bool daemon_lives(const struct world *world)
+{
+    return world->shell.core != NULL;
+}
+struct model_file *daemon_file(struct world *world, enum shell_file file);
+void daemon_start(struct world *world);
+void daemon_kill(struct world *world);
+void daemon_stop(struct world *world);
+void daemon_reload(struct world *world, const struct scene *scene); // sooner or later
+void daemon_ask(struct world *world, struct asked *asked);          // an operator's verb
+void daemon_after_input(struct world *world);
+uint64_t daemon_next_ns(const struct world *world);
+void daemon_go_on(struct world *world); // with what is due: ticks, saves, a reload, the end
+uint64_t slow_ns(const struct world *world, unsigned link);
+extern const struct line_events daemon_line_events; // for struct link_arg
+
+struct link_arg {
+    struct world *world;
+    enum order_link link;
+};
 
 // mischief.c: one thing at random.
 void mischief(struct world *world);
