@@ -71,7 +71,8 @@ void curl_job_end(struct curl_job *job)
 void curl_job_over(struct curl_job *job)
 {
     struct curl_loop *loop = job->loop;
-    if (job->link) {
+    // libcurl reads once more from a connection that it closes: a handshake may end in drop().
+    if (!job->easy || job->link) {
         return;
     }
     job->next = loop->over;
