@@ -129,3 +129,23 @@ const char *dns_name_parse(const char *text, struct dns_name *out)
     }
     return NULL;
 }
+
+struct dns_name dns_name_at(const uint8_t *wire)
+{
+    struct dns_name name = {.length = 1};
+    for (; wire[name.length - 1] != 0; name.length += 1u + wire[name.length - 1]) {
+    }
+    memcpy(name.wire, wire, name.length);
+    return name;
+}
+
+struct dns_name dns_name_below(const char *label, const struct dns_name *apex)
+{
+    size_t length = strlen(label);
+    struct dns_name name = {.length = 1 + length + apex->length};
+    assert(length <= DNS_LABEL_MAX && name.length <= DNS_NAME_MAX);
+    name.wire[0] = (uint8_t)length;
+    memcpy(name.wire + 1, label, length);
+    memcpy(name.wire + 1 + length, apex->wire, apex->length);
+    return name;
+}

@@ -37,3 +37,9 @@ bool dns_name_equal(const struct dns_name *a, const struct dns_name *b);
 
 // Whether name is the apex or below it.
 bool dns_name_is_within(const struct dns_name *name, const struct dns_name *apex);
+
+// The uncompressed name that wire begins with.
+struct dns_name dns_name_at(const uint8_t *wire);
+
+// label.apex; there must be room.
+struct dns_name dns_name_below(const char *label, const struct dns_name *apex);

@@ -7,7 +7,8 @@
 #include "controller/config/document.h"
 #include "controller/config/load.h"
 
-// A kind of section. A NULL word ends the table.
+// A kind of section. A NULL word ends the table. A probe has its type's keys besides.
+#define CONFIG_TABLES_MAX 2
 struct section_kind {
     const char *word;
     bool named;    // [probe NAME]

@@ -15,6 +15,15 @@ size_t config_service(const struct config *config, const char *name)
     return names_find(&config->service_names, name);
 }
 
+size_t *config_services_in(const struct config *config, const struct config *other)
+{
+    size_t *indices = calloc(config->service_count + 1, sizeof *indices);
+    for (size_t i = 0; indices && i < config->service_count; i++) {
+        indices[i] = config_service(other, config->services[i].name);
+    }
+    return indices;
+}
+
 const char *config_nearest_service(const struct config *config, const char *name)
 {
     struct nearest nearest = {.wanted = name};

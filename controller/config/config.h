@@ -108,6 +108,10 @@ struct config {
 size_t config_probe(const struct config *config, const char *name);
 size_t config_service(const struct config *config, const char *name);
 
+// Of each service of config, its index in other, SIZE_MAX: it is not there. malloc'd; NULL when out
+// of memory.
+size_t *config_services_in(const struct config *config, const struct config *other);
+
 // The service whose name is nearest to one that there is not (base/keys.h); NULL: none is near.
 const char *config_nearest_service(const struct config *config, const char *name);
 

@@ -187,13 +187,3 @@ const struct reference references[] = {
     {"depends", true, SERVICE(depends)},
     {NULL, false, 0},
 };
-
-const struct key *config_keys(const char *kind, size_t table)
-{
-    for (const struct section_kind *known = section_kinds; known->word; known++) {
-        if (strcmp(known->word, kind) == 0 && table < CONFIG_TABLES_MAX) {
-            return known->tables[table];
-        }
-    }
-    return NULL;
-}

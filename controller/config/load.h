@@ -19,8 +19,3 @@ struct config *config_salvage(const char *path, config_report_cb report, void *a
 
 // As config_load() for text in memory; name stands for the file in messages.
 struct config *config_parse(const char *name, const char *text, config_report_cb report, void *arg);
-
-// The tables of keys of a section kind ("pop", "service"), for what is made or checked from them;
-// NULL if there is no such table. A probe has probe_common_keys and its type's keys besides.
-#define CONFIG_TABLES_MAX 2
-const struct key *config_keys(const char *kind, size_t table);

@@ -49,6 +49,15 @@ static int by_line(const void *left, const void *right)
     return a->number < b->number ? -1 : a->number > b->number;
 }
 
+static void drop(struct mistakes *mistakes)
+{
+    for (size_t i = 0; i < mistakes->count; i++) {
+        free(mistakes->items[i].text);
+    }
+    free(mistakes->items);
+    *mistakes = (struct mistakes){0};
+}
+
 void mistakes_tell(struct mistakes *mistakes, const char *file,
                    void (*tell)(void *arg, bool error, const char *line), void *arg)
 {
@@ -66,14 +75,5 @@ void mistakes_tell(struct mistakes *mistakes, const char *file,
         }
         tell(arg, mistake->error, line);
     }
-    mistakes_drop(mistakes);
-}
-
-void mistakes_drop(struct mistakes *mistakes)
-{
-    for (size_t i = 0; i < mistakes->count; i++) {
-        free(mistakes->items[i].text);
-    }
-    free(mistakes->items);
-    *mistakes = (struct mistakes){0};
+    drop(mistakes);
 }

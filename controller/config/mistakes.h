@@ -29,6 +29,3 @@ __attribute__((format(printf, 3, 4))) void mistake_warning(struct mistakes *mist
 // Hands each one to tell as "file:line: text", sorted by line; frees them all.
 void mistakes_tell(struct mistakes *mistakes, const char *file,
                    void (*tell)(void *arg, bool error, const char *line), void *arg);
-
-// Frees them untold.
-void mistakes_drop(struct mistakes *mistakes);

@@ -93,6 +93,18 @@ static int check_room(size_t count, char *error)
     return 0;
 }
 
+static int add_community(struct community **communities, size_t *count, const char *word,
+                         const struct community *community, char *error)
+{
+    if (array_holds(*communities, *count, community, sizeof *community)) {
+        return error_say(error, "%.80s is here twice", word);
+    }
+    if (check_room(*count, error) != 0) {
+        return -1;
+    }
+    return list_append(communities, count, community, sizeof *community, error);
+}
+
 int value_community(const char *word, void *field, char error[ERROR_MAX])
 {
     struct attributes *attributes = OWNER(field, struct attributes, communities);
@@ -115,15 +127,8 @@ int value_community(const char *word, void *field, char error[ERROR_MAX])
             "well-known name, e.g. no-export",
             word);
     }
-    if (array_holds(attributes->communities, attributes->communities_count, &community,
-                    sizeof community)) {
-        return error_say(error, "%.80s is here twice", word);
-    }
-    if (check_room(attributes->communities_count, error) != 0) {
-        return -1;
-    }
-    return list_append(&attributes->communities, &attributes->communities_count, &community,
-                       sizeof community, error);
+    return add_community(&attributes->communities, &attributes->communities_count, word, &community,
+                         error);
 }
 
 int value_large_community(const char *word, void *field, char error[ERROR_MAX])
@@ -136,15 +141,8 @@ int value_large_community(const char *word, void *field, char error[ERROR_MAX])
                          "4294967295, e.g. 64512:1:100",
                          word);
     }
-    if (array_holds(attributes->large_communities, attributes->large_communities_count, &community,
-                    sizeof community)) {
-        return error_say(error, "%.80s is here twice", word);
-    }
-    if (check_room(attributes->large_communities_count, error) != 0) {
-        return -1;
-    }
-    return list_append(&attributes->large_communities, &attributes->large_communities_count,
-                       &community, sizeof community, error);
+    return add_community(&attributes->large_communities, &attributes->large_communities_count, word,
+                         &community, error);
 }
 
 // rt and ro have 6 bytes: AS and number, one of them of 4 bytes (RFC 4360 section 3.1, RFC 5668);

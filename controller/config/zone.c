@@ -9,17 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// label.zone; value_zone() has seen to it that there is room.
-static void put_below(const char *label, const struct dns_name *zone, struct dns_name *out)
-{
-    size_t length = strlen(label);
-    assert(zone->length + length + 1 <= DNS_NAME_MAX);
-    out->wire[0] = (uint8_t)length;
-    memcpy(out->wire + 1, label, length);
-    memcpy(out->wire + 1 + length, zone->wire, zone->length);
-    out->length = zone->length + length + 1;
-}
-
 // The zone's name servers and its hostmaster, where they are not told. False when out of memory.
 static bool set_default_names(struct config *config)
 {
@@ -28,11 +17,11 @@ static bool set_default_names(struct config *config)
         if (!config->responder.ns) {
             return false;
         }
-        put_below("ns", &config->responder.zone, &config->responder.ns[0]);
+        config->responder.ns[0] = dns_name_below("ns", &config->responder.zone);
         config->responder.ns_count = 1;
     }
     if (config->responder.hostmaster.length == 0) {
-        put_below("hostmaster", &config->responder.zone, &config->responder.hostmaster);
+        config->responder.hostmaster = dns_name_below("hostmaster", &config->responder.zone);
     }
     return true;
 }
@@ -151,16 +140,12 @@ static void check_targets(const struct builder *builder, const struct zone_check
     for (size_t i = 0; i < answer->record_count; i++) {
         const struct dns_record_conf *record = &answer->records[i];
         size_t at = dns_rdata_name(record->type);
-        struct dns_name target = {.length = 0};
         char text[DNS_NAME_TEXT_MAX];
         char type[DNS_TYPE_TEXT_MAX];
         if (at >= record->length) {
             continue;
         }
-        while (record->rdata[at + target.length] != 0) {
-            target.length += 1u + record->rdata[at + target.length];
-        }
-        memcpy(target.wire, record->rdata + at, ++target.length);
+        const struct dns_name target = dns_name_at(record->rdata + at);
         if (dns_name_is_within(&target, zone->apex) && !zone_check_has(check, &target)) {
             mistake_warning(builder->mistakes, builder->answer_sections[number]->line,
                             "[answer %s]: %s leads to %.200s, which is within the zone but not "

@@ -39,8 +39,8 @@ static struct succession *find_succession(const struct config *old, const struct
         return NULL;
     }
     succession->probes_before = calloc(new->probe_count + 1, sizeof(size_t));
-    succession->services_before = calloc(new->service_count + 1, sizeof(size_t));
-    succession->services_after = calloc(old->service_count + 1, sizeof(size_t));
+    succession->services_before = config_services_in(new, old);
+    succession->services_after = config_services_in(old, new);
     if (succession->probes_before == NULL || succession->services_before == NULL ||
         succession->services_after == NULL) {
         core_succession_free(succession);
@@ -48,12 +48,6 @@ static struct succession *find_succession(const struct config *old, const struct
     }
     for (size_t i = 0; i < new->probe_count; i++) {
         succession->probes_before[i] = same_probe(old, &new->probes[i]);
-    }
-    for (size_t i = 0; i < new->service_count; i++) {
-        succession->services_before[i] = config_service(old, new->services[i].name);
-    }
-    for (size_t i = 0; i < old->service_count; i++) {
-        succession->services_after[i] = config_service(new, old->services[i].name);
     }
     return succession;
 }

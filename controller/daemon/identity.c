@@ -16,7 +16,7 @@ struct identity {
     bool made_up;                     // the secret is nobody's but ours
     struct dns_service_state *states; // as last published
     uint64_t *since_ms;               // beside states; UINT64_MAX: not written yet
-    size_t *before; // of each service, its index in the identity before, or SIZE_MAX
+    size_t *before; // of each service, its index in the identity before; NULL: that says nothing
     bool published;
 };
 
@@ -94,15 +94,15 @@ static bool make_states(struct identity *identity, const struct identity *former
     const struct config *config = identity->config;
     identity->states = calloc(config->service_count + 1, sizeof *identity->states);
     identity->since_ms = calloc(config->service_count + 1, sizeof *identity->since_ms);
-    identity->before = calloc(config->service_count + 1, sizeof *identity->before);
-    if (identity->states == NULL || identity->since_ms == NULL || identity->before == NULL) {
+    if (identity->states == NULL || identity->since_ms == NULL) {
         return false;
     }
     for (size_t i = 0; i < config->service_count; i++) {
         identity->since_ms[i] = UINT64_MAX;
-        identity->before[i] = former != NULL && former->zone != NULL
-                                  ? config_service(former->config, config->services[i].name)
-                                  : SIZE_MAX;
+    }
+    if (former != NULL && former->zone != NULL) {
+        identity->before = config_services_in(config, former->config);
+        return identity->before != NULL;
     }
     return true;
 }
@@ -145,7 +145,7 @@ void identity_free(struct identity *identity)
 
 void identity_take_over(struct identity *identity, const struct identity *former)
 {
-    for (size_t i = 0; identity->zone != NULL && i < identity->config->service_count; i++) {
+    for (size_t i = 0; identity->before != NULL && i < identity->config->service_count; i++) {
         size_t before = identity->before[i];
         if (before != SIZE_MAX) {
             identity->states[i] = former->states[before];

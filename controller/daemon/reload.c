@@ -142,16 +142,6 @@ static struct scheduler_plan *plan_of(struct scheduler *scheduler, const struct 
     return plan;
 }
 
-static bool find_before(struct reload_next *next, const struct config *old)
-{
-    const struct config *config = next->setup.config;
-    next->before = calloc(config->service_count + 1, sizeof *next->before);
-    for (size_t i = 0; next->before != NULL && i < config->service_count; i++) {
-        next->before[i] = config_service(old, config->services[i].name);
-    }
-    return next->before != NULL;
-}
-
 // What is made of the configuration, which is sound.
 static void build_from(struct build *build, struct scheduler *scheduler)
 {
@@ -172,8 +162,9 @@ static void build_from(struct build *build, struct scheduler *scheduler)
     setup->remembered = calloc(setup->config->service_count + 1, sizeof *setup->remembered);
     setup->core = core_prepare(present->core, setup->config);
     next->plan = plan_of(scheduler, present->config, setup->config);
+    next->before = config_services_in(setup->config, present->config);
     if (setup->remembered == NULL || setup->core == NULL || next->plan == NULL ||
-        !find_before(next, present->config)) {
+        next->before == NULL) {
         snprintf(build->why, sizeof build->why, "out of memory");
     }
 }

@@ -214,13 +214,7 @@ struct zone_node *zone_add_name(struct zone *zone, const struct dns_name *name)
 
 struct zone_node *zone_add_label(struct zone *zone, const char *label)
 {
-    struct dns_name name;
-    size_t length = strlen(label);
-    assert(length <= DNS_LABEL_MAX && 1 + length + zone->apex_name.length <= DNS_NAME_MAX);
-    name.wire[0] = (uint8_t)length;
-    memcpy(name.wire + 1, label, length);
-    memcpy(name.wire + 1 + length, zone->apex_name.wire, zone->apex_name.length);
-    name.length = 1 + length + zone->apex_name.length;
+    struct dns_name name = dns_name_below(label, &zone->apex_name);
     return zone_add_name(zone, &name);
 }
 

@@ -95,6 +95,8 @@ int zone_check(const struct zone_check *check, size_t answer, char error[ERROR_M
 // Whether anything is at name, which is within the zone: names below it and wildcards too.
 bool zone_check_has(const struct zone_check *check, const struct dns_name *name);
 
+bool zone_is_server(const struct zone_conf *conf, const struct dns_name *name);
+
 // The state whose records of this type (or of those that go with it) the answer gives in state;
 // DNS_STATES: none has any.
 enum dns_state zone_provider(const struct dns_answer_conf *answer, enum dns_state state,

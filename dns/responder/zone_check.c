@@ -196,7 +196,7 @@ static bool is_no_data(uint16_t type)
            type == DNS_DNSKEY || (type >= 128 && type <= DNS_ANY);
 }
 
-static bool is_server(const struct zone_conf *conf, const struct dns_name *name)
+bool zone_is_server(const struct zone_conf *conf, const struct dns_name *name)
 {
     for (size_t i = 0; i < conf->server_count; i++) {
         if (dns_name_equal(&conf->servers[i], name)) {
@@ -255,7 +255,7 @@ static bool exists(const struct zone_check *check, const struct dns_name *name)
     const struct path path = path_of(name);
     return find_place(check, &path) || dns_name_equal(name, check->conf->apex) ||
            own_label(check->conf, name) || service_called(check, name) ||
-           is_server(check->conf, name);
+           zone_is_server(check->conf, name);
 }
 
 // The answer at a name within the zone, its wildcard's if need be (RFC 4592 section 3.3.1);
@@ -270,9 +270,7 @@ static size_t answer_at(const struct zone_check *check, const struct dns_name *n
         encloser.length -= 1u + encloser.wire[0];
         memmove(encloser.wire, encloser.wire + 1 + encloser.wire[0], encloser.length);
     } while (!exists(check, &encloser));
-    struct dns_name wildcard = {.length = encloser.length + 2};
-    memcpy(wildcard.wire, "\1*", 2);
-    memcpy(wildcard.wire + 2, encloser.wire, encloser.length);
+    struct dns_name wildcard = dns_name_below("*", &encloser);
     return answer_called(check, &wildcard);
 }
 
@@ -351,7 +349,7 @@ static int check_cname(const struct zone_check *check, size_t number, const stru
         return error_say(error, "CNAME%s can't be at the zone's apex, which has SOA and NS",
                          state_text);
     }
-    if (is_server(conf, &answer->name)) {
+    if (zone_is_server(conf, &answer->name)) {
         return error_say(error, "CNAME%s: a name server must have addresses, not another name",
                          state_text);
     }

@@ -22,16 +22,6 @@ const char *const zone_own_labels[] = {"id", "region", "whoami", "health", NULL}
 
 // ---- Records
 
-// The uncompressed name that wire begins with.
-static struct dns_name name_at(const uint8_t *wire)
-{
-    struct dns_name name = {.length = 1};
-    for (; wire[name.length - 1] != 0; name.length += 1u + wire[name.length - 1]) {
-    }
-    memcpy(name.wire, wire, name.length);
-    return name;
-}
-
 // RFC 3597 section 4: compression is for the types of RFC 1035 alone.
 static bool is_compressed(uint16_t type)
 {
@@ -62,7 +52,7 @@ static bool compile(struct zone *zone, uint16_t class, uint32_t ttl_s,
     size_t pointers = 0;
     memcpy(wire + RECORD_HEAD, conf->rdata, from);
     for (size_t i = 0; i < names; i++) {
-        struct dns_name name = name_at(conf->rdata + from);
+        struct dns_name name = dns_name_at(conf->rdata + from);
         size_t prefix = zone_prefix(zone, &name);
         bool inside = prefix != SIZE_MAX;
         // The root is shorter than a pointer.
@@ -355,23 +345,13 @@ static bool own_answer(struct zone *zone, struct own *own, const struct dns_answ
                        answer->record_count);
 }
 
-static bool is_server(const struct zone_conf *conf, const struct dns_name *name)
-{
-    for (size_t i = 0; i < conf->server_count; i++) {
-        if (dns_name_equal(&conf->servers[i], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool add_apex(struct zone *zone, const struct zone_conf *conf)
 {
     const struct dns_answer_conf *answer = answer_of(conf, conf->apex);
     struct own own = {0};
     bool ok = own_soa(zone, &own, conf) && own_servers(zone, &own, conf) &&
               (!answer || own_answer(zone, &own, answer)) &&
-              (answer || !is_server(conf, conf->apex) || own_addresses(zone, &own, conf)) &&
+              (answer || !zone_is_server(conf, conf->apex) || own_addresses(zone, &own, conf)) &&
               set_node(zone, zone->apex, &own);
     zone->apex->kind = ZONE_APEX;
     zone->apex->service = answer ? answer->service : SIZE_MAX;

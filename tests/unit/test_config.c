@@ -1,5 +1,5 @@
 // popgate.conf: what is read, what is refused, and that every mistake of a file is told at once.
-#include "controller/config/load.h"
+#include "controller/config/build.h"
 #include "dns/text.h"
 
 #include <netinet/in.h>
@@ -1184,12 +1184,10 @@ static void assert_in_manual(const char *manual, const struct key *table)
 static void the_manual_tells_of_every_key(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"pop",   "bird",    "control",   "defaults",
-                                        "probe", "service", "responder", "answer"};
     const char *manual = manual_text();
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        for (size_t j = 0; j < CONFIG_TABLES_MAX; j++) {
-            assert_in_manual(manual, config_keys(kinds[i], j));
+    for (const struct section_kind *kind = section_kinds; kind->word; kind++) {
+        for (size_t i = 0; i < CONFIG_TABLES_MAX; i++) {
+            assert_in_manual(manual, kind->tables[i]);
         }
     }
     for (size_t i = 0; probe_types[i]; i++) {
