@@ -55,11 +55,10 @@ static bool configures(const struct pop *pop)
 // --- Commands of an operator at BIRD -------------------------------------------------------------
 
 // The whole history is looked at, so that nothing sent late is missed.
-static void a_configure_changes_nothing_in_any_state(void **state)
+LAB_TEST(a_configure_changes_nothing_in_any_state)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     assert_true(configures(&pop));
     POP_HISTORY(&pop, 0, "A");
     POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h", "--wait");
@@ -86,11 +85,10 @@ static void assert_repaired(const struct pop *pop, const char *command, const ch
     LAB_WAIT(pop_says(pop, "services dns settled", "true"), "it to be repaired", POP_WAIT_MS);
 }
 
-static void what_somebody_switches_is_switched_back_and_counted(void **state)
+LAB_TEST(what_somebody_switches_is_switched_back_and_counted)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     POP_WAIT_SAYS(&pop, "services dns seen", "true");
     assert_repaired(&pop, "disable popgate_dns_v4", "1");
     assert_repaired(&pop, "disable popgate_dns_v6", "2");
@@ -102,11 +100,10 @@ static void what_somebody_switches_is_switched_back_and_counted(void **state)
     assert_true(pop_has_event(&pop, "popgate_dns_v4_drain was switched on, not by popgate"));
 }
 
-static void a_withdrawn_prefix_that_somebody_enables_is_withdrawn_again(void **state)
+LAB_TEST(a_withdrawn_prefix_that_somebody_enables_is_withdrawn_again)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     lab_kill(pop.unbound);
     POP_WAIT_WITHDRAWN(&pop);
     POP_WAIT_SAYS(&pop, "services dns settled", "true");
@@ -118,11 +115,10 @@ static void a_withdrawn_prefix_that_somebody_enables_is_withdrawn_again(void **s
     assert_true(pop_withdrawn(&pop));
 }
 
-static void a_pipe_that_somebody_disables_is_enabled_again(void **state)
+LAB_TEST(a_pipe_that_somebody_disables_is_enabled_again)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     lab_birdc(pop.bird, "disable \"popgate?_pipe\"");
     LAB_WAIT(tap_withdrawn_at_ns(pop.tap, POP_V4) > 0 && tap_withdrawn_at_ns(pop.tap, POP_V6) > 0,
              "the pipes to go", POP_WAIT_MS);
@@ -131,11 +127,10 @@ static void a_pipe_that_somebody_disables_is_enabled_again(void **state)
 }
 
 // Somebody restores yesterday's file from a backup.
-static void a_stale_include_file_is_overruled_and_replaced(void **state)
+LAB_TEST(a_stale_include_file_is_overruled_and_replaced)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     POP_WAIT_SAYS(&pop, "include saved", "true");
     char *announced = contents(&pop, "run/bird.conf");
     lab_kill(pop.unbound);
@@ -159,11 +154,10 @@ static void a_stale_include_file_is_overruled_and_replaced(void **state)
 
 // --- BIRD comes and goes -------------------------------------------------------------------------
 
-static void a_restarted_bird_announces_what_it_did_before(void **state)
+LAB_TEST(a_restarted_bird_announces_what_it_did_before)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     lab_bird_kill(pop.bird);
     POP_WAIT_SAYS(&pop, "bird link state", "down");
     assert_true(pop_says(&pop, "services dns seen", "false"));
@@ -174,11 +168,10 @@ static void a_restarted_bird_announces_what_it_did_before(void **state)
     assert_true(pop_says(&pop, "drifts", "0"));
 }
 
-static void a_restarted_bird_does_not_announce_what_died_meanwhile(void **state)
+LAB_TEST(a_restarted_bird_does_not_announce_what_died_meanwhile)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     lab_bird_kill(pop.bird);
     lab_kill(pop.unbound);
     POP_WAIT_SAYS(&pop, "services dns target", "withdraw");
@@ -189,11 +182,10 @@ static void a_restarted_bird_does_not_announce_what_died_meanwhile(void **state)
     POP_HISTORY(&pop, 0, "AL");
 }
 
-static void a_bird_that_starts_after_popgated_is_found(void **state)
+LAB_TEST(a_bird_that_starts_after_popgated_is_found)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     lab_bird_kill(pop.bird);
     pop_run(&pop, POP_USUAL);
     POP_WAIT_SAYS(&pop, "services dns target", "announce");
@@ -204,12 +196,11 @@ static void a_bird_that_starts_after_popgated_is_found(void **state)
     POP_WAIT_SAYS(&pop, "bird link state", "up");
 }
 
-static void a_bird_that_has_never_met_popgated_starts_and_is_then_configured(void **state)
+LAB_TEST(a_bird_that_has_never_met_popgated_starts_and_is_then_configured)
 {
     char path[LAB_PATH_MAX];
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     assert_int_equal(access(lab_path(pop.node, "run/bird.conf", path), F_OK), -1);
     assert_null(strstr(lab_birdc(pop.bird, "show protocols"), "popgate"));
     pop_run(&pop, POP_USUAL);
@@ -236,11 +227,10 @@ static void reboot_machine(const struct pop *pop)
 }
 
 // The runtime directory may be on a disk: the file that says "announce" is still there.
-static void after_a_reboot_nothing_is_announced_until_it_is_known_healthy(void **state)
+LAB_TEST(after_a_reboot_nothing_is_announced_until_it_is_known_healthy)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     POP_WAIT_SAYS(&pop, "include saved", "true");
     lab_popgated_kill(pop.popgated);
     lab_bird_kill(pop.bird);
@@ -262,11 +252,10 @@ static void after_a_reboot_nothing_is_announced_until_it_is_known_healthy(void *
 
 // Out of order, BIRD first: it announces what the old file says, and is stopped from it. Within a
 // boot popgated would wait for the probes.
-static void after_a_reboot_what_bird_announces_is_not_taken_over(void **state)
+LAB_TEST(after_a_reboot_what_bird_announces_is_not_taken_over)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     POP_WAIT_SAYS(&pop, "include saved", "true");
     lab_popgated_kill(pop.popgated);
     lab_stop(pop.unbound); // the probes will have no verdict for long
@@ -278,11 +267,10 @@ static void after_a_reboot_what_bird_announces_is_not_taken_over(void **state)
     POP_WAIT_ANNOUNCED(&pop);
 }
 
-static void a_bird_that_hangs_withdraws_as_soon_as_it_wakes(void **state)
+LAB_TEST(a_bird_that_hangs_withdraws_as_soon_as_it_wakes)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     lab_stop(lab_bird_process(pop.bird));
     lab_kill(pop.unbound);
     POP_WAIT_SAYS(&pop, "bird link state", "silent");
@@ -301,21 +289,19 @@ static void a_bird_that_hangs_withdraws_as_soon_as_it_wakes(void **state)
 
 // Nothing would withdraw it after that: whoever stopped popgated must hear of it, and the
 // fail-safe.
-static void a_stop_that_bird_has_not_confirmed_is_no_success(void **state)
+LAB_TEST(a_stop_that_bird_has_not_confirmed_is_no_success)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     lab_stop(lab_bird_process(pop.bird));
     assert_int_equal(lab_popgated_stop(pop.popgated), 1);
     lab_cont(lab_bird_process(pop.bird));
 }
 
-static void a_stop_waits_for_a_bird_that_was_hung_to_confirm(void **state)
+LAB_TEST(a_stop_waits_for_a_bird_that_was_hung_to_confirm)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     lab_stop(lab_bird_process(pop.bird));
     lab_signal(lab_popgated_process(pop.popgated), SIGTERM);
     lab_cont(lab_bird_process(pop.bird));
@@ -323,13 +309,12 @@ static void a_stop_waits_for_a_bird_that_was_hung_to_confirm(void **state)
     POP_WAIT_WITHDRAWN(&pop);
 }
 
-static void a_socket_without_permission_is_said_and_used_once_it_may_be(void **state)
+LAB_TEST(a_socket_without_permission_is_said_and_used_once_it_may_be)
 {
     char config[LAB_CONFIG_MAX];
     struct pop pop = pop_make(&(struct pop_options){0});
     const char *socket = lab_bird_socket(pop.bird);
 
-    (void)state;
     if (!lab_has_users()) {
         skip();
     }
@@ -357,12 +342,11 @@ static void a_socket_without_permission_is_said_and_used_once_it_may_be(void **s
 
 // --- bird.conf -----------------------------------------------------------------------------------
 
-static void a_missing_include_line_is_said_and_its_coming_is_noticed(void **state)
+LAB_TEST(a_missing_include_line_is_said_and_its_coming_is_noticed)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_include = true});
     char line[LAB_PATH_MAX + 64], with_line[LAB_CONFIG_MAX];
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     snprintf(line, sizeof line, "include \"%s/run/bird*.conf\";", lab_dir(pop.node));
     POP_WAIT_SAYS(&pop, "include state", "not-included");
@@ -380,11 +364,10 @@ static void a_missing_include_line_is_said_and_its_coming_is_noticed(void **stat
     POP_HISTORY(&pop, 0, "A");
 }
 
-static void a_broken_bird_conf_does_not_stop_a_withdrawal_nor_a_return(void **state)
+LAB_TEST(a_broken_bird_conf_does_not_stop_a_withdrawal_nor_a_return)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     lab_bird_write(pop.bird, "protocol bgp half_written {\n  neighbor");
     lab_kill(pop.unbound);
     POP_WAIT_WITHDRAWN(&pop);
@@ -395,11 +378,10 @@ static void a_broken_bird_conf_does_not_stop_a_withdrawal_nor_a_return(void **st
 }
 
 // A new revision can't be loaded then: BIRD's former file must be there should BIRD restart.
-static void a_broken_bird_conf_brings_the_former_include_file_back(void **state)
+LAB_TEST(a_broken_bird_conf_brings_the_former_include_file_back)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     POP_WAIT_SAYS(&pop, "include saved", "true");
     char *former = contents(&pop, "run/bird.conf");
     lab_popgated_kill(pop.popgated);
@@ -425,11 +407,10 @@ static void a_broken_bird_conf_brings_the_former_include_file_back(void **state)
 }
 
 // Ours would confirm it; and once it is undone, bring it back.
-static void somebodys_open_configure_timeout_is_his_to_settle(void **state)
+LAB_TEST(somebodys_open_configure_timeout_is_his_to_settle)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     POP_WAIT_SAYS(&pop, "include state", "loaded");
     lab_birdc(pop.bird, "configure timeout 300");
     pop_reload(&pop, POP_USUAL "communities = 64512:7\n");
@@ -445,31 +426,4 @@ static void somebodys_open_configure_timeout_is_his_to_settle(void **state)
     LAB_WAIT(tap_has_community(pop.tap, POP_V4, POP_AS, 7) &&
                  tap_has_community(pop.tap, POP_V6, POP_AS, 7),
              "the new community", POP_WAIT_MS);
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(a_configure_changes_nothing_in_any_state),
-        LAB_TEST(what_somebody_switches_is_switched_back_and_counted),
-        LAB_TEST(a_withdrawn_prefix_that_somebody_enables_is_withdrawn_again),
-        LAB_TEST(a_pipe_that_somebody_disables_is_enabled_again),
-        LAB_TEST(a_stale_include_file_is_overruled_and_replaced),
-        LAB_TEST(a_restarted_bird_announces_what_it_did_before),
-        LAB_TEST(a_restarted_bird_does_not_announce_what_died_meanwhile),
-        LAB_TEST(a_bird_that_starts_after_popgated_is_found),
-        LAB_TEST(a_bird_that_has_never_met_popgated_starts_and_is_then_configured),
-        LAB_TEST(after_a_reboot_nothing_is_announced_until_it_is_known_healthy),
-        LAB_TEST(after_a_reboot_what_bird_announces_is_not_taken_over),
-        LAB_TEST(a_bird_that_hangs_withdraws_as_soon_as_it_wakes),
-        LAB_TEST(a_stop_that_bird_has_not_confirmed_is_no_success),
-        LAB_TEST(a_stop_waits_for_a_bird_that_was_hung_to_confirm),
-        LAB_TEST(a_socket_without_permission_is_said_and_used_once_it_may_be),
-        LAB_TEST(a_missing_include_line_is_said_and_its_coming_is_noticed),
-        LAB_TEST(a_broken_bird_conf_does_not_stop_a_withdrawal_nor_a_return),
-        LAB_TEST(a_broken_bird_conf_brings_the_former_include_file_back),
-        LAB_TEST(somebodys_open_configure_timeout_is_his_to_settle),
-    };
-    return cmocka_run_group_tests_name("bird_trouble", tests, NULL, NULL);
 }

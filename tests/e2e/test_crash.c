@@ -13,11 +13,10 @@
 
 // --- One crash -----------------------------------------------------------------------------------
 
-static void a_crash_and_restart_while_healthy_send_nothing(void **state)
+LAB_TEST(a_crash_and_restart_while_healthy_send_nothing)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_ANNOUNCED(&pop);
     POP_WAIT_SAYS(&pop, "include saved", "true");
@@ -29,11 +28,10 @@ static void a_crash_and_restart_while_healthy_send_nothing(void **state)
     assert_true(pop_says(&pop, "drifts", "0"));
 }
 
-static void what_died_while_popgated_was_down_is_withdrawn_when_it_is_back(void **state)
+LAB_TEST(what_died_while_popgated_was_down_is_withdrawn_when_it_is_back)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_ANNOUNCED(&pop);
     POP_WAIT_SAYS(&pop, "include saved", "true");
@@ -45,11 +43,10 @@ static void what_died_while_popgated_was_down_is_withdrawn_when_it_is_back(void 
     POP_HISTORY(&pop, 0, "AW");
 }
 
-static void a_drain_outlives_a_crash(void **state)
+LAB_TEST(a_drain_outlives_a_crash)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_ANNOUNCED(&pop);
     POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h", "--for", "2h", "--reason", "a reason");
@@ -69,12 +66,11 @@ static void a_drain_outlives_a_crash(void **state)
 }
 
 // With a new runtime directory, as after a reboot.
-static void a_drain_outlives_a_reboot(void **state)
+LAB_TEST(a_drain_outlives_a_reboot)
 {
     char path[LAB_PATH_MAX];
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_ANNOUNCED(&pop);
     POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
@@ -230,7 +226,7 @@ static void assert_nothing_forbidden(const struct world *world, const struct tru
     }
 }
 
-static void a_hundred_crashes_leave_no_wrong_announcement(void **state)
+LAB_TEST(a_hundred_crashes_leave_no_wrong_announcement)
 {
     const char *seed = getenv("SEED");
     struct world world = {.pop = pop_make(&(struct pop_options){0}),
@@ -238,7 +234,6 @@ static void a_hundred_crashes_leave_no_wrong_announcement(void **state)
                           .seed = seed != NULL ? (unsigned)strtoul(seed, NULL, 10)
                                                : (unsigned)time(NULL)};
 
-    (void)state;
     printf("the seed is SEED=%u\n", world.seed);
     world.web = lab_tcp_server_start(world.pop.node, "192.0.2.53", 80, LAB_TCP_SILENT, NULL);
     pop_run(&world.pop, sections);
@@ -253,17 +248,4 @@ static void a_hundred_crashes_leave_no_wrong_announcement(void **state)
         assert_true(as_it_ought_to_be(&world));
         assert_nothing_forbidden(&world, &before, mark);
     }
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(a_crash_and_restart_while_healthy_send_nothing),
-        LAB_TEST(what_died_while_popgated_was_down_is_withdrawn_when_it_is_back),
-        LAB_TEST(a_drain_outlives_a_crash),
-        LAB_TEST(a_drain_outlives_a_reboot),
-        LAB_TEST(a_hundred_crashes_leave_no_wrong_announcement),
-    };
-    return cmocka_run_group_tests_name("crash", tests, NULL, NULL);
 }

@@ -111,30 +111,18 @@ static void everything(struct lab_node *node)
     nothing_listens_elsewhere(node);
 }
 
-static void nsd_is_understood(void **state)
+LAB_TEST(nsd_is_understood)
 {
     struct lab_node *node = host();
 
-    (void)state;
     lab_nsd_start(node, &authority);
     everything(node);
 }
 
-static void knot_is_understood(void **state)
+LAB_TEST(knot_is_understood)
 {
     struct lab_node *node = host();
 
-    (void)state;
     lab_knot_start(node, &authority);
     everything(node);
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(nsd_is_understood),
-        LAB_TEST(knot_is_understood),
-    };
-    return cmocka_run_group_tests_name("dns", tests, NULL, NULL);
 }

@@ -49,13 +49,12 @@ static void fill_disk(const struct pop *pop)
     close(fd);
 }
 
-static void a_drain_on_a_full_disk_is_refused_and_changes_nothing(void **state)
+LAB_TEST(a_drain_on_a_full_disk_is_refused_and_changes_nothing)
 {
     static char state_dir[LAB_PATH_MAX];
     char path[LAB_PATH_MAX];
     struct pop pop = pop_with_small_disk(state_dir);
 
-    (void)state;
     fill_disk(&pop);
     POP_COMMAND(&pop, 1, "drain", "dns", "--now");
     assert_true(output_has("No space left on device") || output_has("no space left on device"));
@@ -70,12 +69,11 @@ static void a_drain_on_a_full_disk_is_refused_and_changes_nothing(void **state)
     POP_HISTORY(&pop, 0, "AW");
 }
 
-static void a_drain_on_a_read_only_disk_is_refused_and_changes_nothing(void **state)
+LAB_TEST(a_drain_on_a_read_only_disk_is_refused_and_changes_nothing)
 {
     static char state_dir[LAB_PATH_MAX];
     struct pop pop = pop_with_small_disk(state_dir);
 
-    (void)state;
     assert_int_equal(mount(NULL, state_dir, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
     POP_COMMAND(&pop, 1, "drain", "dns");
     assert_true(output_has("Read-only file system") || output_has("read-only file system"));
@@ -88,12 +86,11 @@ static void a_drain_on_a_read_only_disk_is_refused_and_changes_nothing(void **st
 }
 
 // Containment comes first: it is done, and it is said that it would not outlive a restart.
-static void an_isolation_on_a_full_disk_is_done_all_the_same(void **state)
+LAB_TEST(an_isolation_on_a_full_disk_is_done_all_the_same)
 {
     static char state_dir[LAB_PATH_MAX];
     struct pop pop = pop_with_small_disk(state_dir);
 
-    (void)state;
     fill_disk(&pop);
     POP_COMMAND(&pop, 1, "isolate", "dns");
     assert_true(output_has("restart"));
@@ -137,30 +134,26 @@ static void assert_damage_is_treated_as_drained(const char *ledger)
     POP_WAIT_ANNOUNCED(&pop);
 }
 
-static void a_truncated_ledger_is_set_aside_and_everything_is_drained(void **state)
+LAB_TEST(a_truncated_ledger_is_set_aside_and_everything_is_drained)
 {
-    (void)state;
     assert_damage_is_treated_as_drained(
         "{\"version\": 1, \"services\": {\"dns\": {\"intent\": \"d");
 }
 
-static void a_ledger_of_garbage_is_set_aside_and_everything_is_drained(void **state)
+LAB_TEST(a_ledger_of_garbage_is_set_aside_and_everything_is_drained)
 {
-    (void)state;
     assert_damage_is_treated_as_drained("\xff\xfe\x01 not JSON at all \x7f");
 }
 
-static void an_empty_ledger_is_set_aside_and_everything_is_drained(void **state)
+LAB_TEST(an_empty_ledger_is_set_aside_and_everything_is_drained)
 {
-    (void)state;
     assert_damage_is_treated_as_drained("");
 }
 
-static void damage_that_nobody_has_settled_is_still_a_drain_after_another_restart(void **state)
+LAB_TEST(damage_that_nobody_has_settled_is_still_a_drain_after_another_restart)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     lab_write(pop.node, "state/ledger.json", "[]");
     pop_run(&pop, POP_USUAL);
     POP_WAIT_SAYS(&pop, "services dns intent kind", "drain");
@@ -171,13 +164,12 @@ static void damage_that_nobody_has_settled_is_still_a_drain_after_another_restar
     POP_HISTORY(&pop, 0, "");
 }
 
-static void a_start_that_fails_leaves_the_ledger_as_it_was(void **state)
+LAB_TEST(a_start_that_fails_leaves_the_ledger_as_it_was)
 {
     char config[LAB_PATH_MAX];
     char path[LAB_PATH_MAX];
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     assert_int_equal(mkdir(lab_path(pop.node, "state/ledger.json", path), 0700), 0);
     pop_write(&pop, POP_USUAL "[responder]\nlisten = 127.0.0.1:53\n"
                               "cookie_secret_file = /nonexistent/popgate\n");
@@ -199,12 +191,11 @@ static void a_start_that_fails_leaves_the_ledger_as_it_was(void **state)
     assert_int_equal(files_beginning_with(&pop, "state", "ledger.json.damaged"), 1);
 }
 
-static void a_missing_state_directory_drains_everything(void **state)
+LAB_TEST(a_missing_state_directory_drains_everything)
 {
     char path[LAB_PATH_MAX];
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     assert_int_equal(rmdir(lab_path(pop.node, "state", path)), 0);
     pop_run(&pop, POP_USUAL);
     POP_WAIT_SAYS(&pop, "services dns intent kind", "drain");
@@ -213,12 +204,11 @@ static void a_missing_state_directory_drains_everything(void **state)
 }
 
 // An empty file system over the ledger's is what is there before that is mounted.
-static void a_ledger_that_is_mounted_late_counts_from_then_on(void **state)
+LAB_TEST(a_ledger_that_is_mounted_late_counts_from_then_on)
 {
     static char state_dir[LAB_PATH_MAX];
     struct pop pop = pop_with_small_disk(state_dir);
 
-    (void)state;
     POP_COMMAND(&pop, 0, "isolate", "dns", "--reason", "forensics");
     lab_popgated_kill(pop.popgated);
     if (mount("empty", state_dir, "tmpfs", 0, "size=64k") != 0) {
@@ -236,34 +226,14 @@ static void a_ledger_that_is_mounted_late_counts_from_then_on(void **state)
     POP_WAIT_ANNOUNCED(&pop);
 }
 
-static void an_include_file_that_somebody_removes_comes_back(void **state)
+LAB_TEST(an_include_file_that_somebody_removes_comes_back)
 {
     char path[LAB_PATH_MAX];
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_ANNOUNCED(&pop);
     POP_WAIT_SAYS(&pop, "include saved", "true");
     assert_int_equal(unlink(lab_path(pop.node, "run/bird.conf", path)), 0);
     LAB_WAIT(access(path, F_OK) == 0, "the include file to be back", POP_WAIT_MS);
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(a_drain_on_a_full_disk_is_refused_and_changes_nothing),
-        LAB_TEST(a_drain_on_a_read_only_disk_is_refused_and_changes_nothing),
-        LAB_TEST(an_isolation_on_a_full_disk_is_done_all_the_same),
-        LAB_TEST(a_truncated_ledger_is_set_aside_and_everything_is_drained),
-        LAB_TEST(a_ledger_of_garbage_is_set_aside_and_everything_is_drained),
-        LAB_TEST(an_empty_ledger_is_set_aside_and_everything_is_drained),
-        LAB_TEST(damage_that_nobody_has_settled_is_still_a_drain_after_another_restart),
-        LAB_TEST(a_start_that_fails_leaves_the_ledger_as_it_was),
-        LAB_TEST(a_missing_state_directory_drains_everything),
-        LAB_TEST(a_ledger_that_is_mounted_late_counts_from_then_on),
-        LAB_TEST(an_include_file_that_somebody_removes_comes_back),
-    };
-    return cmocka_run_group_tests_name("files", tests, NULL, NULL);
 }

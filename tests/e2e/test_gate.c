@@ -6,11 +6,10 @@
 #define MS UINT64_C(1000000) // in ns
 
 // Hold-down counts from the first good verdict, and no good verdict is older than the revival.
-static void a_service_is_announced_once_it_is_healthy_and_withdrawn_when_it_dies(void **state)
+LAB_TEST(a_service_is_announced_once_it_is_healthy_and_withdrawn_when_it_dies)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_SAYS(&pop, "probes dns4 health", "down");
     POP_HISTORY(&pop, 0, "");
@@ -31,11 +30,10 @@ static void a_service_is_announced_once_it_is_healthy_and_withdrawn_when_it_dies
     POP_HISTORY(&pop, 0, "AWA");
 }
 
-static void a_service_that_died_before_popgated_began_is_never_announced(void **state)
+LAB_TEST(a_service_that_died_before_popgated_began_is_never_announced)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_SAYS(&pop, "probes dns4 health", "down");
     POP_WAIT_SAYS(&pop, "services dns seen", "true");
@@ -43,11 +41,10 @@ static void a_service_that_died_before_popgated_began_is_never_announced(void **
     POP_HISTORY(&pop, 0, "");
 }
 
-static void each_repeated_withdrawal_doubles_the_hold_down(void **state)
+LAB_TEST(each_repeated_withdrawal_doubles_the_hold_down)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_ANNOUNCED(&pop);
     uint64_t least_ms = POP_HOLD_DOWN_MS;
@@ -62,11 +59,10 @@ static void each_repeated_withdrawal_doubles_the_hold_down(void **state)
     }
 }
 
-static void both_upstreams_and_a_real_bird_beyond_see_the_same(void **state)
+LAB_TEST(both_upstreams_and_a_real_bird_beyond_see_the_same)
 {
     struct pop pop = pop_make(&(struct pop_options){.transit = true});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_ANNOUNCED(&pop);
     LAB_WAIT(lab_bird_imported(pop.transit, "pop") == 2, "both prefixes at the transit",
@@ -89,13 +85,12 @@ static const char two_services[] =
               "[service web]\nprefixes = 198.51.100.0/24 2001:db8:80::/48\nrequire = web\n"
               "last_pop_guard = off\n" POP_TIMING;
 
-static void services_are_announced_and_withdrawn_each_for_itself(void **state)
+LAB_TEST(services_are_announced_and_withdrawn_each_for_itself)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     struct lab_tcp_server *web =
         lab_tcp_server_start(pop.node, "192.0.2.53", 80, LAB_TCP_SILENT, NULL);
 
-    (void)state;
     pop_run(&pop, two_services);
     POP_WAIT_ANNOUNCED(&pop);
     LAB_WAIT(tap_has(pop.tap, "198.51.100.0/24") && tap_has(pop.tap, "2001:db8:80::/48"),
@@ -150,13 +145,12 @@ static void assert_attributes(const struct pop *pop, const char *prefix, bool dr
 }
 
 // With one UPDATE and no gap in each direction; the way back waits for the hold-down.
-static void a_degraded_service_is_depreferenced_with_the_attributes_of_a_drain(void **state)
+LAB_TEST(a_degraded_service_is_depreferenced_with_the_attributes_of_a_drain)
 {
     struct pop pop = pop_make(&(struct pop_options){.exports = LAB_EXPORT_MED});
     struct lab_tcp_server *cache =
         lab_tcp_server_start(pop.node, "192.0.2.53", 6379, LAB_TCP_SILENT, NULL);
 
-    (void)state;
     pop_run(&pop, attributes);
     POP_WAIT_ANNOUNCED(&pop);
     assert_attributes(&pop, POP_V4, false);
@@ -180,11 +174,10 @@ static void a_degraded_service_is_depreferenced_with_the_attributes_of_a_drain(v
 }
 
 // bird-facts 11: the device route would win over a static of usual preference.
-static void an_address_on_lo_and_a_direct_protocol_are_no_obstacle(void **state)
+LAB_TEST(an_address_on_lo_and_a_direct_protocol_are_no_obstacle)
 {
     struct pop pop = pop_make(&(struct pop_options){.direct_lo = true});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_ANNOUNCED(&pop);
     POP_WAIT_SAYS(&pop, "services dns prefixes " POP_V4 " condition", "as-meant");
@@ -195,13 +188,12 @@ static void an_address_on_lo_and_a_direct_protocol_are_no_obstacle(void **state)
 }
 
 // bird-facts 12.
-static void an_export_filter_that_leaks_the_device_route_is_seen_and_explained(void **state)
+LAB_TEST(an_export_filter_that_leaks_the_device_route_is_seen_and_explained)
 {
     struct pop pop = pop_make(&(struct pop_options){
         .direct_lo = true,
         .exports = "where proto ~ \"popgate_*\" || proto = \"lab_marker\" || source = RTS_DEVICE"});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_SAYS(&pop, "services dns target", "announce");
     lab_kill(pop.unbound);
@@ -217,14 +209,13 @@ static void an_export_filter_that_leaks_the_device_route_is_seen_and_explained(v
     assert_non_null(strstr(pop_output, "direct1"));
 }
 
-static void a_better_route_of_somebody_else_is_shown_as_hiding_ours(void **state)
+LAB_TEST(a_better_route_of_somebody_else_is_shown_as_hiding_ours)
 {
     struct pop pop = pop_make(&(struct pop_options){.extra = "protocol static somebody {\n"
                                                              "  ipv4 { preference 300; };\n"
                                                              "  route " POP_V4 " unreachable;\n"
                                                              "}\n"});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     LAB_WAIT(tap_has(pop.tap, POP_V6), "the other prefix", POP_WAIT_MS);
     POP_WAIT_SAYS(&pop, "services dns prefixes " POP_V4 " condition", "hidden");
@@ -238,11 +229,10 @@ static void a_better_route_of_somebody_else_is_shown_as_hiding_ours(void **state
     POP_WAIT_SAYS(&pop, "services dns prefixes " POP_V4 " condition", "as-meant");
 }
 
-static void fewer_sessions_than_asked_for_are_not_called_announced(void **state)
+LAB_TEST(fewer_sessions_than_asked_for_are_not_called_announced)
 {
     struct pop pop = pop_make(&(struct pop_options){.another_pop = true});
 
-    (void)state;
     pop_run(&pop, "min_sessions = 2\nsessions = upstream another_pop\n" POP_USUAL);
     POP_WAIT_SAYS(&pop, "services dns prefixes " POP_V4 " announced", "true");
     tap_drop_session(pop.another_pop);
@@ -251,22 +241,4 @@ static void fewer_sessions_than_asked_for_are_not_called_announced(void **state)
     POP_HISTORY(&pop, 0, "A");
     tap_reconnect(pop.another_pop);
     POP_WAIT_SAYS(&pop, "services dns prefixes " POP_V4 " announced", "true");
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(a_service_is_announced_once_it_is_healthy_and_withdrawn_when_it_dies),
-        LAB_TEST(a_service_that_died_before_popgated_began_is_never_announced),
-        LAB_TEST(each_repeated_withdrawal_doubles_the_hold_down),
-        LAB_TEST(both_upstreams_and_a_real_bird_beyond_see_the_same),
-        LAB_TEST(services_are_announced_and_withdrawn_each_for_itself),
-        LAB_TEST(a_degraded_service_is_depreferenced_with_the_attributes_of_a_drain),
-        LAB_TEST(an_address_on_lo_and_a_direct_protocol_are_no_obstacle),
-        LAB_TEST(an_export_filter_that_leaks_the_device_route_is_seen_and_explained),
-        LAB_TEST(a_better_route_of_somebody_else_is_shown_as_hiding_ours),
-        LAB_TEST(fewer_sessions_than_asked_for_are_not_called_announced),
-    };
-    return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
 }

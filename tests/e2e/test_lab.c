@@ -97,11 +97,10 @@ static struct network small_network(bool passive_tap)
 // --- Nodes and processes
 // --------------------------------------------------------------------------
 
-static void the_host_and_its_network_are_out_of_sight(void **state)
+LAB_TEST(the_host_and_its_network_are_out_of_sight)
 {
     char output[4096];
 
-    (void)state;
     struct lab_node *node = lab_node("alone");
     assert_int_equal(lab_run(node, LAB_ARGV("ip", "-o", "link"), output, sizeof output), 0);
     assert_ptr_equal(strchr(output, '\n'), strrchr(output, '\n'));
@@ -132,12 +131,11 @@ static ssize_t read_text(int fd, char *text, size_t size)
     return got;
 }
 
-static void a_tcp_server_behaves_as_it_is_told(void **state)
+LAB_TEST(a_tcp_server_behaves_as_it_is_told)
 {
     char text[64];
     struct lab_node *a = lab_node("a"), *b = lab_node("b");
 
-    (void)state;
     lab_link(a, "10.0.0.1/24", b, "10.0.0.2/24");
     struct lab_tcp_server *server = lab_tcp_server_start(b, "10.0.0.2", 80, LAB_TCP_GREET, "hello");
 
@@ -180,13 +178,12 @@ static size_t shout(void *arg, const uint8_t *query, size_t length, uint8_t *ans
     return length + 1;
 }
 
-static void a_udp_server_answers_over_ipv6(void **state)
+LAB_TEST(a_udp_server_answers_over_ipv6)
 {
     char text[16];
     struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(5353)};
     struct lab_node *a = lab_node("a"), *b = lab_node("b");
 
-    (void)state;
     lab_link(a, "2001:db8::1/64", b, "2001:db8::2/64");
     lab_udp_server_start(b, "2001:db8::2", 5353, shout, NULL);
     inet_pton(AF_INET6, "2001:db8::2", &to.sin6_addr);
@@ -197,12 +194,11 @@ static void a_udp_server_answers_over_ipv6(void **state)
     close(fd);
 }
 
-static void a_process_can_be_stopped_continued_killed_and_started_again(void **state)
+LAB_TEST(a_process_can_be_stopped_continued_killed_and_started_again)
 {
     struct lab_node *node = lab_node("host");
     const struct lab_command command = {.name = "cat", .argv = LAB_ARGV("cat", "/dev/zero")};
 
-    (void)state;
     struct lab_process *process = lab_spawn(node, &command);
     lab_stop(process);
     assert_true(lab_running(process));
@@ -214,7 +210,7 @@ static void a_process_can_be_stopped_continued_killed_and_started_again(void **s
     assert_true(lab_running(process));
 }
 
-static void a_log_is_that_of_the_last_run(void **state)
+LAB_TEST(a_log_is_that_of_the_last_run)
 {
     char path[LAB_PATH_MAX];
     struct lab_node *node = lab_node("host");
@@ -224,7 +220,6 @@ static void a_log_is_that_of_the_last_run(void **state)
         .environment = LAB_ARGV("LC_ALL=C"),
     };
 
-    (void)state;
     struct lab_process *process = lab_spawn(node, &command);
     assert_int_equal(lab_wait_exit(process, WAIT_MS), 2);
     assert_true(lab_log_contains(process, "No such file"));
@@ -234,13 +229,12 @@ static void a_log_is_that_of_the_last_run(void **state)
     assert_false(lab_log_contains(process, "No such file"));
 }
 
-static void a_process_can_run_as_another_user(void **state)
+LAB_TEST(a_process_can_run_as_another_user)
 {
     struct lab_node *node = lab_node("host");
     const struct lab_command command = {
         .name = "id", .argv = LAB_ARGV("id", "-u"), .user = LAB_NOBODY};
 
-    (void)state;
     if (!lab_has_users()) {
         skip();
     }
@@ -252,11 +246,10 @@ static void a_process_can_run_as_another_user(void **state)
 // --- BIRD and the tap
 // -----------------------------------------------------------------------------
 
-static void a_tap_sees_a_route_with_its_path_and_communities(void **state)
+LAB_TEST(a_tap_sees_a_route_with_its_path_and_communities)
 {
     const struct network net = small_network(false);
 
-    (void)state;
     const uint64_t before_ns = lab_now_ns();
     assert_non_null(strstr(lab_birdc(net.bird, "enable popgate_dns_v4"), "0011-popgate_dns_v4"));
     LAB_WAIT(tap_has(net.tap, "192.0.2.53/32"), "the prefix", WAIT_MS);
@@ -280,12 +273,11 @@ static void a_tap_sees_a_route_with_its_path_and_communities(void **state)
     assert_true(tap_announced_at_ns(net.tap, "192.0.2.53/32") <= lab_now_ns());
 }
 
-static void a_tap_sees_ipv6_its_med_and_a_withdrawal(void **state)
+LAB_TEST(a_tap_sees_ipv6_its_med_and_a_withdrawal)
 {
     const struct network net = small_network(false);
     struct tap_event events[4];
 
-    (void)state;
     lab_birdc(net.bird, "enable popgate_dns_v6");
     LAB_WAIT(tap_has(net.tap, "2001:db8::53/128"), "the prefix", WAIT_MS);
     assert_true(tap_route(net.tap, "2001:db8::53/128")->has_med);
@@ -301,12 +293,11 @@ static void a_tap_sees_ipv6_its_med_and_a_withdrawal(void **state)
     assert_true(events[0].ns > tap_announced_at_ns(net.tap, "2001:db8::53/128"));
 }
 
-static void a_drain_by_a_twin_is_seen_as_one_announcement(void **state)
+LAB_TEST(a_drain_by_a_twin_is_seen_as_one_announcement)
 {
     const struct network net = small_network(true);
     struct tap_event events[4];
 
-    (void)state;
     lab_birdc(net.bird, "enable popgate_dns_v4");
     LAB_WAIT(tap_has(net.tap, "192.0.2.53/32"), "the prefix", WAIT_MS);
     lab_barrier(net.bird, net.tap);
@@ -323,11 +314,10 @@ static void a_drain_by_a_twin_is_seen_as_one_announcement(void **state)
     assert_true(tap_has_community(net.tap, "192.0.2.53/32", 65535, 0));
 }
 
-static void a_dropped_session_loses_its_routes_and_comes_back(void **state)
+LAB_TEST(a_dropped_session_loses_its_routes_and_comes_back)
 {
     const struct network net = small_network(false);
 
-    (void)state;
     lab_birdc(net.bird, "enable popgate_dns_v4");
     LAB_WAIT(tap_has(net.tap, "192.0.2.53/32"), "the prefix", WAIT_MS);
     tap_drop_session(net.tap);
@@ -339,18 +329,17 @@ static void a_dropped_session_loses_its_routes_and_comes_back(void **state)
     assert_true(lab_bird_established(net.bird, "upstream"));
 }
 
-static void a_killed_bird_is_lost_and_its_successor_is_found(void **state)
+LAB_TEST(a_killed_bird_is_lost_and_its_successor_is_found)
 {
     const struct network net = small_network(false);
 
-    (void)state;
     lab_bird_kill(net.bird);
     LAB_WAIT(!tap_established(net.tap), "the end of the session", WAIT_MS);
     lab_bird_restart(net.bird);
     LAB_WAIT(tap_established(net.tap), "the session again", WAIT_MS);
 }
 
-static void two_birds_pass_a_route_on_to_a_tap(void **state)
+LAB_TEST(two_birds_pass_a_route_on_to_a_tap)
 {
     char config[LAB_CONFIG_MAX];
     struct lab_node *pop = lab_node("pop"), *transit = lab_node("transit"),
@@ -372,7 +361,6 @@ static void two_birds_pass_a_route_on_to_a_tap(void **state)
                        .exports = "all"}},
     };
 
-    (void)state;
     lab_link(pop, POP "/24 " POP6 "/64", transit, UPSTREAM "/24 " UPSTREAM6 "/64");
     lab_link(transit, "10.0.2.1/24 2001:db8:2::1/64", world, "10.0.2.2/24 2001:db8:2::2/64");
     struct lab_bird *bird = lab_bird_start(pop, lab_router_config(pop, &pop_router, config));
@@ -389,13 +377,12 @@ static void two_birds_pass_a_route_on_to_a_tap(void **state)
     assert_int_equal(tap_route(tap, "192.0.2.53/32")->as_path[1], 64512);
 }
 
-static void a_tap_plays_another_pop(void **state)
+LAB_TEST(a_tap_plays_another_pop)
 {
     const struct network net = small_network(false);
     const struct bgp_attributes attributes = {
         .as_path = {64999}, .as_path_length = 1, .communities = {{64999, 1}}, .community_count = 1};
 
-    (void)state;
     tap_announce(net.tap, "192.0.2.53/32", &attributes);
     tap_announce(net.tap, "2001:db8::53/128", NULL);
     LAB_WAIT(lab_bird_imported(net.bird, "upstream") == 2, "BIRD to have both routes", WAIT_MS);
@@ -408,11 +395,10 @@ static void a_tap_plays_another_pop(void **state)
     LAB_WAIT(lab_bird_imported(net.bird, "upstream") == 0, "BIRD to have lost both", WAIT_MS);
 }
 
-static void a_tap_feeds_a_table(void **state)
+LAB_TEST(a_tap_feeds_a_table)
 {
     const struct network net = small_network(false);
 
-    (void)state;
     tap_feed(net.tap, 100000);
     LAB_WAIT(tap_flushed(net.tap), "the table to be written", WAIT_MS);
     LAB_WAIT(lab_bird_imported(net.bird, "upstream") == 100000, "BIRD to have it", WAIT_MS);
@@ -423,7 +409,7 @@ static void a_tap_feeds_a_table(void **state)
 // --- Services
 // -------------------------------------------------------------------------------------
 
-static void unbound_answers_on_an_anycast_address_until_it_is_killed(void **state)
+LAB_TEST(unbound_answers_on_an_anycast_address_until_it_is_killed)
 {
     char output[4096];
     struct lab_node *pop = lab_node("pop");
@@ -435,7 +421,6 @@ static void unbound_answers_on_an_anycast_address_until_it_is_killed(void **stat
         .local_data = "www.example.net. A 192.0.2.80\nwww.example.net. AAAA 2001:db8::80",
     };
 
-    (void)state;
     lab_address_add(pop, "192.0.2.53/32 2001:db8::53/128");
     struct lab_process *unbound = lab_unbound_start(pop, &conf);
     assert_int_equal(lab_run(pop, query, output, sizeof output), 0);
@@ -474,11 +459,10 @@ static int play_popgated(const char *config)
     return 7;
 }
 
-static void popgated_becomes_ready_reloads_and_stops(void **state)
+LAB_TEST(popgated_becomes_ready_reloads_and_stops)
 {
     struct lab_node *pop = lab_node("pop");
 
-    (void)state;
     setenv("POPGATED", SELF, 1);
     struct lab_popgated *popgated = lab_popgated_start(pop, "[pop]\nid = a\n");
     assert_true(lab_log_contains(lab_popgated_process(popgated), "popgated with /run/lab/pop"));
@@ -491,12 +475,11 @@ static void popgated_becomes_ready_reloads_and_stops(void **state)
     assert_false(lab_running(lab_popgated_process(popgated)));
 }
 
-static void popgate_gives_its_status_and_output(void **state)
+LAB_TEST(popgate_gives_its_status_and_output)
 {
     char output[LAB_OUTPUT_MAX];
     struct lab_node *pop = lab_node("pop");
 
-    (void)state;
     setenv("POPGATE", SELF, 1);
     assert_int_equal(LAB_POPGATE(pop, output, "drain", "dns"), 4);
     assert_string_equal(output, "--socket /run/lab/pop/run/popgate.sock drain dns\n");
@@ -546,13 +529,12 @@ static size_t marked_processes(void)
 }
 
 // No process and no descriptor is left in them, and they were mounted nowhere: so no namespace is.
-static void a_killed_lab_leaves_no_process_behind(void **state)
+LAB_TEST(a_killed_lab_leaves_no_process_behind)
 {
     struct lab_node *node = lab_node("host");
     const struct lab_command command = {
         .name = "lab", .argv = LAB_ARGV(SELF), .environment = LAB_ARGV(MARK)};
 
-    (void)state;
     struct lab_process *killed = lab_spawn(node, &command);
     LAB_WAIT(lab_log_contains(killed, "the lab is up"), "the lab within the lab", WAIT_MS);
     LAB_WAIT(marked_processes() >= 5, "outer, init, program, BIRD and sleep", WAIT_MS);
@@ -569,29 +551,9 @@ int main(int argc, char **argv)
         printf("%s %s %s %s\n", argv[1], argv[2], argv[3], argv[4]);
         return 4;
     }
-    lab_init();
     if (getenv("LAB_TEST_PART") != NULL) {
+        lab_init();
         return play_killed_lab();
     }
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(the_host_and_its_network_are_out_of_sight),
-        LAB_TEST(a_tcp_server_behaves_as_it_is_told),
-        LAB_TEST(a_udp_server_answers_over_ipv6),
-        LAB_TEST(a_process_can_be_stopped_continued_killed_and_started_again),
-        LAB_TEST(a_log_is_that_of_the_last_run),
-        LAB_TEST(a_process_can_run_as_another_user),
-        LAB_TEST(a_tap_sees_a_route_with_its_path_and_communities),
-        LAB_TEST(a_tap_sees_ipv6_its_med_and_a_withdrawal),
-        LAB_TEST(a_drain_by_a_twin_is_seen_as_one_announcement),
-        LAB_TEST(a_dropped_session_loses_its_routes_and_comes_back),
-        LAB_TEST(a_killed_bird_is_lost_and_its_successor_is_found),
-        LAB_TEST(two_birds_pass_a_route_on_to_a_tap),
-        LAB_TEST(a_tap_plays_another_pop),
-        LAB_TEST(a_tap_feeds_a_table),
-        LAB_TEST(unbound_answers_on_an_anycast_address_until_it_is_killed),
-        LAB_TEST(popgated_becomes_ready_reloads_and_stops),
-        LAB_TEST(popgate_gives_its_status_and_output),
-        LAB_TEST(a_killed_lab_leaves_no_process_behind),
-    };
-    return cmocka_run_group_tests_name("lab", tests, NULL, NULL);
+    return test_main(argc, argv);
 }

@@ -28,11 +28,10 @@ static bool output_has(const char *text)
 // --- Drain ---------------------------------------------------------------------------------------
 
 // Promised: one UPDATE with the community, no withdrawal before grace is over.
-static void a_drain_is_one_update_and_after_grace_one_withdrawal(void **state)
+LAB_TEST(a_drain_is_one_update_and_after_grace_one_withdrawal)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     const size_t mark = pop_mark(&pop);
     const uint64_t began_ns = lab_now_ns();
     POP_COMMAND(&pop, 0, "drain", "dns", "--reason", "new kernel");
@@ -49,11 +48,10 @@ static void a_drain_is_one_update_and_after_grace_one_withdrawal(void **state)
     POP_HISTORY(&pop, mark, "GWA");
 }
 
-static void an_undrain_within_grace_leaves_no_gap(void **state)
+LAB_TEST(an_undrain_within_grace_leaves_no_gap)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h");
     POP_WAIT_DRAINING(&pop);
     POP_COMMAND(&pop, 0, "undrain", "dns", "--wait");
@@ -62,20 +60,18 @@ static void an_undrain_within_grace_leaves_no_gap(void **state)
     POP_HISTORY(&pop, 0, "AGA");
 }
 
-static void a_drain_now_withdraws_without_grace(void **state)
+LAB_TEST(a_drain_now_withdraws_without_grace)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
     POP_HISTORY(&pop, 0, "AW");
 }
 
-static void a_drain_for_a_time_ends_by_itself(void **state)
+LAB_TEST(a_drain_for_a_time_ends_by_itself)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     const uint64_t began_ns = lab_now_ns();
     POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--for", "500ms");
     POP_WAIT_WITHDRAWN(&pop);
@@ -85,11 +81,10 @@ static void a_drain_for_a_time_ends_by_itself(void **state)
     POP_HISTORY(&pop, 0, "AWA");
 }
 
-static void a_drained_service_that_dies_and_returns_stays_drained(void **state)
+LAB_TEST(a_drained_service_that_dies_and_returns_stays_drained)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
     lab_kill(pop.unbound);
     POP_WAIT_SAYS(&pop, "probes dns4 health", "down");
@@ -104,11 +99,10 @@ static void a_drained_service_that_dies_and_returns_stays_drained(void **state)
 #define GUARDED                                                                                    \
     POP_PROBES "[service dns]\nprefixes = " POP_V4 " " POP_V6 "\nrequire = dns4 dns6\n" POP_TIMING
 
-static void the_last_pop_is_not_drained_unless_forced(void **state)
+LAB_TEST(the_last_pop_is_not_drained_unless_forced)
 {
     struct pop pop = announced_pop(&(struct pop_options){.another_pop = true}, GUARDED);
 
-    (void)state;
     POP_COMMAND(&pop, 4, "drain", "dns");
     assert_true(output_has(POP_V4));
     assert_true(output_has("--force"));
@@ -124,11 +118,10 @@ static void the_last_pop_is_not_drained_unless_forced(void **state)
     POP_HISTORY(&pop, 0, "AW");
 }
 
-static void a_drain_passes_while_another_pop_announces_the_prefixes(void **state)
+LAB_TEST(a_drain_passes_while_another_pop_announces_the_prefixes)
 {
     struct pop pop = announced_pop(&(struct pop_options){.another_pop = true}, GUARDED);
 
-    (void)state;
     tap_announce(pop.another_pop, POP_V4, NULL);
     tap_announce(pop.another_pop, POP_V6, NULL);
     LAB_WAIT(lab_bird_imported(pop.bird, "another_pop") == 2, "the other PoP's paths", POP_WAIT_MS);
@@ -137,11 +130,10 @@ static void a_drain_passes_while_another_pop_announces_the_prefixes(void **state
 }
 
 // A compromised PoP is off the air whoever else is there.
-static void an_isolation_asks_nobody_and_ends_by_release_only(void **state)
+LAB_TEST(an_isolation_asks_nobody_and_ends_by_release_only)
 {
     struct pop pop = announced_pop(&(struct pop_options){0}, GUARDED);
 
-    (void)state;
     POP_COMMAND(&pop, 0, "isolate", "dns", "--reason", "break-in", "--wait");
     POP_COMMAND(&pop, 4, "undrain", "dns");
     POP_COMMAND(&pop, 4, "drain", "dns");
@@ -153,11 +145,10 @@ static void an_isolation_asks_nobody_and_ends_by_release_only(void **state)
     POP_HISTORY(&pop, 0, "AWA");
 }
 
-static void a_pin_announces_what_the_probes_call_dead_until_it_ends(void **state)
+LAB_TEST(a_pin_announces_what_the_probes_call_dead_until_it_ends)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_SAYS(&pop, "probes dns4 health", "down");
     POP_COMMAND(&pop, 2, "pin", "dns", "--reason", "without an end");
@@ -181,11 +172,10 @@ static const char three_services[] = POP_USUAL
     "[service web]\nprefixes = 198.51.100.80/32 2001:db8:80::/48\nrequire = dns6\n"
     "last_pop_guard = off\n" POP_TIMING;
 
-static void several_services_and_all_are_drained_at_once(void **state)
+LAB_TEST(several_services_and_all_are_drained_at_once)
 {
     struct pop pop = announced_pop(&(struct pop_options){0}, three_services);
 
-    (void)state;
     LAB_WAIT(tap_has(pop.tap, "198.51.100.25/32") && tap_has(pop.tap, "198.51.100.80/32"),
              "the other services", POP_WAIT_MS);
     POP_COMMAND(&pop, 0, "drain", "dns", "web", "--now", "--wait");
@@ -201,11 +191,10 @@ static void several_services_and_all_are_drained_at_once(void **state)
     LAB_WAIT(tap_route_count(pop.tap) == 5, "all five prefixes", POP_WAIT_MS);
 }
 
-static void one_unknown_service_among_others_changes_nothing(void **state)
+LAB_TEST(one_unknown_service_among_others_changes_nothing)
 {
     struct pop pop = announced_pop(&(struct pop_options){0}, three_services);
 
-    (void)state;
     POP_COMMAND(&pop, 1, "drain", "web", "dsn", "--now");
     assert_true(output_has("dns"));
     assert_true(pop_says(&pop, "services web intent kind", "auto"));
@@ -213,11 +202,10 @@ static void one_unknown_service_among_others_changes_nothing(void **state)
 
 // --- The command ---------------------------------------------------------------------------------
 
-static void a_usage_error_is_told_from_a_missing_daemon(void **state)
+LAB_TEST(a_usage_error_is_told_from_a_missing_daemon)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     POP_COMMAND(&pop, 3, "status");
     assert_true(output_has("popgate.sock"));
     POP_COMMAND(&pop, 3, "drain", "dns");
@@ -235,11 +223,10 @@ static void a_usage_error_is_told_from_a_missing_daemon(void **state)
     POP_COMMAND(&pop, 3, "status");
 }
 
-static void waiting_in_vain_ends_with_a_status_of_its_own(void **state)
+LAB_TEST(waiting_in_vain_ends_with_a_status_of_its_own)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     lab_stop(lab_bird_process(pop.bird));
     POP_COMMAND(&pop, 5, "drain", "dns", "--now", "--wait=300ms");
     assert_true(pop_says(&pop, "services dns intent kind", "drain"));
@@ -247,11 +234,10 @@ static void waiting_in_vain_ends_with_a_status_of_its_own(void **state)
     POP_WAIT_WITHDRAWN(&pop);
 }
 
-static void check_speaks_as_nagios_does(void **state)
+LAB_TEST(check_speaks_as_nagios_does)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     POP_COMMAND(&pop, 3, "check");
     pop_run(&pop, POP_USUAL);
     POP_WAIT_ANNOUNCED(&pop);
@@ -277,11 +263,10 @@ static struct lab_process *popgate_as_nobody(const struct pop *pop, const char *
     return lab_spawn(pop->node, &command);
 }
 
-static void an_ordinary_user_may_look_but_not_touch(void **state)
+LAB_TEST(an_ordinary_user_may_look_but_not_touch)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     if (!lab_has_users()) {
         skip();
     }
@@ -335,11 +320,10 @@ static void assert_verbs_fit(const struct pop *pop)
 #define LONG_REASON                                                                                \
     "a reason that is much longer than what fits into a line of any table, whoever prints it"
 
-static void everything_printed_fits_80_columns(void **state)
+LAB_TEST(everything_printed_fits_80_columns)
 {
     struct pop pop = announced_pop(&(struct pop_options){.transit = true}, three_services);
 
-    (void)state;
     assert_verbs_fit(&pop);
     POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h", "--for", "2h", "--reason", LONG_REASON);
     assert_verbs_fit(&pop);
@@ -360,11 +344,10 @@ static void assert_json(const char *member)
     json_decref(root);
 }
 
-static void json_is_json(void **state)
+LAB_TEST(json_is_json)
 {
     struct pop pop = usual_pop();
 
-    (void)state;
     POP_COMMAND(&pop, 0, "--json", "status");
     assert_json("services");
     POP_COMMAND(&pop, 0, "explain", "dns", "--json");
@@ -377,40 +360,13 @@ static void json_is_json(void **state)
     assert_json("message");
 }
 
-static void draining_again_announces_nothing(void **state)
+LAB_TEST(draining_again_announces_nothing)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     pop_run(&pop, POP_USUAL);
     POP_WAIT_ANNOUNCED(&pop);
     POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
     POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h", "--reason", "again", "--wait");
     POP_HISTORY(&pop, 0, "AW");
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(a_drain_is_one_update_and_after_grace_one_withdrawal),
-        LAB_TEST(an_undrain_within_grace_leaves_no_gap),
-        LAB_TEST(a_drain_now_withdraws_without_grace),
-        LAB_TEST(a_drain_for_a_time_ends_by_itself),
-        LAB_TEST(a_drained_service_that_dies_and_returns_stays_drained),
-        LAB_TEST(the_last_pop_is_not_drained_unless_forced),
-        LAB_TEST(a_drain_passes_while_another_pop_announces_the_prefixes),
-        LAB_TEST(an_isolation_asks_nobody_and_ends_by_release_only),
-        LAB_TEST(a_pin_announces_what_the_probes_call_dead_until_it_ends),
-        LAB_TEST(several_services_and_all_are_drained_at_once),
-        LAB_TEST(one_unknown_service_among_others_changes_nothing),
-        LAB_TEST(a_usage_error_is_told_from_a_missing_daemon),
-        LAB_TEST(waiting_in_vain_ends_with_a_status_of_its_own),
-        LAB_TEST(check_speaks_as_nagios_does),
-        LAB_TEST(an_ordinary_user_may_look_but_not_touch),
-        LAB_TEST(everything_printed_fits_80_columns),
-        LAB_TEST(json_is_json),
-        LAB_TEST(draining_again_announces_nothing),
-    };
-    return cmocka_run_group_tests_name("operator", tests, NULL, NULL);
 }

@@ -207,11 +207,10 @@ static struct verdict http_check(const struct world *world, const char *url, con
 
 // --- The certificate -----------------------------------------------------------------------------
 
-static void a_good_handshake_tells_what_it_is(void **state)
+LAB_TEST(a_good_handshake_tells_what_it_is)
 {
     const struct world world = make_world();
 
-    (void)state;
     ASSERT_TLS(&world, PORT_GOOD, "", VERDICT_PASS, "ok",
                "TLS handshake with 127.0.0.1:4401 (dns.example.net): TLSv1.3 TLS_");
     ASSERT_TLS(&world, PORT_GOOD, "", VERDICT_PASS, "ok", "(90 days), issuer CN=Lab Intermediate");
@@ -223,11 +222,10 @@ static void a_good_handshake_tells_what_it_is(void **state)
     ASSERT_HTTP(&world, "https://[::1]:4415/", "", VERDICT_PASS, "ok", "status 200");
 }
 
-static void what_is_wrong_with_a_certificate_is_told(void **state)
+LAB_TEST(what_is_wrong_with_a_certificate_is_told)
 {
     const struct world world = make_world();
 
-    (void)state;
     ASSERT_TLS(
         &world, PORT_EXPIRED, "", VERDICT_FAIL, "expired",
         "TLS handshake with 127.0.0.1:4402 (dns.example.net): certificate expired 3 days ago "
@@ -246,11 +244,10 @@ static void what_is_wrong_with_a_certificate_is_told(void **state)
                "intermediate certificate expired 2 days ago (CN=Old Intermediate");
 }
 
-static void days_left_are_judged_by_both_thresholds(void **state)
+LAB_TEST(days_left_are_judged_by_both_thresholds)
 {
     const struct world world = make_world();
 
-    (void)state;
     ASSERT_TLS(&world, PORT_SOON, "min_days = 10\n", VERDICT_PASS, "ok", "(10 days)");
     ASSERT_TLS(&world, PORT_SOON, "min_days = 11\n", VERDICT_DEGRADED, "expiring",
                "certificate expires in 10 days");
@@ -258,14 +255,13 @@ static void days_left_are_judged_by_both_thresholds(void **state)
                "fail_days is 11");
 }
 
-static void a_pin_is_of_the_key(void **state)
+LAB_TEST(a_pin_is_of_the_key)
 {
     const struct world world = make_world();
     char right[LAB_PIN_MAX];
     char wrong[LAB_PIN_MAX];
     char more[256];
 
-    (void)state;
     lab_cert_pin(world.good, right);
     lab_cert_pin(world.root, wrong);
     snprintf(more, sizeof more, "pin = %s %s\n", wrong, right);
@@ -274,12 +270,11 @@ static void a_pin_is_of_the_key(void **state)
     ASSERT_TLS(&world, PORT_GOOD, more, VERDICT_FAIL, "pin", right);
 }
 
-static void a_stapled_response_is_required_and_judged(void **state)
+LAB_TEST(a_stapled_response_is_required_and_judged)
 {
     const struct world world = make_world();
     const char *require = "ocsp = require\n";
 
-    (void)state;
     ASSERT_TLS(&world, PORT_OCSP, require, VERDICT_PASS, "ok", "TLSv1.3");
     ASSERT_TLS(&world, PORT_GOOD, require, VERDICT_FAIL, "ocsp", "no stapled OCSP response");
     ASSERT_TLS(&world, PORT_OCSP_STALE, require, VERDICT_FAIL, "ocsp",
@@ -293,34 +288,31 @@ static void a_stapled_response_is_required_and_judged(void **state)
 
 // --- The handshake -------------------------------------------------------------------------------
 
-static void an_old_version_is_refused_unless_allowed(void **state)
+LAB_TEST(an_old_version_is_refused_unless_allowed)
 {
     const struct world world = make_world();
 
-    (void)state;
     ASSERT_TLS(&world, PORT_OLD_TLS, "", VERDICT_FAIL, "version",
                "the server does not speak TLS 1.2 or later");
     ASSERT_TLS(&world, PORT_OLD_TLS, "min_version = 1.0\n", VERDICT_PASS, "ok", "TLSv1.0");
     ASSERT_TLS(&world, PORT_GOOD, "min_version = 1.3\n", VERDICT_PASS, "ok", "TLSv1.3");
 }
 
-static void an_application_protocol_is_negotiated_or_it_fails(void **state)
+LAB_TEST(an_application_protocol_is_negotiated_or_it_fails)
 {
     const struct world world = make_world();
 
-    (void)state;
     ASSERT_TLS(&world, PORT_H2, "alpn = h2 http/1.1\n", VERDICT_PASS, "ok", "TLSv1.3");
     ASSERT_TLS(&world, PORT_H2, "alpn = dot\n", VERDICT_FAIL, "alpn", "ALPN protocols dot");
 }
 
-static void rude_servers_are_told_apart(void **state)
+LAB_TEST(rude_servers_are_told_apart)
 {
     const struct world world = make_world();
     struct lab_tcp_server *rude =
         lab_tcp_server_start(world.node, "127.0.0.1", PORT_RUDE, LAB_TCP_SILENT,
                              "220 mail.example.net ESMTP and a line that is long enough\r\n");
 
-    (void)state;
     ASSERT_TLS(&world, PORT_RUDE, "timeout = 200ms\n", VERDICT_FAIL, "timeout",
                "no TLS handshake with 127.0.0.1:9000 (dns.example.net) within 200ms");
     lab_tcp_server_set(rude, LAB_TCP_RESET_ON_READ);
@@ -426,11 +418,10 @@ static void assert_starttls(const struct world *world, struct mail_server *serve
     lab_assert_verdict(&verdict, kind, code, cause);
 }
 
-static void tls_is_asked_for_in_the_words_of_mail(void **state)
+LAB_TEST(tls_is_asked_for_in_the_words_of_mail)
 {
     const struct world world = make_world();
 
-    (void)state;
     assert_starttls(
         &world,
         &(struct mail_server){.greeting = "220 lab ESMTP\r\n",
@@ -449,11 +440,10 @@ static void tls_is_asked_for_in_the_words_of_mail(void **state)
 
 // --- Ourselves -----------------------------------------------------------------------------------
 
-static void trouble_of_our_own_is_no_evidence(void **state)
+LAB_TEST(trouble_of_our_own_is_no_evidence)
 {
     const struct world world = make_world();
 
-    (void)state;
     ASSERT_TLS(&world, PORT_GOOD, "source = 192.0.2.77\n", VERDICT_UNKNOWN, "local",
                "connect to 127.0.0.1:4401: address not available");
     char keys[512];
@@ -482,14 +472,13 @@ static void take_descriptors(void *arg, size_t i)
     }
 }
 
-static void no_descriptors_are_no_evidence_and_pass(void **state)
+LAB_TEST(no_descriptors_are_no_evidence_and_pass)
 {
     const struct world world = make_world();
     struct rlimit limit;
     struct verdict verdicts[3];
     char keys[512];
 
-    (void)state;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     snprintf(keys, sizeof keys,
              "type = tls\ntarget = 127.0.0.1:4401\nserver_name = " NAME "\nca = %s/ca.pem\n",
@@ -512,13 +501,12 @@ static void replace_ca(void *arg, size_t i)
     }
 }
 
-static void a_replaced_ca_file_is_read_anew(void **state)
+LAB_TEST(a_replaced_ca_file_is_read_anew)
 {
     struct world world = make_world();
     struct verdict verdicts[3];
     char keys[512];
 
-    (void)state;
     lab_cert_write(world.node, "new.pem", LAB_CERTS(world.root));
     snprintf(keys, sizeof keys,
              "type = tls\ntarget = 127.0.0.1:4401\nserver_name = " NAME "\nca = %s/new.pem\n",
@@ -533,11 +521,10 @@ static void a_replaced_ca_file_is_read_anew(void **state)
 
 #define HEALTH "http://127.0.0.1:8080/health"
 
-static void an_answer_is_judged_by_status_header_and_body(void **state)
+LAB_TEST(an_answer_is_judged_by_status_header_and_body)
 {
     const struct world world = make_world();
 
-    (void)state;
     ASSERT_HTTP(&world, HEALTH, "", VERDICT_PASS, "ok",
                 "GET http://127.0.0.1:8080/health at 127.0.0.1:8080: status 200, 22 bytes");
     ASSERT_HTTP(&world, HEALTH, "method = HEAD\n", VERDICT_PASS, "ok", "HEAD http:");
@@ -563,12 +550,11 @@ static void an_answer_is_judged_by_status_header_and_body(void **state)
                 VERDICT_PASS, "ok", "at 127.0.0.1:8080");
 }
 
-static void a_redirect_is_an_answer_unless_followed(void **state)
+LAB_TEST(a_redirect_is_an_answer_unless_followed)
 {
     const struct world world = make_world();
     const char *follow = "follow_redirects = on\n";
 
-    (void)state;
     ASSERT_HTTP(&world, "http://127.0.0.1:8080/moved", "", VERDICT_FAIL, "status",
                 "status 302 to http://elsewhere.example.net:8080/health, expected 200-299");
     ASSERT_HTTP(&world, "http://127.0.0.1:8080/moved", follow, VERDICT_PASS, "ok", "22 bytes");
@@ -580,22 +566,20 @@ static void a_redirect_is_an_answer_unless_followed(void **state)
     ASSERT_HTTP(&world, "http://127.0.0.1:8080/to-tls", follow, VERDICT_PASS, "ok", "13 bytes");
 }
 
-static void an_answer_has_a_largest_size(void **state)
+LAB_TEST(an_answer_has_a_largest_size)
 {
     const struct world world = make_world();
 
-    (void)state;
     ASSERT_HTTP(&world, "http://127.0.0.1:8080/big", "max_body = 1960\n", VERDICT_PASS, "ok",
                 "1960 bytes");
     ASSERT_HTTP(&world, "http://127.0.0.1:8080/big", "max_body = 1959\n", VERDICT_FAIL, "too-large",
                 "body larger than 1959 bytes");
 }
 
-static void http_over_tls_is_judged_as_tls_is(void **state)
+LAB_TEST(http_over_tls_is_judged_as_tls_is)
 {
     const struct world world = make_world();
 
-    (void)state;
     ASSERT_HTTP(&world, "https://" NAME "/", "target = 127.0.0.1:4401\n", VERDICT_PASS, "ok",
                 "status 200, 13 bytes");
     ASSERT_HTTP(&world, "https://" NAME "/", "target = 127.0.0.1:4402\n", VERDICT_FAIL, "expired",
@@ -606,7 +590,7 @@ static void http_over_tls_is_judged_as_tls_is(void **state)
                 VERDICT_DEGRADED, "expiring", "certificate expires in 10 days");
 }
 
-static void a_rude_http_server_is_told_apart(void **state)
+LAB_TEST(a_rude_http_server_is_told_apart)
 {
     const struct world world = make_world();
     struct lab_tcp_server *rude =
@@ -614,7 +598,6 @@ static void a_rude_http_server_is_told_apart(void **state)
                              "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nslow");
     const char *url = "http://127.0.0.1:9000/";
 
-    (void)state;
     ASSERT_HTTP(&world, url, "timeout = 200ms\n", VERDICT_FAIL, "timeout",
                 "(4 bytes of its body came) within 200ms");
     lab_tcp_server_set(rude, LAB_TCP_SILENT);
@@ -628,29 +611,4 @@ static void a_rude_http_server_is_told_apart(void **state)
     ASSERT_HTTP(&world, url, "", VERDICT_FAIL, "closed", "");
     ASSERT_HTTP(&world, "http://127.0.0.1:9001/", "", VERDICT_FAIL, "refused",
                 "connect to 127.0.0.1:9001: nothing listens there");
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(a_good_handshake_tells_what_it_is),
-        LAB_TEST(what_is_wrong_with_a_certificate_is_told),
-        LAB_TEST(days_left_are_judged_by_both_thresholds),
-        LAB_TEST(a_pin_is_of_the_key),
-        LAB_TEST(a_stapled_response_is_required_and_judged),
-        LAB_TEST(an_old_version_is_refused_unless_allowed),
-        LAB_TEST(an_application_protocol_is_negotiated_or_it_fails),
-        LAB_TEST(rude_servers_are_told_apart),
-        LAB_TEST(tls_is_asked_for_in_the_words_of_mail),
-        LAB_TEST(trouble_of_our_own_is_no_evidence),
-        LAB_TEST(no_descriptors_are_no_evidence_and_pass),
-        LAB_TEST(a_replaced_ca_file_is_read_anew),
-        LAB_TEST(an_answer_is_judged_by_status_header_and_body),
-        LAB_TEST(a_redirect_is_an_answer_unless_followed),
-        LAB_TEST(an_answer_has_a_largest_size),
-        LAB_TEST(http_over_tls_is_judged_as_tls_is),
-        LAB_TEST(a_rude_http_server_is_told_apart),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,18 +57,16 @@ static const char *strict_keys(const char *more)
 
 // --- A good issuer -------------------------------------------------------------------------------
 
-static void a_good_token_passes(void **state)
+LAB_TEST(a_good_token_passes)
 {
-    (void)state;
     make_issuer();
     EXPECT(PASS, "ok",
            "token from " AT "/token: signed with ES256 by key kid=key-1, expires in 2 hours", "");
     EXPECT(PASS, "ok", "signed with ES256", "auth = post\n");
 }
 
-static void the_whole_path_of_a_service_account_passes(void **state)
+LAB_TEST(the_whole_path_of_a_service_account_passes)
 {
-    (void)state;
     make_issuer();
     EXPECT(PASS, "ok", "signed with ES256",
            "introspection_url = " AT "/introspect\nprotected_url = " AT "/protected\n");
@@ -76,9 +74,8 @@ static void the_whole_path_of_a_service_account_passes(void **state)
     assert_int_equal(lab_issuer_asked(issuer, LAB_ISSUER_PROTECTED), 1);
 }
 
-static void an_inactive_or_refused_token_fails(void **state)
+LAB_TEST(an_inactive_or_refused_token_fails)
 {
-    (void)state;
     make_issuer();
     lab_issuer_set(issuer, LAB_ISSUER_INTROSPECT, LAB_ISSUER_REFUSES);
     EXPECT(FAIL, "introspection", "/introspect", "introspection_url = " AT "/introspect\n");
@@ -92,11 +89,10 @@ static void an_inactive_or_refused_token_fails(void **state)
     EXPECT(FAIL, "introspection", "not a JSON object", "introspection_url = " AT "/introspect\n");
 }
 
-static void a_given_token_is_judged_like_a_granted_one(void **state)
+LAB_TEST(a_given_token_is_judged_like_a_granted_one)
 {
     char more[256];
 
-    (void)state;
     make_issuer();
     for (int expired = 0; expired < 2; expired++) {
         lab_issuer_set(issuer, LAB_ISSUER_TOKEN, expired ? LAB_ISSUER_EXPIRED : LAB_ISSUER_GOOD);
@@ -114,11 +110,10 @@ static void a_given_token_is_judged_like_a_granted_one(void **state)
     assert_int_equal(lab_issuer_asked(issuer, LAB_ISSUER_TOKEN), 0);
 }
 
-static void an_opaque_token_is_judged_by_those_who_know_it(void **state)
+LAB_TEST(an_opaque_token_is_judged_by_those_who_know_it)
 {
     char keys[512];
 
-    (void)state;
     make_issuer();
     lab_issuer_set(issuer, LAB_ISSUER_TOKEN, LAB_ISSUER_OPAQUE);
     EXPECT(FAIL, "malformed", "it is not a signed JWT", "");
@@ -131,7 +126,7 @@ static void an_opaque_token_is_judged_by_those_who_know_it(void **state)
 
 // --- A hostile one -------------------------------------------------------------------------------
 
-static void a_bad_token_fails_and_says_what_is_wrong_with_it(void **state)
+LAB_TEST(a_bad_token_fails_and_says_what_is_wrong_with_it)
 {
     static const struct {
         enum lab_issuer_mode mode;
@@ -155,7 +150,6 @@ static void a_bad_token_fails_and_says_what_is_wrong_with_it(void **state)
         {LAB_ISSUER_REFUSES, "grant", "status 401, expected 200: invalid_client"},
     };
 
-    (void)state;
     make_issuer();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lab_issuer_set(issuer, LAB_ISSUER_TOKEN, cases[i].mode);
@@ -163,17 +157,15 @@ static void a_bad_token_fails_and_says_what_is_wrong_with_it(void **state)
     }
 }
 
-static void a_byte_at_a_time_is_a_timeout(void **state)
+LAB_TEST(a_byte_at_a_time_is_a_timeout)
 {
-    (void)state;
     make_issuer();
     lab_issuer_set(issuer, LAB_ISSUER_TOKEN, LAB_ISSUER_DRIP);
     EXPECT(FAIL, "timeout", "within 500ms", "timeout = 500ms\n");
 }
 
-static void a_crashed_issuer_refuses(void **state)
+LAB_TEST(a_crashed_issuer_refuses)
 {
-    (void)state;
     make_issuer();
     lab_issuer_crash(issuer);
     EXPECT(FAIL, "refused", "connect to " HOST ":8080: nothing listens there", "");
@@ -181,9 +173,8 @@ static void a_crashed_issuer_refuses(void **state)
     EXPECT(PASS, "ok", "", "");
 }
 
-static void a_wrong_secret_is_refused_by_the_issuer(void **state)
+LAB_TEST(a_wrong_secret_is_refused_by_the_issuer)
 {
-    (void)state;
     make_issuer();
     strict_keys("");
     private_file("secret", "another");
@@ -194,7 +185,7 @@ static void a_wrong_secret_is_refused_by_the_issuer(void **state)
 
 // --- The key set ---------------------------------------------------------------------------------
 
-static void a_key_set_that_cant_be_had_is_no_evidence(void **state)
+LAB_TEST(a_key_set_that_cant_be_had_is_no_evidence)
 {
     static const struct {
         enum lab_issuer_mode mode;
@@ -207,7 +198,6 @@ static void a_key_set_that_cant_be_had_is_no_evidence(void **state)
         {LAB_ISSUER_LOOP, "not followed"},
     };
 
-    (void)state;
     make_issuer();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lab_issuer_set(issuer, LAB_ISSUER_KEYS, cases[i].mode);
@@ -226,11 +216,10 @@ static void break_keys_after_the_first(void *arg, size_t i)
     }
 }
 
-static void a_cached_key_goes_on_to_verify(void **state)
+LAB_TEST(a_cached_key_goes_on_to_verify)
 {
     struct verdict verdicts[5];
 
-    (void)state;
     make_issuer();
     lab_check_times(node, strict_keys(""), 5, break_keys_after_the_first, NULL, verdicts);
     lab_assert_verdict(&verdicts[4], VERDICT_PASS, "ok", "kid=key-1");
@@ -246,11 +235,10 @@ static void rotate_before_the_second(void *arg, size_t i)
     }
 }
 
-static void a_rotated_key_is_fetched_at_once(void **state)
+LAB_TEST(a_rotated_key_is_fetched_at_once)
 {
     struct verdict verdicts[3];
 
-    (void)state;
     make_issuer();
     lab_check_times(node, strict_keys(""), 3, rotate_before_the_second, NULL, verdicts);
     lab_assert_verdict(&verdicts[0], VERDICT_PASS, "ok", "kid=key-1");
@@ -265,11 +253,10 @@ static void rotate_and_break_keys(void *arg, size_t i)
     break_keys_after_the_first(arg, i);
 }
 
-static void a_rotated_key_that_cant_be_had_is_no_evidence(void **state)
+LAB_TEST(a_rotated_key_that_cant_be_had_is_no_evidence)
 {
     struct verdict verdicts[4];
 
-    (void)state;
     make_issuer();
     lab_check_times(node, strict_keys(""), 4, rotate_and_break_keys, NULL, verdicts);
     for (size_t i = 1; i < 4; i++) {
@@ -277,11 +264,10 @@ static void a_rotated_key_that_cant_be_had_is_no_evidence(void **state)
     }
 }
 
-static void keys_that_nobody_has_are_asked_for_once_only(void **state)
+LAB_TEST(keys_that_nobody_has_are_asked_for_once_only)
 {
     struct verdict verdicts[8];
 
-    (void)state;
     make_issuer();
     lab_issuer_set(issuer, LAB_ISSUER_TOKEN, LAB_ISSUER_WRONG_KID);
     lab_check_times(node, strict_keys(""), 8, NULL, NULL, verdicts);
@@ -293,11 +279,10 @@ static void keys_that_nobody_has_are_asked_for_once_only(void **state)
 
 // --- The secret ----------------------------------------------------------------------------------
 
-static void a_secret_that_cant_be_trusted_is_no_evidence(void **state)
+LAB_TEST(a_secret_that_cant_be_trusted_is_no_evidence)
 {
     char path[LAB_PATH_MAX];
 
-    (void)state;
     make_issuer();
     strict_keys("");
     lab_path(node, "secret", path);
@@ -312,22 +297,20 @@ static void a_secret_that_cant_be_trusted_is_no_evidence(void **state)
     assert_int_equal(lab_issuer_asked(issuer, LAB_ISSUER_TOKEN), 1);
 }
 
-static void an_issuer_that_sends_the_secret_back_does_not_reveal_it(void **state)
+LAB_TEST(an_issuer_that_sends_the_secret_back_does_not_reveal_it)
 {
-    (void)state;
     make_issuer();
     lab_issuer_set(issuer, LAB_ISSUER_TOKEN, LAB_ISSUER_ECHO);
     const struct verdict verdict = lab_check(node, strict_keys("auth = post\n"));
     lab_assert_verdict(&verdict, VERDICT_FAIL, "malformed", "so it is not shown");
 }
 
-static void a_systemd_credential_is_read(void **state)
+LAB_TEST(a_systemd_credential_is_read)
 {
     static const char keys[] =
         "type = token\ntoken_url = " AT "/token\nclient_id = probe\nsecret_credential = secret\n"
         "jwks_url = " AT "/keys\n";
 
-    (void)state;
     make_issuer();
     private_file("secret", "s3cret");
     LAB_CHECK(node, VERDICT_UNKNOWN, "secret", "there is no $CREDENTIALS_DIRECTORY", keys);
@@ -342,11 +325,10 @@ static void change_secret(void *arg, size_t i)
     private_file("secret", i % 2 == 0 ? "s3cret" : "wrong");
 }
 
-static void a_changed_secret_is_read_again(void **state)
+LAB_TEST(a_changed_secret_is_read_again)
 {
     struct verdict verdicts[4];
 
-    (void)state;
     make_issuer();
     lab_check_times(node, strict_keys(""), 4, change_secret, NULL, verdicts);
     for (size_t i = 0; i < 4; i++) {
@@ -355,9 +337,8 @@ static void a_changed_secret_is_read_again(void **state)
     }
 }
 
-static void a_process_with_a_secret_leaves_no_core(void **state)
+LAB_TEST(a_process_with_a_secret_leaves_no_core)
 {
-    (void)state;
     make_issuer();
     prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
     EXPECT(PASS, "ok", "", "");
@@ -398,11 +379,10 @@ static const char *tls_keys(const char *more)
     return keys_text;
 }
 
-static void an_issuer_over_tls_is_verified(void **state)
+LAB_TEST(an_issuer_over_tls_is_verified)
 {
     char more[160];
 
-    (void)state;
     make_tls_issuer(INT64_C(20) * 86400);
     LAB_CHECK(node, VERDICT_FAIL, "incomplete-chain", "unknown CA", tls_keys(""));
     snprintf(more, sizeof more, "ca = %s/ca.pem\n", lab_dir(node));
@@ -414,11 +394,10 @@ static void an_issuer_over_tls_is_verified(void **state)
     LAB_CHECK(node, VERDICT_UNKNOWN, "ca", "none.pem", tls_keys(more));
 }
 
-static void an_expired_certificate_of_the_issuer_fails(void **state)
+LAB_TEST(an_expired_certificate_of_the_issuer_fails)
 {
     char more[160];
 
-    (void)state;
     make_tls_issuer(INT64_C(-3) * 86400);
     snprintf(more, sizeof more, "ca = %s/ca.pem\n", lab_dir(node));
     LAB_CHECK(node, VERDICT_FAIL, "expired", "certificate expired 3 days ago", tls_keys(more));
@@ -445,12 +424,11 @@ static const char *real_keys(void)
     return keys_text;
 }
 
-static void glewlwyds_tokens_pass(void **state)
+LAB_TEST(glewlwyds_tokens_pass)
 {
     static const char *const algorithms[] = {"RS256", "ES256", "EdDSA"};
     struct lab_glewlwyd *glewlwyd = NULL;
 
-    (void)state;
     make_node();
     for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
         char cause[64];
@@ -466,9 +444,8 @@ static void glewlwyds_tokens_pass(void **state)
     }
 }
 
-static void a_token_of_glewlwyds_for_another_region_fails(void **state)
+LAB_TEST(a_token_of_glewlwyds_for_another_region_fails)
 {
-    (void)state;
     make_node();
     json_t *key = mint_key("ES256", "one");
     struct lab_glewlwyd *glewlwyd = lab_glewlwyd_start(node, 4593, key, "eu-west");
@@ -490,12 +467,11 @@ static void rotate_real(void *arg, size_t i)
     }
 }
 
-static void glewlwyds_new_key_is_taken_up_at_once(void **state)
+LAB_TEST(glewlwyds_new_key_is_taken_up_at_once)
 {
     struct real real = {.keys = {mint_key("ES256", "old"), mint_key("ES256", "new")}};
     struct verdict verdicts[3];
 
-    (void)state;
     make_node();
     real.glewlwyd = lab_glewlwyd_start(node, 4593, real.keys[0], LAB_CHECK_REGION);
     lab_check_times(node, real_keys(), 3, rotate_real, &real, verdicts);
@@ -504,36 +480,4 @@ static void glewlwyds_new_key_is_taken_up_at_once(void **state)
     lab_assert_verdict(&verdicts[2], VERDICT_PASS, "ok", "kid=new");
     json_decref(real.keys[0]);
     json_decref(real.keys[1]);
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(a_good_token_passes),
-        LAB_TEST(the_whole_path_of_a_service_account_passes),
-        LAB_TEST(an_inactive_or_refused_token_fails),
-        LAB_TEST(a_given_token_is_judged_like_a_granted_one),
-        LAB_TEST(an_opaque_token_is_judged_by_those_who_know_it),
-        LAB_TEST(a_bad_token_fails_and_says_what_is_wrong_with_it),
-        LAB_TEST(a_byte_at_a_time_is_a_timeout),
-        LAB_TEST(a_crashed_issuer_refuses),
-        LAB_TEST(a_wrong_secret_is_refused_by_the_issuer),
-        LAB_TEST(a_key_set_that_cant_be_had_is_no_evidence),
-        LAB_TEST(a_cached_key_goes_on_to_verify),
-        LAB_TEST(a_rotated_key_is_fetched_at_once),
-        LAB_TEST(a_rotated_key_that_cant_be_had_is_no_evidence),
-        LAB_TEST(keys_that_nobody_has_are_asked_for_once_only),
-        LAB_TEST(a_secret_that_cant_be_trusted_is_no_evidence),
-        LAB_TEST(an_issuer_that_sends_the_secret_back_does_not_reveal_it),
-        LAB_TEST(a_systemd_credential_is_read),
-        LAB_TEST(a_changed_secret_is_read_again),
-        LAB_TEST(a_process_with_a_secret_leaves_no_core),
-        LAB_TEST(an_issuer_over_tls_is_verified),
-        LAB_TEST(an_expired_certificate_of_the_issuer_fails),
-        LAB_TEST(glewlwyds_tokens_pass),
-        LAB_TEST(a_token_of_glewlwyds_for_another_region_fails),
-        LAB_TEST(glewlwyds_new_key_is_taken_up_at_once),
-    };
-    return cmocka_run_group_tests_name("probe_token", tests, NULL, NULL);
 }

@@ -31,11 +31,10 @@ static bool output_has(const char *text)
 
 // --- Reload --------------------------------------------------------------------------------------
 
-static void a_broken_configuration_changes_nothing_and_is_told(void **state)
+LAB_TEST(a_broken_configuration_changes_nothing_and_is_told)
 {
     struct pop pop = announced_pop(POP_USUAL);
 
-    (void)state;
     pop_write(&pop, POP_USUAL "hold_dwon = 1s\n");
     POP_COMMAND(&pop, 1, "reload");
     assert_true(output_has("popgate.conf:"));
@@ -50,11 +49,10 @@ static void a_broken_configuration_changes_nothing_and_is_told(void **state)
     POP_HISTORY(&pop, 0, "AW");
 }
 
-static void a_reload_that_waits_says_whether_bird_has_taken_the_file(void **state)
+LAB_TEST(a_reload_that_waits_says_whether_bird_has_taken_the_file)
 {
     struct pop pop = announced_pop(POP_USUAL);
 
-    (void)state;
     pop_write(&pop, POP_USUAL WEB);
     POP_COMMAND(&pop, 0, "reload", "--wait");
     assert_true(pop_says(&pop, "include state", "loaded"));
@@ -64,11 +62,10 @@ static void a_reload_that_waits_says_whether_bird_has_taken_the_file(void **stat
     assert_non_null(strstr(pop_output, "BIRD refuses the include file"));
 }
 
-static void an_unchanged_configuration_sends_nothing(void **state)
+LAB_TEST(an_unchanged_configuration_sends_nothing)
 {
     struct pop pop = announced_pop(POP_USUAL);
 
-    (void)state;
     POP_COMMAND(&pop, 0, "reload");
     POP_WAIT_SAYS(&pop, "services dns seen", "true");
     POP_WAIT_SAYS(&pop, "include state", "loaded");
@@ -76,11 +73,10 @@ static void an_unchanged_configuration_sends_nothing(void **state)
     assert_true(pop_says(&pop, "drifts", "0"));
 }
 
-static void a_service_that_comes_and_goes_leaves_the_others_alone(void **state)
+LAB_TEST(a_service_that_comes_and_goes_leaves_the_others_alone)
 {
     struct pop pop = announced_pop(POP_USUAL);
 
-    (void)state;
     pop_reload(&pop, POP_USUAL WEB);
     LAB_WAIT(tap_has(pop.tap, WEB_V4) && tap_has(pop.tap, WEB_V6), "the new service", POP_WAIT_MS);
     POP_WAIT_SAYS(&pop, "services web seen", "true");
@@ -93,11 +89,10 @@ static void a_service_that_comes_and_goes_leaves_the_others_alone(void **state)
     assert_int_equal(tap_events(pop.tap, 0, WEB_V4, NULL, 0), 2);
 }
 
-static void a_changed_community_is_one_update_of_that_service(void **state)
+LAB_TEST(a_changed_community_is_one_update_of_that_service)
 {
     struct pop pop = announced_pop(POP_USUAL WEB);
 
-    (void)state;
     LAB_WAIT(tap_has(pop.tap, WEB_V4) && tap_has(pop.tap, WEB_V6), "both services", POP_WAIT_MS);
     pop_reload(&pop, POP_USUAL WEB "communities = 64512:80\n");
     LAB_WAIT(tap_has_community(pop.tap, WEB_V4, POP_AS, 80) &&
@@ -108,22 +103,20 @@ static void a_changed_community_is_one_update_of_that_service(void **state)
     assert_int_equal(tap_withdrawn_at_ns(pop.tap, WEB_V4), 0);
 }
 
-static void an_added_prefix_is_announced_with_its_service(void **state)
+LAB_TEST(an_added_prefix_is_announced_with_its_service)
 {
     struct pop pop = announced_pop(POP_USUAL);
 
-    (void)state;
     pop_reload(&pop, POP_PROBES "[service dns]\nprefixes = " POP_V4 " " POP_V6 " 203.0.113.0/24\n"
                                 "require = dns4 dns6\nlast_pop_guard = off\n" POP_TIMING);
     LAB_WAIT(tap_has(pop.tap, "203.0.113.0/24"), "the new prefix", POP_WAIT_MS);
     POP_HISTORY(&pop, 0, "A");
 }
 
-static void a_drain_outlives_a_reload(void **state)
+LAB_TEST(a_drain_outlives_a_reload)
 {
     struct pop pop = announced_pop(POP_USUAL);
 
-    (void)state;
     POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
     POP_COMMAND(&pop, 0, "reload");
     POP_WAIT_SAYS(&pop, "services dns seen", "true");
@@ -131,11 +124,10 @@ static void a_drain_outlives_a_reload(void **state)
     POP_HISTORY(&pop, 0, "AW");
 }
 
-static void a_service_that_was_away_comes_back_drained_as_it_went(void **state)
+LAB_TEST(a_service_that_was_away_comes_back_drained_as_it_went)
 {
     struct pop pop = announced_pop(POP_USUAL WEB);
 
-    (void)state;
     LAB_WAIT(tap_has(pop.tap, WEB_V4), "the other service", POP_WAIT_MS);
     POP_COMMAND(&pop, 0, "drain", "web", "--now", "--wait");
     pop_reload(&pop, POP_USUAL);
@@ -190,13 +182,12 @@ static bool withdrawn_in_mid_reload(struct pop *pop, const char *config)
 }
 
 // A machine that is busy elsewhere may let the reload win; not again and again.
-static void a_withdrawal_does_not_wait_for_a_huge_configuration_to_be_read(void **state)
+LAB_TEST(a_withdrawal_does_not_wait_for_a_huge_configuration_to_be_read)
 {
     struct pop pop = announced_pop(POP_USUAL);
     char *config = huge_config(&pop);
     bool first = withdrawn_in_mid_reload(&pop, config);
 
-    (void)state;
     for (unsigned tries = 1; !first && tries < 5; tries++) {
         lab_unbound_restart(pop.unbound);
         first = withdrawn_in_mid_reload(&pop, config);
@@ -210,12 +201,11 @@ static void a_withdrawal_does_not_wait_for_a_huge_configuration_to_be_read(void 
     free(config);
 }
 
-static void a_stop_does_not_wait_for_a_huge_configuration_to_be_in_use(void **state)
+LAB_TEST(a_stop_does_not_wait_for_a_huge_configuration_to_be_in_use)
 {
     struct pop pop = announced_pop(POP_USUAL);
     char *config = huge_config(&pop);
 
-    (void)state;
     lab_popgated_reload(pop.popgated, config);
     LAB_WAIT(lab_popgated_notified(pop.popgated, "RELOADING=1") > 0, "the reload to begin",
              POP_WAIT_MS);
@@ -237,22 +227,20 @@ static char *include_file(const struct pop *pop, char *out, size_t size)
     return out;
 }
 
-static void a_clean_stop_withdraws_and_the_file_says_so(void **state)
+LAB_TEST(a_clean_stop_withdraws_and_the_file_says_so)
 {
     char file[16384];
     struct pop pop = announced_pop(POP_USUAL);
 
-    (void)state;
     assert_int_equal(lab_popgated_stop(pop.popgated), 0);
     POP_HISTORY(&pop, 0, "AW");
     assert_null(strstr(include_file(&pop, file, sizeof file), "disabled off"));
 }
 
-static void a_clean_stop_may_keep_and_the_next_start_sends_nothing(void **state)
+LAB_TEST(a_clean_stop_may_keep_and_the_next_start_sends_nothing)
 {
     struct pop pop = announced_pop(POP_USUAL "on_exit = keep\n");
 
-    (void)state;
     assert_int_equal(lab_popgated_stop(pop.popgated), 0);
     POP_HISTORY(&pop, 0, "A");
     lab_popgated_restart(pop.popgated);
@@ -264,14 +252,13 @@ static void a_clean_stop_may_keep_and_the_next_start_sends_nothing(void **state)
 // --- While an issuer keeps a token probe waiting -------------------------------------------------
 
 // Neither waits for the issuer, which never answers, nor for the probe's time, which is an hour.
-static void a_reload_and_a_stop_do_not_wait_for_a_stalled_issuer(void **state)
+LAB_TEST(a_reload_and_a_stop_do_not_wait_for_a_stalled_issuer)
 {
     char sections[4096], secret[LAB_PATH_MAX];
     struct pop pop = pop_make(&(struct pop_options){0});
     struct lab_tcp_server *issuer =
         lab_tcp_server_start(pop.node, "192.0.2.53", 8080, LAB_TCP_SILENT, NULL);
 
-    (void)state;
     lab_write(pop.node, "secret", "s3cret\n");
     chmod(lab_path(pop.node, "secret", secret), 0600);
     for (int i = 0; i < 2; i++) {
@@ -311,12 +298,11 @@ static int run_popgated(const struct pop *pop, const char *option)
         pop_output, sizeof pop_output);
 }
 
-static void the_fail_safe_withdraws_everything_for_good(void **state)
+LAB_TEST(the_fail_safe_withdraws_everything_for_good)
 {
     char file[16384];
     struct pop pop = announced_pop(POP_USUAL WEB);
 
-    (void)state;
     LAB_WAIT(tap_has(pop.tap, WEB_V4), "the other service", POP_WAIT_MS);
     POP_WAIT_SAYS(&pop, "services web settled", "true");
     POP_WAIT_SAYS(&pop, "include saved", "true");
@@ -331,12 +317,11 @@ static void the_fail_safe_withdraws_everything_for_good(void **state)
     assert_int_equal(run_popgated(&pop, "--withdraw-all"), 0); // twice does no harm
 }
 
-static void the_fail_safe_says_when_bird_is_out_of_reach(void **state)
+LAB_TEST(the_fail_safe_says_when_bird_is_out_of_reach)
 {
     struct pop pop = announced_pop(POP_USUAL);
     char file[16384];
 
-    (void)state;
     lab_popgated_kill(pop.popgated);
     lab_bird_kill(pop.bird);
     assert_int_equal(run_popgated(&pop, "--withdraw-all"), 1);
@@ -348,11 +333,10 @@ static void the_fail_safe_says_when_bird_is_out_of_reach(void **state)
     assert_true(pop_withdrawn(&pop));
 }
 
-static void a_configuration_can_be_checked(void **state)
+LAB_TEST(a_configuration_can_be_checked)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     pop_write(&pop, POP_USUAL);
     assert_int_equal(run_popgated(&pop, "--check-config"), 0);
     pop_write(&pop, POP_USUAL "grase = 3s\nprepend = lots\n");
@@ -362,12 +346,11 @@ static void a_configuration_can_be_checked(void **state)
     assert_true(output_has("lots"));
 }
 
-static void the_printed_bird_configuration_is_one_that_bird_takes(void **state)
+LAB_TEST(the_printed_bird_configuration_is_one_that_bird_takes)
 {
     char path[LAB_PATH_MAX];
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     pop_write(&pop, POP_USUAL WEB "communities = 64512:1 no-export\nlarge_communities = 64512:1:1\n"
                                   "ext_communities = rt:64512:10\nmed = 5\ndrain_prepend = 3\n");
     assert_int_equal(run_popgated(&pop, "--print-bird-config"), 0);
@@ -378,29 +361,4 @@ static void the_printed_bird_configuration_is_one_that_bird_takes(void **state)
                 LAB_ARGV(lab_bird_program(), "-p", "-c", lab_path(pop.node, "bird.conf", path)),
                 pop_output, sizeof pop_output),
         0);
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(a_broken_configuration_changes_nothing_and_is_told),
-        LAB_TEST(a_reload_that_waits_says_whether_bird_has_taken_the_file),
-        LAB_TEST(an_unchanged_configuration_sends_nothing),
-        LAB_TEST(a_service_that_comes_and_goes_leaves_the_others_alone),
-        LAB_TEST(a_changed_community_is_one_update_of_that_service),
-        LAB_TEST(an_added_prefix_is_announced_with_its_service),
-        LAB_TEST(a_drain_outlives_a_reload),
-        LAB_TEST(a_service_that_was_away_comes_back_drained_as_it_went),
-        LAB_TEST(a_withdrawal_does_not_wait_for_a_huge_configuration_to_be_read),
-        LAB_TEST(a_stop_does_not_wait_for_a_huge_configuration_to_be_in_use),
-        LAB_TEST(a_clean_stop_withdraws_and_the_file_says_so),
-        LAB_TEST(a_clean_stop_may_keep_and_the_next_start_sends_nothing),
-        LAB_TEST(a_reload_and_a_stop_do_not_wait_for_a_stalled_issuer),
-        LAB_TEST(the_fail_safe_withdraws_everything_for_good),
-        LAB_TEST(the_fail_safe_says_when_bird_is_out_of_reach),
-        LAB_TEST(a_configuration_can_be_checked),
-        LAB_TEST(the_printed_bird_configuration_is_one_that_bird_takes),
-    };
-    return cmocka_run_group_tests_name("reload", tests, NULL, NULL);
 }

@@ -178,12 +178,11 @@ static void ask_question(const struct lab_server *server, const char *program,
     }
 }
 
-static void dig_and_kdig_are_answered_to_the_letter(void **state)
+LAB_TEST(dig_and_kdig_are_answered_to_the_letter)
 {
     struct answering answering =
         serving(ANSWERING_RESPONDER "version = a version\nns = ns1." ZONE " ns2.example.org\n");
 
-    (void)state;
     for (enum answering_way way = WAY_UDP4; way <= WAY_UDP6; way++) {
         for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
             ask_question(&answering.ways[way], "dig", &questions[i]);
@@ -192,11 +191,10 @@ static void dig_and_kdig_are_answered_to_the_letter(void **state)
     }
 }
 
-static void whoami_tells_the_address_that_the_query_came_from(void **state)
+LAB_TEST(whoami_tells_the_address_that_the_query_came_from)
 {
     struct answering answering = serving(ANSWERING_RESPONDER);
 
-    (void)state;
     for (enum answering_way way = 0; way < ANSWERING_WAYS; way++) {
         const bool v6 = way == WAY_UDP6 || way == WAY_TCP6;
         const struct lab_server *server = &answering.ways[way];
@@ -212,11 +210,10 @@ static void whoami_tells_the_address_that_the_query_came_from(void **state)
     }
 }
 
-static void what_is_not_configured_is_not_told(void **state)
+LAB_TEST(what_is_not_configured_is_not_told)
 {
     struct answering answering = answering_make();
 
-    (void)state;
     answering_run(&answering, "[responder]\n" ANSWERING_LISTEN "nsid = off\ncookies = off\n"
                               "rate_limit = 0\n" ANSWERING_SERVICE);
     const struct question nothing[] = {
@@ -231,13 +228,12 @@ static void what_is_not_configured_is_not_told(void **state)
     }
 }
 
-static void records_take_turns(void **state)
+LAB_TEST(records_take_turns)
 {
     struct answering answering = serving(ANSWERING_RESPONDER);
     static const char *const addresses[] = {"192.0.2.10", "192.0.2.11", "192.0.2.12"};
     char question[64];
 
-    (void)state;
     snprintf(question, sizeof question, "+short A api.%s", ZONE);
     for (size_t i = 0; i < 3; i++) {
         LAB_WAIT(strncmp(run_client(&answering.ways[WAY_UDP4], "dig", question), addresses[i],
@@ -274,7 +270,7 @@ static void wait_target(const struct answering *answering, const char *target)
              part, POP_WAIT_MS);
 }
 
-static void answers_follow_the_state_of_their_service(void **state)
+LAB_TEST(answers_follow_the_state_of_their_service)
 {
     struct answering answering =
         serving(ANSWERING_RESPONDER "[answer half." ZONE "]\nservice = web\na = 192.0.2.1\n"
@@ -282,7 +278,6 @@ static void answers_follow_the_state_of_their_service(void **state)
                                     "[answer plain." ZONE "]\na = 192.0.2.9\n");
     const struct pop *pop = &answering.pop;
 
-    (void)state;
     wait_says(&answering, "api." ZONE, API_NORMAL);
     wait_says(&answering, "half." ZONE, "192.0.2.1");
 
@@ -383,14 +378,13 @@ static size_t truncated_of_burst(const struct lab_server *server, const struct c
     return truncated;
 }
 
-static void only_unknown_clients_are_limited(void **state)
+LAB_TEST(only_unknown_clients_are_limited)
 {
     struct answering answering = answering_make();
     const struct lab_server *udp = &answering.ways[WAY_UDP4];
     struct cookie bad = {{0, DNS_OPTION_COOKIE, 0, 24}};
     char sections[LAB_CONFIG_MAX];
 
-    (void)state;
     write_secret(answering.pop.node, SECRET_A);
     answering_run(&answering, limited_sections(answering.pop.node, ANSWERING_LISTEN, "", sections));
     const struct cookie good = get_cookie(udp);
@@ -405,13 +399,12 @@ static void only_unknown_clients_are_limited(void **state)
     assert_true(truncated_of_burst(&answering.ways[WAY_UDP6], &good) > 0);
 }
 
-static void a_secret_is_rolled_over_without_anyone_noticing(void **state)
+LAB_TEST(a_secret_is_rolled_over_without_anyone_noticing)
 {
     struct answering answering = answering_make();
     const struct lab_server *udp = &answering.ways[WAY_UDP4];
     char sections[LAB_CONFIG_MAX];
 
-    (void)state;
     write_secret(answering.pop.node, SECRET_A);
     answering_run(&answering, limited_sections(answering.pop.node, ANSWERING_LISTEN, "", sections));
     const struct cookie old = get_cookie(udp);
@@ -438,7 +431,7 @@ static void a_secret_is_rolled_over_without_anyone_noticing(void **state)
     assert_true(truncated_of_burst(udp, &old) > 0);
 }
 
-static void a_client_stays_known_at_another_pop(void **state)
+LAB_TEST(a_client_stays_known_at_another_pop)
 {
     struct answering answering = answering_make();
     struct pop another = {.node = lab_node("another")};
@@ -448,7 +441,6 @@ static void a_client_stays_known_at_another_pop(void **state)
         .from = answering.pop.upstream, .address = "10.0.7.1", .source = CLIENT_V4};
     char sections[LAB_CONFIG_MAX];
 
-    (void)state;
     first.source = CLIENT_V4;
     lab_address_add(answering.pop.upstream, CLIENT_V4 "/32");
     lab_ip(answering.pop.node, "route add " CLIENT_V4 " via 10.0.1.2");
@@ -472,7 +464,7 @@ static void a_client_stays_known_at_another_pop(void **state)
 static const struct lab_query identity = {
     .name = "id.server", .type = DNS_TXT, .class = DNS_CLASS_CH};
 
-static void an_address_may_come_later(void **state)
+LAB_TEST(an_address_may_come_later)
 {
     struct answering answering =
         serving("[responder]\nzone = " ZONE "\nlisten = " ANSWERING_V4 ":53 192.0.2.77:53 "
@@ -480,7 +472,6 @@ static void an_address_may_come_later(void **state)
     struct lab_server late4 = {.from = answering.pop.node, .address = "192.0.2.77"};
     struct lab_server late6 = {.from = answering.pop.node, .address = "2001:db8::77"};
 
-    (void)state;
     assert_false(lab_answers(&late6, &identity));
     lab_address_add(answering.pop.node, "192.0.2.77/32 2001:db8::77/128");
     LAB_WAIT(lab_answers(&late4, &identity) && lab_answers(&late6, &identity),
@@ -492,7 +483,7 @@ static void an_address_may_come_later(void **state)
     }
 }
 
-static void answers_come_from_the_address_that_was_asked(void **state)
+LAB_TEST(answers_come_from_the_address_that_was_asked)
 {
     // The clients' sockets are connected: they get nothing that comes from elsewhere.
     struct answering answering =
@@ -500,7 +491,6 @@ static void answers_come_from_the_address_that_was_asked(void **state)
     static const char *const addresses[] = {ANSWERING_V4, "192.0.2.77",   "10.0.1.1",
                                             ANSWERING_V6, "2001:db8::77", "2001:db8:1::1"};
 
-    (void)state;
     lab_address_add(answering.pop.node, "192.0.2.77/32 2001:db8::77/128");
     lab_ip(answering.pop.upstream, "route add 192.0.2.77 via 10.0.1.1");
     lab_ip(answering.pop.upstream, "route add 2001:db8::77 via 2001:db8:1::1");
@@ -513,12 +503,11 @@ static void answers_come_from_the_address_that_was_asked(void **state)
     }
 }
 
-static void port_53_needs_one_capability_and_not_root(void **state)
+LAB_TEST(port_53_needs_one_capability_and_not_root)
 {
     struct answering answering = answering_make();
     char config[LAB_CONFIG_MAX], file[LAB_PATH_MAX], program[LAB_PATH_MAX];
 
-    (void)state;
     if (!lab_has_users()) {
         skip();
     }
@@ -540,12 +529,11 @@ static void port_53_needs_one_capability_and_not_root(void **state)
              "an answer from port 53", POP_WAIT_MS);
 }
 
-static void without_that_capability_it_says_so_and_ends(void **state)
+LAB_TEST(without_that_capability_it_says_so_and_ends)
 {
     struct answering answering = answering_make();
     char config[LAB_CONFIG_MAX], file[LAB_PATH_MAX], program[LAB_PATH_MAX];
 
-    (void)state;
     if (!lab_has_users()) {
         skip();
     }
@@ -564,12 +552,11 @@ static void without_that_capability_it_says_so_and_ends(void **state)
     assert_true(lab_log_contains(popgated, "Permission denied"));
 }
 
-static void what_another_has_taken_is_named_and_the_reload_changes_nothing(void **state)
+LAB_TEST(what_another_has_taken_is_named_and_the_reload_changes_nothing)
 {
     struct answering answering = serving(ANSWERING_RESPONDER);
     struct lab_process *log = lab_popgated_process(answering.pop.popgated);
 
-    (void)state;
     lab_tcp_server_start(answering.pop.node, "10.0.1.1", 53, LAB_TCP_SILENT, NULL);
     pop_reload(&answering.pop,
                "[responder]\nzone = " ZONE "\nlisten = " ANSWERING_V4 ":53 10.0.1.1:53\n"
@@ -580,22 +567,20 @@ static void what_another_has_taken_is_named_and_the_reload_changes_nothing(void 
     assert_string_equal(lab_ask_text(&answering.ways[WAY_UDP6], "id." ZONE, DNS_TXT), "\"pop\"");
 }
 
-static void from_an_address_to_the_wildcard_takes_a_restart(void **state)
+LAB_TEST(from_an_address_to_the_wildcard_takes_a_restart)
 {
     struct answering answering = serving(ANSWERING_RESPONDER);
     struct lab_process *log = lab_popgated_process(answering.pop.popgated);
 
-    (void)state;
     pop_reload(&answering.pop, "[responder]\nzone = " ZONE "\nlisten = 0.0.0.0:53\n");
     LAB_WAIT(lab_log_contains(log, "that takes a restart"), "the complaint", POP_WAIT_MS);
     assert_string_equal(lab_ask_text(&answering.ways[WAY_UDP4], "id." ZONE, DNS_TXT), "\"pop\"");
 }
 
-static void it_ends_and_begins_with_popgated(void **state)
+LAB_TEST(it_ends_and_begins_with_popgated)
 {
     struct answering answering = serving(ANSWERING_RESPONDER);
 
-    (void)state;
     assert_int_equal(lab_popgated_stop(answering.pop.popgated), 0);
     for (enum answering_way way = 0; way < ANSWERING_WAYS; way++) {
         assert_false(lab_answers(&answering.ways[way], &identity));
@@ -625,7 +610,7 @@ static void reload_number(const struct answering *answering, int number)
              "the reload", POP_WAIT_MS);
 }
 
-static void reloads_lose_no_query(void **state)
+LAB_TEST(reloads_lose_no_query)
 {
     struct answering answering = serving(ANSWERING_RESPONDER);
     struct lab_stream *streams[ANSWERING_WAYS];
@@ -640,7 +625,6 @@ static void reloads_lose_no_query(void **state)
                                      .max_qps = 20000};
     int reloads = 0;
 
-    (void)state;
     for (size_t i = 0; i < count; i++) {
         streams[i] = lab_stream_start(&(struct lab_stream_options){
             .server = answering.ways[i],
@@ -675,14 +659,13 @@ static void reloads_lose_no_query(void **state)
 
 // --- Another PoP ---------------------------------------------------------------------------------
 
-static void clients_move_to_another_pop_without_a_query_lost(void **state)
+LAB_TEST(clients_move_to_another_pop_without_a_query_lost)
 {
     struct pair pair = pair_make();
     const size_t from = pair_best(&pair);
     struct lab_stream_result result;
     char said[PAIR_POPS][16];
 
-    (void)state;
     for (size_t i = 0; i < PAIR_POPS; i++) {
         snprintf(said[i], sizeof said[i], "\"%s\"", pair_names[i]);
     }
@@ -710,11 +693,10 @@ static void clients_move_to_another_pop_without_a_query_lost(void **state)
 
 // --- The default service -------------------------------------------------------------------------
 
-static void the_identity_is_announced_while_it_answers(void **state)
+LAB_TEST(the_identity_is_announced_while_it_answers)
 {
     struct answering answering = answering_make();
 
-    (void)state;
     answering_run(&answering, ANSWERING_RESPONDER
                   "[probe id4]\ntype = dns\ntarget = " ANSWERING_V4 ":53\nnsid = pop\n"
                   "answer = \"pop\"\n" POP_PROBE_KEYS "[service identity]\nprefixes = " POP_V4
@@ -724,30 +706,4 @@ static void the_identity_is_announced_while_it_answers(void **state)
     LAB_WAIT(strstr(lab_ask_text(&answering.ways[WAY_UDP4], "identity." ZONE, DNS_TXT),
                     "target=announce") != NULL,
              "its own name to say so", POP_WAIT_MS);
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(dig_and_kdig_are_answered_to_the_letter),
-        LAB_TEST(whoami_tells_the_address_that_the_query_came_from),
-        LAB_TEST(what_is_not_configured_is_not_told),
-        LAB_TEST(records_take_turns),
-        LAB_TEST(answers_follow_the_state_of_their_service),
-        LAB_TEST(only_unknown_clients_are_limited),
-        LAB_TEST(a_secret_is_rolled_over_without_anyone_noticing),
-        LAB_TEST(a_client_stays_known_at_another_pop),
-        LAB_TEST(an_address_may_come_later),
-        LAB_TEST(answers_come_from_the_address_that_was_asked),
-        LAB_TEST(port_53_needs_one_capability_and_not_root),
-        LAB_TEST(without_that_capability_it_says_so_and_ends),
-        LAB_TEST(what_another_has_taken_is_named_and_the_reload_changes_nothing),
-        LAB_TEST(from_an_address_to_the_wildcard_takes_a_restart),
-        LAB_TEST(it_ends_and_begins_with_popgated),
-        LAB_TEST(reloads_lose_no_query),
-        LAB_TEST(clients_move_to_another_pop_without_a_query_lost),
-        LAB_TEST(the_identity_is_announced_while_it_answers),
-    };
-    return cmocka_run_group_tests_name("responder", tests, NULL, NULL);
 }

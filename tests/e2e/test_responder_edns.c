@@ -489,11 +489,10 @@ static void ask_row(const struct compliance *row, const struct lab_server *serve
 #define FORTY "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define LONG  "\"" FORTY FORTY FORTY FORTY "\"\n    "
 
-static void every_query_gets_what_the_rfcs_say(void **state)
+LAB_TEST(every_query_gets_what_the_rfcs_say)
 {
     struct answering answering = answering_make();
 
-    (void)state;
     answering_run(&answering, ANSWERING_RESPONDER
                   "[answer medium." ZONE "]\ntxt = " LONG LONG "\"end\"\n"
                   "[answer long." ZONE "]\ntxt = " LONG LONG LONG LONG LONG LONG LONG LONG
@@ -506,13 +505,4 @@ static void every_query_gets_what_the_rfcs_say(void **state)
         }
     }
     assert_int_equal(wrongs, 0);
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(every_query_gets_what_the_rfcs_say),
-    };
-    return cmocka_run_group_tests_name("responder: EDNS compliance", tests, NULL, NULL);
 }

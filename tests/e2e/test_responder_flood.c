@@ -56,13 +56,12 @@ static size_t garbage(void *arg, uint64_t i, uint8_t out[LAB_QUERY_MAX])
     return i % 3 == 1 ? length : next_random(state) % length;
 }
 
-static void a_flood_of_garbage_leaves_the_service_as_it_was(void **state)
+LAB_TEST(a_flood_of_garbage_leaves_the_service_as_it_was)
 {
     struct answering answering = answering_make();
     uint64_t seeds[] = {1, 2};
     struct lab_flood *floods[2];
 
-    (void)state;
     answering_run(&answering,
                   ANSWERING_RESPONDER "[answer api." ZONE "]\na = 192.0.2.10\n" ANSWERING_SERVICE);
     for (size_t i = 0; i < 2; i++) {
@@ -127,11 +126,10 @@ static bool has_read_all(struct lab_node *node)
 }
 
 // The kernel holds answers to them back for seconds, while it looks for them.
-static void answers_that_nobody_takes_leave_room_for_others(void **state)
+LAB_TEST(answers_that_nobody_takes_leave_room_for_others)
 {
     struct answering answering = answering_make();
 
-    (void)state;
     answering_run(&answering, ANSWERING_RESPONDER);
     for (uint32_t i = 0; i < NOBODIES; i++) {
         ask_for_nobody(answering.pop.upstream, NOBODY_NETWORK + FIRST_OF_NOBODY + i);
@@ -178,7 +176,7 @@ static size_t count_closed(const struct lab_client *clients, size_t count)
 }
 
 // Open, and with half a query sent: as many clients as fit, and then more.
-static void half_open_clients_make_room_and_leave_udp_as_it_was(void **state)
+LAB_TEST(half_open_clients_make_room_and_leave_udp_as_it_was)
 {
     static struct lab_client clients[HALF_OPEN];
     static const uint8_t half[] = {0, 40, 1, 2, 3};
@@ -186,7 +184,6 @@ static void half_open_clients_make_room_and_leave_udp_as_it_was(void **state)
     struct lab_stream_result result;
     const struct lab_query query = {.name = "api." ZONE};
 
-    (void)state;
     allow_many_descriptors();
     answering_run(&answering, ANSWERING_RESPONDER
                   "tcp_clients = 100\ntcp_clients_per_address = 30000\ntcp_idle = 10m\n"
@@ -213,12 +210,11 @@ static void half_open_clients_make_room_and_leave_udp_as_it_was(void **state)
     }
 }
 
-static void one_address_gets_no_more_than_its_share(void **state)
+LAB_TEST(one_address_gets_no_more_than_its_share)
 {
     struct lab_client clients[8];
     struct answering answering = answering_make();
 
-    (void)state;
     answering_run(&answering, ANSWERING_RESPONDER
                   "tcp_clients_per_address = 5\ntcp_idle = 10m\ntcp_max_age = 1h\n"
                   "[answer api." ZONE "]\na = 192.0.2.10\n" ANSWERING_SERVICE);
@@ -232,14 +228,13 @@ static void one_address_gets_no_more_than_its_share(void **state)
     }
 }
 
-static void slow_clients_are_cut(void **state)
+LAB_TEST(slow_clients_are_cut)
 {
     static const uint8_t prefix[] = {0, 40};
     struct answering answering = answering_make();
     struct lab_client clients[3];
     uint8_t query[LAB_QUERY_MAX];
 
-    (void)state;
     answering_run(&answering,
                   ANSWERING_RESPONDER "tcp_idle = 1s\ntcp_max_age = 2s\n"
                                       "[answer api." ZONE "]\na = 192.0.2.10\n" ANSWERING_SERVICE);
@@ -268,12 +263,11 @@ static void slow_clients_are_cut(void **state)
 
 // Asks more than the kernel's buffers hold answers of, and reads none: the server must not
 // wait.
-static void a_client_that_never_reads_is_cut(void **state)
+LAB_TEST(a_client_that_never_reads_is_cut)
 {
     struct answering answering = answering_make();
     uint8_t framed[2 + LAB_QUERY_MAX];
 
-    (void)state;
     answering_run(&answering,
                   ANSWERING_RESPONDER "tcp_idle = 1s\ntcp_max_age = 1h\n"
                                       "[answer api." ZONE "]\na = 192.0.2.10\n" ANSWERING_SERVICE);
@@ -333,14 +327,13 @@ static void expect_unmixed(const struct lab_stream_result *result)
     }
 }
 
-static void an_answer_never_mixes_two_states(void **state)
+LAB_TEST(an_answer_never_mixes_two_states)
 {
     static const char *const names[] = {"api." ZONE, "front." ZONE};
     struct answering answering = answering_make();
     struct lab_stream *streams[CLIENTS];
     struct lab_query flooding = {.name = "front." ZONE};
 
-    (void)state;
     answering_run(&answering, ANSWERING_RESPONDER "threads = 2\n" CHANGING ANSWERING_SERVICE);
     for (size_t i = 0; i < CLIENTS; i++) {
         streams[i] = lab_stream_start(
@@ -385,11 +378,10 @@ static size_t real_query(void *arg, uint64_t i, uint8_t out[LAB_QUERY_MAX])
     return lab_query_write(&query, (uint16_t)i, out);
 }
 
-static void a_withdrawal_happens_under_flood(void **state)
+LAB_TEST(a_withdrawal_happens_under_flood)
 {
     struct answering answering = answering_make();
 
-    (void)state;
     answering_run(&answering, ANSWERING_RESPONDER ANSWERING_SERVICE);
     struct lab_flood *flood = lab_flood_start(&answering.ways[WAY_UDP4], real_query, NULL);
     LAB_WAIT(lab_flood_sent(flood) > FLOODED, "the flood", POP_WAIT_MS);
@@ -397,20 +389,4 @@ static void a_withdrawal_happens_under_flood(void **state)
     LAB_WAIT(!tap_has(answering.pop.tap, ANSWERING_WEB_V4), "the withdrawal", POP_WAIT_MS);
     lab_tcp_server_recover(answering.web);
     LAB_WAIT(tap_has(answering.pop.tap, ANSWERING_WEB_V4), "the announcement", POP_WAIT_MS);
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(a_flood_of_garbage_leaves_the_service_as_it_was),
-        LAB_TEST(answers_that_nobody_takes_leave_room_for_others),
-        LAB_TEST(half_open_clients_make_room_and_leave_udp_as_it_was),
-        LAB_TEST(one_address_gets_no_more_than_its_share),
-        LAB_TEST(slow_clients_are_cut),
-        LAB_TEST(a_client_that_never_reads_is_cut),
-        LAB_TEST(an_answer_never_mixes_two_states),
-        LAB_TEST(a_withdrawal_happens_under_flood),
-    };
-    return cmocka_run_group_tests_name("responder under flood", tests, NULL, NULL);
 }

@@ -404,13 +404,12 @@ static size_t ask_all(const struct lab_server *responder, const struct lab_serve
     return unexplained;
 }
 
-static void the_same_zone_is_answered_the_same_elsewhere(void **state)
+LAB_TEST(the_same_zone_is_answered_the_same_elsewhere)
 {
     struct answering answering = answering_make();
     const struct lab_server *responder = &answering.ways[WAY_UDP4];
     char sections[LAB_CONFIG_MAX], zone[LAB_CONFIG_MAX];
 
-    (void)state;
     write_sections(sections);
     answering_run(&answering, sections);
     write_zone(responder, zone);
@@ -427,13 +426,4 @@ static void the_same_zone_is_answered_the_same_elsewhere(void **state)
         print_message("%zu: %s\n", used[i], rules[i].why);
         assert_true(used[i] > 0);
     }
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(the_same_zone_is_answered_the_same_elsewhere),
-    };
-    return cmocka_run_group_tests_name("responder: as others do", tests, NULL, NULL);
 }

@@ -81,7 +81,7 @@ static void checked_again(const struct pop *pop, enum trio_service service, long
 
 // --- Wrong, killed, stopped ----------------------------------------------------------------------
 
-static void each_is_withdrawn_alone_when_only_its_own_probe_can_see_it(void **state)
+LAB_TEST(each_is_withdrawn_alone_when_only_its_own_probe_can_see_it)
 {
     static const char *const codes[TRIO_SERVICES] = {"answer", "expired", "claim"};
     static const char *const causes[TRIO_SERVICES] = {
@@ -92,7 +92,6 @@ static void each_is_withdrawn_alone_when_only_its_own_probe_can_see_it(void **st
     struct pop pop = pop_make(&(struct pop_options){0});
     struct trio trio = trio_make(&pop);
 
-    (void)state;
     run(&trio, NULL, BY_FALL);
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
         const size_t mark = pop_mark(&pop);
@@ -107,12 +106,11 @@ static void each_is_withdrawn_alone_when_only_its_own_probe_can_see_it(void **st
     }
 }
 
-static void each_is_withdrawn_alone_when_it_is_killed(void **state)
+LAB_TEST(each_is_withdrawn_alone_when_it_is_killed)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     struct trio trio = trio_make(&pop);
 
-    (void)state;
     run(&trio, NULL, NEVER_BY_FALL);
     probe_says(&pop, TRIO_DNS, "watch", "kernel notifications");
     probe_says(&pop, TRIO_WEB, "watch", "tcp connection held");
@@ -129,12 +127,11 @@ static void each_is_withdrawn_alone_when_it_is_killed(void **state)
     }
 }
 
-static void each_is_withdrawn_alone_when_it_hangs(void **state)
+LAB_TEST(each_is_withdrawn_alone_when_it_hangs)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     struct trio trio = trio_make(&pop);
 
-    (void)state;
     run(&trio, NULL, BY_FALL);
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
         const size_t mark = pop_mark(&pop);
@@ -147,12 +144,11 @@ static void each_is_withdrawn_alone_when_it_hangs(void **state)
     }
 }
 
-static void a_quick_restart_within_crash_grace_is_not_seen_outside(void **state)
+LAB_TEST(a_quick_restart_within_crash_grace_is_not_seen_outside)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     struct trio trio = trio_make(&pop);
 
-    (void)state;
     run(&trio, NULL, NEVER_BY_FALL "crash_grace = 1h\n");
     const size_t mark = pop_mark(&pop);
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
@@ -165,12 +161,11 @@ static void a_quick_restart_within_crash_grace_is_not_seen_outside(void **state)
 }
 
 // unbound and nginx read their configuration anew, and nginx ends its workers.
-static void a_service_that_is_reloaded_is_not_withdrawn(void **state)
+LAB_TEST(a_service_that_is_reloaded_is_not_withdrawn)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     struct trio trio = trio_make(&pop);
 
-    (void)state;
     run(&trio, NULL, NEVER_BY_FALL);
     probe_says(&pop, TRIO_DNS, "watch", "kernel notifications");
     probe_says(&pop, TRIO_WEB, "watch", "tcp connection held");
@@ -322,12 +317,11 @@ static void start_relays(const struct trio *trio)
     relay_start(trio, TRIO_LOGIN);
 }
 
-static void each_is_depreferenced_alone_when_it_is_slow(void **state)
+LAB_TEST(each_is_depreferenced_alone_when_it_is_slow)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     struct trio trio = trio_make(&pop);
 
-    (void)state;
     start_relays(&trio);
     run(&trio, &relay_ports,
         "interval = 200ms\nfast_interval = 50ms\ntimeout = 10s\nrise = 2\nfall = 2\n"
@@ -352,12 +346,11 @@ static void each_is_depreferenced_alone_when_it_is_slow(void **state)
 
 // The services take their time, so that it is stopped in the middle of most of its checks; one
 // failure would withdraw, and one slow answer depreference.
-static void popgated_that_was_stopped_blames_nobody(void **state)
+LAB_TEST(popgated_that_was_stopped_blames_nobody)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     struct trio trio = trio_make(&pop);
 
-    (void)state;
     start_relays(&trio);
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
         relays[i].late_ms = 200;
@@ -381,19 +374,4 @@ static void popgated_that_was_stopped_blames_nobody(void **state)
         assert_int_equal(verdicts(&pop, i, "degraded"), 0);
     }
     saw_alone(&pop, mark, TRIO_SERVICES, "");
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(each_is_withdrawn_alone_when_only_its_own_probe_can_see_it),
-        LAB_TEST(each_is_withdrawn_alone_when_it_is_killed),
-        LAB_TEST(each_is_withdrawn_alone_when_it_hangs),
-        LAB_TEST(a_quick_restart_within_crash_grace_is_not_seen_outside),
-        LAB_TEST(a_service_that_is_reloaded_is_not_withdrawn),
-        LAB_TEST(each_is_depreferenced_alone_when_it_is_slow),
-        LAB_TEST(popgated_that_was_stopped_blames_nobody),
-    };
-    return cmocka_run_group_tests_name("services", tests, NULL, NULL);
 }

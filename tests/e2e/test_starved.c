@@ -80,12 +80,11 @@ static rlim_t free_descriptor(pid_t pid)
     return fd - 1;
 }
 
-static void without_descriptors_everything_stays_announced(void **state)
+LAB_TEST(without_descriptors_everything_stays_announced)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     char sections[4096];
 
-    (void)state;
     snprintf(sections, sizeof sections, "%s%s", PROBES, SERVICE);
     pop_run(&pop, sections);
     POP_WAIT_ANNOUNCED(&pop);
@@ -107,12 +106,11 @@ static void without_descriptors_everything_stays_announced(void **state)
 }
 
 // Started by hand it has a soft limit for programs that use select().
-static void it_takes_the_descriptors_that_it_may_have(void **state)
+LAB_TEST(it_takes_the_descriptors_that_it_may_have)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     struct rlimit own;
 
-    (void)state;
     const rlim_t before = limit_descriptors(getpid(), 256);
     pop_run(&pop, PROBES SERVICE);
     limit_descriptors(getpid(), before);
@@ -125,12 +123,11 @@ static void it_takes_the_descriptors_that_it_may_have(void **state)
 // --- A disk that takes nothing
 // -----------------------------------------------------------------------
 
-static void with_read_only_disks_it_announces_and_withdraws_and_says_so(void **state)
+LAB_TEST(with_read_only_disks_it_announces_and_withdraws_and_says_so)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     char sections[4096], run[LAB_PATH_MAX], states[LAB_PATH_MAX];
 
-    (void)state;
     snprintf(sections, sizeof sections, "%s%s", PROBES, SERVICE);
     pop_run(&pop, sections);
     POP_WAIT_ANNOUNCED(&pop);
@@ -164,12 +161,11 @@ static void with_read_only_disks_it_announces_and_withdraws_and_says_so(void **s
 // --- A loopback that carries nothing
 // -------------------------------------------------------------------
 
-static void a_prober_that_cannot_reach_itself_withdraws_nothing(void **state)
+LAB_TEST(a_prober_that_cannot_reach_itself_withdraws_nothing)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     char sections[4096];
 
-    (void)state;
     snprintf(sections, sizeof sections, "%s%s", PROBES, SERVICE);
     pop_run(&pop, sections);
     POP_WAIT_ANNOUNCED(&pop);
@@ -237,12 +233,11 @@ static int become_popgated(char **argv)
     return 1;
 }
 
-static void a_sandbox_that_refuses_sockets_withdraws_nothing(void **state)
+LAB_TEST(a_sandbox_that_refuses_sockets_withdraws_nothing)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     char sections[4096], file[LAB_PATH_MAX], real[4096];
 
-    (void)state;
     snprintf(real, sizeof real, "%s", lab_popgated_program());
     setenv(REAL, real, 1);
     setenv(REFUSE, lab_path(pop.node, "refuse", file), 1);
@@ -268,13 +263,5 @@ int main(int argc, char **argv)
     if (argc > 1 && getenv(REAL) != NULL) {
         return become_popgated(argv);
     }
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(without_descriptors_everything_stays_announced),
-        LAB_TEST(it_takes_the_descriptors_that_it_may_have),
-        LAB_TEST(with_read_only_disks_it_announces_and_withdraws_and_says_so),
-        LAB_TEST(a_prober_that_cannot_reach_itself_withdraws_nothing),
-        LAB_TEST(a_sandbox_that_refuses_sockets_withdraws_nothing),
-    };
-    return cmocka_run_group_tests_name("starved", tests, NULL, NULL);
+    return test_main(argc, argv);
 }

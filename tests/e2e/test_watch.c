@@ -49,11 +49,10 @@ static void withdrawn_because_refused(struct pop *pop, const char *verdict_path)
 static const char over_udp[] = DNS("dns4", "192.0.2.53:53", NEVER_POLLED)
     DNS("dns6", "[2001:db8::53]:53", NEVER_POLLED) SERVICE("dns4 dns6");
 
-static void a_killed_unbound_is_withdrawn_at_once(void **state)
+LAB_TEST(a_killed_unbound_is_withdrawn_at_once)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     announced_and_watched(&pop, over_udp, "probes dns4 watch", "kernel notifications");
     const size_t mark = pop_mark(&pop);
     lab_kill(pop.unbound);
@@ -61,11 +60,10 @@ static void a_killed_unbound_is_withdrawn_at_once(void **state)
     POP_HISTORY(&pop, mark, "W");
 }
 
-static void a_killed_unbound_behind_tcp_is_withdrawn_at_once(void **state)
+LAB_TEST(a_killed_unbound_behind_tcp_is_withdrawn_at_once)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     announced_and_watched(
         &pop, DNS("dns4", "192.0.2.53:53", "protocol = tcp\n" NEVER_POLLED) SERVICE("dns4"),
         "probes dns4 watch", "tcp connection held");
@@ -86,27 +84,24 @@ static void a_killed_authority_is_withdrawn_at_once(struct pop *pop, struct lab_
     POP_HISTORY(pop, mark, "W");
 }
 
-static void a_killed_nsd_is_withdrawn_at_once(void **state)
+LAB_TEST(a_killed_nsd_is_withdrawn_at_once)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
 
-    (void)state;
     a_killed_authority_is_withdrawn_at_once(&pop, lab_nsd_start(pop.node, &authority));
 }
 
-static void a_killed_knot_is_withdrawn_at_once(void **state)
+LAB_TEST(a_killed_knot_is_withdrawn_at_once)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
 
-    (void)state;
     a_killed_authority_is_withdrawn_at_once(&pop, lab_knot_start(pop.node, &authority));
 }
 
-static void a_quick_restart_within_crash_grace_is_not_noticed_outside(void **state)
+LAB_TEST(a_quick_restart_within_crash_grace_is_not_noticed_outside)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     announced_and_watched(&pop,
                           DNS("dns4", "192.0.2.53:53", POLLED "crash_grace = 1h\n") SERVICE("dns4"),
                           "probes dns4 watch", "kernel notifications");
@@ -125,11 +120,10 @@ static void a_quick_restart_within_crash_grace_is_not_noticed_outside(void **sta
     assert_true(pop_says(&pop, "probes dns4 health", "up"));
 }
 
-static void a_stopped_unbound_is_found_by_polling(void **state)
+LAB_TEST(a_stopped_unbound_is_found_by_polling)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    (void)state;
     pop_run(&pop, DNS("dns4", "192.0.2.53:53", POLLED) SERVICE("dns4"));
     POP_WAIT_ANNOUNCED(&pop);
     lab_stop(pop.unbound);
@@ -165,11 +159,10 @@ static size_t answer_late(void *arg, const uint8_t *query, size_t length, uint8_
     return length - opt_length;
 }
 
-static void a_slow_server_is_depreferenced_and_a_wrong_one_withdrawn(void **state)
+LAB_TEST(a_slow_server_is_depreferenced_and_a_wrong_one_withdrawn)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
 
-    (void)state;
     slow_ms = 0;
     answers_rcode = 5;
     lab_udp_server_start(pop.node, "192.0.2.53", 53, answer_late, NULL);
@@ -195,25 +188,23 @@ static void a_slow_server_is_depreferenced_and_a_wrong_one_withdrawn(void **stat
     "[probe web]\ntype = tcp\ntarget = 192.0.2.53:80\n" more "[service dns]\nprefixes = " POP_V4   \
     " " POP_V6 "\nrequire = web\nlast_pop_guard = off\n" POP_TIMING
 
-static void a_crashed_tcp_server_is_withdrawn_at_once(void **state)
+LAB_TEST(a_crashed_tcp_server_is_withdrawn_at_once)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
     struct lab_tcp_server *web =
         lab_tcp_server_start(pop.node, "192.0.2.53", 80, LAB_TCP_SILENT, NULL);
 
-    (void)state;
     announced_and_watched(&pop, WEB(NEVER_POLLED), "probes web watch", "tcp connection held");
     lab_tcp_server_crash(web);
     withdrawn_because_refused(&pop, "probes web verdict");
 }
 
-static void a_server_that_ends_every_connection_is_not_withdrawn(void **state)
+LAB_TEST(a_server_that_ends_every_connection_is_not_withdrawn)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
     struct lab_tcp_server *web =
         lab_tcp_server_start(pop.node, "192.0.2.53", 80, LAB_TCP_CLOSE, NULL);
 
-    (void)state;
     announced_and_watched(&pop, WEB(NEVER_POLLED), "probes web watch",
                           "not available: the server ended the idle tcp connection");
     const size_t mark = pop_mark(&pop);
@@ -226,11 +217,10 @@ static void a_server_that_ends_every_connection_is_not_withdrawn(void **state)
 
 // --- This host -----------------------------------------------------------------------------------
 
-static void an_address_that_is_removed_is_withdrawn_at_once(void **state)
+LAB_TEST(an_address_that_is_removed_is_withdrawn_at_once)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
 
-    (void)state;
     announced_and_watched(&pop,
                           "[probe lo]\ntype = address\n"
                           "addresses = 192.0.2.53 2001:db8::53\n" NEVER_POLLED SERVICE("lo"),
@@ -246,11 +236,10 @@ static void an_address_that_is_removed_is_withdrawn_at_once(void **state)
 }
 
 // On two interfaces the address is still there when it goes from one.
-static void an_address_that_moves_stays_announced(void **state)
+LAB_TEST(an_address_that_moves_stays_announced)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
 
-    (void)state;
     pop_run(&pop,
             "[probe lo]\ntype = address\naddresses = 192.0.2.53\n" NEVER_POLLED SERVICE("lo"));
     POP_WAIT_ANNOUNCED(&pop);
@@ -286,12 +275,11 @@ static unsigned zombies_of(pid_t parent)
     return count;
 }
 
-static void a_command_decides_and_leaves_nothing_behind(void **state)
+LAB_TEST(a_command_decides_and_leaves_nothing_behind)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_unbound = true});
     char sections[2048], file[LAB_PATH_MAX];
 
-    (void)state;
     lab_path(pop.node, "verdict", file);
     lab_write(pop.node, "verdict", "echo all well; exit 0\n");
     snprintf(sections, sizeof sections,
@@ -316,24 +304,4 @@ static void a_command_decides_and_leaves_nothing_behind(void **state)
              "no grandchild to be left", POP_WAIT_MS);
     POP_WAIT_SAYS(&pop, "probes plugin verdict kind", "unknown");
     assert_true(pop_announced(&pop));
-}
-
-int main(void)
-{
-    lab_init();
-    const struct CMUnitTest tests[] = {
-        LAB_TEST(a_killed_unbound_is_withdrawn_at_once),
-        LAB_TEST(a_killed_unbound_behind_tcp_is_withdrawn_at_once),
-        LAB_TEST(a_killed_nsd_is_withdrawn_at_once),
-        LAB_TEST(a_killed_knot_is_withdrawn_at_once),
-        LAB_TEST(a_quick_restart_within_crash_grace_is_not_noticed_outside),
-        LAB_TEST(a_stopped_unbound_is_found_by_polling),
-        LAB_TEST(a_slow_server_is_depreferenced_and_a_wrong_one_withdrawn),
-        LAB_TEST(a_crashed_tcp_server_is_withdrawn_at_once),
-        LAB_TEST(a_server_that_ends_every_connection_is_not_withdrawn),
-        LAB_TEST(an_address_that_is_removed_is_withdrawn_at_once),
-        LAB_TEST(an_address_that_moves_stays_announced),
-        LAB_TEST(a_command_decides_and_leaves_nothing_behind),
-    };
-    return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
 }

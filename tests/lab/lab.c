@@ -76,7 +76,7 @@ void lab_clear(void)
     lab_files_mount();
 }
 
-int lab_test_setup(void **state)
+static int test_setup(void **state)
 {
     (void)state;
     in_test = true;
@@ -106,7 +106,7 @@ static void keep(void)
     sigprocmask(SIG_UNBLOCK, &interrupt, NULL);
 }
 
-int lab_test_teardown(void **state)
+static int test_teardown(void **state)
 {
     (void)state;
     if (!passed) {
@@ -119,6 +119,8 @@ int lab_test_teardown(void **state)
     lab_clear();
     return 0;
 }
+
+const struct test_fixture lab_test_fixture = {test_setup, test_teardown};
 
 // --- Nodes -------------------------------------------------------------------------------------
 

@@ -11,14 +11,10 @@
 // return on failure: they call lab_fail(), with what was attempted, on what, and why it failed.
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
+#include "tests/test.h"
 
-#include <cmocka.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
 #define LAB_NAME_MAX 16  // of a node; an interface is named after the node at its other end
 #define LAB_PATH_MAX 108 // of sun_path
@@ -26,8 +22,9 @@
 
 #define LAB_ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-// Call it first thing in main(), before any thread. Returns inside the lab; the process outside
-// waits and exits with the same status. Needs root, or a kernel that lets users make namespaces.
+// Call it first thing in main(), before any thread (LAB_TEST does). Returns inside the lab; the
+// process outside waits and exits with the same status. Needs root, or a kernel that lets users
+// make namespaces.
 void lab_init(void);
 
 // False in a user's own namespace: there is no other user than root.
@@ -35,20 +32,17 @@ bool lab_has_users(void);
 
 // A cmocka test with a lab of its own, cleared after it; the logs are printed when it fails (with
 // KEEP=1 in the environment the lab then stays until Ctrl-C, see lab_enter_command()).
-//     const struct CMUnitTest tests[] = {LAB_TEST(a_drained_prefix_is_withdrawn)};
+//     LAB_TEST(a_drained_prefix_is_withdrawn)
+//     {
+//         ...
+//     }
+#define LAB_TEST(name)                                                                             \
+    TEST_ENTERED(name, lab_test_run, &lab_test_fixture, &(struct lab_test){name}, lab_init)
 struct lab_test {
     void (*run)(void **state);
 };
-#define LAB_TEST(function)                                                                         \
-    {                                                                                              \
-#function, lab_test_run, lab_test_setup, lab_test_teardown, &(struct lab_test)             \
-        {                                                                                          \
-            function                                                                               \
-        }                                                                                          \
-    }
-int lab_test_setup(void **state);
+extern const struct test_fixture lab_test_fixture;
 void lab_test_run(void **state);
-int lab_test_teardown(void **state);
 
 // Ends everything in the lab, last made first, and empties its directory.
 void lab_clear(void);

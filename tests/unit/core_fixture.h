@@ -3,16 +3,11 @@
 
 #include "controller/config/load.h"
 #include "controller/core/core.h"
+#include "tests/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define FIXTURE_NOW_NS  UINT64_C(100000000000)
 #define FIXTURE_WALL_MS UINT64_C(1795222208123) // 2026-11-21T00:50:08.123Z

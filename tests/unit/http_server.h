@@ -3,16 +3,13 @@
 #pragma once
 
 #include "base/keys.h"
+#include "tests/test.h"
 
 #include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <uv.h>
-
-#include <cmocka.h>
 
 #define HTTP_SERVER_CLIENTS 8
 

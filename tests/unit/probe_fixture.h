@@ -3,18 +3,15 @@
 
 #include "probes/scheduler.h"
 
+#include "tests/test.h"
 #include "tests/unit/first_error.h"
 #include "tests/unit/guard.h"
 
 #include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define FIXTURE_VERDICTS 8
 

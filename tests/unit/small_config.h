@@ -6,15 +6,10 @@
 #include "controller/core/order.h"
 
 #include "birdctl/reply.h"
+#include "tests/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define PROBE(name) "[probe " name "]\ntype = tcp\ntarget = 127.0.0.1:1\n"
 

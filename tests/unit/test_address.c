@@ -117,6 +117,8 @@ static int set_up(void **state)
     return 0;
 }
 
+TEST_FIXTURE(set_up, NULL);
+
 static void begin(void)
 {
     const struct probe_conf *conf = &fixture.conf;
@@ -144,9 +146,8 @@ static void end(void)
     kernel = -1;
 }
 
-static void an_address_that_goes_and_comes_is_noticed_at_once(void **state)
+TEST(an_address_that_goes_and_comes_is_noticed_at_once)
 {
-    (void)state;
     begin();
     run(1);
     assert_verdict(&fixture.verdicts[0], VERDICT_PASS, "ok", "1 address configured");
@@ -161,9 +162,8 @@ static void an_address_that_goes_and_comes_is_noticed_at_once(void **state)
     end();
 }
 
-static void an_address_on_an_interface_that_is_down_does_not_count(void **state)
+TEST(an_address_on_an_interface_that_is_down_does_not_count)
 {
-    (void)state;
     begin();
     run(1);
     switch_lo(false);
@@ -178,9 +178,8 @@ static void an_address_on_an_interface_that_is_down_does_not_count(void **state)
     end();
 }
 
-static void an_address_whose_going_was_lost_among_other_events_is_noticed(void **state)
+TEST(an_address_whose_going_was_lost_among_other_events_is_noticed)
 {
-    (void)state;
     begin();
     run(1);
     flood();
@@ -198,9 +197,8 @@ static void lose_events(uv_prepare_t *prepare)
     change(RTM_DELADDR, OURS);
 }
 
-static void events_lost_while_a_list_comes_in_are_made_up_for(void **state)
+TEST(events_lost_while_a_list_comes_in_are_made_up_for)
 {
-    (void)state;
     uv_prepare_t prepare; // it runs between the timer that begins the check and reading sockets
     for (uint32_t i = 0; kernel >= 0 && i < MANY_COUNT; i++) {
         change(RTM_NEWADDR, MANY + i);
@@ -216,9 +214,8 @@ static void events_lost_while_a_list_comes_in_are_made_up_for(void **state)
     end();
 }
 
-static void a_list_that_changed_under_the_kernels_hand_is_asked_for_again(void **state)
+TEST(a_list_that_changed_under_the_kernels_hand_is_asked_for_again)
 {
-    (void)state;
     spoilt = INTERRUPTED;
     begin();
     run(1);
@@ -226,9 +223,8 @@ static void a_list_that_changed_under_the_kernels_hand_is_asked_for_again(void *
     end();
 }
 
-static void a_message_that_was_cut_may_have_been_about_us(void **state)
+TEST(a_message_that_was_cut_may_have_been_about_us)
 {
-    (void)state;
     begin();
     run(1);
     spoilt = CUT;
@@ -237,19 +233,4 @@ static void a_message_that_was_cut_may_have_been_about_us(void **state)
     run(2);
     assert_verdict(&fixture.verdicts[1], VERDICT_FAIL, "no-address", "192.0.2.53");
     end();
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(an_address_that_goes_and_comes_is_noticed_at_once, set_up),
-        cmocka_unit_test_setup(an_address_on_an_interface_that_is_down_does_not_count, set_up),
-        cmocka_unit_test_setup(an_address_whose_going_was_lost_among_other_events_is_noticed,
-                               set_up),
-        cmocka_unit_test_setup(events_lost_while_a_list_comes_in_are_made_up_for, set_up),
-        cmocka_unit_test_setup(a_list_that_changed_under_the_kernels_hand_is_asked_for_again,
-                               set_up),
-        cmocka_unit_test_setup(a_message_that_was_cut_may_have_been_about_us, set_up),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,8 @@ static int stop(void **state)
     return 0;
 }
 
+TEST_FIXTURE(start, stop);
+
 static void expect(size_t service)
 {
     size_t taken = SERVICES;
@@ -49,9 +51,8 @@ static void expect_none(void)
     assert_false(affected_take(&affected, &taken));
 }
 
-static void a_probe_affects_who_needs_it_in_whatever_way(void **state)
+TEST(a_probe_affects_who_needs_it_in_whatever_way)
 {
-    (void)state;
     affected_probe(&affected, A);
     for (size_t i = 0; i < SERVICES; i++) {
         size_t service = config->service_order[i];
@@ -62,9 +63,8 @@ static void a_probe_affects_who_needs_it_in_whatever_way(void **state)
     expect_none();
 }
 
-static void each_comes_once_however_often_it_is_affected(void **state)
+TEST(each_comes_once_however_often_it_is_affected)
 {
-    (void)state;
     affected_probe(&affected, B); // dns needs it in two ways
     affected_service(&affected, DNS);
     affected_probe(&affected, B);
@@ -76,9 +76,8 @@ static void each_comes_once_however_often_it_is_affected(void **state)
     expect_none();
 }
 
-static void who_is_depended_on_comes_before_who_depends(void **state)
+TEST(who_is_depended_on_comes_before_who_depends)
 {
-    (void)state;
     affected_service(&affected, WEB);
     affected_service(&affected, DNS);
     affected_service(&affected, BASE);
@@ -88,9 +87,8 @@ static void who_is_depended_on_comes_before_who_depends(void **state)
     expect_none();
 }
 
-static void a_changed_gate_affects_who_depends_on_it_directly(void **state)
+TEST(a_changed_gate_affects_who_depends_on_it_directly)
 {
-    (void)state;
     affected_service(&affected, BASE);
     expect(BASE);
     affected_dependents(&affected, BASE);
@@ -100,9 +98,8 @@ static void a_changed_gate_affects_who_depends_on_it_directly(void **state)
     expect_none();
 }
 
-static void many_services_come_in_order_whatever_the_order_of_their_probes(void **state)
+TEST(many_services_come_in_order_whatever_the_order_of_their_probes)
 {
-    (void)state;
     enum { MANY = 40 };
     char text[4000] = PROBE("a");
     for (unsigned i = 0; i < MANY; i++) {
@@ -139,16 +136,16 @@ static int free_deadlines(void **state)
     return 0;
 }
 
-static void nothing_is_due_until_it_is_set(void **state)
+#define DEADLINE_TEST(name) TEST_WITH(name, set_deadlines, free_deadlines)
+
+DEADLINE_TEST(nothing_is_due_until_it_is_set)
 {
-    (void)state;
     assert_true(deadlines_next_ms(&deadlines) == DEADLINE_NEVER);
     assert_true(deadlines_due(&deadlines, UINT64_MAX) == DEADLINES_NONE);
 }
 
-static void the_first_is_told_and_comes_when_due_and_once(void **state)
+DEADLINE_TEST(the_first_is_told_and_comes_when_due_and_once)
 {
-    (void)state;
     deadlines_set(&deadlines, 7, 300);
     deadlines_set(&deadlines, 3, 100);
     deadlines_set(&deadlines, 9, 200);
@@ -160,9 +157,8 @@ static void the_first_is_told_and_comes_when_due_and_once(void **state)
     assert_int_equal(deadlines_next_ms(&deadlines), 300);
 }
 
-static void a_deadline_may_be_put_off_brought_forward_and_dropped(void **state)
+DEADLINE_TEST(a_deadline_may_be_put_off_brought_forward_and_dropped)
 {
-    (void)state;
     deadlines_set(&deadlines, 1, 100);
     deadlines_set(&deadlines, 2, 200);
     deadlines_set(&deadlines, 1, 300);
@@ -174,9 +170,8 @@ static void a_deadline_may_be_put_off_brought_forward_and_dropped(void **state)
     assert_true(deadlines_due(&deadlines, 1000) == DEADLINES_NONE);
 }
 
-static void however_they_are_set_they_come_in_order(void **state)
+DEADLINE_TEST(however_they_are_set_they_come_in_order)
 {
-    (void)state;
     for (size_t round = 0; round < 3; round++) {
         for (size_t i = 0; i < 50; i++) {
             deadlines_set(&deadlines, (i * 13 + round) % 50, (i * 29 + round) % 50 + 1);
@@ -187,23 +182,4 @@ static void however_they_are_set_they_come_in_order(void **state)
         assert_true(deadlines_due(&deadlines, at_ms) != DEADLINES_NONE);
     }
     assert_true(deadlines_due(&deadlines, 1000) == DEADLINES_NONE);
-}
-
-#define TEST(name)     cmocka_unit_test_setup_teardown(name, start, stop)
-#define DEADLINE(name) cmocka_unit_test_setup_teardown(name, set_deadlines, free_deadlines)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(a_probe_affects_who_needs_it_in_whatever_way),
-        TEST(each_comes_once_however_often_it_is_affected),
-        TEST(who_is_depended_on_comes_before_who_depends),
-        TEST(a_changed_gate_affects_who_depends_on_it_directly),
-        TEST(many_services_come_in_order_whatever_the_order_of_their_probes),
-        DEADLINE(nothing_is_due_until_it_is_set),
-        DEADLINE(the_first_is_told_and_comes_when_due_and_once),
-        DEADLINE(a_deadline_may_be_put_off_brought_forward_and_dropped),
-        DEADLINE(however_they_are_set_they_come_in_order),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

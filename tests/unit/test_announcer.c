@@ -32,6 +32,8 @@ static int stop(void **state)
     return 0;
 }
 
+TEST_FIXTURE(start, stop);
+
 // BIRD's rows, "name+" is on and "name-" is off; returns how many were drift.
 static size_t rows(const char *text)
 {
@@ -98,17 +100,15 @@ static void running(const char *protocols, enum target dns, enum target web)
     assert_true(announcer_settled(announcer, WEB));
 }
 
-static void nothing_is_sent_while_the_link_is_down(void **state)
+TEST(nothing_is_sent_while_the_link_is_down)
 {
-    (void)state;
     announcer_set_target(announcer, DNS, ANNOUNCE);
     file = 1;
     expect_nothing();
 }
 
-static void switching_on_waits_for_the_file_on_disk(void **state)
+TEST(switching_on_waits_for_the_file_on_disk)
 {
-    (void)state;
     running(DNS_OFF WEB_OFF, TARGET_WITHDRAW, TARGET_WITHDRAW);
     announcer_set_target(announcer, DNS, TARGET_ANNOUNCE, 7);
     expect_nothing();
@@ -120,9 +120,8 @@ static void switching_on_waits_for_the_file_on_disk(void **state)
     expect_nothing();
 }
 
-static void switching_on_waits_until_the_protocols_are_seen(void **state)
+TEST(switching_on_waits_until_the_protocols_are_seen)
 {
-    (void)state;
     file = 1;
     announcer_link(announcer, true);
     announcer_set_target(announcer, DNS, ANNOUNCE);
@@ -135,9 +134,8 @@ static void switching_on_waits_until_the_protocols_are_seen(void **state)
     expect("enable \"popgate_dns_v?\"");
 }
 
-static void a_withdrawal_waits_for_no_file(void **state)
+TEST(a_withdrawal_waits_for_no_file)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, TARGET_WITHDRAW, 99);
     plan();
@@ -149,9 +147,8 @@ static void a_withdrawal_waits_for_no_file(void **state)
     expect_nothing();
 }
 
-static void draining_keeps_the_primary_until_the_twin_is_up_in_both_families(void **state)
+TEST(draining_keeps_the_primary_until_the_twin_is_up_in_both_families)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, DEPREFER);
     plan();
@@ -171,9 +168,8 @@ static void draining_keeps_the_primary_until_the_twin_is_up_in_both_families(voi
     expect_nothing();
 }
 
-static void the_primary_goes_when_the_twin_is_seen_to_be_up(void **state)
+TEST(the_primary_goes_when_the_twin_is_seen_to_be_up)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, DEPREFER);
     plan();
@@ -185,9 +181,8 @@ static void the_primary_goes_when_the_twin_is_seen_to_be_up(void **state)
     expect_nothing();
 }
 
-static void undraining_makes_before_it_breaks(void **state)
+TEST(undraining_makes_before_it_breaks)
 {
-    (void)state;
     running(DNS_TWIN WEB_ON, TARGET_DEPREFERENCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, ANNOUNCE);
     plan();
@@ -199,9 +194,8 @@ static void undraining_makes_before_it_breaks(void **state)
     expect("disable \"popgate_dns_v?_drain\"");
 }
 
-static void withdrawing_takes_the_twin_first(void **state)
+TEST(withdrawing_takes_the_twin_first)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, DEPREFER);
     plan();
@@ -215,9 +209,8 @@ static void withdrawing_takes_the_twin_first(void **state)
     expect_nothing();
 }
 
-static void one_pattern_does_when_nothing_is_to_stay_on(void **state)
+TEST(one_pattern_does_when_nothing_is_to_stay_on)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, WITHDRAW);
     announcer_set_target(announcer, WEB, WITHDRAW);
@@ -233,9 +226,8 @@ static void one_pattern_does_when_nothing_is_to_stay_on(void **state)
     assert_true(announcer_settled(announcer, WEB));
 }
 
-static void the_pattern_for_twins_goes_before_the_pattern_for_all(void **state)
+TEST(the_pattern_for_twins_goes_before_the_pattern_for_all)
 {
-    (void)state;
     running(DNS_TWIN WEB_ON, TARGET_DEPREFERENCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, WITHDRAW);
     announcer_set_target(announcer, WEB, WITHDRAW);
@@ -245,9 +237,8 @@ static void the_pattern_for_twins_goes_before_the_pattern_for_all(void **state)
     expect_nothing();
 }
 
-static void the_pattern_waits_for_room(void **state)
+TEST(the_pattern_waits_for_room)
 {
-    (void)state;
     running(DNS_TWIN WEB_ON, TARGET_DEPREFERENCE, TARGET_ANNOUNCE);
     while (orders_room(&orders) > 1) {
         orders_put(&orders, ORDER_LINK_ASK, false, 0, (struct bird_command){"x"});
@@ -263,9 +254,8 @@ static void the_pattern_waits_for_room(void **state)
     expect("disable \"popgate_*\"");
 }
 
-static void what_is_wanted_again_is_enabled_behind_the_pattern(void **state)
+TEST(what_is_wanted_again_is_enabled_behind_the_pattern)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, WITHDRAW);
     announcer_set_target(announcer, WEB, WITHDRAW);
@@ -277,9 +267,8 @@ static void what_is_wanted_again_is_enabled_behind_the_pattern(void **state)
     expect_nothing();
 }
 
-static void a_change_of_mind_does_not_wait_for_the_answer(void **state)
+TEST(a_change_of_mind_does_not_wait_for_the_answer)
 {
-    (void)state;
     running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, ANNOUNCE);
     plan();
@@ -298,9 +287,8 @@ static void a_change_of_mind_does_not_wait_for_the_answer(void **state)
     expect_nothing();
 }
 
-static void a_row_older_than_our_command_is_not_believed(void **state)
+TEST(a_row_older_than_our_command_is_not_believed)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_snapshot_begin(announcer, false);
     announcer_set_target(announcer, DNS, WITHDRAW);
@@ -315,9 +303,8 @@ static void a_row_older_than_our_command_is_not_believed(void **state)
     expect_nothing();
 }
 
-static void a_snapshot_from_before_the_link_came_up_says_nothing(void **state)
+TEST(a_snapshot_from_before_the_link_came_up_says_nothing)
 {
-    (void)state;
     announcer_link(announcer, true);
     announcer_snapshot_begin(announcer, false);
     announcer_link(announcer, false);
@@ -327,9 +314,8 @@ static void a_snapshot_from_before_the_link_came_up_says_nothing(void **state)
     assert_false(announcer->snapshot_taken);
 }
 
-static void somebodys_disable_is_drift_and_repaired(void **state)
+TEST(somebodys_disable_is_drift_and_repaired)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     assert_int_equal(snapshot("popgate_dns_v4- popgate_dns_v6+ popgate_dns_v4_drain- "
                               "popgate_dns_v6_drain- " WEB_ON),
@@ -338,9 +324,8 @@ static void somebodys_disable_is_drift_and_repaired(void **state)
     expect("enable \"popgate_dns_v?\"");
 }
 
-static void somebodys_enable_is_drift_and_repaired(void **state)
+TEST(somebodys_enable_is_drift_and_repaired)
 {
-    (void)state;
     running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
     assert_int_equal(snapshot(DNS_TWIN WEB_ON), 2);
     plan();
@@ -348,9 +333,8 @@ static void somebodys_enable_is_drift_and_repaired(void **state)
     expect_nothing();
 }
 
-static void a_protocol_of_no_service_is_switched_off_if_it_is_named_as_ours(void **state)
+TEST(a_protocol_of_no_service_is_switched_off_if_it_is_named_as_ours)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     assert_int_equal(snapshot(DNS_ON WEB_ON "popgate_gone_v4+ upstream+ popgate_former_v4-"), 1);
     plan();
@@ -358,9 +342,8 @@ static void a_protocol_of_no_service_is_switched_off_if_it_is_named_as_ours(void
     expect_nothing();
 }
 
-static void our_pipes_are_switched_on_again(void **state)
+TEST(our_pipes_are_switched_on_again)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     assert_int_equal(snapshot(DNS_ON WEB_ON "popgate4_pipe- popgate6_pipe+"), 1);
     plan();
@@ -369,9 +352,8 @@ static void our_pipes_are_switched_on_again(void **state)
     expect_nothing();
 }
 
-static void switching_on_waits_for_replies_and_is_never_overtaken(void **state)
+TEST(switching_on_waits_for_replies_and_is_never_overtaken)
 {
-    (void)state;
     running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
     for (unsigned i = 0; i < ANNOUNCER_UNANSWERED_MAX / 2; i++) {
         announcer_set_target(announcer, DNS, ANNOUNCE);
@@ -395,7 +377,7 @@ static void switching_on_waits_for_replies_and_is_never_overtaken(void **state)
 }
 
 // What is written beyond that waits in the session, where a withdrawal overtakes it.
-static void what_is_switched_on_at_once_is_never_more_than_bird_reads_at_once(void **state)
+TEST(what_is_switched_on_at_once_is_never_more_than_bird_reads_at_once)
 {
     enum { MANY = 30, BIRDS_BUFFER = 1024 }; // docs/bird-facts.md, fact 6
     char text[3500] = PROBE("p");
@@ -437,9 +419,8 @@ static void what_is_switched_on_at_once_is_never_more_than_bird_reads_at_once(vo
     assert_int_equal(switched_on, MANY);
 }
 
-static void a_withdrawal_does_not_wait_until_its_protocols_are_seen(void **state)
+TEST(a_withdrawal_does_not_wait_until_its_protocols_are_seen)
 {
-    (void)state;
     announcer_set_target(announcer, WEB, ANNOUNCE);
     announcer_link(announcer, true);
     announcer_set_target(announcer, DNS, WITHDRAW);
@@ -449,9 +430,8 @@ static void a_withdrawal_does_not_wait_until_its_protocols_are_seen(void **state
     expect_nothing();
 }
 
-static void what_is_to_be_off_is_switched_off_as_soon_as_the_link_is_up(void **state)
+TEST(what_is_to_be_off_is_switched_off_as_soon_as_the_link_is_up)
 {
-    (void)state;
     announcer_set_target(announcer, WEB, ANNOUNCE);
     announcer_set_target(announcer, DNS, WITHDRAW);
     announcer_link(announcer, true);
@@ -461,9 +441,8 @@ static void what_is_to_be_off_is_switched_off_as_soon_as_the_link_is_up(void **s
     expect_nothing();
 }
 
-static void nothing_is_known_when_the_link_is_lost(void **state)
+TEST(nothing_is_known_when_the_link_is_lost)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_link(announcer, false);
     assert_false(announcer_settled(announcer, DNS));
@@ -473,9 +452,8 @@ static void nothing_is_known_when_the_link_is_lost(void **state)
     expect("enable \"popgate_dns_v?\"");
 }
 
-static void a_protocol_that_bird_lacks_is_enabled_once_it_is_there(void **state)
+TEST(a_protocol_that_bird_lacks_is_enabled_once_it_is_there)
 {
-    (void)state;
     running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, ANNOUNCE);
     plan();
@@ -490,18 +468,16 @@ static void a_protocol_that_bird_lacks_is_enabled_once_it_is_there(void **state)
     expect("enable \"popgate_dns_v?\"");
 }
 
-static void what_bird_lacks_is_withdrawn_well_enough(void **state)
+TEST(what_bird_lacks_is_withdrawn_well_enough)
 {
-    (void)state;
     running(WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
     assert_true(announcer_lacks_protocol(announcer, DNS));
     expect_nothing();
 }
 
 // The file said that it is on, and it may have been loaded by anybody's `configure` since.
-static void what_may_have_come_on_since_is_switched_off_all_the_same(void **state)
+TEST(what_may_have_come_on_since_is_switched_off_all_the_same)
 {
-    (void)state;
     running(WEB_OFF, TARGET_WITHDRAW, TARGET_WITHDRAW);
     announcer_set_target(announcer, DNS, ANNOUNCE);
     announcer_set_target(announcer, WEB, TARGET_ANNOUNCE, 7);
@@ -516,9 +492,8 @@ static void what_may_have_come_on_since_is_switched_off_all_the_same(void **stat
     expect("disable \"popgate_web_v?\"");
 }
 
-static void what_is_in_doubt_is_switched_off_again_and_settled_when_that_is_answered(void **state)
+TEST(what_is_in_doubt_is_switched_off_again_and_settled_when_that_is_answered)
 {
-    (void)state;
     running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
     announcer_doubt(announcer, DNS);
     assert_false(announcer_settled(announcer, DNS));
@@ -530,9 +505,8 @@ static void what_is_in_doubt_is_switched_off_again_and_settled_when_that_is_answ
     assert_true(announcer_settled(announcer, DNS));
 }
 
-static void a_refused_command_is_not_sent_again_before_the_next_snapshot(void **state)
+TEST(a_refused_command_is_not_sent_again_before_the_next_snapshot)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, WITHDRAW);
     plan();
@@ -545,9 +519,8 @@ static void a_refused_command_is_not_sent_again_before_the_next_snapshot(void **
     expect("disable \"popgate_dns_v?\"");
 }
 
-static void already_enabled_is_no_news_about_what_is_up(void **state)
+TEST(already_enabled_is_no_news_about_what_is_up)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_reply_line(announcer, ALREADY_ENABLED, "popgate_dns_v4: already enabled");
     assert_true(announcer_settled(announcer, DNS));
@@ -555,9 +528,8 @@ static void already_enabled_is_no_news_about_what_is_up(void **state)
     assert_false(announcer_settled(announcer, DNS));
 }
 
-static void names_that_are_not_ours_in_a_reply_are_skipped(void **state)
+TEST(names_that_are_not_ours_in_a_reply_are_skipped)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     char text[200];
     memset(text, 'x', sizeof text - 1);
@@ -570,9 +542,8 @@ static void names_that_are_not_ours_in_a_reply_are_skipped(void **state)
 }
 
 // A reload makes another announcer.
-static void taking_over_knows_what_is_off_and_keeps_the_way_free(void **state)
+TEST(taking_over_knows_what_is_off_and_keeps_the_way_free)
 {
-    (void)state;
     running(DNS_ON WEB_OFF, TARGET_ANNOUNCE, TARGET_WITHDRAW);
     struct announcer *old = announcer;
     announcer = announcer_new(config);
@@ -587,9 +558,8 @@ static void taking_over_knows_what_is_off_and_keeps_the_way_free(void **state)
     assert_true(announcer_is_on(announcer, DNS, FAMILY_V4));
 }
 
-static void a_command_under_way_leaves_its_leg_unknown_to_the_next_announcer(void **state)
+TEST(a_command_under_way_leaves_its_leg_unknown_to_the_next_announcer)
 {
-    (void)state;
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, WEB, WITHDRAW);
     plan();
@@ -608,9 +578,8 @@ static void a_command_under_way_leaves_its_leg_unknown_to_the_next_announcer(voi
     expect_nothing();
 }
 
-static void what_is_seen_to_be_on_overtakes_what_is_not_seen_at_all(void **state)
+TEST(what_is_seen_to_be_on_overtakes_what_is_not_seen_at_all)
 {
-    (void)state;
     struct order order;
     announcer_link(announcer, true);
     announcer_set_target(announcer, DNS, ANNOUNCE);
@@ -626,47 +595,4 @@ static void what_is_seen_to_be_on_overtakes_what_is_not_seen_at_all(void **state
     plan();
     assert_true(orders_take(&orders, &order));
     assert_true(order.urgent);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(nothing_is_sent_while_the_link_is_down),
-        TEST(switching_on_waits_for_the_file_on_disk),
-        TEST(switching_on_waits_until_the_protocols_are_seen),
-        TEST(a_withdrawal_waits_for_no_file),
-        TEST(draining_keeps_the_primary_until_the_twin_is_up_in_both_families),
-        TEST(the_primary_goes_when_the_twin_is_seen_to_be_up),
-        TEST(undraining_makes_before_it_breaks),
-        TEST(withdrawing_takes_the_twin_first),
-        TEST(one_pattern_does_when_nothing_is_to_stay_on),
-        TEST(the_pattern_for_twins_goes_before_the_pattern_for_all),
-        TEST(the_pattern_waits_for_room),
-        TEST(what_is_wanted_again_is_enabled_behind_the_pattern),
-        TEST(a_change_of_mind_does_not_wait_for_the_answer),
-        TEST(a_row_older_than_our_command_is_not_believed),
-        TEST(a_snapshot_from_before_the_link_came_up_says_nothing),
-        TEST(somebodys_disable_is_drift_and_repaired),
-        TEST(somebodys_enable_is_drift_and_repaired),
-        TEST(a_protocol_of_no_service_is_switched_off_if_it_is_named_as_ours),
-        TEST(our_pipes_are_switched_on_again),
-        TEST(switching_on_waits_for_replies_and_is_never_overtaken),
-        TEST(what_is_switched_on_at_once_is_never_more_than_bird_reads_at_once),
-        TEST(a_withdrawal_does_not_wait_until_its_protocols_are_seen),
-        TEST(what_is_to_be_off_is_switched_off_as_soon_as_the_link_is_up),
-        TEST(nothing_is_known_when_the_link_is_lost),
-        TEST(a_protocol_that_bird_lacks_is_enabled_once_it_is_there),
-        TEST(what_bird_lacks_is_withdrawn_well_enough),
-        TEST(what_may_have_come_on_since_is_switched_off_all_the_same),
-        TEST(what_is_in_doubt_is_switched_off_again_and_settled_when_that_is_answered),
-        TEST(a_refused_command_is_not_sent_again_before_the_next_snapshot),
-        TEST(already_enabled_is_no_news_about_what_is_up),
-        TEST(names_that_are_not_ours_in_a_reply_are_skipped),
-        TEST(taking_over_knows_what_is_off_and_keeps_the_way_free),
-        TEST(a_command_under_way_leaves_its_leg_unknown_to_the_next_announcer),
-        TEST(what_is_seen_to_be_on_overtakes_what_is_not_seen_at_all),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,7 +96,7 @@ static int set_up(void **state)
     snprintf(more, sizeof more,
              "runtime_dir = %s\nstate_dir = %s\n[control]\ngroup = " GROUP
              "\nhttp = 127.0.0.1:%u\n",
-             directory, directory, tcp_port = 20000 + (unsigned)getpid() % 20000);
+             directory, directory, tcp_port = 20000 + (unsigned)getpid() % 12000);
     fixture = fixture_new(more, FIXTURE_SERVICES);
     change_count = reload_count = 0;
     answer_later = false;
@@ -133,6 +133,8 @@ static int tear_down(void **state)
     fixture_free(fixture);
     return rmdir(directory);
 }
+
+TEST_FIXTURE(set_up, tear_down);
 
 // ---- clients ----
 
@@ -277,9 +279,8 @@ static unsigned status_for(uid_t uid, gid_t extra_group, const char *request)
 
 // ---- reading ----
 
-static void status_services_and_events_are_served(void **state)
+TEST(status_services_and_events_are_served)
 {
-    (void)state;
     local("GET", "/v1/status", "", 200, "\"pop\":\"fra1\"");
     local("GET", "/v1/status?full=1", "", 200, "192.0.2.53/32");
     local("GET", "/v1/services/token", "", 200, "\"service\":{\"name\":\"token\"");
@@ -288,9 +289,8 @@ static void status_services_and_events_are_served(void **state)
     local("GET", "/v1/status", "", 200, "Content-Type: application/json");
 }
 
-static void what_is_not_there_is_said_so(void **state)
+TEST(what_is_not_there_is_said_so)
 {
-    (void)state;
     local("GET", "/v1/services/tokn", "", 404, "did you mean `token`");
     local("GET", "/v1/events?service=dsn", "", 404, "did you mean `dns`");
     local("GET", "/v1/events?since=now", "", 400, "`since`");
@@ -301,9 +301,8 @@ static void what_is_not_there_is_said_so(void **state)
     local("DELETE", "/v1/status", "", 405, "wrong method");
 }
 
-static void many_readers_are_all_answered(void **state)
+TEST(many_readers_are_all_answered)
 {
-    (void)state;
     int fds[20];
     for (size_t i = 0; i < 20; i++) {
         fds[i] = connect_unix();
@@ -319,9 +318,8 @@ static void many_readers_are_all_answered(void **state)
 
 // ---- changing ----
 
-static void every_verb_reaches_the_shell(void **state)
+TEST(every_verb_reaches_the_shell)
 {
-    (void)state;
     static const struct {
         const char *path, *body;
         enum verb verb;
@@ -346,9 +344,8 @@ static void every_verb_reaches_the_shell(void **state)
     assert_int_equal(reload_count, 1);
 }
 
-static void what_is_wrong_with_a_change_never_reaches_the_shell(void **state)
+TEST(what_is_wrong_with_a_change_never_reaches_the_shell)
 {
-    (void)state;
     local("POST", "/v1/drain", "{\"services\":[\"dns\"", 400, "not JSON");
     local("POST", "/v1/drain", "", 400, "not JSON");
     local("POST", "/v1/drain", "{\"services\":[\"dsn\"]}", 404, "did you mean `dns`");
@@ -359,9 +356,8 @@ static void what_is_wrong_with_a_change_never_reaches_the_shell(void **state)
     assert_int_equal(change_count, 0);
 }
 
-static void a_body_too_long_is_refused(void **state)
+TEST(a_body_too_long_is_refused)
 {
-    (void)state;
     size_t length = (size_t)1 << 20;
     char *body = malloc(length);
     assert_non_null(body);
@@ -375,9 +371,8 @@ static void a_body_too_long_is_refused(void **state)
     assert_int_equal(change_count, 0);
 }
 
-static void a_body_in_pieces_is_put_together(void **state)
+TEST(a_body_in_pieces_is_put_together)
 {
-    (void)state;
     static const char body[] = "{\"services\":[\"dns\"]}";
     static const char head[] = "POST /v1/drain HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n";
     int fd = connect_unix();
@@ -408,9 +403,8 @@ static int change_in_waiting(void)
     return fd;
 }
 
-static void a_ticket_may_be_answered_later(void **state)
+TEST(a_ticket_may_be_answered_later)
 {
-    (void)state;
     int fd = change_in_waiting();
     local("GET", "/v1/status", "", 200, NULL); // others go on meanwhile
     char byte;
@@ -423,9 +417,8 @@ static void a_ticket_may_be_answered_later(void **state)
 }
 
 // A disk that hangs, and operators who gave up and tried again.
-static void clients_that_wait_or_died_waiting_keep_nobody_out(void **state)
+TEST(clients_that_wait_or_died_waiting_keep_nobody_out)
 {
-    (void)state;
     enum { DEAD = 40 };
     struct api_ticket *tickets[DEAD];
     for (unsigned i = 0; i < DEAD; i++) {
@@ -442,9 +435,8 @@ static void clients_that_wait_or_died_waiting_keep_nobody_out(void **state)
     local("GET", "/v1/status", "", 200, NULL);
 }
 
-static void a_client_that_went_away_harms_nothing(void **state)
+TEST(a_client_that_went_away_harms_nothing)
 {
-    (void)state;
     close(change_in_waiting());
     for (unsigned i = 0; i < 10; i++) {
         uv_run(&loop, UV_RUN_NOWAIT);
@@ -453,9 +445,8 @@ static void a_client_that_went_away_harms_nothing(void **state)
     local("GET", "/v1/status", "", 200, NULL);
 }
 
-static void closing_answers_what_still_waits(void **state)
+TEST(closing_answers_what_still_waits)
 {
-    (void)state;
     int fd = change_in_waiting();
     stop();
     struct reply *reply = reply_of(fd);
@@ -467,9 +458,8 @@ static void closing_answers_what_still_waits(void **state)
 
 // ---- who ----
 
-static void a_request_that_comes_while_closing_is_turned_away(void **state)
+TEST(a_request_that_comes_while_closing_is_turned_away)
 {
-    (void)state;
     static const char request[] = "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n";
     char text[1024] = "";
     int fd = connect_unix();
@@ -481,9 +471,8 @@ static void a_request_that_comes_while_closing_is_turned_away(void **state)
     close(fd);
 }
 
-static void everybody_may_read_but_only_operators_may_change(void **state)
+TEST(everybody_may_read_but_only_operators_may_change)
 {
-    (void)state;
     static const char read_request[] = "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n";
     static const char change_request[] = "POST /v1/drain HTTP/1.1\r\nHost: x\r\n"
                                          "Content-Length: 20\r\n\r\n{\"services\":[\"dns\"]}";
@@ -502,9 +491,8 @@ static void everybody_may_read_but_only_operators_may_change(void **state)
     assert_int_equal(change_count, 2);
 }
 
-static void tcp_is_for_reading_only(void **state)
+TEST(tcp_is_for_reading_only)
 {
-    (void)state;
     exchange(connect_tcp(), "GET", "/v1/status", "", 200, "\"pop\":\"fra1\"");
     exchange(connect_tcp(), "GET", "/healthz", "", 200, "ok\n");
     exchange(connect_tcp(), "POST", "/v1/drain", "{\"services\":[\"dns\"]}", 403, "Unix socket");
@@ -534,9 +522,8 @@ static bool is_cut_off(int fd)
     return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
 }
 
-static void who_takes_too_long_to_ask_is_cut_off_however_busy_he_looks(void **state)
+TEST(who_takes_too_long_to_ask_is_cut_off_however_busy_he_looks)
 {
-    (void)state;
     int silent = connect_unix();
     int slow = connect_tcp();
     int late = -1;
@@ -561,9 +548,8 @@ static void who_takes_too_long_to_ask_is_cut_off_however_busy_he_looks(void **st
     close(slow);
 }
 
-static void who_waits_for_us_is_not_cut_off(void **state)
+TEST(who_waits_for_us_is_not_cut_off)
 {
-    (void)state;
     int fd = change_in_waiting();
     pass_s(60);
     api_answer(waiting, OUTCOME_DONE, "drained");
@@ -572,9 +558,8 @@ static void who_waits_for_us_is_not_cut_off(void **state)
     reply_free(reply);
 }
 
-static void out_of_descriptors_it_listens_again_a_second_later(void **state)
+TEST(out_of_descriptors_it_listens_again_a_second_later)
 {
-    (void)state;
     struct rlimit before;
     int fd = connect_unix();
     int next = dup(fd);
@@ -595,9 +580,8 @@ static void out_of_descriptors_it_listens_again_a_second_later(void **state)
     reply_free(reply);
 }
 
-static void silent_clients_do_not_keep_operators_out(void **state)
+TEST(silent_clients_do_not_keep_operators_out)
 {
-    (void)state;
     int silent[100];
     for (size_t i = 0; i < 100; i++) {
         silent[i] = connect_tcp();
@@ -613,18 +597,16 @@ static void silent_clients_do_not_keep_operators_out(void **state)
 
 // ---- the socket ----
 
-static void a_second_daemon_is_refused_and_leaves_the_first_its_socket(void **state)
+TEST(a_second_daemon_is_refused_and_leaves_the_first_its_socket)
 {
-    (void)state;
     char error[ERROR_MAX] = "";
     assert_null(api_new(&loop, fixture->config, &shell, NULL, error));
     assert_non_null(strstr(error, "another popgated"));
     local("GET", "/v1/status", "", 200, NULL);
 }
 
-static void a_stale_socket_is_replaced(void **state)
+TEST(a_stale_socket_is_replaced)
 {
-    (void)state;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char error[ERROR_MAX] = "";
     stop();
@@ -635,33 +617,4 @@ static void a_stale_socket_is_replaced(void **state)
     api = api_new(&loop, fixture->config, &shell, NULL, error);
     assert_non_null(api);
     local("GET", "/v1/status", "", 200, NULL);
-}
-
-#define WITH_API(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WITH_API(status_services_and_events_are_served),
-        WITH_API(what_is_not_there_is_said_so),
-        WITH_API(many_readers_are_all_answered),
-        WITH_API(every_verb_reaches_the_shell),
-        WITH_API(what_is_wrong_with_a_change_never_reaches_the_shell),
-        WITH_API(a_body_too_long_is_refused),
-        WITH_API(a_body_in_pieces_is_put_together),
-        WITH_API(a_ticket_may_be_answered_later),
-        WITH_API(clients_that_wait_or_died_waiting_keep_nobody_out),
-        WITH_API(a_client_that_went_away_harms_nothing),
-        WITH_API(closing_answers_what_still_waits),
-        WITH_API(a_request_that_comes_while_closing_is_turned_away),
-        WITH_API(everybody_may_read_but_only_operators_may_change),
-        WITH_API(tcp_is_for_reading_only),
-        WITH_API(who_takes_too_long_to_ask_is_cut_off_however_busy_he_looks),
-        WITH_API(who_waits_for_us_is_not_cut_off),
-        WITH_API(out_of_descriptors_it_listens_again_a_second_later),
-        WITH_API(silent_clients_do_not_keep_operators_out),
-        WITH_API(a_second_daemon_is_refused_and_leaves_the_first_its_socket),
-        WITH_API(a_stale_socket_is_replaced),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

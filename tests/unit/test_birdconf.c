@@ -3,18 +3,15 @@
 
 #include "controller/config/load.h"
 #include "controller/daemon/birdconf_file.h"
+#include "tests/test.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define HEAD                                                                                       \
     "[pop]\nid = fra1\n[bird]\nlocal_as = 4200000000\n"                                            \
@@ -54,9 +51,8 @@ static void assert_says(const struct birdconf *conf, const char *text)
     assert_non_null(strstr(conf->text, text));
 }
 
-static void a_service_has_a_primary_and_a_twin_of_lower_preference(void **state)
+TEST(a_service_has_a_primary_and_a_twin_of_lower_preference)
 {
-    (void)state;
     struct birdconf *conf = render(HEAD SERVICE);
     char text[1024];
     snprintf(text, sizeof text,
@@ -93,9 +89,8 @@ static void a_service_has_a_primary_and_a_twin_of_lower_preference(void **state)
     birdconf_free(conf);
 }
 
-static void only_families_in_use_are_there(void **state)
+TEST(only_families_in_use_are_there)
 {
-    (void)state;
     struct birdconf *conf = render(HEAD SERVICE);
     assert_says(conf, "\nipv4 table popgate4;\n");
     assert_says(conf, "    table 'master4';\n    peer table popgate4;\n    import all;\n"
@@ -109,9 +104,8 @@ static void only_families_in_use_are_there(void **state)
     birdconf_free(conf);
 }
 
-static void attributes_are_written_for_the_filter(void **state)
+TEST(attributes_are_written_for_the_filter)
 {
-    (void)state;
     struct birdconf *conf = render(EVERYTHING);
     assert_says(conf, "            bgp_community.add((64512, 1));\n"
                       "            bgp_community.add((65535, 65284));\n"
@@ -127,9 +121,8 @@ static void attributes_are_written_for_the_filter(void **state)
     birdconf_free(conf);
 }
 
-static void slots_are_sorted_and_know_their_routes(void **state)
+TEST(slots_are_sorted_and_know_their_routes)
 {
-    (void)state;
     static const struct {
         const char *protocol;
         size_t routes;
@@ -146,9 +139,8 @@ static void slots_are_sorted_and_know_their_routes(void **state)
     birdconf_free(conf);
 }
 
-static void switching_changes_one_word_and_its_way_back(void **state)
+TEST(switching_changes_one_word_and_its_way_back)
 {
-    (void)state;
     struct birdconf *conf = render(EVERYTHING);
     char *before = strdup(conf->text);
     assert_non_null(before);
@@ -168,9 +160,8 @@ static void switching_changes_one_word_and_its_way_back(void **state)
     birdconf_free(conf);
 }
 
-static void a_protocol_that_is_not_there_is_off_and_stays_so(void **state)
+TEST(a_protocol_that_is_not_there_is_off_and_stays_so)
 {
-    (void)state;
     struct birdconf *conf = render(HEAD SERVICE);
     char long_name[200];
     memset(long_name, 'x', sizeof long_name - 1);
@@ -181,9 +172,8 @@ static void a_protocol_that_is_not_there_is_off_and_stays_so(void **state)
     birdconf_free(conf);
 }
 
-static void the_revision_is_of_everything_but_the_state(void **state)
+TEST(the_revision_is_of_everything_but_the_state)
 {
-    (void)state;
     struct birdconf *first = render(HEAD SERVICE);
     struct birdconf *same = render(HEAD SERVICE "grace = 1s ; nothing to BIRD\n");
     struct birdconf *other = render(HEAD SERVICE "med = 1\n");
@@ -196,9 +186,8 @@ static void the_revision_is_of_everything_but_the_state(void **state)
     birdconf_free(other);
 }
 
-static void a_file_comes_back_as_it_was(void **state)
+TEST(a_file_comes_back_as_it_was)
 {
-    (void)state;
     struct birdconf *conf = render(EVERYTHING);
     birdconf_set(conf, "popgate_b_v4", true);
     struct birdconf *back = birdconf_parse(conf->text, conf->length, error);
@@ -213,9 +202,8 @@ static void a_file_comes_back_as_it_was(void **state)
     birdconf_free(conf);
 }
 
-static void a_file_with_no_service_comes_back_too(void **state)
+TEST(a_file_with_no_service_comes_back_too)
 {
-    (void)state;
     struct config *config =
         config_parse("f", "[pop]\nid = x\n[bird]\nlocal_as = 1\n", ignore, NULL);
     assert_non_null(config);
@@ -230,9 +218,8 @@ static void a_file_with_no_service_comes_back_too(void **state)
     config_free(config);
 }
 
-static void a_file_edited_anywhere_is_refused(void **state)
+TEST(a_file_edited_anywhere_is_refused)
 {
-    (void)state;
     struct birdconf *conf = render(HEAD SERVICE);
     for (size_t i = 0; i < conf->length; i++) {
         char was = conf->text[i];
@@ -248,9 +235,8 @@ static void a_file_edited_anywhere_is_refused(void **state)
     birdconf_free(conf);
 }
 
-static void a_file_cut_off_is_refused(void **state)
+TEST(a_file_cut_off_is_refused)
 {
-    (void)state;
     struct birdconf *conf = render(HEAD SERVICE);
     for (size_t length = 0; length < conf->length; length++) {
         assert_null(birdconf_parse(conf->text, length, error));
@@ -259,9 +245,8 @@ static void a_file_cut_off_is_refused(void **state)
     birdconf_free(conf);
 }
 
-static void a_file_of_somebody_else_is_refused(void **state)
+TEST(a_file_of_somebody_else_is_refused)
 {
-    (void)state;
     static const char text[] = "protocol static x {\n    disabled off;\n}\n";
     assert_null(birdconf_parse(text, sizeof text - 1, error));
     assert_non_null(strstr(error, "not a file that popgated wrote"));
@@ -283,9 +268,10 @@ static int remove_directory(void **state)
     return rmdir(directory);
 }
 
-static void what_is_saved_is_read_back(void **state)
+#define DIRECTORY_TEST(name) TEST_WITH(name, make_directory, remove_directory)
+
+DIRECTORY_TEST(what_is_saved_is_read_back)
 {
-    (void)state;
     struct birdconf *conf = render(EVERYTHING);
     birdconf_set(conf, "popgate_b_v4", true);
     assert_int_equal(birdconf_save(directory, conf->text, conf->length, error), 0);
@@ -296,9 +282,8 @@ static void what_is_saved_is_read_back(void **state)
     birdconf_free(conf);
 }
 
-static void a_saved_file_can_be_read_by_bird_whatever_the_umask(void **state)
+DIRECTORY_TEST(a_saved_file_can_be_read_by_bird_whatever_the_umask)
 {
-    (void)state;
     struct stat stat_of;
     char path[64];
     struct birdconf *conf = render(HEAD SERVICE);
@@ -311,17 +296,15 @@ static void a_saved_file_can_be_read_by_bird_whatever_the_umask(void **state)
     birdconf_free(conf);
 }
 
-static void no_file_is_no_error(void **state)
+DIRECTORY_TEST(no_file_is_no_error)
 {
-    (void)state;
     assert_null(birdconf_read(directory, error));
     assert_string_equal(error, "");
     assert_int_equal(birdconf_save(directory, NULL, 0, error), 0);
 }
 
-static void a_removed_file_is_gone(void **state)
+DIRECTORY_TEST(a_removed_file_is_gone)
 {
-    (void)state;
     assert_int_equal(birdconf_save(directory, "x", 1, error), 0);
     assert_null(birdconf_read(directory, error));
     assert_non_null(strstr(error, "not a file that popgated wrote"));
@@ -330,9 +313,8 @@ static void a_removed_file_is_gone(void **state)
     assert_string_equal(error, "");
 }
 
-static void a_failed_save_says_what_and_why_and_leaves_the_old_file(void **state)
+DIRECTORY_TEST(a_failed_save_says_what_and_why_and_leaves_the_old_file)
 {
-    (void)state;
     char path[64];
     assert_int_equal(birdconf_save("/nonexistent", "x", 1, error), -ENOENT);
     assert_string_equal(error,
@@ -378,9 +360,8 @@ static int patch(const struct birdconf *conf, const char *protocol)
     return birdconf_patch(conf, directory, &slot, 1);
 }
 
-static void a_patch_switches_in_the_file_what_it_names_and_nothing_else(void **state)
+DIRECTORY_TEST(a_patch_switches_in_the_file_what_it_names_and_nothing_else)
 {
-    (void)state;
     struct birdconf *conf = render(EVERYTHING);
     birdconf_set(conf, "popgate_my_dns_v4", true);
     birdconf_set(conf, "popgate_b_v4", true);
@@ -399,9 +380,8 @@ static void a_patch_switches_in_the_file_what_it_names_and_nothing_else(void **s
     birdconf_free(conf);
 }
 
-static void somebody_elses_file_is_not_patched(void **state)
+DIRECTORY_TEST(somebody_elses_file_is_not_patched)
 {
-    (void)state;
     struct birdconf *conf = render(EVERYTHING);
     struct birdconf *former = render(HEAD SERVICE);
     char *theirs = strdup(conf->text);
@@ -421,9 +401,8 @@ static void somebody_elses_file_is_not_patched(void **state)
     birdconf_free(conf);
 }
 
-static void only_a_file_of_just_this_text_is_as_saved(void **state)
+DIRECTORY_TEST(only_a_file_of_just_this_text_is_as_saved)
 {
-    (void)state;
     struct birdconf *conf = render(HEAD SERVICE);
     assert_true(birdconf_is_saved(NULL, directory));
     assert_false(birdconf_is_saved(conf, directory));
@@ -440,9 +419,8 @@ static void only_a_file_of_just_this_text_is_as_saved(void **state)
 }
 
 // BIRD itself says whether it can read what we write.
-static void bird_accepts_it(void **state)
+DIRECTORY_TEST(bird_accepts_it)
 {
-    (void)state;
     char path[64];
     const char *named = getenv("BIRD");
     const char *program = named != NULL ? named : "/usr/sbin/bird";
@@ -472,34 +450,4 @@ static void bird_accepts_it(void **state)
     birdconf_free(conf);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-#define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_service_has_a_primary_and_a_twin_of_lower_preference),
-        cmocka_unit_test(only_families_in_use_are_there),
-        cmocka_unit_test(attributes_are_written_for_the_filter),
-        cmocka_unit_test(slots_are_sorted_and_know_their_routes),
-        cmocka_unit_test(switching_changes_one_word_and_its_way_back),
-        cmocka_unit_test(a_protocol_that_is_not_there_is_off_and_stays_so),
-        cmocka_unit_test(the_revision_is_of_everything_but_the_state),
-        cmocka_unit_test(a_file_comes_back_as_it_was),
-        cmocka_unit_test(a_file_with_no_service_comes_back_too),
-        cmocka_unit_test(a_file_edited_anywhere_is_refused),
-        cmocka_unit_test(a_file_cut_off_is_refused),
-        cmocka_unit_test(a_file_of_somebody_else_is_refused),
-        WITH_DIRECTORY(what_is_saved_is_read_back),
-        WITH_DIRECTORY(a_saved_file_can_be_read_by_bird_whatever_the_umask),
-        WITH_DIRECTORY(no_file_is_no_error),
-        WITH_DIRECTORY(a_removed_file_is_gone),
-        WITH_DIRECTORY(a_failed_save_says_what_and_why_and_leaves_the_old_file),
-        WITH_DIRECTORY(a_patch_switches_in_the_file_what_it_names_and_nothing_else),
-        WITH_DIRECTORY(somebody_elses_file_is_not_patched),
-        WITH_DIRECTORY(only_a_file_of_just_this_text_is_as_saved),
-        WITH_DIRECTORY(bird_accepts_it),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,6 +124,8 @@ static int stop(void **state)
     return 0;
 }
 
+TEST_FIXTURE(start, stop);
+
 static enum outcome ask(struct answered *ticket, const struct change *change)
 {
     *ticket = (struct answered){.times = 0};
@@ -205,9 +207,8 @@ static void drain_for_want_of_a_ledger(size_t service)
     core_intent(fixture->core, service, &intent, "unreadable", now_ns);
 }
 
-static void a_ledger_found_later_takes_the_place_of_what_was_drained_without_it(void **state)
+TEST(a_ledger_found_later_takes_the_place_of_what_was_drained_without_it)
 {
-    (void)state;
     drain_for_want_of_a_ledger(DNS);
     drain_for_want_of_a_ledger(TOKEN);
     finds("dns", INTENT_ISOLATE);
@@ -216,9 +217,8 @@ static void a_ledger_found_later_takes_the_place_of_what_was_drained_without_it(
     assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
 }
 
-static void a_ledger_found_later_betters_nothing_that_an_operator_did(void **state)
+TEST(a_ledger_found_later_betters_nothing_that_an_operator_did)
 {
-    (void)state;
     submit(&first, VERB_ISOLATE, TOKEN);
     save_ends(NULL);
     finds("token", INTENT_DRAIN);
@@ -230,9 +230,8 @@ static void a_ledger_found_later_betters_nothing_that_an_operator_did(void **sta
     assert_non_null(strstr(saved, "\"elsewhere\""));
 }
 
-static void a_drain_is_guarded_then_saved_then_applied_then_acknowledged(void **state)
+TEST(a_drain_is_guarded_then_saved_then_applied_then_acknowledged)
 {
-    (void)state;
     submit(&first, VERB_DRAIN, TOKEN);
     assert_string_equal(asked, "show protocols\nshow route 198.51.100.1/32 all\n");
     assert_int_equal(saves, 0);
@@ -259,9 +258,8 @@ static void pass_ms(uint64_t ms)
     core_tick(fixture->core, now_ns);
 }
 
-static void draining_again_what_is_withdrawn_announces_nothing(void **state)
+TEST(draining_again_what_is_withdrawn_announces_nothing)
 {
-    (void)state;
     uint64_t grace_ms = fixture->config->services[TOKEN].grace_ms;
     force_drain(&first, TOKEN);
     save_ends(NULL);
@@ -279,9 +277,8 @@ static void draining_again_what_is_withdrawn_announces_nothing(void **state)
     assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
 }
 
-static void what_is_applied_says_who_why_and_since_when(void **state)
+TEST(what_is_applied_says_who_why_and_since_when)
 {
-    (void)state;
     force_drain(&first, TOKEN);
     save_ends(NULL);
     submit(&second, VERB_PIN, DNS);
@@ -295,9 +292,8 @@ static void what_is_applied_says_who_why_and_since_when(void **state)
     assert_true(pin->since_wall_ms > 0);
 }
 
-static void without_another_pop_a_drain_is_refused_and_nothing_saved(void **state)
+TEST(without_another_pop_a_drain_is_refused_and_nothing_saved)
 {
-    (void)state;
     submit(&first, VERB_DRAIN, TOKEN);
     guard_sees(false);
     answered(&first, OUTCOME_REFUSED);
@@ -307,34 +303,30 @@ static void without_another_pop_a_drain_is_refused_and_nothing_saved(void **stat
     assert_true(changes_idle(changes));
 }
 
-static void a_bird_that_cannot_be_asked_refuses_a_drain_at_once(void **state)
+TEST(a_bird_that_cannot_be_asked_refuses_a_drain_at_once)
 {
-    (void)state;
     bird_is_down = true;
     submit(&first, VERB_DRAIN, TOKEN);
     answered(&first, OUTCOME_UNSEEN);
     assert_non_null(strstr(first.message, "did not answer"));
 }
 
-static void force_asks_nobody(void **state)
+TEST(force_asks_nobody)
 {
-    (void)state;
     force_drain(&first, TOKEN);
     assert_string_equal(asked, "");
     assert_int_equal(saves, 1);
 }
 
-static void a_service_of_one_pop_is_not_guarded(void **state)
+TEST_WITH(a_service_of_one_pop_is_not_guarded, start_without_guard, stop)
 {
-    (void)state;
     submit(&first, VERB_DRAIN, TOKEN);
     assert_string_equal(asked, "");
     assert_int_equal(saves, 1);
 }
 
-static void what_is_withdrawn_already_is_not_guarded(void **state)
+TEST(what_is_withdrawn_already_is_not_guarded)
 {
-    (void)state;
     struct verdict fail = {.kind = VERDICT_FAIL, .definitive = true};
     core_verdict(fixture->core, 1, &fail, FIXTURE_NOW_NS);
     submit(&first, VERB_DRAIN, TOKEN);
@@ -342,9 +334,8 @@ static void what_is_withdrawn_already_is_not_guarded(void **state)
     assert_int_equal(saves, 1);
 }
 
-static void a_failed_save_changes_nothing(void **state)
+TEST(a_failed_save_changes_nothing)
 {
-    (void)state;
     force_drain(&first, TOKEN);
     save_ends("can't write ledger.json: No space left on device");
     answered(&first, OUTCOME_UNSAFE);
@@ -360,9 +351,8 @@ static void a_failed_save_changes_nothing(void **state)
 
 // Its end came while the pin, which it stood in the way of, was being saved: what is not in the
 // ledger is not acknowledged.
-static void what_the_ledger_has_not_is_not_applied_when_its_hindrance_ends_meanwhile(void **state)
+TEST(what_the_ledger_has_not_is_not_applied_when_its_hindrance_ends_meanwhile)
 {
-    (void)state;
     const size_t both[] = {DNS, TOKEN};
     struct intent drain = {.kind = INTENT_DRAIN, .until_ms = now_ns / NS_PER_MS + 100};
     core_intent(fixture->core, TOKEN, &drain, "drained", now_ns);
@@ -380,9 +370,8 @@ static void what_the_ledger_has_not_is_not_applied_when_its_hindrance_ends_meanw
     assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
 }
 
-static void what_stands_in_the_way_is_named(void **state)
+TEST(what_stands_in_the_way_is_named)
 {
-    (void)state;
     struct answered third;
     force_drain(&third, DNS); // is being saved
     force_drain(&second, TOKEN);
@@ -396,9 +385,8 @@ static void what_stands_in_the_way_is_named(void **state)
 
 // A drain of what a reload then takes away: it must neither be in the ledger nor out of it because
 // its save failed.
-static void a_failed_save_leaves_nothing_behind_for_what_a_reload_takes_away(void **state)
+TEST(a_failed_save_leaves_nothing_behind_for_what_a_reload_takes_away)
 {
-    (void)state;
     force_drain(&first, DNS);
     save_ends(NULL);
     submit(&first, VERB_UNDRAIN, DNS);
@@ -423,9 +411,8 @@ static void a_failed_save_leaves_nothing_behind_for_what_a_reload_takes_away(voi
     config_free(config);
 }
 
-static void isolation_is_applied_before_it_is_saved_and_acknowledged_after(void **state)
+TEST(isolation_is_applied_before_it_is_saved_and_acknowledged_after)
 {
-    (void)state;
     size_t service = TOKEN;
     struct change isolate = {.verb = VERB_ISOLATE, .services = &service, .service_count = 1};
     changes_submit(changes, fixture->core, &isolate, &first, now_ns, FIXTURE_WALL_MS);
@@ -439,9 +426,8 @@ static void isolation_is_applied_before_it_is_saved_and_acknowledged_after(void 
     answered(&first, OUTCOME_DONE);
 }
 
-static void an_isolation_that_could_not_be_saved_stands_and_says_so(void **state)
+TEST(an_isolation_that_could_not_be_saved_stands_and_says_so)
 {
-    (void)state;
     submit(&first, VERB_ISOLATE, TOKEN);
     save_ends("disk is gone");
     answered(&first, OUTCOME_UNSAFE);
@@ -449,9 +435,8 @@ static void an_isolation_that_could_not_be_saved_stands_and_says_so(void **state
     assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
 }
 
-static void isolation_overtakes_a_drain_that_waits_for_the_guard(void **state)
+TEST(isolation_overtakes_a_drain_that_waits_for_the_guard)
 {
-    (void)state;
     submit(&first, VERB_DRAIN, TOKEN);
     submit(&second, VERB_ISOLATE, TOKEN);
     assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
@@ -466,9 +451,8 @@ static void isolation_overtakes_a_drain_that_waits_for_the_guard(void **state)
 }
 
 // What popgated would not read again, it does not write.
-static void a_ledger_too_long_to_be_read_is_not_written(void **state)
+TEST(a_ledger_too_long_to_be_read_is_not_written)
 {
-    (void)state;
     struct ledger ledger = {0};
     struct intent kept = {.kind = INTENT_DRAIN, .since_wall_ms = 1};
     memset(kept.reason, 1, sizeof kept.reason - 1); // six bytes each in JSON
@@ -489,9 +473,8 @@ static void a_ledger_too_long_to_be_read_is_not_written(void **state)
     assert_int_equal(saves, 0);
 }
 
-static void isolation_is_on_disk_before_what_was_asked_for_earlier(void **state)
+TEST(isolation_is_on_disk_before_what_was_asked_for_earlier)
 {
-    (void)state;
     struct answered third;
     submit(&third, VERB_DRAIN, DNS);   // its guard waits for BIRD
     force_drain(&first, TOKEN);        // is being saved
@@ -505,9 +488,8 @@ static void isolation_is_on_disk_before_what_was_asked_for_earlier(void **state)
     assert_int_equal(third.times, 0);
 }
 
-static void a_release_that_waited_ends_no_isolation_asked_for_after_it(void **state)
+TEST(a_release_that_waited_ends_no_isolation_asked_for_after_it)
 {
-    (void)state;
     struct answered third;
     force_drain(&third, DNS); // is being saved
     submit(&first, VERB_RELEASE, TOKEN);
@@ -520,9 +502,8 @@ static void a_release_that_waited_ends_no_isolation_asked_for_after_it(void **st
     assert_int_equal(intent_of(TOKEN), INTENT_ISOLATE);
 }
 
-static void a_guard_that_waits_holds_up_only_what_concerns_the_same_service(void **state)
+TEST(a_guard_that_waits_holds_up_only_what_concerns_the_same_service)
 {
-    (void)state;
     struct answered third;
     submit(&first, VERB_DRAIN, TOKEN);
     force_drain(&third, TOKEN);
@@ -539,9 +520,8 @@ static void a_guard_that_waits_holds_up_only_what_concerns_the_same_service(void
     answered(&third, OUTCOME_DONE);
 }
 
-static void an_isolation_that_bird_does_not_confirm_is_said_to_be_that(void **state)
+TEST(an_isolation_that_bird_does_not_confirm_is_said_to_be_that)
 {
-    (void)state;
     bird_is_slow = true;
     submit(&first, VERB_ISOLATE, TOKEN);
     save_ends(NULL);
@@ -555,9 +535,8 @@ static void an_isolation_that_bird_does_not_confirm_is_said_to_be_that(void **st
     assert_true(changes_idle(changes));
 }
 
-static void an_isolation_neither_saved_nor_confirmed_says_both(void **state)
+TEST(an_isolation_neither_saved_nor_confirmed_says_both)
 {
-    (void)state;
     bird_is_slow = true;
     submit(&first, VERB_ISOLATE, TOKEN);
     save_ends("disk is gone");
@@ -570,9 +549,8 @@ static void an_isolation_neither_saved_nor_confirmed_says_both(void **state)
                                        "connected yet");
 }
 
-static void ending_what_is_not_there_says_so(void **state)
+TEST(ending_what_is_not_there_says_so)
 {
-    (void)state;
     submit(&first, VERB_UNDRAIN, TOKEN);
     save_ends(NULL);
     answered(&first, OUTCOME_NOTHING);
@@ -584,9 +562,8 @@ static void ending_what_is_not_there_says_so(void **state)
     assert_string_equal(first.message, "undrained");
 }
 
-static void isolation_overtakes_an_undrain_that_is_being_saved(void **state)
+TEST(isolation_overtakes_an_undrain_that_is_being_saved)
 {
-    (void)state;
     force_drain(&first, TOKEN);
     save_ends(NULL);
     submit(&first, VERB_UNDRAIN, TOKEN);
@@ -598,9 +575,8 @@ static void isolation_overtakes_an_undrain_that_is_being_saved(void **state)
     answered(&second, OUTCOME_DONE);
 }
 
-static void isolation_overtakes_a_release_that_is_being_saved(void **state)
+TEST(isolation_overtakes_a_release_that_is_being_saved)
 {
-    (void)state;
     submit(&first, VERB_ISOLATE, TOKEN);
     save_ends(NULL);
     submit(&first, VERB_RELEASE, TOKEN);
@@ -614,9 +590,8 @@ static void isolation_overtakes_a_release_that_is_being_saved(void **state)
     answered(&second, OUTCOME_DONE);
 }
 
-static void what_ends_while_a_change_is_applied_is_written_after_it(void **state)
+TEST(what_ends_while_a_change_is_applied_is_written_after_it)
 {
-    (void)state;
     force_drain(&first, TOKEN);
     force_drain(&second, DNS);
     fixture->core->ledger_dirty = true; // what an intent that ends leads to
@@ -632,9 +607,8 @@ static void what_ends_while_a_change_is_applied_is_written_after_it(void **state
     assert_true(changes_idle(changes));
 }
 
-static void changes_are_made_one_after_another(void **state)
+TEST(changes_are_made_one_after_another)
 {
-    (void)state;
     force_drain(&first, TOKEN);
     force_drain(&second, DNS);
     assert_int_equal(saves, 1);
@@ -649,9 +623,8 @@ static void changes_are_made_one_after_another(void **state)
     answered(&second, OUTCOME_DONE);
 }
 
-static void the_end_of_another_save_is_not_taken_for_ours(void **state)
+TEST(the_end_of_another_save_is_not_taken_for_ours)
 {
-    (void)state;
     force_drain(&first, TOKEN);
     version++;
     save_ends(NULL);
@@ -659,9 +632,8 @@ static void the_end_of_another_save_is_not_taken_for_ours(void **state)
     assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
 }
 
-static void a_guard_is_not_answered_with_the_answers_of_the_one_before(void **state)
+TEST(a_guard_is_not_answered_with_the_answers_of_the_one_before)
 {
-    (void)state;
     submit(&first, VERB_DRAIN, TOKEN);
     submit(&second, VERB_DRAIN, DNS);
     asked[0] = '\0';
@@ -674,9 +646,8 @@ static void a_guard_is_not_answered_with_the_answers_of_the_one_before(void **st
     assert_int_equal(second.times, 0);
 }
 
-static void too_many_changes_are_turned_away(void **state)
+TEST(too_many_changes_are_turned_away)
 {
-    (void)state;
     static struct answered many[64];
     size_t service = TOKEN;
     struct change change = {.verb = VERB_DRAIN, .services = &service, .service_count = 1};
@@ -688,9 +659,8 @@ static void too_many_changes_are_turned_away(void **state)
     assert_int_equal(first.times, 0);
 }
 
-static void what_ended_by_itself_is_written_and_the_rest_kept(void **state)
+TEST(what_ended_by_itself_is_written_and_the_rest_kept)
 {
-    (void)state;
     changes_sync(changes);
     step();
     assert_int_equal(saves, 1);
@@ -713,9 +683,8 @@ static void drain_for(struct answered *ticket, size_t service, uint64_t for_ms)
     answered(ticket, OUTCOME_DONE);
 }
 
-static void a_drain_for_a_time_shortens_no_drain_that_lasts_longer(void **state)
+TEST(a_drain_for_a_time_shortens_no_drain_that_lasts_longer)
 {
-    (void)state;
     const struct intent *intent = &fixture->core->services[TOKEN].intent;
     drain_for(&first, TOKEN, 60000);
     assert_string_equal(first.message, "drained");
@@ -731,9 +700,8 @@ static void a_drain_for_a_time_shortens_no_drain_that_lasts_longer(void **state)
                                        "be");
 }
 
-static void draining_again_begins_no_grace_anew(void **state)
+TEST(draining_again_begins_no_grace_anew)
 {
-    (void)state;
     uint64_t grace_ms = fixture->config->services[TOKEN].grace_ms;
     force_drain(&first, TOKEN);
     save_ends(NULL);
@@ -745,9 +713,8 @@ static void draining_again_begins_no_grace_anew(void **state)
     assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
 }
 
-static void draining_what_its_probes_withdrew_never_announces_it(void **state)
+TEST(draining_what_its_probes_withdrew_never_announces_it)
 {
-    (void)state;
     struct verdict fail = {.kind = VERDICT_FAIL, .definitive = true};
     struct verdict pass = {.kind = VERDICT_PASS};
     core_verdict(fixture->core, 1, &fail, now_ns);
@@ -785,9 +752,8 @@ static void reload_with(const char *text)
     step();
 }
 
-static void a_reload_waits_for_no_change_and_no_change_is_lost_by_it(void **state)
+TEST(a_reload_waits_for_no_change_and_no_change_is_lost_by_it)
 {
-    (void)state;
     struct answered third;
     force_drain(&second, DNS); // is being saved, and the disk hangs
     submit(&first, VERB_DRAIN, TOKEN);
@@ -810,9 +776,8 @@ static void a_reload_waits_for_no_change_and_no_change_is_lost_by_it(void **stat
     assert_true(changes_idle(changes));
 }
 
-static void a_drained_service_under_a_new_name_stays_drained(void **state)
+TEST(a_drained_service_under_a_new_name_stays_drained)
 {
-    (void)state;
     force_drain(&first, TOKEN);
     save_ends(NULL);
     struct config *config =
@@ -833,9 +798,8 @@ static void a_drained_service_under_a_new_name_stays_drained(void **state)
     config_free(config);
 }
 
-static void a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it(void **state)
+TEST(a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it)
 {
-    (void)state;
     force_drain(&first, TOKEN);
     save_ends(NULL);
     struct config *config =
@@ -856,9 +820,8 @@ static void a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it(voi
     config_free(config);
 }
 
-static void a_change_waits_for_the_ledger_being_written(void **state)
+TEST(a_change_waits_for_the_ledger_being_written)
 {
-    (void)state;
     changes_sync(changes);
     step();
     force_drain(&first, TOKEN);
@@ -868,9 +831,8 @@ static void a_change_waits_for_the_ledger_being_written(void **state)
     assert_non_null(strstr(saved, "\"token\""));
 }
 
-static void what_could_not_be_saved_is_told_once_and_tried_again_each_second(void **state)
+TEST(what_could_not_be_saved_is_told_once_and_tried_again_each_second)
 {
-    (void)state;
     submit(&first, VERB_ISOLATE, TOKEN);
     uint64_t events = events_end(&fixture->events);
     save_ends("disk is gone");
@@ -892,54 +854,4 @@ static void what_could_not_be_saved_is_told_once_and_tried_again_each_second(voi
     assert_int_equal(changes_next_ms(changes), UINT64_MAX);
     assert_null(changes_trouble(changes));
     assert_true(changes_idle(changes));
-}
-
-#define TEST(name)               cmocka_unit_test_setup_teardown(name, start, stop)
-#define TEST_WITHOUT_GUARD(name) cmocka_unit_test_setup_teardown(name, start_without_guard, stop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(a_ledger_found_later_takes_the_place_of_what_was_drained_without_it),
-        TEST(a_ledger_found_later_betters_nothing_that_an_operator_did),
-        TEST(a_drain_is_guarded_then_saved_then_applied_then_acknowledged),
-        TEST(draining_again_what_is_withdrawn_announces_nothing),
-        TEST(what_is_applied_says_who_why_and_since_when),
-        TEST(without_another_pop_a_drain_is_refused_and_nothing_saved),
-        TEST(a_bird_that_cannot_be_asked_refuses_a_drain_at_once),
-        TEST(force_asks_nobody),
-        TEST_WITHOUT_GUARD(a_service_of_one_pop_is_not_guarded),
-        TEST(what_is_withdrawn_already_is_not_guarded),
-        TEST(a_failed_save_changes_nothing),
-        TEST(what_could_not_be_saved_is_told_once_and_tried_again_each_second),
-        TEST(what_the_ledger_has_not_is_not_applied_when_its_hindrance_ends_meanwhile),
-        TEST(what_stands_in_the_way_is_named),
-        TEST(a_failed_save_leaves_nothing_behind_for_what_a_reload_takes_away),
-        TEST(isolation_is_applied_before_it_is_saved_and_acknowledged_after),
-        TEST(an_isolation_that_could_not_be_saved_stands_and_says_so),
-        TEST(isolation_overtakes_a_drain_that_waits_for_the_guard),
-        TEST(a_ledger_too_long_to_be_read_is_not_written),
-        TEST(isolation_is_on_disk_before_what_was_asked_for_earlier),
-        TEST(a_release_that_waited_ends_no_isolation_asked_for_after_it),
-        TEST(a_guard_that_waits_holds_up_only_what_concerns_the_same_service),
-        TEST(an_isolation_that_bird_does_not_confirm_is_said_to_be_that),
-        TEST(an_isolation_neither_saved_nor_confirmed_says_both),
-        TEST(ending_what_is_not_there_says_so),
-        TEST(isolation_overtakes_an_undrain_that_is_being_saved),
-        TEST(isolation_overtakes_a_release_that_is_being_saved),
-        TEST(what_ends_while_a_change_is_applied_is_written_after_it),
-        TEST(changes_are_made_one_after_another),
-        TEST(the_end_of_another_save_is_not_taken_for_ours),
-        TEST(a_guard_is_not_answered_with_the_answers_of_the_one_before),
-        TEST(too_many_changes_are_turned_away),
-        TEST(what_ended_by_itself_is_written_and_the_rest_kept),
-        TEST(a_drain_for_a_time_shortens_no_drain_that_lasts_longer),
-        TEST(draining_again_begins_no_grace_anew),
-        TEST(draining_what_its_probes_withdrew_never_announces_it),
-        TEST(a_reload_waits_for_no_change_and_no_change_is_lost_by_it),
-        TEST(a_drained_service_under_a_new_name_stays_drained),
-        TEST(a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it),
-        TEST(a_change_waits_for_the_ledger_being_written),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

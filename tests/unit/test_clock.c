@@ -9,16 +9,14 @@ static struct verdict judge(int state, struct timex time, uint64_t max_offset_ms
     return verdict;
 }
 
-static void a_synchronised_clock_passes_with_its_offset(void **state)
+TEST(a_synchronised_clock_passes_with_its_offset)
 {
-    (void)state;
     struct verdict verdict = judge(TIME_OK, (struct timex){.offset = -1500, .esterror = 200}, 100);
     assert_verdict(&verdict, VERDICT_PASS, "ok", "offset -1.500ms, estimated error 0.200ms");
 }
 
-static void an_unsynchronised_clock_fails(void **state)
+TEST(an_unsynchronised_clock_fails)
 {
-    (void)state;
     struct verdict verdict = judge(TIME_ERROR, (struct timex){.status = STA_UNSYNC}, 100);
     assert_verdict(&verdict, VERDICT_FAIL, "unsynchronised", "is not synchronised");
     verdict = judge(TIME_OK, (struct timex){.status = STA_UNSYNC}, 100);
@@ -27,9 +25,8 @@ static void an_unsynchronised_clock_fails(void **state)
     assert_verdict(&verdict, VERDICT_FAIL, "unsynchronised", "is not synchronised");
 }
 
-static void an_offset_of_either_sign_beyond_max_offset_fails(void **state)
+TEST(an_offset_of_either_sign_beyond_max_offset_fails)
 {
-    (void)state;
     struct verdict verdict = judge(TIME_OK, (struct timex){.offset = 100001}, 100);
     assert_verdict(&verdict, VERDICT_FAIL, "offset", "but off by 100.001ms at most");
     verdict = judge(TIME_OK, (struct timex){.offset = -100001}, 100);
@@ -38,16 +35,14 @@ static void an_offset_of_either_sign_beyond_max_offset_fails(void **state)
     assert_int_equal(verdict.kind, VERDICT_PASS);
 }
 
-static void an_estimated_error_beyond_max_offset_fails(void **state)
+TEST(an_estimated_error_beyond_max_offset_fails)
 {
-    (void)state;
     struct verdict verdict = judge(TIME_OK, (struct timex){.esterror = 250000}, 100);
     assert_verdict(&verdict, VERDICT_FAIL, "offset", "estimated error 250.000ms");
 }
 
-static void a_kernel_that_counts_nanoseconds_is_understood(void **state)
+TEST(a_kernel_that_counts_nanoseconds_is_understood)
 {
-    (void)state;
     struct timex time = {.offset = 99000000, .status = STA_NANO | STA_PLL};
     struct verdict verdict = judge(TIME_OK, time, 100);
     assert_verdict(&verdict, VERDICT_PASS, "ok", "offset +99.000ms");
@@ -56,9 +51,8 @@ static void a_kernel_that_counts_nanoseconds_is_understood(void **state)
     assert_verdict(&verdict, VERDICT_FAIL, "offset", "offset +101.000ms");
 }
 
-static void a_leap_second_is_no_trouble(void **state)
+TEST(a_leap_second_is_no_trouble)
 {
-    (void)state;
     static const int states[] = {TIME_INS, TIME_DEL, TIME_OOP, TIME_WAIT};
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         struct verdict verdict = judge(states[i], (struct timex){.status = 0}, 100);
@@ -66,9 +60,8 @@ static void a_leap_second_is_no_trouble(void **state)
     }
 }
 
-static void the_kernel_is_asked_without_privilege(void **state)
+TEST(the_kernel_is_asked_without_privilege)
 {
-    (void)state;
     struct fixture fixture;
     struct timex now = {.modes = 0};
     int said = adjtimex(&now);
@@ -79,18 +72,4 @@ static void the_kernel_is_asked_without_privilege(void **state)
     bool synchronised = said != TIME_ERROR && !(now.status & STA_UNSYNC);
     assert_int_equal(verdict->kind, synchronised ? VERDICT_PASS : VERDICT_FAIL);
     fixture_close(&fixture);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_synchronised_clock_passes_with_its_offset),
-        cmocka_unit_test(an_unsynchronised_clock_fails),
-        cmocka_unit_test(an_offset_of_either_sign_beyond_max_offset_fails),
-        cmocka_unit_test(an_estimated_error_beyond_max_offset_fails),
-        cmocka_unit_test(a_kernel_that_counts_nanoseconds_is_understood),
-        cmocka_unit_test(a_leap_second_is_no_trouble),
-        cmocka_unit_test(the_kernel_is_asked_without_privilege),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,9 +90,8 @@ static void end(struct world *world)
 
 static const time_t steps_s[] = {YEAR_S, -YEAR_S};
 
-static void checks_go_on_and_are_as_fast_as_they_are(void **state)
+TEST(checks_go_on_and_are_as_fast_as_they_are)
 {
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct world world;
         begin(&world, steps_s[i], true);
@@ -105,9 +104,8 @@ static void checks_go_on_and_are_as_fast_as_they_are(void **state)
     }
 }
 
-static void a_timeout_is_as_long_as_it_is(void **state)
+TEST(a_timeout_is_as_long_as_it_is)
 {
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct world world;
         begin(&world, steps_s[i], false);
@@ -119,9 +117,8 @@ static void a_timeout_is_as_long_as_it_is(void **state)
     }
 }
 
-static void nobody_reads_the_wall_clock_to_probe_dns(void **state)
+TEST(nobody_reads_the_wall_clock_to_probe_dns)
 {
-    (void)state;
     struct world world;
     begin(&world, YEAR_S, true);
     own_clock.wall_reads = 0;
@@ -130,14 +127,4 @@ static void nobody_reads_the_wall_clock_to_probe_dns(void **state)
     assert_true(time(NULL) > 0); // it would be noticed
     assert_int_equal(own_clock.wall_reads, 1);
     end(&world);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(checks_go_on_and_are_as_fast_as_they_are),
-        cmocka_unit_test(a_timeout_is_as_long_as_it_is),
-        cmocka_unit_test(nobody_reads_the_wall_clock_to_probe_dns),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

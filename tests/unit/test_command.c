@@ -1,20 +1,14 @@
 // What we ask of BIRD, as it is spelt; and our names there.
 #include "birdctl/command.h"
 #include "controller/core/names.h"
+#include "tests/test.h"
 
 #include <fnmatch.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static void every_command_is_spelt_as_bird_reads_it(void **state)
+TEST(every_command_is_spelt_as_bird_reads_it)
 {
-    (void)state;
     assert_string_equal(bird_enable("popgate_a_v?").text, "enable \"popgate_a_v?\"");
     assert_string_equal(bird_disable("popgate_*").text, "disable \"popgate_*\"");
     assert_string_equal(bird_show_protocols().text, "show protocols");
@@ -29,9 +23,8 @@ static void every_command_is_spelt_as_bird_reads_it(void **state)
     assert_string_equal(bird_echo(4096).text, "echo all 4096");
 }
 
-static void a_name_that_would_make_another_command_makes_none(void **state)
+TEST(a_name_that_would_make_another_command_makes_none)
 {
-    (void)state;
     static const char *const names[] = {"", "a\" b", "a\nconfigure", "a\tb", "\x7f"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         assert_string_equal(bird_disable(names[i]).text, "");
@@ -42,9 +35,8 @@ static void a_name_that_would_make_another_command_makes_none(void **state)
     assert_string_equal(bird_show_route("").text, "");
 }
 
-static void what_does_not_fit_is_not_cut_into_another_command(void **state)
+TEST(what_does_not_fit_is_not_cut_into_another_command)
 {
-    (void)state;
     char name[BIRD_COMMAND_MAX + 1];
     memset(name, 'a', sizeof name - 1);
     name[sizeof name - 1] = '\0';
@@ -58,9 +50,8 @@ static bool matches(const char *pattern, const char *name)
     return fnmatch(pattern, name, 0) == 0;
 }
 
-static void a_leg_s_pattern_matches_its_own_protocols_alone(void **state)
+TEST(a_leg_s_pattern_matches_its_own_protocols_alone)
 {
-    (void)state;
     static const char *const symbols[] = {"a", "a_v4", "a_v4_drain", "v4", "drain", "a_drain"};
     enum { SYMBOLS = sizeof symbols / sizeof *symbols };
     for (size_t i = 0; i < (size_t)SYMBOLS * SYMBOLS * LEGS * LEGS * FAMILIES; i++) {
@@ -86,9 +77,8 @@ static void a_leg_s_pattern_matches_its_own_protocols_alone(void **state)
     }
 }
 
-static void pipes_are_matched_by_their_pattern_and_by_no_service_s(void **state)
+TEST(pipes_are_matched_by_their_pattern_and_by_no_service_s)
 {
-    (void)state;
     for (enum family family = FAMILY_V4; family < FAMILIES; family++) {
         assert_true(matches(NAMES_PIPES, names_pipe(family)));
         assert_false(matches(NAMES_ALL, names_pipe(family)));
@@ -97,25 +87,11 @@ static void pipes_are_matched_by_their_pattern_and_by_no_service_s(void **state)
     }
 }
 
-static void the_longest_name_is_whole(void **state)
+TEST(the_longest_name_is_whole)
 {
-    (void)state;
     struct service_conf service = {.name = ""};
     char protocol[BIRD_PROTOCOL_MAX];
     memset(service.symbol, 's', sizeof service.symbol - 1);
     names_protocol(&service, FAMILY_V6, LEG_DRAIN, protocol);
     assert_string_equal(protocol + strlen(protocol) - strlen("s_v6_drain"), "s_v6_drain");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_command_is_spelt_as_bird_reads_it),
-        cmocka_unit_test(a_name_that_would_make_another_command_makes_none),
-        cmocka_unit_test(what_does_not_fit_is_not_cut_into_another_command),
-        cmocka_unit_test(a_leg_s_pattern_matches_its_own_protocols_alone),
-        cmocka_unit_test(pipes_are_matched_by_their_pattern_and_by_no_service_s),
-        cmocka_unit_test(the_longest_name_is_whole),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

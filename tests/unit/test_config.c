@@ -1,16 +1,13 @@
 // popgate.conf: what is read, what is refused, and that every mistake of a file is told at once.
 #include "controller/config/build.h"
 #include "dns/text.h"
+#include "tests/test.h"
 
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define HEAD                                                                                       \
     "[pop]\nid = fra1\n[bird]\nlocal_as = 64512\n"                                                 \
@@ -73,9 +70,8 @@ static void assert_warning(const char *text, const char *line)
     config_free(config);
 }
 
-static void a_small_file_has_all_defaults(void **state)
+TEST(a_small_file_has_all_defaults)
 {
-    (void)state;
     struct config *config = parse_good(HEAD SERVICE);
     assert_string_equal(config->pop.id, "fra1");
     assert_string_equal(config->pop.state_dir, "/var/lib/popgate");
@@ -111,9 +107,8 @@ static void a_small_file_has_all_defaults(void **state)
     config_free(config);
 }
 
-static void the_example_is_without_fault(void **state)
+TEST(the_example_is_without_fault)
 {
-    (void)state;
     forget();
     struct config *config = config_load("etc/popgate.conf", hear, NULL);
     if (errors || warnings) {
@@ -128,18 +123,16 @@ static void the_example_is_without_fault(void **state)
     config_free(config);
 }
 
-static void an_empty_file_says_what_it_needs(void **state)
+TEST(an_empty_file_says_what_it_needs)
 {
-    (void)state;
     assert_null(parse(""));
     assert_int_equal(errors, 2);
     assert_non_null(strstr(told, "f:1: [pop] has no `id`"));
     assert_non_null(strstr(told, "f:1: [bird] has no `local_as`"));
 }
 
-static void every_mistake_is_told_in_one_pass_and_in_order(void **state)
+TEST(every_mistake_is_told_in_one_pass_and_in_order)
 {
-    (void)state;
     assert_null(parse("[pop]\nid = fra 1\n[bird]\nlocal_as = x\n[probe p]\ntype = tpc\n"
                       "[service dns]\nprefixes = 192.0.2.53\nrequire = q\n[brid]\n"));
     assert_string_equal(
@@ -152,9 +145,8 @@ static void every_mistake_is_told_in_one_pass_and_in_order(void **state)
               "f:10: unknown section [brid]; did you mean [bird]?\n");
 }
 
-static void an_unknown_key_names_the_nearest(void **state)
+TEST(an_unknown_key_names_the_nearest)
 {
-    (void)state;
     assert_error(HEAD "intervall = 1s\n" SERVICE,
                  "f:8: unknown key `intervall` in [probe]; did you mean `interval`?");
     assert_error(HEAD "fluxcompensator = 1s\n" SERVICE,
@@ -163,46 +155,40 @@ static void an_unknown_key_names_the_nearest(void **state)
     assert_error(HEAD "tpye = tcp\n" SERVICE, "did you mean `type`?");
 }
 
-static void a_key_of_another_probe_type_says_of_which(void **state)
+TEST(a_key_of_another_probe_type_says_of_which)
 {
-    (void)state;
     assert_error(HEAD "server_name = dns.example.net\n" SERVICE,
                  "f:8: `server_name` is a key of type tls, not of this probe's type\n");
 }
 
-static void an_unknown_section_names_the_nearest(void **state)
+TEST(an_unknown_section_names_the_nearest)
 {
-    (void)state;
     assert_error(HEAD SERVICE "[responders]\nthreads = 1\n",
                  "f:11: unknown section [responders]; did you mean [responder]?");
     assert_error(HEAD SERVICE "[telemetry]\nthreads = 1\n", "f:11: unknown section [telemetry]\n");
 }
 
-static void a_named_section_has_a_name_and_others_none(void **state)
+TEST(a_named_section_has_a_name_and_others_none)
 {
-    (void)state;
     assert_error(HEAD SERVICE "[probe]\n", "f:11: [probe] needs a name: [probe NAME]");
     assert_error(HEAD SERVICE "[control x]\n", "f:11: [control] takes no name; write [control]");
 }
 
-static void a_section_twice_names_the_first(void **state)
+TEST(a_section_twice_names_the_first)
 {
-    (void)state;
     assert_error(HEAD SERVICE "[pop]\nid = x\n", "f:11: [pop] is here already, in line 1");
     assert_error(HEAD SERVICE "[probe p]\ntype = tcp\n",
                  "f:11: [probe p] is here already, in line 5");
 }
 
-static void a_key_twice_names_the_first(void **state)
+TEST(a_key_twice_names_the_first)
 {
-    (void)state;
     assert_error(HEAD SERVICE "grace = 1s\ngrace = 2s\n",
                  "f:12: `grace` is set already, in line 11");
 }
 
-static void a_list_may_be_continued_and_repeated(void **state)
+TEST(a_list_may_be_continued_and_repeated)
 {
-    (void)state;
     struct config *config = parse_good(HEAD SERVICE "prefixes =   ; first none\n"
                                                     "  2001:db8::53/128 192.0.2.54/32 ; two\n"
                                                     "\n"
@@ -214,25 +200,22 @@ static void a_list_may_be_continued_and_repeated(void **state)
     config_free(config);
 }
 
-static void a_list_of_nothing_has_no_value(void **state)
+TEST(a_list_of_nothing_has_no_value)
 {
-    (void)state;
     assert_error(HEAD SERVICE "communities =\n", "f:11: `communities`: has no value");
     assert_error(HEAD SERVICE "grace = ; soon\n", "f:11: `grace`: has no value");
 }
 
-static void only_a_list_may_be_continued(void **state)
+TEST(only_a_list_may_be_continued)
 {
-    (void)state;
     assert_error(HEAD SERVICE "grace = 1s\n  2s\n",
                  "f:12: white space at the start of the line "
                  "continues `grace` (line 11), which is not a list");
     assert_error("  \n [pop]\n" HEAD SERVICE, "f:2: this line starts with white space");
 }
 
-static void a_line_that_is_nothing_is_told(void **state)
+TEST(a_line_that_is_nothing_is_told)
 {
-    (void)state;
     assert_error(HEAD SERVICE "grace\n", "f:11: neither a [section] nor a `key = value`");
     assert_error(HEAD SERVICE "grace: 1s\n", "f:11: neither");
     assert_error(HEAD SERVICE "= 1s\n", "f:11: neither");
@@ -243,9 +226,8 @@ static void a_line_that_is_nothing_is_told(void **state)
     assert_error(HEAD SERVICE "[]\n", "f:11: a section is written as");
 }
 
-static void a_long_line_is_refused_never_cut(void **state)
+TEST(a_long_line_is_refused_never_cut)
 {
-    (void)state;
     char text[2048];
     // A prefix list that, cut, would still be a good one.
     snprintf(text, sizeof text, HEAD "%s%250s%s\n 192.0.2.60/32\nrequire = p\n",
@@ -257,9 +239,8 @@ static void a_long_line_is_refused_never_cut(void **state)
     config_free(parse_good(text));
 }
 
-static void a_long_section_name_is_whole(void **state)
+TEST(a_long_section_name_is_whole)
 {
-    (void)state;
     // inih itself cuts a section's name at 49 bytes.
     assert_error(
         HEAD SERVICE "[probe a23456789012345678901234567890123456789012345678]\n"
@@ -270,17 +251,15 @@ static void a_long_section_name_is_whole(void **state)
         "at most 47");
 }
 
-static void dos_line_ends_and_a_byte_order_mark_are_read(void **state)
+TEST(dos_line_ends_and_a_byte_order_mark_are_read)
 {
-    (void)state;
     config_free(parse_good("\xef\xbb\xbf[pop]\r\nid = fra1\r\n[bird]\r\nlocal_as = 64512\r\n"
                            "[probe p]\r\ntype = tcp\r\ntarget = 192.0.2.53:53\r\n"
                            "[service dns]\r\nprefixes =\r\n 192.0.2.53/32\r\nrequire = p"));
 }
 
-static void what_is_not_text_is_refused(void **state)
+TEST(what_is_not_text_is_refused)
 {
-    (void)state;
     assert_error(HEAD SERVICE "grace = 1\001s\n", "f:11: a control character in this line");
     assert_error(HEAD SERVICE "# \xff\n", "f:11: this line is not UTF-8 text");
     assert_error(HEAD SERVICE "# \xed\xa0\x80\n", "f:11: this line is not UTF-8 text");
@@ -296,18 +275,16 @@ static void assert_load_error(const char *path, const char *saying)
     assert_non_null(strstr(told, saying));
 }
 
-static void a_file_that_cannot_be_read_says_why(void **state)
+TEST(a_file_that_cannot_be_read_says_why)
 {
-    (void)state;
     assert_load_error(
         "/nonexistent/popgate.conf",
         "/nonexistent/popgate.conf: can't open /nonexistent/popgate.conf: No such file");
     assert_load_error("/", "not a regular file");
 }
 
-static void what_is_wrong_or_missing_does_not_stop_the_fail_safe(void **state)
+TEST(what_is_wrong_or_missing_does_not_stop_the_fail_safe)
 {
-    (void)state;
     static const char text[] = "[pop]\nruntime_dir = /run/pop\n[bird]\nsockt = /x\n[service a\n";
     char path[] = "/tmp/popgate_test_XXXXXX";
     int fd = mkstemp(path);
@@ -327,9 +304,8 @@ static void what_is_wrong_or_missing_does_not_stop_the_fail_safe(void **state)
     config_free(config);
 }
 
-static void a_nul_byte_is_told_with_its_line(void **state)
+TEST(a_nul_byte_is_told_with_its_line)
 {
-    (void)state;
     char path[] = "/tmp/popgate_test_XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -339,9 +315,8 @@ static void a_nul_byte_is_told_with_its_line(void **state)
     unlink(path);
 }
 
-static void defaults_reach_what_does_not_say_otherwise(void **state)
+TEST(defaults_reach_what_does_not_say_otherwise)
 {
-    (void)state;
     struct config *config =
         parse_good(HEAD SERVICE "grace = 7s\n"
                                 "[defaults]\ninterval = 5s\nunknown_grace = 9s\ngrace = 3s\n"
@@ -354,9 +329,8 @@ static void defaults_reach_what_does_not_say_otherwise(void **state)
     config_free(config);
 }
 
-static void a_mistake_in_defaults_is_told_once(void **state)
+TEST(a_mistake_in_defaults_is_told_once)
 {
-    (void)state;
     assert_error(HEAD SERVICE "[defaults]\ninterval = 5\n",
                  "f:12: `interval`: \"5\" is not a duration");
     assert_error(HEAD SERVICE "[defaults]\nprefixes = 10.0.0.0/8\n",
@@ -371,9 +345,8 @@ static uint64_t probe_fingerprint(const char *text)
     return fingerprint;
 }
 
-static void a_fingerprint_is_of_what_is_meant_not_of_how_it_is_written(void **state)
+TEST(a_fingerprint_is_of_what_is_meant_not_of_how_it_is_written)
 {
-    (void)state;
     uint64_t plain = probe_fingerprint(HEAD SERVICE);
     assert_true(plain == probe_fingerprint(HEAD "interval = 1s ; the default\n\n" SERVICE));
     assert_true(plain == probe_fingerprint(HEAD SERVICE "[defaults]\ninterval = 1s\n"));
@@ -383,9 +356,8 @@ static void a_fingerprint_is_of_what_is_meant_not_of_how_it_is_written(void **st
     assert_false(plain == probe_fingerprint(HEAD "send = x\n" SERVICE));
 }
 
-static void prefixes_are_refused_for_what_they_are(void **state)
+TEST(prefixes_are_refused_for_what_they_are)
 {
-    (void)state;
     static const struct {
         const char *prefix, *saying;
     } bad[] = {
@@ -409,27 +381,24 @@ static void prefixes_are_refused_for_what_they_are(void **state)
     }
 }
 
-static void a_prefix_belongs_to_one_service(void **state)
+TEST(a_prefix_belongs_to_one_service)
 {
-    (void)state;
     assert_error(HEAD SERVICE "[service b]\nrequire = p\nprefixes = 10.0.0.0/8 192.0.2.53/32\n",
                  "f:13: prefix 192.0.2.53/32 is in [service dns] already, line 9");
     assert_error(HEAD SERVICE " \nprefixes = 192.0.2.53/32\n",
                  "f:12: prefix 192.0.2.53/32 is in [service dns] already, line 9");
 }
 
-static void a_prefix_within_another_services_is_a_warning(void **state)
+TEST(a_prefix_within_another_services_is_a_warning)
 {
-    (void)state;
     assert_warning(HEAD SERVICE "[service b]\nrequire = p\nprefixes = 192.0.0.0/16 192.0.2.0/30\n",
                    "f:9: prefix 192.0.2.53/32 lies within 192.0.0.0/16 of [service b], line 13");
     // In one service they go up and down together.
     config_free(parse_good(HEAD SERVICE "prefixes = 192.0.2.0/24\n"));
 }
 
-static void names_are_found_and_the_nearest_told(void **state)
+TEST(names_are_found_and_the_nearest_told)
 {
-    (void)state;
     assert_error(
         HEAD "[probe dns-udp]\ntype = tcp\ntarget = [::1]:53\n" SERVICE "any = dns-upd\n",
         "f:14: `any` of [service dns]: there is no probe `dns-upd`; did you mean `dns-udp`?");
@@ -438,9 +407,8 @@ static void names_are_found_and_the_nearest_told(void **state)
     assert_error(HEAD SERVICE "degrade = p p\n", "f:11: `degrade`: probe `p` is here twice");
 }
 
-static void names_become_indices(void **state)
+TEST(names_become_indices)
 {
-    (void)state;
     struct config *config =
         parse_good(HEAD "[service a]\nprefixes = 10.1.0.0/16\nrequire = q p\ndepends = b\n"
                         "[probe q]\ntype = tcp\ntarget = [::1]:1\n"
@@ -454,9 +422,8 @@ static void names_become_indices(void **state)
     config_free(config);
 }
 
-static void a_name_has_a_charset(void **state)
+TEST(a_name_has_a_charset)
 {
-    (void)state;
     assert_error(HEAD SERVICE "[service 1x]\nprefixes = 10.0.0.0/8\nrequire = p\n",
                  "f:11: \"1x\" is not a name");
     assert_error(HEAD SERVICE "[service a;b]\nprefixes = 10.0.0.0/8\nrequire = p\n",
@@ -465,16 +432,14 @@ static void a_name_has_a_charset(void **state)
                  "f:11: \"a\" b\" is not a name");
 }
 
-static void a_service_needs_a_probe_that_can_take_it_down(void **state)
+TEST(a_service_needs_a_probe_that_can_take_it_down)
 {
-    (void)state;
     assert_error(HEAD "[service a]\nprefixes = 10.1.0.0/16\ndegrade = p\n",
                  "f:8: [service a] has no probe in `require` or `any`");
 }
 
-static void any_min_is_not_above_any(void **state)
+TEST(any_min_is_not_above_any)
 {
-    (void)state;
     assert_error(HEAD SERVICE "any = p\nany_min = 2\n",
                  "f:12: `any_min` is 2, but `any` has only 1");
     assert_error(HEAD SERVICE "any_min = 1\n", "f:11: `any_min` is 1, but `any` has only 0");
@@ -494,9 +459,8 @@ static void assert_told(const char *text, size_t error_count, const char *const 
     config_free(config);
 }
 
-static void all_that_is_missing_or_wrong_in_a_probe_is_told_at_once(void **state)
+TEST(all_that_is_missing_or_wrong_in_a_probe_is_told_at_once)
 {
-    (void)state;
     static const char *const missing[] = {"[probe q] has no `qname`",
                                           "[probe q]: target is missing", NULL};
     assert_told(HEAD SERVICE PROBES_OF_Q "type = dns\n", 2, missing);
@@ -506,9 +470,8 @@ static void all_that_is_missing_or_wrong_in_a_probe_is_told_at_once(void **state
     assert_told(HEAD SERVICE PROBES_OF_Q "type = token\njitter = 1h\nca = ca.pem\n", 4, wrong);
 }
 
-static void a_server_name_is_a_host_name(void **state)
+TEST(a_server_name_is_a_host_name)
 {
-    (void)state;
     static const char *const good[] = {"dns.example.net", "a", "_x.example.",
                                        "xn--bcher-kva.example"};
     static const char *const bad[] = {"a..b", "-a.example", "a b", "dns.example.net:853",
@@ -530,9 +493,8 @@ static void a_server_name_is_a_host_name(void **state)
     }
 }
 
-static void what_does_nothing_in_a_probe_is_a_warning(void **state)
+TEST(what_does_nothing_in_a_probe_is_a_warning)
 {
-    (void)state;
     static const struct {
         const char *keys, *warning;
     } cases[] = {
@@ -564,9 +526,8 @@ static void what_does_nothing_in_a_probe_is_a_warning(void **state)
         parse_good(HEAD SERVICE PROBES_OF_Q "type = tcp\ntarget = [::1]:1\ninterval = 50ms\n"));
 }
 
-static void the_last_pop_guard_has_a_default_for_all_services(void **state)
+TEST(the_last_pop_guard_has_a_default_for_all_services)
 {
-    (void)state;
     struct config *config = parse_good(HEAD "[defaults]\nlast_pop_guard = off\n" SERVICE
                                             "[service b]\nrequire = p\nprefixes = 192.0.2.9/32\n"
                                             "last_pop_guard = on\n");
@@ -575,16 +536,14 @@ static void the_last_pop_guard_has_a_default_for_all_services(void **state)
     config_free(config);
 }
 
-static void a_probe_of_no_service_is_a_warning(void **state)
+TEST(a_probe_of_no_service_is_a_warning)
 {
-    (void)state;
     assert_warning(HEAD SERVICE "[probe q]\ntype = tcp\ntarget = [::1]:1\n",
                    "f:11: no service uses probe `q`");
 }
 
-static void services_that_bird_would_confuse_are_refused(void **state)
+TEST(services_that_bird_would_confuse_are_refused)
 {
-    (void)state;
     assert_error(HEAD "[service a-b]\nprefixes = 10.1.0.0/16\nrequire = p\n"
                       "[service a_b]\nprefixes = 10.2.0.0/16\nrequire = p\n",
                  "f:11: services `a_b` and `a-b` (line 8) are one name to BIRD");
@@ -593,17 +552,15 @@ static void services_that_bird_would_confuse_are_refused(void **state)
 #define DEPENDENT(name, number, on)                                                                \
     "[service " name "]\nprefixes = 10." number ".0.0/16\nrequire = p\ndepends = " on "\n"
 
-static void a_circle_of_services_is_shown(void **state)
+TEST(a_circle_of_services_is_shown)
 {
-    (void)state;
     assert_error(HEAD DEPENDENT("a", "1", "b") DEPENDENT("b", "2", "c") DEPENDENT("c", "3", "b"),
                  "f:15: `depends` goes round in a circle: b -> c -> b");
     assert_error(HEAD DEPENDENT("a", "1", "a"), "f:11: `depends` goes round in a circle: a -> a");
 }
 
-static void every_circle_is_shown(void **state)
+TEST(every_circle_is_shown)
 {
-    (void)state;
     assert_null(parse(HEAD DEPENDENT("a", "1", "b") DEPENDENT("b", "2", "a")
                           DEPENDENT("c", "3", "d a") DEPENDENT("d", "4", "c")));
     assert_int_equal(errors, 2);
@@ -611,9 +568,8 @@ static void every_circle_is_shown(void **state)
     assert_non_null(strstr(told, "circle: c -> d -> c"));
 }
 
-static void what_has_a_name_is_found_by_it(void **state)
+TEST(what_has_a_name_is_found_by_it)
 {
-    (void)state;
     struct config *config =
         parse_good(HEAD SERVICE "[probe a]\ntype = tcp\ntarget = 192.0.2.1:1\n"
                                 "[service later]\nprefixes = 10.9.0.0/16\nany = a p\n");
@@ -631,9 +587,8 @@ static void what_has_a_name_is_found_by_it(void **state)
     config_free(config);
 }
 
-static void services_are_ordered_after_what_they_depend_on(void **state)
+TEST(services_are_ordered_after_what_they_depend_on)
 {
-    (void)state;
     struct config *config =
         parse_good(HEAD DEPENDENT("a", "1", "b d") DEPENDENT("b", "2", "c") DEPENDENT("c", "3", "d")
                        SERVICE "[service d]\nprefixes = 10.9.0.0/16\nany = p\n");
@@ -643,9 +598,8 @@ static void services_are_ordered_after_what_they_depend_on(void **state)
     config_free(config);
 }
 
-static void the_twin_has_the_primarys_attributes_and_its_own(void **state)
+TEST(the_twin_has_the_primarys_attributes_and_its_own)
 {
-    (void)state;
     struct config *config = parse_good(
         HEAD SERVICE "communities = 64512:1 no-export\nlarge_communities = 64512:1:4294967295\n"
                      "ext_communities = rt:64512:10 generic:0x43000000:0x1\n"
@@ -670,26 +624,23 @@ static void the_twin_has_the_primarys_attributes_and_its_own(void **state)
     config_free(config);
 }
 
-static void drain_prepend_may_be_none(void **state)
+TEST(drain_prepend_may_be_none)
 {
-    (void)state;
     struct config *config = parse_good(HEAD SERVICE "prepend = 2\ndrain_prepend = 0\n");
     assert_int_equal(config->services[0].primary.prepend, 2);
     assert_int_equal(config->services[0].drain.prepend, 0);
     config_free(config);
 }
 
-static void a_drain_that_changes_nothing_is_a_warning(void **state)
+TEST(a_drain_that_changes_nothing_is_a_warning)
 {
-    (void)state;
     assert_warning(HEAD SERVICE "drain_communities = none\n",
                    "f:8: [service dns]: draining changes no attribute");
     config_free(parse_good(HEAD SERVICE "drain_communities = none\ndrain_med = 100\n"));
 }
 
-static void attributes_are_refused_for_what_they_are(void **state)
+TEST(attributes_are_refused_for_what_they_are)
 {
-    (void)state;
     static const struct {
         const char *line, *saying;
     } bad[] = {
@@ -713,9 +664,8 @@ static void attributes_are_refused_for_what_they_are(void **state)
     }
 }
 
-static void sessions_are_checked(void **state)
+TEST(sessions_are_checked)
 {
-    (void)state;
 #define BIRD_WITH(more) "[pop]\nid = x\n[bird]\nlocal_as = 1\n" more
 #define REST            "[probe p]\ntype = tcp\ntarget = [::1]:1\n" SERVICE
     struct config *config = parse_good(BIRD_WITH("sessions = a b.c-d\nmin_sessions = 2\n") REST);
@@ -733,9 +683,8 @@ static void sessions_are_checked(void **state)
                  "f:5: `configure`: \"never\" is not one of auto, manual");
 }
 
-static void http_is_on_loopback(void **state)
+TEST(http_is_on_loopback)
 {
-    (void)state;
     config_free(parse_good(HEAD SERVICE "[control]\nhttp = 127.0.0.2:9479\n"));
     config_free(parse_good(HEAD SERVICE "[control]\nhttp = [::1]:9479\n"));
     assert_error(HEAD SERVICE "[control]\nhttp = 0.0.0.0:9479\n",
@@ -744,9 +693,8 @@ static void http_is_on_loopback(void **state)
                  "is not a loopback address");
 }
 
-static void a_path_must_leave_room_for_the_socket(void **state)
+TEST(a_path_must_leave_room_for_the_socket)
 {
-    (void)state;
     char text[512];
     snprintf(text, sizeof text, "[pop]\nid = x\nruntime_dir = /%093d\n[bird]\nlocal_as = 1\n" REST,
              0);
@@ -758,16 +706,14 @@ static void a_path_must_leave_room_for_the_socket(void **state)
                  "f:3: `runtime_dir`: \"run\" does not begin with /");
 }
 
-static void hold_down_stays_below_its_maximum(void **state)
+TEST(hold_down_stays_below_its_maximum)
 {
-    (void)state;
     assert_error(HEAD SERVICE "hold_down = 20m\n",
                  "f:11: `max_hold_down` (10m) is less than `hold_down` (20m)");
 }
 
-static void a_probe_is_checked_as_its_type_wants(void **state)
+TEST(a_probe_is_checked_as_its_type_wants)
 {
-    (void)state;
     assert_error(HEAD SERVICE "degrade = q\n[probe q]\ntype = tcp\n",
                  "f:12: [probe q]: target is missing");
     assert_error(HEAD SERVICE "degrade = q\n[probe q]\ntarget = [::1]:1\n",
@@ -787,9 +733,8 @@ static const char *name_text(const struct dns_name *name)
     return dns_name_text(name, text);
 }
 
-static void a_small_responder_has_all_defaults(void **state)
+TEST(a_small_responder_has_all_defaults)
 {
-    (void)state;
     struct config *config = parse_good(HEAD SERVICE RESPONDER);
     assert_int_equal(config->responder.listen_count, 2);
     assert_int_equal(config->responder.listen[0].address.ss_family, AF_INET);
@@ -821,18 +766,16 @@ static void a_small_responder_has_all_defaults(void **state)
     config_free(config);
 }
 
-static void without_a_responder_there_is_none(void **state)
+TEST(without_a_responder_there_is_none)
 {
-    (void)state;
     struct config *config = parse_good(HEAD SERVICE);
     assert_int_equal(config->responder.listen_count, 0);
     assert_null(config->zone.apex);
     config_free(config);
 }
 
-static void a_responder_says_what_it_is_told(void **state)
+TEST(a_responder_says_what_it_is_told)
 {
-    (void)state;
     struct config *config =
         parse_good(HEAD SERVICE "[responder]\nlisten = 0.0.0.0:5300\n  192.0.2.1:5353 ; and more\n"
                                 "listen = 127.0.0.1:53 192.0.2.1:53\n"
@@ -855,9 +798,8 @@ static void a_responder_says_what_it_is_told(void **state)
     config_free(config);
 }
 
-static void a_responder_is_refused_for_what_is_wrong(void **state)
+TEST(a_responder_is_refused_for_what_is_wrong)
 {
-    (void)state;
     static const struct {
         const char *text, *line;
     } wrong[] = {
@@ -906,9 +848,8 @@ static void a_responder_is_refused_for_what_is_wrong(void **state)
     }
 }
 
-static void a_server_that_nobody_can_find_is_a_warning(void **state)
+TEST(a_server_that_nobody_can_find_is_a_warning)
 {
-    (void)state;
     static const char *const wildcard =
         HEAD SERVICE "[responder]\nlisten = 0.0.0.0:53 [::]:53\nzone = pop.example.net\n";
     char text[1024];
@@ -933,9 +874,8 @@ static const char *record_text(const struct dns_answer_conf *answer, size_t i)
     return text;
 }
 
-static void answers_have_records_for_each_state(void **state)
+TEST(answers_have_records_for_each_state)
 {
-    (void)state;
     struct config *config =
         parse_good(HEAD SERVICE RESPONDER ANSWER "service = dns\nttl = 30s\n"
                                                  "a = 192.0.2.10 192.0.2.11\n  192.0.2.12\n"
@@ -964,9 +904,8 @@ static void answers_have_records_for_each_state(void **state)
     config_free(config);
 }
 
-static void a_record_may_go_on_in_the_next_line(void **state)
+TEST(a_record_may_go_on_in_the_next_line)
 {
-    (void)state;
     struct config *config =
         parse_good(HEAD SERVICE RESPONDER ANSWER "txt = \"v=DKIM1 ; k=rsa; \" ; a comment\n"
                                                  "  \"p={pop.id}\"   ; another\n"
@@ -981,17 +920,15 @@ static void a_record_may_go_on_in_the_next_line(void **state)
     config_free(config);
 }
 
-static void a_quote_that_is_not_closed_hides_no_comment(void **state)
+TEST(a_quote_that_is_not_closed_hides_no_comment)
 {
-    (void)state;
     struct config *config = parse_good(HEAD SERVICE RESPONDER "version = 5\" ; of disk\n");
     assert_string_equal(config->responder.version, "5\"");
     config_free(config);
 }
 
-static void a_long_record_fits(void **state)
+TEST(a_long_record_fits)
 {
-    (void)state;
     char text[8192];
     size_t used = (size_t)snprintf(text, sizeof text, HEAD SERVICE RESPONDER ANSWER "txt =");
     for (size_t i = 0; i < 20; i++) {
@@ -1007,9 +944,8 @@ static void a_long_record_fits(void **state)
     assert_error(text, "f:15: `txt`: \"\"0000");
 }
 
-static void an_answer_is_refused_for_what_is_wrong(void **state)
+TEST(an_answer_is_refused_for_what_is_wrong)
 {
-    (void)state;
     static const struct {
         const char *text, *line;
     } wrong[] = {
@@ -1063,9 +999,8 @@ static void an_answer_is_refused_for_what_is_wrong(void **state)
                  "f:11: [answer api.pop.example.net] lies in no zone: there is no [responder]");
 }
 
-static void answers_are_wrong_together(void **state)
+TEST(answers_are_wrong_together)
 {
-    (void)state;
     assert_null(parse(HEAD SERVICE RESPONDER ANSWER "a = 192.0.2.1\n"
                                                     "[answer API.pop.example.net]\na = x\n"
                                                     "[answer other.example.net]\na = 192.0.2.1\n"));
@@ -1074,18 +1009,16 @@ static void answers_are_wrong_together(void **state)
     assert_non_null(strstr(told, "f:18: [answer other.example.net]: "));
 }
 
-static void a_service_called_like_a_name_of_ours_is_refused(void **state)
+TEST(a_service_called_like_a_name_of_ours_is_refused)
 {
-    (void)state;
     assert_error(HEAD "[service whoami]\nprefixes = 192.0.2.53/32\nrequire = p\n" RESPONDER,
                  "f:13: [responder]: ");
     config_free(parse_good(HEAD "[service whoami]\nprefixes = 192.0.2.53/32\nrequire = p\n"
                                 "[responder]\nlisten = 192.0.2.53:53\n"));
 }
 
-static void names_that_lead_to_each_other_are_refused_all(void **state)
+TEST(names_that_lead_to_each_other_are_refused_all)
 {
-    (void)state;
     assert_null(parse(HEAD SERVICE RESPONDER ANSWER
                       "service = dns\ncname = b.pop.example.net\n"
                       "[answer b.pop.example.net]\nservice = dns\na = 192.0.2.1\n"
@@ -1099,9 +1032,8 @@ static void names_that_lead_to_each_other_are_refused_all(void **state)
                            "cname = api.pop.example.net\n"));
 }
 
-static void a_name_that_is_not_in_the_zone_is_a_warning(void **state)
+TEST(a_name_that_is_not_in_the_zone_is_a_warning)
 {
-    (void)state;
     assert_warning(HEAD SERVICE RESPONDER ANSWER "mx = 5 mail.pop.example.net\n",
                    "f:14: [answer api.pop.example.net]: MX leads to mail.pop.example.net., which");
     config_free(parse_good(HEAD SERVICE RESPONDER ANSWER
@@ -1116,9 +1048,8 @@ static void a_name_that_is_not_in_the_zone_is_a_warning(void **state)
                    "MX leads to b.a.w.pop.example.net.");
 }
 
-static void a_record_behind_a_cname_is_a_warning(void **state)
+TEST(a_record_behind_a_cname_is_a_warning)
 {
-    (void)state;
     assert_warning(HEAD SERVICE RESPONDER ANSWER "service = dns\ncname = a.b\ntxt.drained = x\n",
                    "f:14: [answer api.pop.example.net]: TXT.drained is never said");
     config_free(parse_good(HEAD SERVICE RESPONDER ANSWER
@@ -1126,9 +1057,8 @@ static void a_record_behind_a_cname_is_a_warning(void **state)
                            "txt.drained = x\na.drained = 192.0.2.1\n"));
 }
 
-static void a_state_that_forgets_a_family_is_a_warning(void **state)
+TEST(a_state_that_forgets_a_family_is_a_warning)
 {
-    (void)state;
     assert_warning(HEAD SERVICE RESPONDER ANSWER "service = dns\na = 192.0.2.1\naaaa = ::1\n"
                                                  "aaaa.drained = ::2\n",
                    "f:14: [answer api.pop.example.net] has `aaaa.drained` but no `a.drained`");
@@ -1141,9 +1071,8 @@ static void a_state_that_forgets_a_family_is_a_warning(void **state)
                                                          "aaaa = ::1\ncname.drained = a.b\n"));
 }
 
-static void every_fallback_parses(void **state)
+TEST(every_fallback_parses)
 {
-    (void)state;
     // key_set_fallbacks() asserts it.
     struct probe_conf probe = {0};
     key_set_fallbacks(probe_common_keys, &probe);
@@ -1181,9 +1110,8 @@ static void assert_in_manual(const char *manual, const struct key *table)
     }
 }
 
-static void the_manual_tells_of_every_key(void **state)
+TEST(the_manual_tells_of_every_key)
 {
-    (void)state;
     const char *manual = manual_text();
     for (const struct section_kind *kind = section_kinds; kind->word; kind++) {
         for (size_t i = 0; i < CONFIG_TABLES_MAX; i++) {
@@ -1193,80 +1121,4 @@ static void the_manual_tells_of_every_key(void **state)
     for (size_t i = 0; probe_types[i]; i++) {
         assert_in_manual(manual, probe_types[i]->keys);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_small_file_has_all_defaults),
-        cmocka_unit_test(the_example_is_without_fault),
-        cmocka_unit_test(an_empty_file_says_what_it_needs),
-        cmocka_unit_test(every_mistake_is_told_in_one_pass_and_in_order),
-        cmocka_unit_test(an_unknown_key_names_the_nearest),
-        cmocka_unit_test(a_key_of_another_probe_type_says_of_which),
-        cmocka_unit_test(an_unknown_section_names_the_nearest),
-        cmocka_unit_test(a_named_section_has_a_name_and_others_none),
-        cmocka_unit_test(a_section_twice_names_the_first),
-        cmocka_unit_test(a_key_twice_names_the_first),
-        cmocka_unit_test(a_list_may_be_continued_and_repeated),
-        cmocka_unit_test(a_list_of_nothing_has_no_value),
-        cmocka_unit_test(only_a_list_may_be_continued),
-        cmocka_unit_test(a_line_that_is_nothing_is_told),
-        cmocka_unit_test(a_long_line_is_refused_never_cut),
-        cmocka_unit_test(a_long_section_name_is_whole),
-        cmocka_unit_test(dos_line_ends_and_a_byte_order_mark_are_read),
-        cmocka_unit_test(what_is_not_text_is_refused),
-        cmocka_unit_test(a_file_that_cannot_be_read_says_why),
-        cmocka_unit_test(what_is_wrong_or_missing_does_not_stop_the_fail_safe),
-        cmocka_unit_test(a_nul_byte_is_told_with_its_line),
-        cmocka_unit_test(defaults_reach_what_does_not_say_otherwise),
-        cmocka_unit_test(a_mistake_in_defaults_is_told_once),
-        cmocka_unit_test(a_fingerprint_is_of_what_is_meant_not_of_how_it_is_written),
-        cmocka_unit_test(prefixes_are_refused_for_what_they_are),
-        cmocka_unit_test(a_prefix_belongs_to_one_service),
-        cmocka_unit_test(a_prefix_within_another_services_is_a_warning),
-        cmocka_unit_test(names_are_found_and_the_nearest_told),
-        cmocka_unit_test(names_become_indices),
-        cmocka_unit_test(a_name_has_a_charset),
-        cmocka_unit_test(a_service_needs_a_probe_that_can_take_it_down),
-        cmocka_unit_test(any_min_is_not_above_any),
-        cmocka_unit_test(all_that_is_missing_or_wrong_in_a_probe_is_told_at_once),
-        cmocka_unit_test(a_server_name_is_a_host_name),
-        cmocka_unit_test(what_does_nothing_in_a_probe_is_a_warning),
-        cmocka_unit_test(the_last_pop_guard_has_a_default_for_all_services),
-        cmocka_unit_test(a_probe_of_no_service_is_a_warning),
-        cmocka_unit_test(services_that_bird_would_confuse_are_refused),
-        cmocka_unit_test(a_circle_of_services_is_shown),
-        cmocka_unit_test(every_circle_is_shown),
-        cmocka_unit_test(what_has_a_name_is_found_by_it),
-        cmocka_unit_test(services_are_ordered_after_what_they_depend_on),
-        cmocka_unit_test(the_twin_has_the_primarys_attributes_and_its_own),
-        cmocka_unit_test(drain_prepend_may_be_none),
-        cmocka_unit_test(a_drain_that_changes_nothing_is_a_warning),
-        cmocka_unit_test(attributes_are_refused_for_what_they_are),
-        cmocka_unit_test(sessions_are_checked),
-        cmocka_unit_test(http_is_on_loopback),
-        cmocka_unit_test(a_path_must_leave_room_for_the_socket),
-        cmocka_unit_test(hold_down_stays_below_its_maximum),
-        cmocka_unit_test(a_probe_is_checked_as_its_type_wants),
-        cmocka_unit_test(a_small_responder_has_all_defaults),
-        cmocka_unit_test(without_a_responder_there_is_none),
-        cmocka_unit_test(a_responder_says_what_it_is_told),
-        cmocka_unit_test(a_responder_is_refused_for_what_is_wrong),
-        cmocka_unit_test(a_server_that_nobody_can_find_is_a_warning),
-        cmocka_unit_test(answers_have_records_for_each_state),
-        cmocka_unit_test(a_record_may_go_on_in_the_next_line),
-        cmocka_unit_test(a_quote_that_is_not_closed_hides_no_comment),
-        cmocka_unit_test(a_long_record_fits),
-        cmocka_unit_test(an_answer_is_refused_for_what_is_wrong),
-        cmocka_unit_test(answers_are_wrong_together),
-        cmocka_unit_test(names_that_lead_to_each_other_are_refused_all),
-        cmocka_unit_test(a_name_that_is_not_in_the_zone_is_a_warning),
-        cmocka_unit_test(a_record_behind_a_cname_is_a_warning),
-        cmocka_unit_test(a_service_called_like_a_name_of_ours_is_refused),
-        cmocka_unit_test(a_state_that_forgets_a_family_is_a_warning),
-        cmocka_unit_test(every_fallback_parses),
-        cmocka_unit_test(the_manual_tells_of_every_key),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

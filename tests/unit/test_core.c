@@ -239,6 +239,8 @@ static int stop(void **state)
     return 0;
 }
 
+TEST_FIXTURE(start, stop);
+
 static void begin(const char *text, bool same_boot, const struct birdconf *former)
 {
     if (config == NULL) {
@@ -303,9 +305,8 @@ static size_t count_events(enum event_kind kind)
     return count;
 }
 
-static void nothing_is_announced_until_it_is_known_healthy(void **state)
+TEST(nothing_is_announced_until_it_is_known_healthy)
 {
-    (void)state;
     begin(ONE_PROBE DNS_NEEDS_A, false, NULL);
     links_come_up();
     settle();
@@ -320,9 +321,8 @@ static void nothing_is_announced_until_it_is_known_healthy(void **state)
     assert_false(*bird_protocol("popgate_dns_v4_drain"));
 }
 
-static void the_order_to_withdraw_comes_out_in_the_same_call_as_the_verdict(void **state)
+TEST(the_order_to_withdraw_comes_out_in_the_same_call_as_the_verdict)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     say(A, "ff");
     expect_no_order(&core->orders);
@@ -333,9 +333,8 @@ static void the_order_to_withdraw_comes_out_in_the_same_call_as_the_verdict(void
     assert_true(order.urgent);
 }
 
-static void a_transition_is_followed_until_it_is_seen(void **state)
+TEST(a_transition_is_followed_until_it_is_seen)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     const struct event *event = last_event(EVENT_TRANSITION);
     assert_int_equal(event->to, TARGET_ANNOUNCE);
@@ -370,9 +369,8 @@ static void restarted(bool in_file, bool in_bird, bool same_boot)
     settle();
 }
 
-static void a_restart_takes_over_what_file_and_bird_agree_on(void **state)
+TEST(a_restart_takes_over_what_file_and_bird_agree_on)
 {
-    (void)state;
     restarted(true, true, true);
     assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
     assert_int_equal(core->services[DNS].decision.cause, CAUSE_ADOPTED);
@@ -383,9 +381,8 @@ static void a_restart_takes_over_what_file_and_bird_agree_on(void **state)
 }
 
 // popgate.conf has got an address of IPv6 meanwhile, which BIRD can't have yet.
-static void a_restart_with_a_further_family_leaves_what_bird_has(void **state)
+TEST(a_restart_with_a_further_family_leaves_what_bird_has)
 {
-    (void)state;
     struct config *before = small_config(ONE_PROBE DNS_NEEDS_A);
     struct birdconf *former = birdconf_render(before);
     config = small_config(ONE_PROBE "[service dns]\nprefixes = 192.0.2.1/32 2001:db8::1/128\n"
@@ -403,9 +400,8 @@ static void a_restart_with_a_further_family_leaves_what_bird_has(void **state)
     assert_true(*bird_protocol("popgate_dns_v6"));
 }
 
-static void a_reload_that_takes_a_family_away_gives_up_nothing_adopted(void **state)
+TEST(a_reload_that_takes_a_family_away_gives_up_nothing_adopted)
 {
-    (void)state;
     config = small_config(ONE_PROBE "[service dns]\nprefixes = 192.0.2.1/32 2001:db8::1/128\n"
                                     "require = a\nhold_down = 10s\n");
     struct birdconf *former = birdconf_render(config);
@@ -421,9 +417,8 @@ static void a_reload_that_takes_a_family_away_gives_up_nothing_adopted(void **st
     assert_int_equal(count_events(EVENT_TRANSITION), 0);
 }
 
-static void what_evidence_has_decided_since_the_restart_is_not_given_up(void **state)
+TEST(what_evidence_has_decided_since_the_restart_is_not_given_up)
 {
-    (void)state;
     config = small_config(ONE_PROBE DNS_NEEDS_A);
     struct birdconf *former = birdconf_render(config);
     birdconf_set(former, "popgate_dns_v4", true);
@@ -440,9 +435,8 @@ static void what_evidence_has_decided_since_the_restart_is_not_given_up(void **s
     assert_true(*bird_protocol("popgate_dns_v4_drain"));
 }
 
-static void what_only_the_file_has_is_not_taken_over(void **state)
+TEST(what_only_the_file_has_is_not_taken_over)
 {
-    (void)state;
     restarted(true, false, true);
     assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
     assert_false(*bird_protocol("popgate_dns_v4"));
@@ -453,25 +447,22 @@ static void what_only_the_file_has_is_not_taken_over(void **state)
     assert_true(*bird_protocol("popgate_dns_v4"));
 }
 
-static void what_only_bird_has_is_withdrawn(void **state)
+TEST(what_only_bird_has_is_withdrawn)
 {
-    (void)state;
     restarted(false, true, true);
     assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
     assert_false(*bird_protocol("popgate_dns_v4"));
 }
 
-static void after_a_reboot_nothing_is_taken_over(void **state)
+TEST(after_a_reboot_nothing_is_taken_over)
 {
-    (void)state;
     restarted(true, true, false);
     assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
     assert_false(*bird_protocol("popgate_dns_v4"));
 }
 
-static void somebodys_disable_is_repaired_and_the_file_written_again(void **state)
+TEST(somebodys_disable_is_repaired_and_the_file_written_again)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     uint64_t before = core->include.wanted;
     *bird_protocol("popgate_dns_v4") = false;
@@ -482,9 +473,8 @@ static void somebodys_disable_is_repaired_and_the_file_written_again(void **stat
     assert_non_null(strstr(last_event(EVENT_DRIFT)->text, "popgate_dns_v4"));
 }
 
-static void a_bird_that_lies_is_not_asked_without_end(void **state)
+TEST(a_bird_that_lies_is_not_asked_without_end)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     say(0, "fff");
     settle();
@@ -500,9 +490,8 @@ static void a_bird_that_lies_is_not_asked_without_end(void **state)
     assert_false(*bird_protocol("popgate_dns_v4"));
 }
 
-static void an_echo_about_us_is_looked_into_at_once(void **state)
+TEST(an_echo_about_us_is_looked_into_at_once)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     *bird_protocol("popgate_dns_v4") = false;
     core_echo(core, "Disabling protocol popgate_dns_v4", now_ns);
@@ -511,9 +500,8 @@ static void an_echo_about_us_is_looked_into_at_once(void **state)
 }
 
 // With `debug commands` BIRD echoes our own questions: each would lead to the next.
-static void the_echo_of_a_command_leads_to_no_question(void **state)
+TEST(the_echo_of_a_command_leads_to_no_question)
 {
-    (void)state;
     struct order order;
     running(ONE_PROBE DNS_NEEDS_A);
     core_echo(core, "CLI: show protocols all \"popgate?_pipe\"", now_ns);
@@ -535,9 +523,8 @@ static void expect_no_more_orders(void)
     assert_false(core_order(core, &order));
 }
 
-static void the_echo_of_what_we_do_ourselves_waits_for_the_answer(void **state)
+TEST(the_echo_of_what_we_do_ourselves_waits_for_the_answer)
 {
-    (void)state;
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
     say(A, "fff");
     struct order off = expect_kind(ORDER_DISABLE);
@@ -548,9 +535,8 @@ static void the_echo_of_what_we_do_ourselves_waits_for_the_answer(void **state)
     (void)expect_kind(ORDER_REVISION);
 }
 
-static void bird_is_looked_at_for_no_more_than_a_fifth_of_its_time(void **state)
+TEST(bird_is_looked_at_for_no_more_than_a_fifth_of_its_time)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     core_echo(core, "Disabling protocol popgate_dns_v4", now_ns);
     struct order look = expect_kind(ORDER_PROTOCOLS);
@@ -565,9 +551,8 @@ static void bird_is_looked_at_for_no_more_than_a_fifth_of_its_time(void **state)
     assert_true(*bird_protocol("popgate_dns_v4"));
 }
 
-static void a_bird_that_refuses_is_asked_again_only_once_a_second(void **state)
+TEST(a_bird_that_refuses_is_asked_again_only_once_a_second)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     bird.refusal = 8007;
     say(A, "fff");
@@ -582,9 +567,8 @@ static void a_bird_that_refuses_is_asked_again_only_once_a_second(void **state)
     assert_false(*bird_protocol("popgate_dns_v4"));
 }
 
-static void a_refused_file_is_told_once_with_birds_own_words(void **state)
+TEST(a_refused_file_is_told_once_with_birds_own_words)
 {
-    (void)state;
     begin(ONE_PROBE DNS_NEEDS_A, false, NULL);
     bird.check = 8002;
     links_come_up();
@@ -601,9 +585,8 @@ static void a_refused_file_is_told_once_with_birds_own_words(void **state)
     assert_int_equal(count_events(EVENT_CONFIGURE), 2);
 }
 
-static void a_file_that_cannot_be_written_keeps_nothing_off_the_air(void **state)
+TEST(a_file_that_cannot_be_written_keeps_nothing_off_the_air)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     say(A, "fff");
     settle();
@@ -626,9 +609,8 @@ static void a_file_that_cannot_be_written_keeps_nothing_off_the_air(void **state
     assert_int_equal(count_events(EVENT_TROUBLE), 1);
 }
 
-static void crash_grace_is_woken_up_for(void **state)
+TEST(crash_grace_is_woken_up_for)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     config->probes[A].crash_grace_ms = 40;
     pass_ms(5000);
@@ -639,9 +621,8 @@ static void crash_grace_is_woken_up_for(void **state)
     assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
 }
 
-static void hold_down_is_woken_up_for(void **state)
+TEST(hold_down_is_woken_up_for)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     say(A, "fffpp");
     core_link(core, ORDER_LINK_ASK, BIRD_LINK_DOWN, "gone", NULL, now_ns);
@@ -653,9 +634,8 @@ static void hold_down_is_woken_up_for(void **state)
     assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
 }
 
-static void the_last_verdict_is_kept_with_its_time(void **state)
+TEST(the_last_verdict_is_kept_with_its_time)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     now_ns += 7;
     say(A, "?");
@@ -665,9 +645,8 @@ static void the_last_verdict_is_kept_with_its_time(void **state)
     assert_int_equal(core->probes[A].verdicts[VERDICT_UNKNOWN], 1);
 }
 
-static void a_probe_that_can_not_look_is_named_with_its_cause(void **state)
+TEST(a_probe_that_can_not_look_is_named_with_its_cause)
 {
-    (void)state;
     running(TWO_PROBES "[service dns]\nprefixes = 192.0.2.1/32\nrequire = a b\n");
     assert_string_equal(why(DNS), "all probes pass");
     say(B, "?");
@@ -682,27 +661,24 @@ static void a_probe_that_can_not_look_is_named_with_its_cause(void **state)
     assert_string_equal(why(DNS), "all probes pass");
 }
 
-static void a_probe_that_falls_silent_is_named_too(void **state)
+TEST(a_probe_that_falls_silent_is_named_too)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     pass_ms(BLIND_MS);
     assert_string_equal(why(DNS),
                         "probe a can't look now: no verdict comes from it; held as last known");
 }
 
-static void what_the_service_can_do_without_is_not_said_to_pass(void **state)
+TEST(what_the_service_can_do_without_is_not_said_to_pass)
 {
-    (void)state;
     running(TWO_PROBES "[service dns]\nprefixes = 192.0.2.1/32\nany = a b\n");
     say(B, "fff");
     assert_string_equal(why(DNS), "enough probes pass; probe b is down: refused");
     assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
 }
 
-static void not_being_able_to_look_is_no_reason_for_being_down(void **state)
+TEST(not_being_able_to_look_is_no_reason_for_being_down)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     say(A, "fff");
     assert_string_equal(why(DNS), "probe a is down: refused");
@@ -712,9 +688,8 @@ static void not_being_able_to_look_is_no_reason_for_being_down(void **state)
     assert_string_equal(why(DNS), "probe a was down: refused; now can't look: out of descriptors");
 }
 
-static void hold_down_tells_what_is_left(void **state)
+TEST(hold_down_tells_what_is_left)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     say(A, "fffpp");
     assert_string_equal(why(DNS), "healthy again, waiting out hold_down of 10 s, 10 s are left");
@@ -722,9 +697,8 @@ static void hold_down_tells_what_is_left(void **state)
     assert_string_equal(why(DNS), "healthy again, waiting out hold_down of 10 s, 6 s are left");
 }
 
-static void who_depends_is_withdrawn_in_the_same_call(void **state)
+TEST(who_depends_is_withdrawn_in_the_same_call)
 {
-    (void)state;
     running(TWO_PROBES "[service web]\nprefixes = 192.0.2.2/32\nrequire = b\ndepends = dns\n"
                        "[service dns]\nprefixes = 192.0.2.1/32\nrequire = a\n");
     say(A, "fff");
@@ -735,9 +709,8 @@ static void who_depends_is_withdrawn_in_the_same_call(void **state)
     assert_string_equal(bird.last, "disable \"popgate_*\"");
 }
 
-static void an_intent_is_obeyed_and_ends_by_itself(void **state)
+TEST(an_intent_is_obeyed_and_ends_by_itself)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     struct intent intent = {.kind = INTENT_DRAIN,
                             .since_ms = now_ns / NS_PER_MS,
@@ -759,9 +732,8 @@ static void an_intent_is_obeyed_and_ends_by_itself(void **state)
     assert_true(*bird_protocol("popgate_dns_v4"));
 }
 
-static void an_isolation_is_told_to_bird_though_it_is_believed_to_be_off(void **state)
+TEST(an_isolation_is_told_to_bird_though_it_is_believed_to_be_off)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     say(A, "fff");
     settle();
@@ -774,9 +746,8 @@ static void an_isolation_is_told_to_bird_though_it_is_believed_to_be_off(void **
     assert_true(announcer_settled(core->announcer, DNS));
 }
 
-static void answers_to_orders_from_before_a_reload_are_ignored(void **state)
+TEST(answers_to_orders_from_before_a_reload_are_ignored)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     core_echo(core, "popgate", now_ns);
     struct order order;
@@ -791,9 +762,8 @@ static void answers_to_orders_from_before_a_reload_are_ignored(void **state)
     assert_true(core->announcer->snapshot_taken);
 }
 
-static void a_reload_that_is_nothing_to_bird_asks_it_nothing_and_hears_its_answers(void **state)
+TEST(a_reload_that_is_nothing_to_bird_asks_it_nothing_and_hears_its_answers)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     core_echo(core, "popgate", now_ns);
     struct order order;
@@ -811,9 +781,8 @@ static void a_reload_that_is_nothing_to_bird_asks_it_nothing_and_hears_its_answe
     assert_int_equal(core->observed->prefixes[0].condition, CONDITION_AS_MEANT);
 }
 
-static void a_reload_that_changes_nothing_switches_nothing(void **state)
+TEST(a_reload_that_changes_nothing_switches_nothing)
 {
-    (void)state;
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
     reload(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
     settle();
@@ -824,9 +793,8 @@ static void a_reload_that_changes_nothing_switches_nothing(void **state)
     assert_int_equal(count_events(EVENT_OBSERVED), 0);
 }
 
-static void a_service_whose_probe_is_new_stays_for_adopt_grace(void **state)
+TEST(a_service_whose_probe_is_new_stays_for_adopt_grace)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A "on_unknown = withdraw\n");
     reload("[probe a]\ntype = tcp\ntarget = 127.0.0.1:9\n" DNS_NEEDS_A "on_unknown = withdraw\n");
     settle();
@@ -840,17 +808,15 @@ static void a_service_whose_probe_is_new_stays_for_adopt_grace(void **state)
                                   "verdict yet");
 }
 
-static void a_new_service_is_said_to_be_not_known_healthy_yet(void **state)
+TEST(a_new_service_is_said_to_be_not_known_healthy_yet)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     reload(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
     assert_string_equal(why(WEB), "not known healthy yet; probe b is unknown: no verdict yet");
 }
 
-static void a_withdrawal_for_want_of_news_says_so(void **state)
+TEST(a_withdrawal_for_want_of_news_says_so)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A "on_unknown = withdraw\n");
     pass_ms(BLIND_MS);
     assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
@@ -858,9 +824,8 @@ static void a_withdrawal_for_want_of_news_says_so(void **state)
                                   "verdict comes from it");
 }
 
-static void a_service_that_is_no_longer_configured_is_withdrawn(void **state)
+TEST(a_service_that_is_no_longer_configured_is_withdrawn)
 {
-    (void)state;
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
     assert_true(*bird_protocol("popgate_web_v4"));
     bird.check = 8002; // even if BIRD would not take the new file
@@ -874,9 +839,8 @@ static void a_service_that_is_no_longer_configured_is_withdrawn(void **state)
     assert_true(birdconf_get(core_file(core), "popgate_dns_v4"));
 }
 
-static void a_clean_stop_withdraws_unless_told_to_keep(void **state)
+TEST(a_clean_stop_withdraws_unless_told_to_keep)
 {
-    (void)state;
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
     core_stop(core, now_ns);
     assert_false(core_quiet(core));
@@ -892,9 +856,8 @@ static void a_clean_stop_withdraws_unless_told_to_keep(void **state)
     assert_false(*bird_protocol("popgate_web_v4"));
 }
 
-static void what_is_kept_at_a_stop_keeps_no_grace_and_no_pin(void **state)
+TEST(what_is_kept_at_a_stop_keeps_no_grace_and_no_pin)
 {
-    (void)state;
     running(TWO_PROBES DNS_NEEDS_A "on_exit = keep\n" WEB_NEEDS_B "on_exit = keep\n");
     struct intent drain = {
         .kind = INTENT_DRAIN, .since_ms = now_ns / NS_PER_MS, .grace_ms = 3600000, .by = "alice"};
@@ -920,9 +883,8 @@ static void what_is_kept_at_a_stop_keeps_no_grace_and_no_pin(void **state)
     assert_int_equal(core->services[1].intent.kind, INTENT_PIN);
 }
 
-static void a_stop_is_not_over_while_bird_cannot_be_asked_to_withdraw(void **state)
+TEST(a_stop_is_not_over_while_bird_cannot_be_asked_to_withdraw)
 {
-    (void)state;
     const char *first = "";
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
     core_link(core, ORDER_LINK_ACT, BIRD_LINK_DOWN, "gone", NULL, now_ns);
@@ -936,9 +898,8 @@ static void a_stop_is_not_over_while_bird_cannot_be_asked_to_withdraw(void **sta
     assert_false(*bird_protocol("popgate_dns_v4"));
 }
 
-static void who_stops_looks_up_no_more_routes(void **state)
+TEST(who_stops_looks_up_no_more_routes)
 {
-    (void)state;
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
     core_stop(core, now_ns);
     bird.looks = 0;
@@ -947,9 +908,8 @@ static void who_stops_looks_up_no_more_routes(void **state)
     assert_int_equal(bird.looks, 0);
 }
 
-static void what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back(void **state)
+TEST(what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back)
 {
-    (void)state;
     running(ONE_PROBE DNS_NEEDS_A);
     core_link(core, ORDER_LINK_ACT, BIRD_LINK_DOWN, "gone", NULL, now_ns);
     core_link(core, ORDER_LINK_ASK, BIRD_LINK_DOWN, "gone", NULL, now_ns);
@@ -963,9 +923,8 @@ static void what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back(void **s
     assert_int_equal(core->drifts, 0);
 }
 
-static void events_are_numbered_without_gaps_and_the_oldest_go(void **state)
+TEST(events_are_numbered_without_gaps_and_the_oldest_go)
 {
-    (void)state;
     assert_null(events_get(events, 1));
     for (unsigned i = 1; i <= EVENTS_KEPT + 5; i++) {
         assert_int_equal(events_add(events, EVENT_START, "dns", i, "event %u", i)->seq, i);
@@ -978,9 +937,8 @@ static void events_are_numbered_without_gaps_and_the_oldest_go(void **state)
     assert_int_equal(events_first(events), 6);
 }
 
-static void a_token_gives_back_what_was_put_in(void **state)
+TEST(a_token_gives_back_what_was_put_in)
 {
-    (void)state;
     const size_t most = (1 << 28) - 1;
     uint64_t token = order_token(ORDER_CONFIGURE, most, 5);
     assert_int_equal(order_kind(token), ORDER_CONFIGURE);
@@ -991,9 +949,8 @@ static void a_token_gives_back_what_was_put_in(void **state)
     assert_int_equal(order_kind(token), ORDER_CONFIGURE);
 }
 
-static void orders_come_out_as_they_were_put_in(void **state)
+TEST(orders_come_out_as_they_were_put_in)
 {
-    (void)state;
     struct orders orders;
     assert_true(orders_init(&orders, 3));
     for (unsigned i = 0; i < 10; i++) {
@@ -1009,58 +966,4 @@ static void orders_come_out_as_they_were_put_in(void **state)
         assert_false(orders_take(&orders, &order));
     }
     orders_free(&orders);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(nothing_is_announced_until_it_is_known_healthy),
-        TEST(the_order_to_withdraw_comes_out_in_the_same_call_as_the_verdict),
-        TEST(a_transition_is_followed_until_it_is_seen),
-        TEST(a_restart_takes_over_what_file_and_bird_agree_on),
-        TEST(a_restart_with_a_further_family_leaves_what_bird_has),
-        TEST(a_reload_that_takes_a_family_away_gives_up_nothing_adopted),
-        TEST(what_evidence_has_decided_since_the_restart_is_not_given_up),
-        TEST(what_only_the_file_has_is_not_taken_over),
-        TEST(what_only_bird_has_is_withdrawn),
-        TEST(after_a_reboot_nothing_is_taken_over),
-        TEST(somebodys_disable_is_repaired_and_the_file_written_again),
-        TEST(a_bird_that_lies_is_not_asked_without_end),
-        TEST(an_echo_about_us_is_looked_into_at_once),
-        TEST(the_echo_of_a_command_leads_to_no_question),
-        TEST(the_echo_of_what_we_do_ourselves_waits_for_the_answer),
-        TEST(bird_is_looked_at_for_no_more_than_a_fifth_of_its_time),
-        TEST(a_bird_that_refuses_is_asked_again_only_once_a_second),
-        TEST(a_refused_file_is_told_once_with_birds_own_words),
-        TEST(a_file_that_cannot_be_written_keeps_nothing_off_the_air),
-        TEST(crash_grace_is_woken_up_for),
-        TEST(hold_down_is_woken_up_for),
-        TEST(the_last_verdict_is_kept_with_its_time),
-        TEST(a_probe_that_can_not_look_is_named_with_its_cause),
-        TEST(a_probe_that_falls_silent_is_named_too),
-        TEST(what_the_service_can_do_without_is_not_said_to_pass),
-        TEST(not_being_able_to_look_is_no_reason_for_being_down),
-        TEST(hold_down_tells_what_is_left),
-        TEST(who_depends_is_withdrawn_in_the_same_call),
-        TEST(an_intent_is_obeyed_and_ends_by_itself),
-        TEST(an_isolation_is_told_to_bird_though_it_is_believed_to_be_off),
-        TEST(answers_to_orders_from_before_a_reload_are_ignored),
-        TEST(a_reload_that_is_nothing_to_bird_asks_it_nothing_and_hears_its_answers),
-        TEST(a_reload_that_changes_nothing_switches_nothing),
-        TEST(a_service_whose_probe_is_new_stays_for_adopt_grace),
-        TEST(a_new_service_is_said_to_be_not_known_healthy_yet),
-        TEST(a_withdrawal_for_want_of_news_says_so),
-        TEST(a_service_that_is_no_longer_configured_is_withdrawn),
-        TEST(a_clean_stop_withdraws_unless_told_to_keep),
-        TEST(what_is_kept_at_a_stop_keeps_no_grace_and_no_pin),
-        TEST(a_stop_is_not_over_while_bird_cannot_be_asked_to_withdraw),
-        TEST(who_stops_looks_up_no_more_routes),
-        TEST(what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back),
-        TEST(events_are_numbered_without_gaps_and_the_oldest_go),
-        TEST(a_token_gives_back_what_was_put_in),
-        TEST(orders_come_out_as_they_were_put_in),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,8 @@ static int stop(void **state)
     return 0;
 }
 
+TEST_FIXTURE(start, stop);
+
 static uint64_t now_ms(void)
 {
     return now_ns / NS_PER_MS;
@@ -126,9 +128,8 @@ static void assert_intends(const char *service, enum intent_kind kind, uint64_t 
     assert_string_equal(intent->by, "alice (1)");
 }
 
-static void what_operators_want_outlives_a_reload(void **state)
+TEST(what_operators_want_outlives_a_reload)
 {
-    (void)state;
     uint64_t since_ms = now_ms();
     begin(DNS WEB TOKEN MAIL, NULL);
     say(VERDICT_PASS, 2);
@@ -148,9 +149,8 @@ static void what_operators_want_outlives_a_reload(void **state)
     assert_false(core->ledger_dirty);
 }
 
-static void and_ends_when_it_would_have_without(void **state)
+TEST(and_ends_when_it_would_have_without)
 {
-    (void)state;
     begin(DNS TOKEN, NULL);
     intend("dns", INTENT_PIN, 60000);
     intend("token", INTENT_DRAIN, 60000);
@@ -165,9 +165,8 @@ static void and_ends_when_it_would_have_without(void **state)
     assert_true(core->ledger_dirty);
 }
 
-static void withdrawals_that_this_boot_remembers_lengthen_the_hold_down(void **state)
+TEST(withdrawals_that_this_boot_remembers_lengthen_the_hold_down)
 {
-    (void)state;
     static const uint64_t recent[] = {3, 0};
     begin(DNS WEB, recent);
     say(VERDICT_PASS, 2);
@@ -179,9 +178,8 @@ static void withdrawals_that_this_boot_remembers_lengthen_the_hold_down(void **s
     assert_int_equal(target_of("dns"), TARGET_ANNOUNCE);
 }
 
-static void and_so_do_those_from_before_a_reload(void **state)
+TEST(and_so_do_those_from_before_a_reload)
 {
-    (void)state;
     static const uint64_t recent[] = {1};
     begin(DNS, recent);
     say(VERDICT_PASS, 2);
@@ -234,9 +232,8 @@ static unsigned told_of_refusals(void)
     return count;
 }
 
-static void a_refusal_is_told_once_and_again_when_bird_was_away(void **state)
+TEST(a_refusal_is_told_once_and_again_when_bird_was_away)
 {
-    (void)state;
     begin(DNS, NULL);
     link_is(BIRD_LINK_UP, "");
     bird_refuses();
@@ -250,9 +247,8 @@ static void a_refusal_is_told_once_and_again_when_bird_was_away(void **state)
     assert_int_equal(told_of_refusals(), 2);
 }
 
-static void a_refusal_outlives_a_reload(void **state)
+TEST(a_refusal_outlives_a_reload)
 {
-    (void)state;
     begin(DNS, NULL);
     link_is(BIRD_LINK_UP, "");
     bird_refuses();
@@ -260,19 +256,4 @@ static void a_refusal_outlives_a_reload(void **state)
     assert_true(core->denied);
     bird_refuses();
     assert_int_equal(told_of_refusals(), 1);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(what_operators_want_outlives_a_reload),
-        TEST(and_ends_when_it_would_have_without),
-        TEST(withdrawals_that_this_boot_remembers_lengthen_the_hold_down),
-        TEST(and_so_do_those_from_before_a_reload),
-        TEST(a_refusal_is_told_once_and_again_when_bird_was_away),
-        TEST(a_refusal_outlives_a_reload),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

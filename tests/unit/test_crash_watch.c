@@ -29,16 +29,14 @@ static bool concerns(const char *gone, const char *target)
     return udp_watch_concerns(&of_gone, &of_target);
 }
 
-static void a_socket_of_the_targets_address_and_port_concerns_it(void **state)
+TEST(a_socket_of_the_targets_address_and_port_concerns_it)
 {
-    (void)state;
     assert_true(concerns("192.0.2.53:53", "192.0.2.53:53"));
     assert_true(concerns("[2001:db8::53]:53", "[2001:db8::53]:53"));
 }
 
-static void another_address_or_port_does_not(void **state)
+TEST(another_address_or_port_does_not)
 {
-    (void)state;
     assert_false(concerns("192.0.2.53:54", "192.0.2.53:53"));
     assert_false(concerns("192.0.2.54:53", "192.0.2.53:53"));
     assert_false(concerns("[2001:db8::54]:53", "[2001:db8::53]:53"));
@@ -46,18 +44,16 @@ static void another_address_or_port_does_not(void **state)
     assert_false(concerns("[2001:db8::53]:53", "192.0.2.53:53"));
 }
 
-static void a_wildcard_socket_concerns_every_target_of_its_family(void **state)
+TEST(a_wildcard_socket_concerns_every_target_of_its_family)
 {
-    (void)state;
     assert_true(concerns("0.0.0.0:53", "192.0.2.53:53"));
     assert_false(concerns("0.0.0.0:53", "[2001:db8::53]:53"));
     assert_true(concerns("[::]:53", "[2001:db8::53]:53"));
     assert_true(concerns("[::]:53", "192.0.2.53:53"));
 }
 
-static void a_mapped_address_is_an_ipv4_one(void **state)
+TEST(a_mapped_address_is_an_ipv4_one)
 {
-    (void)state;
     assert_true(concerns("[::ffff:192.0.2.53]:53", "192.0.2.53:53"));
     assert_false(concerns("[::ffff:192.0.2.54]:53", "192.0.2.53:53"));
     assert_false(concerns("[::ffff:192.0.2.53]:53", "[2001:db8::53]:53"));
@@ -77,9 +73,8 @@ static struct notification notification_of(uint8_t family, uint16_t port)
     return notification;
 }
 
-static void a_notification_tells_the_sockets_address(void **state)
+TEST(a_notification_tells_the_sockets_address)
 {
-    (void)state;
     char text[ENDPOINT_TEXT_MAX];
     struct endpoint gone;
     struct notification v4 = notification_of(AF_INET, 53);
@@ -92,9 +87,8 @@ static void a_notification_tells_the_sockets_address(void **state)
     assert_string_equal(endpoint_text(&gone, text), "[2001:db8::53]:5353");
 }
 
-static void what_is_no_notification_is_skipped(void **state)
+TEST(what_is_no_notification_is_skipped)
 {
-    (void)state;
     struct endpoint gone;
     struct notification notification = notification_of(AF_UNIX, 53);
     assert_false(udp_watch_parse(&notification.header, &gone));
@@ -144,9 +138,8 @@ static enum address_state state_of(const struct address_message *message, const 
     return address_in_message(&message->header, &address);
 }
 
-static void an_address_is_ready_missing_tentative_or_failed(void **state)
+TEST(an_address_is_ready_missing_tentative_or_failed)
 {
-    (void)state;
     struct address_message message = address_message(RTM_NEWADDR, AF_INET6, 0);
     add_attribute(&message, IFA_ADDRESS, "2001:db8::53");
     assert_int_equal(state_of(&message, "2001:db8::53"), ADDRESS_READY);
@@ -160,9 +153,8 @@ static void an_address_is_ready_missing_tentative_or_failed(void **state)
     assert_int_equal(state_of(&message, "2001:db8::53"), ADDRESS_FAILED);
 }
 
-static void the_far_end_of_a_point_to_point_link_is_not_ours(void **state)
+TEST(the_far_end_of_a_point_to_point_link_is_not_ours)
 {
-    (void)state;
     struct address_message message = address_message(RTM_NEWADDR, AF_INET, 0);
     add_attribute(&message, IFA_ADDRESS, "192.0.2.2");
     add_attribute(&message, IFA_LOCAL, "192.0.2.1");
@@ -170,9 +162,8 @@ static void the_far_end_of_a_point_to_point_link_is_not_ours(void **state)
     assert_int_equal(state_of(&message, "192.0.2.2"), ADDRESS_MISSING);
 }
 
-static void a_broken_address_message_is_skipped(void **state)
+TEST(a_broken_address_message_is_skipped)
 {
-    (void)state;
     struct address_message message = address_message(RTM_NEWADDR, AF_INET, 0);
     add_attribute(&message, IFA_LOCAL, "192.0.2.1");
     message.header.nlmsg_len -= 4;
@@ -308,22 +299,19 @@ static void a_udp_server_that_ends(const char *address)
     end();
 }
 
-static void a_udp_server_that_ends_is_noticed_and_refusal_is_definitive(void **state)
+TEST(a_udp_server_that_ends_is_noticed_and_refusal_is_definitive)
 {
-    (void)state;
     a_udp_server_that_ends("127.0.0.1");
 }
 
-static void the_same_over_ipv6(void **state)
+TEST(the_same_over_ipv6)
 {
-    (void)state;
     a_udp_server_that_ends("::1");
 }
 
 // Workers on one port: the kernel hands each query to one of them.
-static void one_worker_of_several_costs_one_check_that_passes(void **state)
+TEST(one_worker_of_several_costs_one_check_that_passes)
 {
-    (void)state;
     uv_poll_t poll;
     begin_dns("127.0.0.1");
     run(0);
@@ -342,9 +330,8 @@ static void one_worker_of_several_costs_one_check_that_passes(void **state)
     end();
 }
 
-static void sockets_of_other_ports_begin_no_check(void **state)
+TEST(sockets_of_other_ports_begin_no_check)
 {
-    (void)state;
     uv_poll_t poll;
     begin_dns("127.0.0.1");
     serve(&poll);
@@ -394,9 +381,8 @@ static void wait_for_ends(int witness, const struct endpoint *address, size_t co
 
 // Sockets of the server's port go at another address, more than the kernel keeps word of, and then
 // the server: what was lost may have been any of them.
-static void a_server_whose_end_was_lost_among_others_is_noticed(void **state)
+TEST(a_server_whose_end_was_lost_among_others_is_noticed)
 {
-    (void)state;
     uv_poll_t poll;
     begin_dns("127.0.0.1");
     serve(&poll);
@@ -433,9 +419,8 @@ static bool forge(const struct notification *notification)
     return sent > 0;
 }
 
-static void a_notification_that_is_not_the_kernels_is_not_believed(void **state)
+TEST(a_notification_that_is_not_the_kernels_is_not_believed)
 {
-    (void)state;
     uv_poll_t poll;
     begin_dns("127.0.0.1");
     serve(&poll);
@@ -458,9 +443,8 @@ static void a_notification_that_is_not_the_kernels_is_not_believed(void **state)
     assert_int_equal(checks, 1);
 }
 
-static void with_watch_off_nothing_is_watched(void **state)
+TEST(with_watch_off_nothing_is_watched)
 {
-    (void)state;
     uv_poll_t poll;
     begin_dns("127.0.0.1");
     fixture_set(&world.fixture, "watch", "off");
@@ -472,9 +456,8 @@ static void with_watch_off_nothing_is_watched(void **state)
     end();
 }
 
-static void a_watch_that_cannot_be_had_says_why_and_polling_goes_on(void **state)
+TEST(a_watch_that_cannot_be_had_says_why_and_polling_goes_on)
 {
-    (void)state;
     begin_dns("127.0.0.1");
     fixture_set(&world.fixture, "interval", "10ms");
     const struct probe_conf *conf = &world.fixture.conf;
@@ -530,9 +513,8 @@ static void a_tcp_server_that_ends(const char *address)
     end();
 }
 
-static void a_tcp_server_that_ends_is_noticed_and_refusal_is_definitive(void **state)
+TEST(a_tcp_server_that_ends_is_noticed_and_refusal_is_definitive)
 {
-    (void)state;
     a_tcp_server_that_ends("127.0.0.1");
     a_tcp_server_that_ends("::1");
 }
@@ -565,9 +547,8 @@ static void a_server_that_only_the_url_names(const char *address)
     end();
 }
 
-static void an_address_in_the_url_is_watched_without_a_target(void **state)
+TEST(an_address_in_the_url_is_watched_without_a_target)
 {
-    (void)state;
     a_server_that_only_the_url_names("127.0.0.1");
     a_server_that_only_the_url_names("::1");
 }
@@ -585,10 +566,9 @@ static void assert_token_watch(const char *key, const char *url, const char *wat
     end();
 }
 
-static void a_token_is_watched_where_a_refusal_would_be_a_failure(void **state)
+TEST(a_token_is_watched_where_a_refusal_would_be_a_failure)
 {
     static const char later[] = "not available: no tcp connection before the first pass";
-    (void)state;
     assert_token_watch("token_url", "http://127.0.0.1:1/token", later);
     assert_token_watch("introspection_url", "http://127.0.0.1:1/introspect", later);
     assert_token_watch("protected_url", "http://127.0.0.1:1/", later);
@@ -596,9 +576,8 @@ static void a_token_is_watched_where_a_refusal_would_be_a_failure(void **state)
     assert_token_watch("token_file", "/t", "not available: the probe has no target");
 }
 
-static void a_server_that_ends_idle_connections_costs_one_check_and_nothing_else(void **state)
+TEST(a_server_that_ends_idle_connections_costs_one_check_and_nothing_else)
 {
-    (void)state;
     begin_tcp("127.0.0.1");
     run(1);
     close(accept_one());
@@ -619,9 +598,8 @@ static void a_server_that_ends_idle_connections_costs_one_check_and_nothing_else
     end();
 }
 
-static void greetings_on_the_held_connection_are_no_event(void **state)
+TEST(greetings_on_the_held_connection_are_no_event)
 {
-    (void)state;
     begin_tcp("127.0.0.1");
     run(1);
     close(accept_one());
@@ -638,9 +616,8 @@ static void greetings_on_the_held_connection_are_no_event(void **state)
     end();
 }
 
-static void a_server_that_never_stops_talking_is_let_go(void **state)
+TEST(a_server_that_never_stops_talking_is_let_go)
 {
-    (void)state;
     static const char noise[65536] = "";
     begin_tcp("127.0.0.1");
     run(1);
@@ -659,9 +636,8 @@ static void a_server_that_never_stops_talking_is_let_go(void **state)
 
 // ---- The prober itself
 
-static void a_well_prober_reaches_itself(void **state)
+TEST(a_well_prober_reaches_itself)
 {
-    (void)state;
     struct selfcheck selfcheck;
     selfcheck_open(&selfcheck);
     assert_null(selfcheck_run(&selfcheck, 1));
@@ -669,9 +645,8 @@ static void a_well_prober_reaches_itself(void **state)
     selfcheck_close(&selfcheck);
 }
 
-static void a_prober_without_descriptors_is_sick_until_it_has_some(void **state)
+TEST(a_prober_without_descriptors_is_sick_until_it_has_some)
 {
-    (void)state;
     struct selfcheck selfcheck;
     selfcheck_open(&selfcheck);
     struct rlimit before = take_descriptors();
@@ -687,9 +662,8 @@ static void a_prober_without_descriptors_is_sick_until_it_has_some(void **state)
     selfcheck_close(&selfcheck);
 }
 
-static void a_check_that_never_worked_is_not_believed(void **state)
+TEST(a_check_that_never_worked_is_not_believed)
 {
-    (void)state;
     struct selfcheck selfcheck;
     struct rlimit before = take_descriptors();
     selfcheck_open(&selfcheck);
@@ -698,37 +672,4 @@ static void a_check_that_never_worked_is_not_believed(void **state)
     assert_null(why);
     assert_true(selfcheck.sick);
     selfcheck_close(&selfcheck);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_socket_of_the_targets_address_and_port_concerns_it),
-        cmocka_unit_test(another_address_or_port_does_not),
-        cmocka_unit_test(a_wildcard_socket_concerns_every_target_of_its_family),
-        cmocka_unit_test(a_mapped_address_is_an_ipv4_one),
-        cmocka_unit_test(a_notification_tells_the_sockets_address),
-        cmocka_unit_test(what_is_no_notification_is_skipped),
-        cmocka_unit_test(an_address_is_ready_missing_tentative_or_failed),
-        cmocka_unit_test(the_far_end_of_a_point_to_point_link_is_not_ours),
-        cmocka_unit_test(a_broken_address_message_is_skipped),
-        cmocka_unit_test(a_udp_server_that_ends_is_noticed_and_refusal_is_definitive),
-        cmocka_unit_test(the_same_over_ipv6),
-        cmocka_unit_test(one_worker_of_several_costs_one_check_that_passes),
-        cmocka_unit_test(sockets_of_other_ports_begin_no_check),
-        cmocka_unit_test(a_server_whose_end_was_lost_among_others_is_noticed),
-        cmocka_unit_test(a_notification_that_is_not_the_kernels_is_not_believed),
-        cmocka_unit_test(with_watch_off_nothing_is_watched),
-        cmocka_unit_test(a_watch_that_cannot_be_had_says_why_and_polling_goes_on),
-        cmocka_unit_test(a_tcp_server_that_ends_is_noticed_and_refusal_is_definitive),
-        cmocka_unit_test(an_address_in_the_url_is_watched_without_a_target),
-        cmocka_unit_test(a_token_is_watched_where_a_refusal_would_be_a_failure),
-        cmocka_unit_test(a_server_that_ends_idle_connections_costs_one_check_and_nothing_else),
-        cmocka_unit_test(greetings_on_the_held_connection_are_no_event),
-        cmocka_unit_test(a_server_that_never_stops_talking_is_let_go),
-        cmocka_unit_test(a_well_prober_reaches_itself),
-        cmocka_unit_test(a_prober_without_descriptors_is_sick_until_it_has_some),
-        cmocka_unit_test(a_check_that_never_worked_is_not_believed),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+TEST_FIXTURE(set_up, tear_down);
+
 // Each word of the command, as the configuration hands them over.
 static void command(const char *words)
 {
@@ -84,116 +86,100 @@ static const char *path_of(const char *file)
 
 // ---- Verdicts
 
-static void exit_status_0_passes_and_the_first_line_is_the_cause(void **state)
+TEST(exit_status_0_passes_and_the_first_line_is_the_cause)
 {
-    (void)state;
     command("/bin/echo DNS OK - 12 ms");
     assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "DNS OK - 12 ms");
 }
 
-static void exit_status_1_is_degraded(void **state)
+TEST(exit_status_1_is_degraded)
 {
-    (void)state;
     assert_verdict(run_shell("echo slow; exit 1"), VERDICT_DEGRADED, "warning", "slow");
 }
 
-static void exit_status_2_fails(void **state)
+TEST(exit_status_2_fails)
 {
-    (void)state;
     assert_verdict(run_shell("echo broken; exit 2"), VERDICT_FAIL, "critical", "broken");
 }
 
-static void exit_status_3_is_unknown(void **state)
+TEST(exit_status_3_is_unknown)
 {
-    (void)state;
     assert_verdict(run_shell("echo no idea; exit 3"), VERDICT_UNKNOWN, "unknown", "no idea");
 }
 
-static void other_exit_statuses_are_unknown(void **state)
+TEST(other_exit_statuses_are_unknown)
 {
-    (void)state;
     assert_verdict(run_shell("echo what; exit 4"), VERDICT_UNKNOWN, "command",
                    "exited with 4, which means nothing to Nagios: what");
 }
 
-static void a_command_that_crashes_says_nothing_about_the_service(void **state)
+TEST(a_command_that_crashes_says_nothing_about_the_service)
 {
-    (void)state;
     assert_verdict(run_shell("kill -SEGV $$"), VERDICT_UNKNOWN, "signal",
                    "was ended by Segmentation fault");
 }
 
-static void a_silent_command_is_named_with_its_status(void **state)
+TEST(a_silent_command_is_named_with_its_status)
 {
-    (void)state;
     assert_verdict(run_shell("exit 2"), VERDICT_FAIL, "critical",
                    "command exit exited with 2 and wrote nothing");
 }
 
-static void performance_data_and_further_lines_are_dropped(void **state)
+TEST(performance_data_and_further_lines_are_dropped)
 {
-    (void)state;
     const struct verdict *verdict = run_shell("printf 'DISK OK |size=3\\nmore\\n'");
     assert_verdict(verdict, VERDICT_PASS, "ok", "DISK OK");
     assert_string_equal(verdict->cause, "DISK OK");
 }
 
-static void leading_empty_lines_are_skipped_and_control_bytes_shown_as_blanks(void **state)
+TEST(leading_empty_lines_are_skipped_and_control_bytes_shown_as_blanks)
 {
-    (void)state;
     const struct verdict *verdict = run_shell("printf '\\n\\na\\033[31mb\\tc\\r\\n'");
     assert_string_equal(verdict->cause, "a [31mb c");
 }
 
-static void a_line_that_is_too_long_is_cut(void **state)
+TEST(a_line_that_is_too_long_is_cut)
 {
-    (void)state;
     const struct verdict *verdict = run_shell("head -c 100000 /dev/zero | tr '\\0' x; exit 2");
     assert_int_equal(verdict->kind, VERDICT_FAIL);
     assert_int_equal(strlen(verdict->cause), VERDICT_CAUSE_MAX - 1);
 }
 
-static void what_is_written_to_standard_error_counts_as_output(void **state)
+TEST(what_is_written_to_standard_error_counts_as_output)
 {
-    (void)state;
     assert_verdict(run_shell("echo oh >&2; exit 2"), VERDICT_FAIL, "critical", "oh");
 }
 
-static void a_command_that_writes_much_is_not_kept_waiting(void **state)
+TEST(a_command_that_writes_much_is_not_kept_waiting)
 {
-    (void)state;
     assert_verdict(run_shell("echo first; head -c 1000000 /dev/zero; exit 1"), VERDICT_DEGRADED,
                    "warning", "first");
 }
 
 // ---- No shell unless asked for
 
-static void without_shell_nothing_is_expanded(void **state)
+TEST(without_shell_nothing_is_expanded)
 {
-    (void)state;
     command("/bin/echo $HOME ; exit 2 | x");
     assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "$HOME ; exit 2");
 }
 
-static void a_name_is_found_in_path(void **state)
+TEST(a_name_is_found_in_path)
 {
-    (void)state;
     command("true");
     assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "command true exited with 0");
 }
 
-static void a_relative_path_is_refused(void **state)
+TEST(a_relative_path_is_refused)
 {
-    (void)state;
     char error[ERROR_MAX];
     command("plugins/check_x -a");
     assert_int_equal(first_error(&fixture.conf, error), -1);
     assert_non_null(strstr(error, "must be an absolute path"));
 }
 
-static void words_beyond_the_bounds_are_refused(void **state)
+TEST(words_beyond_the_bounds_are_refused)
 {
-    (void)state;
     char error[ERROR_MAX], longer[3000];
     const struct key *key = key_find(fixture.conf.type->keys, "command");
     memset(longer, 'x', sizeof longer - 1);
@@ -208,11 +194,10 @@ static void words_beyond_the_bounds_are_refused(void **state)
 
 // ---- Trouble of our own
 
-static void a_script_without_its_interpreter_is_told_from_one_that_is_not_there(void **state)
+TEST(a_script_without_its_interpreter_is_told_from_one_that_is_not_there)
 {
     char path[] = "/tmp/popgate-script-XXXXXX";
     static const char script[] = "#!/nonexistent/perl -w\nprint 1;\n";
-    (void)state;
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, script, sizeof script - 1), sizeof script - 1);
@@ -226,24 +211,21 @@ static void a_script_without_its_interpreter_is_told_from_one_that_is_not_there(
                    "#!/nonexistent/perl -w");
 }
 
-static void a_command_that_is_not_there_is_unknown(void **state)
+TEST(a_command_that_is_not_there_is_unknown)
 {
-    (void)state;
     command("/nonexistent/check_dns -H x");
     assert_verdict(fixture_run(&fixture, 1), VERDICT_UNKNOWN, "command",
                    "can't run command /nonexistent/check_dns: No such file or directory");
 }
 
-static void a_command_that_may_not_be_run_is_unknown(void **state)
+TEST(a_command_that_may_not_be_run_is_unknown)
 {
-    (void)state;
     command("/etc/passwd");
     assert_verdict(fixture_run(&fixture, 1), VERDICT_UNKNOWN, "command", "Permission denied");
 }
 
-static void without_descriptors_it_is_unknown(void **state)
+TEST(without_descriptors_it_is_unknown)
 {
-    (void)state;
     command("/bin/true");
     assert_int_equal(uv_run(&fixture.loop, UV_RUN_NOWAIT), 0);
     struct rlimit before = take_descriptors();
@@ -254,9 +236,8 @@ static void without_descriptors_it_is_unknown(void **state)
 
 // ---- Surroundings
 
-static void only_standard_descriptors_are_open_in_it(void **state)
+TEST(only_standard_descriptors_are_open_in_it)
 {
-    (void)state;
     int leaked = dup(0); // not close-on-exec
     assert_true(leaked > 2);
     // The shell's glob opens the directory itself: one more than the standard three.
@@ -265,9 +246,8 @@ static void only_standard_descriptors_are_open_in_it(void **state)
     assert_string_equal(verdict->cause, "0 1 2 3");
 }
 
-static void its_environment_is_just_what_it_needs(void **state)
+TEST(its_environment_is_just_what_it_needs)
 {
-    (void)state;
     setenv("POPGATE_TEST_SECRET", "do not tell", 1);
     fixture_target(&fixture, "192.0.2.53", 53);
     const struct verdict *verdict = run_shell("env -u PWD -u OLDPWD -u _ -u PATH | sort | xargs");
@@ -276,9 +256,8 @@ static void its_environment_is_just_what_it_needs(void **state)
                                         "POPGATE_TARGET=192.0.2.53:53 POPGATE_TIMEOUT_MS=20000");
 }
 
-static void signals_are_as_a_command_expects_them(void **state)
+TEST(signals_are_as_a_command_expects_them)
 {
-    (void)state;
     signal(SIGPIPE, SIG_IGN);
     const struct verdict *verdict = run_shell("grep -E 'Sig(Blk|Ign)' /proc/self/status | xargs");
     signal(SIGPIPE, SIG_DFL);
@@ -343,9 +322,8 @@ static void assert_gone(const char *file)
     assert_true(pid > 0);
 }
 
-static void at_the_timeout_the_whole_group_is_killed(void **state)
+TEST(at_the_timeout_the_whole_group_is_killed)
 {
-    (void)state;
     char line[512];
     snprintf(
         line, sizeof line,
@@ -359,9 +337,8 @@ static void at_the_timeout_the_whole_group_is_killed(void **state)
     fixture_open(&fixture, "exec");
 }
 
-static void a_command_deaf_to_sigterm_is_killed_all_the_same(void **state)
+TEST(a_command_deaf_to_sigterm_is_killed_all_the_same)
 {
-    (void)state;
     char line[256];
     snprintf(line, sizeof line,
              "trap '' TERM HUP INT; echo deaf > %s/ready; while :; do sleep 1; done", directory);
@@ -370,25 +347,22 @@ static void a_command_deaf_to_sigterm_is_killed_all_the_same(void **state)
     assert_verdict(run_shell(line), VERDICT_FAIL, "timeout", "no end of command");
 }
 
-static void a_grandchild_that_holds_the_output_keeps_nobody_waiting(void **state)
+TEST(a_grandchild_that_holds_the_output_keeps_nobody_waiting)
 {
-    (void)state;
     char line[256];
     snprintf(line, sizeof line, "sleep 600 & echo $! > %s/pids; echo fine", directory);
     assert_verdict(run_shell(line), VERDICT_PASS, "ok", "fine");
     assert_gone("pids");
 }
 
-static void it_runs_again_and_again(void **state)
+TEST(it_runs_again_and_again)
 {
-    (void)state;
     command("/bin/echo once more");
     assert_verdict(fixture_run(&fixture, 5), VERDICT_PASS, "ok", "once more");
 }
 
-static void after_a_timeout_the_next_check_is_a_new_one(void **state)
+TEST(after_a_timeout_the_next_check_is_a_new_one)
 {
-    (void)state;
     char line[256];
     snprintf(line, sizeof line, "test -e %s/ready && echo back && exit; echo > %s/ready; sleep 600",
              directory, directory);
@@ -399,9 +373,8 @@ static void after_a_timeout_the_next_check_is_a_new_one(void **state)
     assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "back");
 }
 
-static void a_command_on_a_dead_file_system_holds_up_nothing_and_is_no_evidence(void **state)
+TEST(a_command_on_a_dead_file_system_holds_up_nothing_and_is_no_evidence)
 {
-    (void)state;
     siginfo_t info;
     char line[256];
     unsigned before = spawned;
@@ -417,42 +390,4 @@ static void a_command_on_a_dead_file_system_holds_up_nothing_and_is_no_evidence(
         guard_awaits("the end of what was started at last");
         sched_yield();
     }
-}
-
-#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WITH_FIXTURE(exit_status_0_passes_and_the_first_line_is_the_cause),
-        WITH_FIXTURE(exit_status_1_is_degraded),
-        WITH_FIXTURE(exit_status_2_fails),
-        WITH_FIXTURE(exit_status_3_is_unknown),
-        WITH_FIXTURE(other_exit_statuses_are_unknown),
-        WITH_FIXTURE(a_command_that_crashes_says_nothing_about_the_service),
-        WITH_FIXTURE(a_silent_command_is_named_with_its_status),
-        WITH_FIXTURE(performance_data_and_further_lines_are_dropped),
-        WITH_FIXTURE(leading_empty_lines_are_skipped_and_control_bytes_shown_as_blanks),
-        WITH_FIXTURE(a_line_that_is_too_long_is_cut),
-        WITH_FIXTURE(what_is_written_to_standard_error_counts_as_output),
-        WITH_FIXTURE(a_command_that_writes_much_is_not_kept_waiting),
-        WITH_FIXTURE(without_shell_nothing_is_expanded),
-        WITH_FIXTURE(a_name_is_found_in_path),
-        WITH_FIXTURE(a_relative_path_is_refused),
-        WITH_FIXTURE(words_beyond_the_bounds_are_refused),
-        WITH_FIXTURE(a_script_without_its_interpreter_is_told_from_one_that_is_not_there),
-        WITH_FIXTURE(a_command_that_is_not_there_is_unknown),
-        WITH_FIXTURE(a_command_that_may_not_be_run_is_unknown),
-        WITH_FIXTURE(without_descriptors_it_is_unknown),
-        WITH_FIXTURE(only_standard_descriptors_are_open_in_it),
-        WITH_FIXTURE(its_environment_is_just_what_it_needs),
-        WITH_FIXTURE(signals_are_as_a_command_expects_them),
-        WITH_FIXTURE(at_the_timeout_the_whole_group_is_killed),
-        WITH_FIXTURE(a_command_deaf_to_sigterm_is_killed_all_the_same),
-        WITH_FIXTURE(a_grandchild_that_holds_the_output_keeps_nobody_waiting),
-        WITH_FIXTURE(it_runs_again_and_again),
-        WITH_FIXTURE(after_a_timeout_the_next_check_is_a_new_one),
-        WITH_FIXTURE(a_command_on_a_dead_file_system_holds_up_nothing_and_is_no_evidence),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

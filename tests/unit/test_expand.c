@@ -2,14 +2,10 @@
 #include "controller/config/expand.h"
 #include "controller/config/load.h"
 #include "probes/probe.h"
+#include "tests/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static const struct config fra1 = {.pop = {.id = "fra1", .region = "eu-central"}};
 
@@ -31,37 +27,33 @@ static void assert_refused(const struct config *config, const char *value, const
     }
 }
 
-static void the_pops_names_are_filled_in(void **state)
+TEST(the_pops_names_are_filled_in)
 {
-    (void)state;
     assert_expands("{pop.id}", "fra1");
     assert_expands("region={pop.region} pop={pop.id}", "region=eu-central pop=fra1");
     assert_expands("{pop.id}{pop.id}.{pop.region}", "fra1fra1.eu-central");
 }
 
-static void other_braces_stay_as_they_are(void **state)
+TEST(other_braces_stay_as_they_are)
 {
-    (void)state;
     assert_expands("", "");
     assert_expands("{random}.example.net", "{random}.example.net");
     assert_expands("{ {} }{pop {po", "{ {} }{pop {po");
 }
 
-static void what_stands_for_nothing_is_refused(void **state)
+TEST(what_stands_for_nothing_is_refused)
 {
     const struct config no_region = {.pop = {.id = "fra1"}};
-    (void)state;
     assert_refused(&no_region, "{pop.region}", "{pop.region} stands for nothing");
     assert_refused(&fra1, "{pop.name}", "but no {pop.name}");
     assert_refused(&fra1, "{pop.id", "but no {pop.id");
     assert_refused(&fra1, "{pop.", "but no {pop.");
 }
 
-static void the_result_is_no_longer_than_a_line(void **state)
+TEST(the_result_is_no_longer_than_a_line)
 {
     char value[WORD_MAX * 2];
     char expected[WORD_MAX * 2];
-    (void)state;
     snprintf(value, sizeof value, "%0*d{pop.id}", WORD_MAX - 5, 0);
     snprintf(expected, sizeof expected, "%0*dfra1", WORD_MAX - 5, 0);
     assert_expands(value, expected);
@@ -90,11 +82,10 @@ static struct config *parse(const char *region, const char *probe, char all[2048
     return config_parse("popgate.conf", text, collect, all);
 }
 
-static void another_region_is_another_probe(void **state)
+TEST(another_region_is_another_probe)
 {
     static const char probe[] = "qname = {pop.region}.example.net";
     char all[2048];
-    (void)state;
     struct config *one = parse("region = eu-central", probe, all);
     struct config *two = parse("region = eu-west", probe, all);
     assert_non_null(one);
@@ -104,23 +95,9 @@ static void another_region_is_another_probe(void **state)
     config_free(two);
 }
 
-static void a_missing_region_is_told_with_its_line(void **state)
+TEST(a_missing_region_is_told_with_its_line)
 {
     char all[2048];
-    (void)state;
     assert_null(parse("", "qname = {pop.region}.example.net", all));
     assert_non_null(strstr(all, "popgate.conf:9: `qname`: {pop.region} stands for nothing"));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_pops_names_are_filled_in),
-        cmocka_unit_test(other_braces_stay_as_they_are),
-        cmocka_unit_test(what_stands_for_nothing_is_refused),
-        cmocka_unit_test(the_result_is_no_longer_than_a_line),
-        cmocka_unit_test(another_region_is_another_probe),
-        cmocka_unit_test(a_missing_region_is_told_with_its_line),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,11 +8,10 @@
 #include "base/file.h"
 
 #include "controller/daemon/birdconf_file.h"
+#include "tests/test.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +19,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define OLD "{\"version\":1}\n"
 #define NEW "{\"version\":1,\"services\":{}}\n"
@@ -120,6 +117,8 @@ static int stop(void **state)
     return rmdir(directory); // nothing else was left there
 }
 
+TEST_FIXTURE(start, stop);
+
 static int replace(void)
 {
     return file_replace(directory, "ledger.json", NEW, strlen(NEW), 0600, error);
@@ -138,18 +137,16 @@ static void assert_text(const char *expected)
     free(text);
 }
 
-static void a_file_is_on_disk_before_it_takes_the_old_ones_place_and_its_name_after(void **state)
+TEST(a_file_is_on_disk_before_it_takes_the_old_ones_place_and_its_name_after)
 {
-    (void)state;
     assert_int_equal(replace(), 0);
     assert_string_equal(done, "write ledger.json.tmp, sync ledger.json.tmp, "
                               "rename ledger.json.tmp, sync .");
     assert_text(NEW);
 }
 
-static void whatever_fails_before_leaves_the_old_file_and_nothing_beside_it(void **state)
+TEST(whatever_fails_before_leaves_the_old_file_and_nothing_beside_it)
 {
-    (void)state;
     static const struct {
         const char *step, *says;
     } table[] = {
@@ -169,9 +166,8 @@ static void whatever_fails_before_leaves_the_old_file_and_nothing_beside_it(void
     }
 }
 
-static void a_name_that_may_not_last_is_no_success(void **state)
+TEST(a_name_that_may_not_last_is_no_success)
 {
-    (void)state;
     char says[ERROR_MAX];
     snprintf(says, sizeof says, "can't sync the directory %s: Input/output error", directory);
     fails_with = "sync .";
@@ -180,9 +176,8 @@ static void a_name_that_may_not_last_is_no_success(void **state)
     assert_text(NEW);
 }
 
-static void what_root_writes_belongs_to_the_directorys_owner(void **state)
+TEST(what_root_writes_belongs_to_the_directorys_owner)
 {
-    (void)state;
     char path[128];
     struct stat file;
     if (geteuid() != 0) {
@@ -197,9 +192,8 @@ static void what_root_writes_belongs_to_the_directorys_owner(void **state)
     assert_int_equal(file.st_mode & 0777, 0640);
 }
 
-static void what_a_crash_left_is_not_written_to(void **state)
+TEST(what_a_crash_left_is_not_written_to)
 {
-    (void)state;
     char left[128];
     char victim[128];
     snprintf(left, sizeof left, "%s/ledger.json.tmp", directory);
@@ -210,9 +204,8 @@ static void what_a_crash_left_is_not_written_to(void **state)
     assert_text(OLD);
 }
 
-static void bird_finds_the_include_file_whole_or_not_at_all(void **state)
+TEST(bird_finds_the_include_file_whole_or_not_at_all)
 {
-    (void)state;
     assert_int_equal(birdconf_save(directory, "x", 1, error), 0);
     assert_string_equal(done,
                         "write bird.conf.tmp, sync bird.conf.tmp, rename bird.conf.tmp, sync .");
@@ -221,12 +214,9 @@ static void bird_finds_the_include_file_whole_or_not_at_all(void **state)
     assert_string_equal(done, "remove bird.conf, sync .");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
 // In a process of its own, whose standard descriptors may go.
-static void what_is_closed_of_the_standard_descriptors_is_dev_null(void **state)
+TEST(what_is_closed_of_the_standard_descriptors_is_dev_null)
 {
-    (void)state;
     int status = 0;
     pid_t child = fork();
     if (child == 0) {
@@ -242,18 +232,4 @@ static void what_is_closed_of_the_standard_descriptors_is_dev_null(void **state)
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(a_file_is_on_disk_before_it_takes_the_old_ones_place_and_its_name_after),
-        TEST(whatever_fails_before_leaves_the_old_file_and_nothing_beside_it),
-        TEST(a_name_that_may_not_last_is_no_success),
-        TEST(what_root_writes_belongs_to_the_directorys_owner),
-        TEST(what_a_crash_left_is_not_written_to),
-        TEST(what_is_closed_of_the_standard_descriptors_is_dev_null),
-        TEST(bird_finds_the_include_file_whole_or_not_at_all),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,6 +32,8 @@ static int drop(void **state)
     return 0;
 }
 
+TEST_GROUP(parse, drop);
+
 static struct health health_of(char letter)
 {
     static const char states[] = {
@@ -72,9 +74,8 @@ static bool is_held(size_t service, const char *letters)
     return gate(service, letters).held_by != GATE_NOBODY;
 }
 
-static void require_is_as_good_as_the_worst(void **state)
+TEST(require_is_as_good_as_the_worst)
 {
-    (void)state;
     expect(ALL_OF, "uu?", GATE_OPEN, GATE_NOBODY);
     expect(ALL_OF, "ug?", GATE_DEGRADED, B);
     expect(ALL_OF, "gd?", GATE_CLOSED, B);
@@ -82,16 +83,14 @@ static void require_is_as_good_as_the_worst(void **state)
     expect(ALL_OF, "?d?", GATE_CLOSED, B);
 }
 
-static void the_first_of_equals_is_named(void **state)
+TEST(the_first_of_equals_is_named)
 {
-    (void)state;
     expect(ALL_OF, "dd?", GATE_CLOSED, A);
     expect(ANY_OF, "ddd", GATE_CLOSED, A);
 }
 
-static void any_needs_one_unless_any_min_says_more(void **state)
+TEST(any_needs_one_unless_any_min_says_more)
 {
-    (void)state;
     expect(ANY_OF, "ddu", GATE_OPEN, GATE_NOBODY);
     expect(ANY_OF, "dgd", GATE_DEGRADED, A);
     expect(ANY_OF, "d?d", GATE_UNKNOWN, A);
@@ -102,25 +101,22 @@ static void any_needs_one_unless_any_min_says_more(void **state)
     expect(TWO_OF, "u?d", GATE_UNKNOWN, C);
 }
 
-static void degrade_lowers_the_gate_but_never_closes_it(void **state)
+TEST(degrade_lowers_the_gate_but_never_closes_it)
 {
-    (void)state;
     expect(DEGRADES, "uu?", GATE_OPEN, GATE_NOBODY);
     expect(DEGRADES, "ud?", GATE_DEGRADED, B);
     expect(DEGRADES, "ug?", GATE_DEGRADED, B);
     expect(DEGRADES, "dd?", GATE_CLOSED, A);
 }
 
-static void degrade_is_waited_for_until_it_is_unknown_for_good(void **state)
+TEST(degrade_is_waited_for_until_it_is_unknown_for_good)
 {
-    (void)state;
     expect(DEGRADES, "u??", GATE_UNKNOWN, B);
     expect(DEGRADES, "u!?", GATE_OPEN, GATE_NOBODY);
 }
 
-static void hold_keeps_what_a_blind_probe_last_knew(void **state)
+TEST(hold_keeps_what_a_blind_probe_last_knew)
 {
-    (void)state;
     expect(ALL_OF, "Uu?", GATE_OPEN, GATE_NOBODY);
     assert_true(is_held(ALL_OF, "Uu?"));
     assert_false(gate(ALL_OF, "Uu?").blind);
@@ -130,9 +126,8 @@ static void hold_keeps_what_a_blind_probe_last_knew(void **state)
     assert_true(is_held(ANY_OF, "Udd"));
 }
 
-static void the_probe_that_it_is_held_by_is_named(void **state)
+TEST(the_probe_that_it_is_held_by_is_named)
 {
-    (void)state;
     assert_int_equal(gate(ALL_OF, "uU?").held_by, B);
     assert_int_equal(gate(TWO_OF, "dUu").held_by, B);
     assert_int_equal(gate(DEGRADES, "uU?").held_by, B);
@@ -140,17 +135,15 @@ static void the_probe_that_it_is_held_by_is_named(void **state)
     assert_int_equal(gate(DEGRADES, "u!?").held_by, GATE_NOBODY); // passed over
 }
 
-static void any_is_not_held_by_a_blind_probe_that_it_can_do_without(void **state)
+TEST(any_is_not_held_by_a_blind_probe_that_it_can_do_without)
 {
-    (void)state;
     assert_false(is_held(ANY_OF, "Uud"));
     assert_false(is_held(TWO_OF, "uuU"));
     assert_true(is_held(TWO_OF, "udU"));
 }
 
-static void withdraw_closes_for_a_blind_probe_and_says_that_it_is_blind(void **state)
+TEST(withdraw_closes_for_a_blind_probe_and_says_that_it_is_blind)
 {
-    (void)state;
     expect(CAREFUL, "uu?", GATE_OPEN, GATE_NOBODY);
     expect(CAREFUL, "Uu?", GATE_CLOSED, A);
     assert_true(gate(CAREFUL, "Uu?").blind);
@@ -160,9 +153,8 @@ static void withdraw_closes_for_a_blind_probe_and_says_that_it_is_blind(void **s
     expect(CAREFUL, "?u?", GATE_UNKNOWN, A);
 }
 
-static void who_depends_is_no_better_than_what_it_depends_on(void **state)
+TEST(who_depends_is_no_better_than_what_it_depends_on)
 {
-    (void)state;
     expect(DEPENDENT, "uuu", GATE_OPEN, GATE_NOBODY);
     expect(DEPENDENT, "udu", GATE_CLOSED, B);
     assert_int_equal(gate(DEPENDENT, "udu").service, ALL_OF);
@@ -170,21 +162,4 @@ static void who_depends_is_no_better_than_what_it_depends_on(void **state)
     assert_true(gate(DEPENDENT, "uud").service == GATE_NOBODY);
     assert_true(is_held(DEPENDENT, "Uuu"));
     assert_true(gate(TRUSTING, "Uuu").blind);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(require_is_as_good_as_the_worst),
-        cmocka_unit_test(the_first_of_equals_is_named),
-        cmocka_unit_test(any_needs_one_unless_any_min_says_more),
-        cmocka_unit_test(degrade_lowers_the_gate_but_never_closes_it),
-        cmocka_unit_test(degrade_is_waited_for_until_it_is_unknown_for_good),
-        cmocka_unit_test(hold_keeps_what_a_blind_probe_last_knew),
-        cmocka_unit_test(the_probe_that_it_is_held_by_is_named),
-        cmocka_unit_test(any_is_not_held_by_a_blind_probe_that_it_can_do_without),
-        cmocka_unit_test(withdraw_closes_for_a_blind_probe_and_says_that_it_is_blind),
-        cmocka_unit_test(who_depends_is_no_better_than_what_it_depends_on),
-    };
-    return cmocka_run_group_tests(tests, parse, drop);
 }

@@ -31,6 +31,8 @@ static int stop(void **state)
     return 0;
 }
 
+TEST_FIXTURE(start, stop);
+
 static bool next_question(void)
 {
     guard_plan(guard, &orders);
@@ -82,18 +84,16 @@ static void route_from_both(const char *first, const char *second)
     guard_end(guard, true);
 }
 
-static void it_asks_for_the_protocols_and_then_for_each_prefix_of_these_services(void **state)
+TEST(it_asks_for_the_protocols_and_then_for_each_prefix_of_these_services)
 {
-    (void)state;
     expect_command("show protocols");
     expect_command("show route 192.0.2.1/32 all");
     expect_command("show route 2001:db8::1/128 all");
     assert_false(next_question());
 }
 
-static void it_passes_when_every_prefix_has_a_path_from_a_routing_protocol(void **state)
+TEST(it_passes_when_every_prefix_has_a_path_from_a_routing_protocol)
 {
-    (void)state;
     bird_has_protocols();
     route_from(ROUTE("upstream"));
     assert_false(guard_done(guard));
@@ -102,9 +102,8 @@ static void it_passes_when_every_prefix_has_a_path_from_a_routing_protocol(void 
     assert_int_equal(guard_outcome(guard, message), OUTCOME_DONE);
 }
 
-static void a_prefix_without_a_path_is_named_in_the_refusal(void **state)
+TEST(a_prefix_without_a_path_is_named_in_the_refusal)
 {
-    (void)state;
     bird_has_protocols();
     route_from(ROUTE("upstream"));
     route_from(NULL);
@@ -113,9 +112,8 @@ static void a_prefix_without_a_path_is_named_in_the_refusal(void **state)
     assert_non_null(strstr(message, "--force"));
 }
 
-static void our_own_and_this_hosts_routes_are_no_other_pop(void **state)
+TEST(our_own_and_this_hosts_routes_are_no_other_pop)
 {
-    (void)state;
     bird_has_protocols();
     route_from_both(ROUTE("popgate_dns_v4"), ROUTE("direct1"));
     route_from(ROUTE("upstream"));
@@ -123,9 +121,8 @@ static void our_own_and_this_hosts_routes_are_no_other_pop(void **state)
     assert_non_null(strstr(message, "192.0.2.1/32"));
 }
 
-static void a_second_path_behind_ours_counts(void **state)
+TEST(a_second_path_behind_ours_counts)
 {
-    (void)state;
     bird_has_protocols();
     route_from_both(ROUTE("popgate_dns_v4"),
                     "                     unicast [upstream 10:00:00.000] (100) [AS64500i]");
@@ -133,18 +130,16 @@ static void a_second_path_behind_ours_counts(void **state)
     assert_int_equal(guard_outcome(guard, message), OUTCOME_DONE);
 }
 
-static void a_path_from_an_unknown_protocol_does_not_count(void **state)
+TEST(a_path_from_an_unknown_protocol_does_not_count)
 {
-    (void)state;
     bird_has_protocols();
     route_from(ROUTE("stranger"));
     route_from(ROUTE("upstream"));
     assert_int_equal(guard_outcome(guard, message), OUTCOME_REFUSED);
 }
 
-static void a_lost_answer_is_no_permission(void **state)
+TEST(a_lost_answer_is_no_permission)
 {
-    (void)state;
     bird_has_protocols();
     route_from(ROUTE("upstream"));
     assert_true(next_question());
@@ -155,9 +150,8 @@ static void a_lost_answer_is_no_permission(void **state)
     assert_non_null(strstr(message, "BIRD did not answer"));
 }
 
-static void after_a_lost_answer_nothing_more_is_asked(void **state)
+TEST(after_a_lost_answer_nothing_more_is_asked)
 {
-    (void)state;
     assert_true(next_question());
     guard_end(guard, false);
     assert_false(guard_done(guard)); // the others were asked with it
@@ -168,30 +162,11 @@ static void after_a_lost_answer_nothing_more_is_asked(void **state)
     assert_int_equal(guard_outcome(guard, message), OUTCOME_UNSEEN);
 }
 
-static void more_lines_than_were_asked_for_do_no_harm(void **state)
+TEST(more_lines_than_were_asked_for_do_no_harm)
 {
-    (void)state;
     bird_has_protocols();
     route_from(ROUTE("upstream"));
     route_from(ROUTE("upstream"));
     line(1007, ROUTE("upstream"));
     assert_int_equal(guard_outcome(guard, message), OUTCOME_DONE);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(it_asks_for_the_protocols_and_then_for_each_prefix_of_these_services),
-        TEST(it_passes_when_every_prefix_has_a_path_from_a_routing_protocol),
-        TEST(a_prefix_without_a_path_is_named_in_the_refusal),
-        TEST(our_own_and_this_hosts_routes_are_no_other_pop),
-        TEST(a_second_path_behind_ours_counts),
-        TEST(a_path_from_an_unknown_protocol_does_not_count),
-        TEST(a_lost_answer_is_no_permission),
-        TEST(after_a_lost_answer_nothing_more_is_asked),
-        TEST(more_lines_than_were_asked_for_do_no_harm),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

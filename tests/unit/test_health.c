@@ -1,12 +1,7 @@
 // Health: verdicts are settled by rise and fall, and not being able to look is no verdict.
 #include "controller/core/health.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/test.h"
 
 #define VERDICT_EVERY_MS 100
 #define BLIND_AFTER_MS   (5000 + 1000 + 500)
@@ -24,6 +19,8 @@ static int start(void **state)
     health_init(&health, now_ms);
     return 0;
 }
+
+TEST_FIXTURE(start, NULL);
 
 // One verdict after another: p(ass), d(egraded), f(ail), ! a definitive fail, ? unknown. Returns
 // whether the last one changed anything.
@@ -47,9 +44,8 @@ static bool wait_ms(uint64_t ms)
     return health_tick(&health, &conf, now_ms);
 }
 
-static void it_is_unknown_until_rise_passes_in_a_row(void **state)
+TEST(it_is_unknown_until_rise_passes_in_a_row)
 {
-    (void)state;
     assert_int_equal(health.settled, HEALTH_UNKNOWN);
     assert_false(say("p"));
     assert_int_equal(health.settled, HEALTH_UNKNOWN);
@@ -60,9 +56,8 @@ static void it_is_unknown_until_rise_passes_in_a_row(void **state)
     assert_false(say("p"));
 }
 
-static void fewer_than_fall_fails_move_nothing(void **state)
+TEST(fewer_than_fall_fails_move_nothing)
 {
-    (void)state;
     say("pp");
     assert_false(say("ff"));
     assert_int_equal(health.settled, HEALTH_UP);
@@ -72,9 +67,8 @@ static void fewer_than_fall_fails_move_nothing(void **state)
     assert_int_equal(health.settled, HEALTH_DOWN);
 }
 
-static void a_pass_among_fails_does_not_lift_it(void **state)
+TEST(a_pass_among_fails_does_not_lift_it)
 {
-    (void)state;
     say("ppfff");
     say("pfpf");
     assert_int_equal(health.settled, HEALTH_DOWN);
@@ -82,9 +76,8 @@ static void a_pass_among_fails_does_not_lift_it(void **state)
     assert_int_equal(health.settled, HEALTH_UP);
 }
 
-static void degraded_for_fall_times_is_degraded(void **state)
+TEST(degraded_for_fall_times_is_degraded)
 {
-    (void)state;
     say("pp");
     say("ddpdd");
     assert_int_equal(health.settled, HEALTH_UP);
@@ -92,9 +85,8 @@ static void degraded_for_fall_times_is_degraded(void **state)
     assert_int_equal(health.settled, HEALTH_DEGRADED);
 }
 
-static void fails_mixed_with_degraded_are_degraded_and_not_down(void **state)
+TEST(fails_mixed_with_degraded_are_degraded_and_not_down)
 {
-    (void)state;
     say("pp");
     say("fd");
     assert_int_equal(health.settled, HEALTH_UP);
@@ -104,9 +96,8 @@ static void fails_mixed_with_degraded_are_degraded_and_not_down(void **state)
     assert_int_equal(health.settled, HEALTH_DEGRADED);
 }
 
-static void passes_mixed_with_degraded_lift_it_only_to_degraded(void **state)
+TEST(passes_mixed_with_degraded_lift_it_only_to_degraded)
 {
-    (void)state;
     say("ppfff");
     say("pd");
     assert_int_equal(health.settled, HEALTH_DEGRADED);
@@ -114,9 +105,8 @@ static void passes_mixed_with_degraded_lift_it_only_to_degraded(void **state)
     assert_int_equal(health.settled, HEALTH_DEGRADED);
 }
 
-static void degraded_ends_by_rise_passes_or_fall_fails(void **state)
+TEST(degraded_ends_by_rise_passes_or_fall_fails)
 {
-    (void)state;
     say("dd");
     assert_int_equal(health.settled, HEALTH_DEGRADED);
     say("pp");
@@ -128,9 +118,8 @@ static void degraded_ends_by_rise_passes_or_fall_fails(void **state)
     assert_int_equal(health.settled, HEALTH_DOWN);
 }
 
-static void unknown_neither_breaks_a_streak_nor_adds_to_it(void **state)
+TEST(unknown_neither_breaks_a_streak_nor_adds_to_it)
 {
-    (void)state;
     say("pp");
     assert_false(say("ff??????"));
     assert_int_equal(health.settled, HEALTH_UP);
@@ -142,9 +131,8 @@ static void unknown_neither_breaks_a_streak_nor_adds_to_it(void **state)
     assert_int_equal(health.settled, HEALTH_UP);
 }
 
-static void unknown_for_ever_makes_it_blind_but_never_down(void **state)
+TEST(unknown_for_ever_makes_it_blind_but_never_down)
 {
-    (void)state;
     say("pp");
     for (unsigned i = 0; i < 1000; i++) {
         say("?");
@@ -154,9 +142,8 @@ static void unknown_for_ever_makes_it_blind_but_never_down(void **state)
     assert_int_equal(health_shown(&health), HEALTH_UNKNOWN);
 }
 
-static void silence_makes_it_blind_after_unknown_grace_and_one_check(void **state)
+TEST(silence_makes_it_blind_after_unknown_grace_and_one_check)
 {
-    (void)state;
     say("pp");
     assert_int_equal(health_next_ms(&health, &conf), now_ms + BLIND_AFTER_MS);
     assert_false(wait_ms(BLIND_AFTER_MS - 1));
@@ -167,9 +154,8 @@ static void silence_makes_it_blind_after_unknown_grace_and_one_check(void **stat
     assert_true(health_next_ms(&health, &conf) == UINT64_MAX);
 }
 
-static void one_known_verdict_ends_blindness(void **state)
+TEST(one_known_verdict_ends_blindness)
 {
-    (void)state;
     say("pp");
     wait_ms(BLIND_AFTER_MS);
     assert_false(say("?"));
@@ -179,9 +165,8 @@ static void one_known_verdict_ends_blindness(void **state)
     assert_int_equal(health_next_ms(&health, &conf), now_ms + BLIND_AFTER_MS);
 }
 
-static void what_is_shown_is_so_since_blindness_began_or_ended(void **state)
+TEST(what_is_shown_is_so_since_blindness_began_or_ended)
 {
-    (void)state;
     say("pp");
     wait_ms(BLIND_AFTER_MS);
     uint64_t blind_at_ms = now_ms;
@@ -198,9 +183,8 @@ static void what_is_shown_is_so_since_blindness_began_or_ended(void **state)
     assert_int_equal(health.since_ms, blind_at_ms);
 }
 
-static void a_definitive_fail_needs_no_fall(void **state)
+TEST(a_definitive_fail_needs_no_fall)
 {
-    (void)state;
     say("pp");
     assert_true(say("!"));
     assert_int_equal(health.settled, HEALTH_DOWN);
@@ -210,9 +194,8 @@ static void a_definitive_fail_needs_no_fall(void **state)
     assert_int_equal(health.settled, HEALTH_UP);
 }
 
-static void crash_grace_is_waited_out_from_the_first_definitive_fail(void **state)
+TEST(crash_grace_is_waited_out_from_the_first_definitive_fail)
 {
-    (void)state;
     conf.crash_grace_ms = 250;
     say("pp");
     assert_false(say("!"));
@@ -224,9 +207,8 @@ static void crash_grace_is_waited_out_from_the_first_definitive_fail(void **stat
     assert_int_equal(health.settled, HEALTH_DOWN);
 }
 
-static void fall_does_not_overtake_crash_grace(void **state)
+TEST(fall_does_not_overtake_crash_grace)
 {
-    (void)state;
     conf.crash_grace_ms = 60000;
     say("pp");
     assert_false(say("!ffffffff"));
@@ -235,18 +217,16 @@ static void fall_does_not_overtake_crash_grace(void **state)
     assert_int_equal(health.settled, HEALTH_DOWN);
 }
 
-static void an_answer_within_crash_grace_calls_the_crash_off(void **state)
+TEST(an_answer_within_crash_grace_calls_the_crash_off)
 {
-    (void)state;
     conf.crash_grace_ms = 250;
     say("pp!d");
     assert_false(wait_ms(1000));
     assert_int_equal(health.settled, HEALTH_UP);
 }
 
-static void unknown_within_crash_grace_does_not_call_the_crash_off(void **state)
+TEST(unknown_within_crash_grace_does_not_call_the_crash_off)
 {
-    (void)state;
     conf.crash_grace_ms = 250;
     say("pp!??");
     assert_int_equal(health.settled, HEALTH_UP);
@@ -254,9 +234,8 @@ static void unknown_within_crash_grace_does_not_call_the_crash_off(void **state)
     assert_int_equal(health.settled, HEALTH_DOWN);
 }
 
-static void it_is_unsettled_while_the_last_verdict_disagrees(void **state)
+TEST(it_is_unsettled_while_the_last_verdict_disagrees)
 {
-    (void)state;
     assert_true(health_unsettled(&health));
     say("pp");
     assert_false(health_unsettled(&health));
@@ -272,29 +251,4 @@ static void it_is_unsettled_while_the_last_verdict_disagrees(void **state)
     assert_false(health_unsettled(&health));
     say("p");
     assert_true(health_unsettled(&health));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(it_is_unknown_until_rise_passes_in_a_row, start),
-        cmocka_unit_test_setup(fewer_than_fall_fails_move_nothing, start),
-        cmocka_unit_test_setup(a_pass_among_fails_does_not_lift_it, start),
-        cmocka_unit_test_setup(degraded_for_fall_times_is_degraded, start),
-        cmocka_unit_test_setup(fails_mixed_with_degraded_are_degraded_and_not_down, start),
-        cmocka_unit_test_setup(passes_mixed_with_degraded_lift_it_only_to_degraded, start),
-        cmocka_unit_test_setup(degraded_ends_by_rise_passes_or_fall_fails, start),
-        cmocka_unit_test_setup(unknown_neither_breaks_a_streak_nor_adds_to_it, start),
-        cmocka_unit_test_setup(unknown_for_ever_makes_it_blind_but_never_down, start),
-        cmocka_unit_test_setup(silence_makes_it_blind_after_unknown_grace_and_one_check, start),
-        cmocka_unit_test_setup(one_known_verdict_ends_blindness, start),
-        cmocka_unit_test_setup(what_is_shown_is_so_since_blindness_began_or_ended, start),
-        cmocka_unit_test_setup(a_definitive_fail_needs_no_fall, start),
-        cmocka_unit_test_setup(crash_grace_is_waited_out_from_the_first_definitive_fail, start),
-        cmocka_unit_test_setup(fall_does_not_overtake_crash_grace, start),
-        cmocka_unit_test_setup(an_answer_within_crash_grace_calls_the_crash_off, start),
-        cmocka_unit_test_setup(unknown_within_crash_grace_does_not_call_the_crash_off, start),
-        cmocka_unit_test_setup(it_is_unsettled_while_the_last_verdict_disagrees, start),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,11 @@
 // What an http probe makes of an answer.
 #include "probes/http_match.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "tests/test.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static void set_statuses(struct http_expected *expected, const char *words)
 {
@@ -83,9 +80,8 @@ static void assert_finding(struct finding finding, enum verdict_kind kind, const
     }
 }
 
-static void a_status_within_a_range_passes(void **state)
+TEST(a_status_within_a_range_passes)
 {
-    (void)state;
     struct http_expected expected = any_success();
     set_statuses(&expected, "200-204 301");
     assert_finding(match(&expected, 200, "", "", 0), VERDICT_PASS, "ok", "status 200, 0 bytes");
@@ -97,9 +93,8 @@ static void a_status_within_a_range_passes(void **state)
     assert_finding(match(&expected, 0, "", "", 0), VERDICT_FAIL, "status", "status 0");
 }
 
-static void a_status_that_is_none_is_refused(void **state)
+TEST(a_status_that_is_none_is_refused)
 {
-    (void)state;
     static const char *const wrong[] = {"",         "20",   "2000",     "099",     "600",
                                         "2xx",      "200-", "-200",     "299-200", "+200",
                                         "200-299-", " 200", "200-2990", "200,201", "200--299"};
@@ -115,9 +110,8 @@ static void a_status_that_is_none_is_refused(void **state)
     assert_int_equal(http_parse_status("200", &statuses, error), -1);
 }
 
-static void words_become_headers(void **state)
+TEST(words_become_headers)
 {
-    (void)state;
     struct http_headers headers;
     set_headers(&headers, "X-Region: eu central Accept: text/html;q=1 X-Empty:");
     assert_int_equal(headers.count, 3);
@@ -126,9 +120,8 @@ static void words_become_headers(void **state)
     assert_string_equal(http_header(&headers, 2), "X-Empty:");
 }
 
-static void headers_have_a_name_and_a_bound(void **state)
+TEST(headers_have_a_name_and_a_bound)
 {
-    (void)state;
     struct http_headers headers = {0};
     char error[ERROR_MAX];
     assert_int_equal(http_parse_header("value", &headers, error), -1);
@@ -146,9 +139,8 @@ static void headers_have_a_name_and_a_bound(void **state)
     assert_true(headers.length <= sizeof headers.text);
 }
 
-static void a_header_is_found_by_name_and_part_of_its_value(void **state)
+TEST(a_header_is_found_by_name_and_part_of_its_value)
 {
-    (void)state;
     struct http_expected expected = any_success();
     const char *head = "HTTP/1.1 200 OK\nServer: nginx/1.22\nx-region:eu-central\n";
     set_headers(&expected.headers, "server: nginx X-Region: eu-central");
@@ -164,9 +156,8 @@ static void a_header_is_found_by_name_and_part_of_its_value(void **state)
     assert_finding(match(&expected, 200, "", "", 0), VERDICT_FAIL, "header", "no header with");
 }
 
-static void the_body_is_searched_beyond_nuls(void **state)
+TEST(the_body_is_searched_beyond_nuls)
 {
-    (void)state;
     struct http_expected expected = any_success();
     static const char body[] = "one\0two\0three";
     snprintf(expected.body_contains, sizeof expected.body_contains, "two");
@@ -180,9 +171,8 @@ static void the_body_is_searched_beyond_nuls(void **state)
     assert_finding(match(&expected, 200, "", "", 0), VERDICT_FAIL, "body", "does not match");
 }
 
-static void a_regex_matches_anywhere_in_a_line_unless_it_is_anchored(void **state)
+TEST(a_regex_matches_anywhere_in_a_line_unless_it_is_anchored)
 {
-    (void)state;
     static const struct {
         const char *regex;
         enum verdict_kind kind;
@@ -200,9 +190,8 @@ static void a_regex_matches_anywhere_in_a_line_unless_it_is_anchored(void **stat
     }
 }
 
-static void a_regex_sees_the_beginning_of_a_large_body_only(void **state)
+TEST(a_regex_sees_the_beginning_of_a_large_body_only)
 {
-    (void)state;
     struct http_expected expected = any_success();
     static char body[HTTP_REGEX_MAX + 3];
     memset(body, 'x', sizeof body);
@@ -216,9 +205,8 @@ static void a_regex_sees_the_beginning_of_a_large_body_only(void **state)
                    "the body's beginning does not match en");
 }
 
-static void what_is_shown_of_a_body_is_short_and_printable(void **state)
+TEST(what_is_shown_of_a_body_is_short_and_printable)
 {
-    (void)state;
     struct http_expected expected = any_success();
     char body[400];
     memset(body, '\x1b', sizeof body);
@@ -228,9 +216,8 @@ static void what_is_shown_of_a_body_is_short_and_printable(void **state)
     assert_null(strchr(finding.cause, '\x1b'));
 }
 
-static void a_wrong_expression_is_refused(void **state)
+TEST(a_wrong_expression_is_refused)
 {
-    (void)state;
     struct http_expected expected = any_success();
     char error[ERROR_MAX];
     regex_t regex;
@@ -248,21 +235,4 @@ static void a_wrong_expression_is_refused(void **state)
     snprintf(expected.body_regex, sizeof expected.body_regex, "a\\\\1");
     assert_int_equal(http_regex_compile(&expected, &regex, error), 0);
     regfree(&regex);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_status_within_a_range_passes),
-        cmocka_unit_test(a_status_that_is_none_is_refused),
-        cmocka_unit_test(words_become_headers),
-        cmocka_unit_test(headers_have_a_name_and_a_bound),
-        cmocka_unit_test(a_header_is_found_by_name_and_part_of_its_value),
-        cmocka_unit_test(the_body_is_searched_beyond_nuls),
-        cmocka_unit_test(a_regex_matches_anywhere_in_a_line_unless_it_is_anchored),
-        cmocka_unit_test(a_regex_sees_the_beginning_of_a_large_body_only),
-        cmocka_unit_test(what_is_shown_of_a_body_is_short_and_printable),
-        cmocka_unit_test(a_wrong_expression_is_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,9 +72,8 @@ static const char *address_of(const struct dns_snapshot *snapshot)
     return text;
 }
 
-static void a_snapshot_says_what_the_core_decided(void **state)
+TEST(a_snapshot_says_what_the_core_decided)
 {
-    (void)state;
     static const char text[] = "\x0ftarget=announce\x1asince=2026-11-21T00:49:58Z";
     struct fixture *fixture = fixture_new("", FIXTURE_SERVICES RESPONDER);
     struct identity *identity = identity_of(fixture, NULL);
@@ -101,9 +100,8 @@ static void a_snapshot_says_what_the_core_decided(void **state)
     fixture_free(fixture);
 }
 
-static void what_is_off_is_not_in_a_snapshot(void **state)
+TEST(what_is_off_is_not_in_a_snapshot)
 {
-    (void)state;
     struct fixture *fixture = fixture_new("", FIXTURE_SERVICES RESPONDER
                                           "nsid = off\ncookies = off\nrate_limit = 0\nslip = 0\n");
     struct identity *identity = identity_of(fixture, NULL);
@@ -117,9 +115,8 @@ static void what_is_off_is_not_in_a_snapshot(void **state)
     fixture_free(fixture);
 }
 
-static void a_snapshot_comes_only_of_a_change(void **state)
+TEST(a_snapshot_comes_only_of_a_change)
 {
-    (void)state;
     struct fixture *fixture = fixture_new("", FIXTURE_SERVICES RESPONDER);
     struct identity *identity = identity_of(fixture, NULL);
     dns_snapshot_free(snapshot_of(identity, fixture));
@@ -144,9 +141,8 @@ static void a_snapshot_comes_only_of_a_change(void **state)
     fixture_free(fixture);
 }
 
-static void one_change_leaves_the_texts_of_others(void **state)
+TEST(one_change_leaves_the_texts_of_others)
 {
-    (void)state;
     struct fixture *fixture = fixture_new("", FIXTURE_SERVICES RESPONDER);
     struct identity *identity = identity_of(fixture, NULL);
     struct dns_snapshot *first = snapshot_of(identity, fixture);
@@ -162,9 +158,8 @@ static void one_change_leaves_the_texts_of_others(void **state)
     fixture_free(fixture);
 }
 
-static void names_follow_target_and_intent(void **state)
+TEST(names_follow_target_and_intent)
 {
-    (void)state;
     static const struct {
         enum intent_kind intent;
         enum target target, allowed;
@@ -197,9 +192,8 @@ static void names_follow_target_and_intent(void **state)
     fixture_free(fixture);
 }
 
-static void without_a_responder_there_is_nothing_to_say(void **state)
+TEST(without_a_responder_there_is_nothing_to_say)
 {
-    (void)state;
     struct fixture *fixture = fixture_new("", FIXTURE_SERVICES);
     struct identity *identity = identity_of(fixture, NULL);
     assert_null(snapshot_of(identity, fixture));
@@ -214,9 +208,8 @@ static void without_a_responder_there_is_nothing_to_say(void **state)
     fixture_free(fixture);
 }
 
-static void threads_share_the_rate_limit(void **state)
+TEST(threads_share_the_rate_limit)
 {
-    (void)state;
     struct fixture *fixture =
         fixture_new("", FIXTURE_SERVICES RESPONDER "threads = 3\nrate_limit = 100\n");
     struct identity *identity = identity_of(fixture, NULL);
@@ -227,9 +220,8 @@ static void threads_share_the_rate_limit(void **state)
     fixture_free(fixture);
 }
 
-static void listening_is_as_configured(void **state)
+TEST(listening_is_as_configured)
 {
-    (void)state;
     struct fixture *fixture = fixture_new(
         "", FIXTURE_SERVICES RESPONDER "threads = 3\ntcp_clients = 7\ntcp_clients_per_address = 2\n"
                                        "tcp_idle = 4s\ntcp_max_age = 9s\n");
@@ -253,9 +245,8 @@ static struct cookie_secrets secrets_of(struct identity *identity, const struct 
     return secrets;
 }
 
-static void a_secret_that_was_made_up_outlives_reloads(void **state)
+TEST(a_secret_that_was_made_up_outlives_reloads)
 {
-    (void)state;
     struct fixture *fixture = fixture_new("", FIXTURE_SERVICES RESPONDER);
     struct identity *first = identity_of(fixture, NULL);
     struct identity *second = identity_of(fixture, first);
@@ -271,9 +262,8 @@ static void a_secret_that_was_made_up_outlives_reloads(void **state)
     fixture_free(fixture);
 }
 
-static void what_was_said_of_a_service_is_said_after_a_reload_too(void **state)
+TEST(what_was_said_of_a_service_is_said_after_a_reload_too)
 {
-    (void)state;
     struct fixture *fixture = fixture_new("", FIXTURE_SERVICES RESPONDER);
     struct identity *first = identity_of(fixture, NULL);
     struct dns_snapshot *before = snapshot_of(first, fixture);
@@ -320,9 +310,8 @@ static void assert_refused(const struct fixture *fixture, const struct identity 
     assert_null(strstr(error, "0011223344"));
 }
 
-static void secrets_come_from_their_file_at_each_reload(void **state)
+TEST(secrets_come_from_their_file_at_each_reload)
 {
-    (void)state;
     static const uint8_t first[] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
                                     0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
     char directory[] = "/tmp/identity-XXXXXX";
@@ -371,9 +360,8 @@ static void secrets_come_from_their_file_at_each_reload(void **state)
     prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
 }
 
-static void secrets_may_be_a_credential(void **state)
+TEST(secrets_may_be_a_credential)
 {
-    (void)state;
     char directory[] = "/tmp/identity-XXXXXX";
     char path[64];
     assert_non_null(mkdtemp(directory));
@@ -394,23 +382,4 @@ static void secrets_may_be_a_credential(void **state)
     unlink(path);
     rmdir(directory);
     prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_snapshot_says_what_the_core_decided),
-        cmocka_unit_test(what_is_off_is_not_in_a_snapshot),
-        cmocka_unit_test(a_snapshot_comes_only_of_a_change),
-        cmocka_unit_test(one_change_leaves_the_texts_of_others),
-        cmocka_unit_test(names_follow_target_and_intent),
-        cmocka_unit_test(without_a_responder_there_is_nothing_to_say),
-        cmocka_unit_test(threads_share_the_rate_limit),
-        cmocka_unit_test(listening_is_as_configured),
-        cmocka_unit_test(a_secret_that_was_made_up_outlives_reloads),
-        cmocka_unit_test(what_was_said_of_a_service_is_said_after_a_reload_too),
-        cmocka_unit_test(secrets_come_from_their_file_at_each_reload),
-        cmocka_unit_test(secrets_may_be_a_credential),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,6 +32,8 @@ static int stop(void **state)
     return 0;
 }
 
+TEST_FIXTURE(start, stop);
+
 static void begin(void)
 {
     assert_true(include_init(&include, config, NULL, birdconf_render(config)));
@@ -71,9 +73,8 @@ static bool is_on(const struct birdconf *file, const char *protocol)
     return birdconf_get(file, protocol);
 }
 
-static void a_change_is_submitted_once_and_saved_when_the_disk_says_so(void **state)
+TEST(a_change_is_submitted_once_and_saved_when_the_disk_says_so)
 {
-    (void)state;
     begin();
     save(NULL);
     assert_true(include_is_saved(&include));
@@ -87,9 +88,8 @@ static void a_change_is_submitted_once_and_saved_when_the_disk_says_so(void **st
     assert_true(include_is_saved(&include));
 }
 
-static void what_changes_while_a_save_is_under_way_is_another_one(void **state)
+TEST(what_changes_while_a_save_is_under_way_is_another_one)
 {
-    (void)state;
     begin();
     assert_true(include_submit(&include, now_ms));
     uint64_t first = include.submitted;
@@ -100,9 +100,8 @@ static void what_changes_while_a_save_is_under_way_is_another_one(void **state)
     assert_true(include_is_saved(&include));
 }
 
-static void setting_what_is_so_already_changes_nothing(void **state)
+TEST(setting_what_is_so_already_changes_nothing)
 {
-    (void)state;
     begin();
     include_set(&include, DNS, TARGET_WITHDRAW);
     include_set(&include, WEB, TARGET_ANNOUNCE);
@@ -112,9 +111,8 @@ static void setting_what_is_so_already_changes_nothing(void **state)
     assert_false(include_submit(&include, now_ms));
 }
 
-static void a_target_switches_its_leg_in_every_family(void **state)
+TEST(a_target_switches_its_leg_in_every_family)
 {
-    (void)state;
     begin();
     include_set(&include, DNS, TARGET_ANNOUNCE);
     assert_true(is_on(include.next, "popgate_dns_v4") && is_on(include.next, "popgate_dns_v6"));
@@ -125,9 +123,8 @@ static void a_target_switches_its_leg_in_every_family(void **state)
     assert_false(is_on(include.next, "popgate_web_v4"));
 }
 
-static void only_a_withdrawal_is_patched_and_once(void **state)
+TEST(only_a_withdrawal_is_patched_and_once)
 {
-    (void)state;
     begin();
     include_set(&include, DNS, TARGET_ANNOUNCE);
     include_set(&include, WEB, TARGET_ANNOUNCE);
@@ -138,9 +135,8 @@ static void only_a_withdrawal_is_patched_and_once(void **state)
     assert_true(include_submit(&include, now_ms)); // the whole follows
 }
 
-static void where_the_twin_takes_over_nothing_is_patched(void **state)
+TEST(where_the_twin_takes_over_nothing_is_patched)
 {
-    (void)state;
     begin();
     include_set(&include, DNS, TARGET_ANNOUNCE);
     include_set(&include, WEB, TARGET_ANNOUNCE);
@@ -149,9 +145,8 @@ static void where_the_twin_takes_over_nothing_is_patched(void **state)
     expect_patch("popgate_web_v4");
 }
 
-static void too_many_patches_are_none(void **state)
+TEST(too_many_patches_are_none)
 {
-    (void)state;
     begin();
     for (unsigned i = 0; i <= INCLUDE_PATCH_MAX / 2; i++) {
         include_set(&include, DNS, TARGET_ANNOUNCE);
@@ -163,9 +158,8 @@ static void too_many_patches_are_none(void **state)
     expect_patch("popgate_dns_v4 popgate_dns_v6");
 }
 
-static void the_former_file_is_kept_in_step_and_may_be_put_back(void **state)
+TEST(the_former_file_is_kept_in_step_and_may_be_put_back)
 {
-    (void)state;
     begin_after_another();
     assert_ptr_equal(include_file(&include), include.former);
     assert_false(is_on(include.former, "popgate_old_v4"));
@@ -185,9 +179,8 @@ static void the_former_file_is_kept_in_step_and_may_be_put_back(void **state)
     assert_true(include_submit(&include, now_ms));
 }
 
-static void what_only_the_file_that_is_not_wanted_has_is_no_change(void **state)
+TEST(what_only_the_file_that_is_not_wanted_has_is_no_change)
 {
-    (void)state;
     begin_after_another();
     save(NULL);
     include_set(&include, DNS, TARGET_ANNOUNCE);
@@ -196,9 +189,8 @@ static void what_only_the_file_that_is_not_wanted_has_is_no_change(void **state)
     expect_patch("");
 }
 
-static void once_settled_there_is_no_former_file(void **state)
+TEST(once_settled_there_is_no_former_file)
 {
-    (void)state;
     begin_after_another();
     include_settle(&include);
     assert_null(include.former);
@@ -206,9 +198,8 @@ static void once_settled_there_is_no_former_file(void **state)
     assert_null(include_file(&include));
 }
 
-static void the_same_file_as_before_is_not_kept_twice(void **state)
+TEST(the_same_file_as_before_is_not_kept_twice)
 {
-    (void)state;
     struct birdconf *former = birdconf_render(config);
     birdconf_set(former, "popgate_dns_v4", true);
     assert_true(include_init(&include, config, former, birdconf_render(config)));
@@ -217,9 +208,8 @@ static void the_same_file_as_before_is_not_kept_twice(void **state)
     assert_ptr_equal(include_file(&include), include.next);
 }
 
-static void a_failed_save_is_tried_again_after_a_while(void **state)
+TEST(a_failed_save_is_tried_again_after_a_while)
 {
-    (void)state;
     begin();
     save("no space left");
     assert_false(include_is_saved(&include));
@@ -238,9 +228,8 @@ static void a_failed_save_is_tried_again_after_a_while(void **state)
     assert_true(include_next_ms(&include) == UINT64_MAX);
 }
 
-static void after_a_failed_save_a_change_does_not_wait(void **state)
+TEST(after_a_failed_save_a_change_does_not_wait)
 {
-    (void)state;
     begin();
     save("no space left");
     include_set(&include, DNS, TARGET_ANNOUNCE);
@@ -248,9 +237,8 @@ static void after_a_failed_save_a_change_does_not_wait(void **state)
     assert_true(include_is_saved(&include));
 }
 
-static void what_somebody_else_wrote_over_is_written_again(void **state)
+TEST(what_somebody_else_wrote_over_is_written_again)
 {
-    (void)state;
     begin();
     save(NULL);
     include_write_again(&include);
@@ -269,9 +257,8 @@ static void prepare_after(const struct include *old)
     assert_true(include_prepare(&include, config, birdconf_render(config), old, before));
 }
 
-static void what_is_on_disk_goes_on_without_the_services_that_are_gone(void **state)
+TEST(what_is_on_disk_goes_on_without_the_services_that_are_gone)
 {
-    (void)state;
     struct include old;
     assert_true(include_init(&old, former_config, NULL, birdconf_render(former_config)));
     include_set(&old, OLD_WEB, TARGET_ANNOUNCE);
@@ -295,9 +282,8 @@ static void what_is_on_disk_goes_on_without_the_services_that_are_gone(void **st
 
 // BIRD has refused the file of the configuration before: the one before that is on disk still, and
 // knows a service that is back.
-static void a_file_that_was_put_back_is_kept_in_step_by_the_next_configuration(void **state)
+TEST(a_file_that_was_put_back_is_kept_in_step_by_the_next_configuration)
 {
-    (void)state;
     struct include old;
     struct birdconf *first = birdconf_render(config);
     assert_true(birdconf_set(first, "popgate_web_v4", true));
@@ -313,9 +299,8 @@ static void a_file_that_was_put_back_is_kept_in_step_by_the_next_configuration(v
     assert_true(birdconf_get(include_file(&include), "popgate_dns_v6_drain"));
 }
 
-static void what_only_a_file_that_was_put_back_knows_is_kept_in_step_too(void **state)
+TEST(what_only_a_file_that_was_put_back_knows_is_kept_in_step_too)
 {
-    (void)state;
     struct include old;
     struct config *third = small_config(PROBE("p") DNS_SERVICE WEB_SERVICE);
     assert_true(
@@ -332,9 +317,8 @@ static void what_only_a_file_that_was_put_back_knows_is_kept_in_step_too(void **
     config_free(third);
 }
 
-static void a_reload_counts_on_from_the_save_under_way(void **state)
+TEST(a_reload_counts_on_from_the_save_under_way)
 {
-    (void)state;
     struct include old;
     assert_true(include_init(&old, former_config, NULL, birdconf_render(former_config)));
     include_write_again(&old);
@@ -347,31 +331,4 @@ static void a_reload_counts_on_from_the_save_under_way(void **state)
     assert_false(include_is_saved(&include));
     assert_true(include_submit(&include, now_ms));
     assert_true(include.submitted > under_way);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(a_change_is_submitted_once_and_saved_when_the_disk_says_so),
-        TEST(what_changes_while_a_save_is_under_way_is_another_one),
-        TEST(setting_what_is_so_already_changes_nothing),
-        TEST(a_target_switches_its_leg_in_every_family),
-        TEST(only_a_withdrawal_is_patched_and_once),
-        TEST(where_the_twin_takes_over_nothing_is_patched),
-        TEST(too_many_patches_are_none),
-        TEST(the_former_file_is_kept_in_step_and_may_be_put_back),
-        TEST(what_only_the_file_that_is_not_wanted_has_is_no_change),
-        TEST(once_settled_there_is_no_former_file),
-        TEST(the_same_file_as_before_is_not_kept_twice),
-        TEST(a_failed_save_is_tried_again_after_a_while),
-        TEST(after_a_failed_save_a_change_does_not_wait),
-        TEST(what_somebody_else_wrote_over_is_written_again),
-        TEST(what_is_on_disk_goes_on_without_the_services_that_are_gone),
-        TEST(a_file_that_was_put_back_is_kept_in_step_by_the_next_configuration),
-        TEST(what_only_a_file_that_was_put_back_knows_is_kept_in_step_too),
-        TEST(a_reload_counts_on_from_the_save_under_way),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

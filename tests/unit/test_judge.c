@@ -2,14 +2,10 @@
 #include "probes/judge.h"
 
 #include "base/clock.h"
+#include "tests/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define MS(ms) ((ms)*NS_PER_MS)
 
@@ -104,9 +100,8 @@ static void judged(const struct trial *trial, struct verdict *out)
     judge(&course, trial->said_code ? &said : NULL, out);
 }
 
-static void a_check_is_judged_by_its_word_and_its_course(void **state)
+TEST(a_check_is_judged_by_its_word_and_its_course)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) {
         const struct trial *trial = &trials[i];
         struct verdict verdict;
@@ -120,9 +115,8 @@ static void a_check_is_judged_by_its_word_and_its_course(void **state)
     }
 }
 
-static void without_max_latency_no_pass_is_slow(void **state)
+TEST(without_max_latency_no_pass_is_slow)
 {
-    (void)state;
     const struct course course = {.timeout_ms = 100, .took_ns = MS(99)};
     struct finding said;
     struct verdict verdict;
@@ -131,9 +125,8 @@ static void without_max_latency_no_pass_is_slow(void **state)
     assert_int_equal(verdict.kind, VERDICT_PASS);
 }
 
-static void what_a_sick_prober_saw_says_nothing_but_is_told(void **state)
+TEST(what_a_sick_prober_saw_says_nothing_but_is_told)
 {
-    (void)state;
     static const bool bad[] = {
         [VERDICT_FAIL] = true, [VERDICT_DEGRADED] = true, [VERDICT_PASS] = 0};
     for (enum verdict_kind kind = VERDICT_UNKNOWN; kind <= VERDICT_PASS; kind++) {
@@ -147,14 +140,4 @@ static void what_a_sick_prober_saw_says_nothing_but_is_told(void **state)
     assert_string_equal(verdict.code, "prober-sick");
     assert_string_equal(verdict.cause,
                         "popgated itself is sick (no loopback); seen: refused by it");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_check_is_judged_by_its_word_and_its_course),
-        cmocka_unit_test(without_max_latency_no_pass_is_slow),
-        cmocka_unit_test(what_a_sick_prober_saw_says_nothing_but_is_told),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

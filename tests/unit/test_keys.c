@@ -1,12 +1,10 @@
 // Single configuration values: what is accepted, what is refused, and in which words.
 #include "base/keys.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/test.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 struct sample {
     char text[8];
@@ -60,9 +58,8 @@ static void assert_refused(const char *name, const char *value, const char *sayi
     assert_memory_equal(&sample, &before, sizeof sample);
 }
 
-static void a_duration_has_a_unit(void **state)
+TEST(a_duration_has_a_unit)
 {
-    (void)state;
     static const struct {
         const char *text;
         uint64_t ms;
@@ -80,9 +77,8 @@ static void a_duration_has_a_unit(void **state)
     assert_refused("time", "10", "whole number and its unit");
 }
 
-static void a_duration_too_long_for_nanoseconds_is_refused(void **state)
+TEST(a_duration_too_long_for_nanoseconds_is_refused)
 {
-    (void)state;
     uint64_t ms;
     assert_true(duration_parse("18446744073709ms", &ms));
     assert_false(duration_parse("18446744073710ms", &ms));
@@ -90,9 +86,8 @@ static void a_duration_too_long_for_nanoseconds_is_refused(void **state)
     assert_false(duration_parse("213504d", &ms));
 }
 
-static void a_duration_is_written_as_one_would(void **state)
+TEST(a_duration_is_written_as_one_would)
 {
-    (void)state;
     char text[DURATION_TEXT_MAX];
     assert_string_equal(duration_text(0, text), "0ms");
     assert_string_equal(duration_text(1500, text), "1500ms");
@@ -100,18 +95,16 @@ static void a_duration_is_written_as_one_would(void **state)
     assert_string_equal(duration_text(86400000, text), "1d");
 }
 
-static void a_value_out_of_range_names_the_range(void **state)
+TEST(a_value_out_of_range_names_the_range)
 {
-    (void)state;
     assert_refused("number", "1", "1 is not within 2 to 9");
     assert_refused("number", "10", "10 is not within 2 to 9");
     assert_refused("time", "9ms", "9ms is not within 10ms to 1m");
     assert_refused("time", "2m", "2m is not within 10ms to 1m");
 }
 
-static void a_number_is_digits_and_nothing_else(void **state)
+TEST(a_number_is_digits_and_nothing_else)
 {
-    (void)state;
     struct sample sample = {0};
     assert_true(accepts(&sample, "number", "9"));
     assert_int_equal(sample.number, 9);
@@ -121,9 +114,8 @@ static void a_number_is_digits_and_nothing_else(void **state)
     assert_refused("number", "18446744073709551619", "not a whole number");
 }
 
-static void a_switch_knows_its_words(void **state)
+TEST(a_switch_knows_its_words)
 {
-    (void)state;
     struct sample sample = {0};
     static const char *const on[] = {"yes", "on", "true", "auto"};
     static const char *const off[] = {"no", "off", "false"};
@@ -140,9 +132,8 @@ static void a_switch_knows_its_words(void **state)
     assert_refused("flag", "1", "neither on nor off");
 }
 
-static void text_that_does_not_fit_is_refused_not_cut(void **state)
+TEST(text_that_does_not_fit_is_refused_not_cut)
 {
-    (void)state;
     struct sample sample = {0};
     assert_true(accepts(&sample, "text", "a b c d"));
     assert_string_equal(sample.text, "a b c d");
@@ -151,17 +142,15 @@ static void text_that_does_not_fit_is_refused_not_cut(void **state)
     assert_refused("word", "a b", "white space");
 }
 
-static void an_empty_value_is_refused(void **state)
+TEST(an_empty_value_is_refused)
 {
-    (void)state;
     for (const struct key *key = sample_keys; key->name; key++) {
         assert_refused(key->name, "", "has no value");
     }
 }
 
-static void a_wrong_choice_names_the_choices_and_the_nearest(void **state)
+TEST(a_wrong_choice_names_the_choices_and_the_nearest)
 {
-    (void)state;
     struct sample sample = {0};
     assert_true(accepts(&sample, "colour", "green"));
     assert_int_equal(sample.choice, 1);
@@ -169,9 +158,8 @@ static void a_wrong_choice_names_the_choices_and_the_nearest(void **state)
     assert_refused("colour", "x", "not one of amber, green");
 }
 
-static void an_endpoint_is_read_and_written_alike(void **state)
+TEST(an_endpoint_is_read_and_written_alike)
 {
-    (void)state;
     static const char *const good[] = {"192.0.2.1:53", "[2001:db8::1]:53", "[::1]:65535",
                                        "[::ffff:192.0.2.1]:1"};
     struct endpoint endpoint;
@@ -186,17 +174,15 @@ static void an_endpoint_is_read_and_written_alike(void **state)
     assert_string_equal(endpoint_text(&endpoint, text), "192.0.2.1");
 }
 
-static void an_endpoint_not_set_is_no_text(void **state)
+TEST(an_endpoint_not_set_is_no_text)
 {
-    (void)state;
     const struct endpoint none = {.length = 0};
     char text[ENDPOINT_TEXT_MAX] = "left over";
     assert_string_equal(endpoint_text(&none, text), "");
 }
 
-static void what_is_not_an_endpoint_is_refused(void **state)
+TEST(what_is_not_an_endpoint_is_refused)
 {
-    (void)state;
     static const char *const bad[] = {"192.0.2.1",
                                       "192.0.2.1:",
                                       "192.0.2.1:0",
@@ -219,9 +205,8 @@ static void what_is_not_an_endpoint_is_refused(void **state)
     assert_refused("address", "[::1]", "is not an address");
 }
 
-static void fallbacks_fill_only_what_has_one(void **state)
+TEST(fallbacks_fill_only_what_has_one)
 {
-    (void)state;
     struct sample sample = {0};
     key_set_fallbacks(sample_keys, &sample);
     assert_true(sample.flag);
@@ -239,9 +224,8 @@ static const char *nearest_to(const char *wanted)
     return nearest.best;
 }
 
-static void the_nearest_name_is_near(void **state)
+TEST(the_nearest_name_is_near)
 {
-    (void)state;
     assert_string_equal(nearest_to("nubmer"), "number");
     assert_string_equal(nearest_to("endpoints"), "endpoint");
     assert_string_equal(nearest_to("tiem"), "time");
@@ -249,34 +233,11 @@ static void the_nearest_name_is_near(void **state)
     assert_null(nearest_to("interval"));
 }
 
-static void the_nearer_of_two_wins(void **state)
+TEST(the_nearer_of_two_wins)
 {
-    (void)state;
     struct nearest nearest = {.wanted = "dns-udp4"};
     nearest_offer(&nearest, "dns-tcp4");
     nearest_offer(&nearest, "dns-udp6");
     nearest_offer(&nearest, "dns-tcp6");
     assert_string_equal(nearest.best, "dns-udp6");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_duration_has_a_unit),
-        cmocka_unit_test(a_duration_too_long_for_nanoseconds_is_refused),
-        cmocka_unit_test(a_duration_is_written_as_one_would),
-        cmocka_unit_test(a_value_out_of_range_names_the_range),
-        cmocka_unit_test(a_number_is_digits_and_nothing_else),
-        cmocka_unit_test(a_switch_knows_its_words),
-        cmocka_unit_test(text_that_does_not_fit_is_refused_not_cut),
-        cmocka_unit_test(an_empty_value_is_refused),
-        cmocka_unit_test(a_wrong_choice_names_the_choices_and_the_nearest),
-        cmocka_unit_test(an_endpoint_is_read_and_written_alike),
-        cmocka_unit_test(an_endpoint_not_set_is_no_text),
-        cmocka_unit_test(what_is_not_an_endpoint_is_refused),
-        cmocka_unit_test(fallbacks_fill_only_what_has_one),
-        cmocka_unit_test(the_nearest_name_is_near),
-        cmocka_unit_test(the_nearer_of_two_wins),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,20 +1,17 @@
 // The ledger: what was put in comes back, and whatever is not wholly understood counts as damaged.
 #include "controller/daemon/state_files.h"
 
+#include "tests/test.h"
+
 #include <dirent.h>
 #include <errno.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static const char drained_text[] = "{\"version\":1,\"services\":{}}";
 
@@ -53,6 +50,8 @@ static int remove_directory(void **state)
     closedir(entries);
     return rmdir(directory);
 }
+
+TEST_FIXTURE(make_directory, remove_directory);
 
 static void put_file(const char *text)
 {
@@ -111,10 +110,11 @@ static void mount(const char *elsewhere)
     assert_int_equal(rename(elsewhere, path), 0);
 }
 
+#define PLAIN_TEST(name) TEST_WITH(name, NULL, NULL)
+
 // A disk that gives back other bits than it was given.
-static void no_flipped_bit_goes_unnoticed(void **state)
+PLAIN_TEST(no_flipped_bit_goes_unnoticed)
 {
-    (void)state;
     struct ledger ledger = {0};
     struct intent isolated = {.kind = INTENT_ISOLATE, .since_wall_ms = 1, .by = "root (0)"};
     struct intent drain = drained();
@@ -136,9 +136,8 @@ static void no_flipped_bit_goes_unnoticed(void **state)
     free(text);
 }
 
-static void no_ledger_where_one_was_before_is_not_a_first_start(void **state)
+TEST(no_ledger_where_one_was_before_is_not_a_first_start)
 {
-    (void)state;
     char elsewhere[128];
     struct ledger ledger = {0};
     struct ledger_place next = {.missing = false};
@@ -155,9 +154,8 @@ static void no_ledger_where_one_was_before_is_not_a_first_start(void **state)
     assert_int_equal(ledger_read(directory, &next, &ledger, message), LEDGER_NONE);
 }
 
-static void a_ledger_that_was_not_read_is_read_and_not_written_over(void **state)
+TEST(a_ledger_that_was_not_read_is_read_and_not_written_over)
 {
-    (void)state;
     char elsewhere[128];
     struct ledger ledger = {0};
     struct ledger_place next = {.missing = false};
@@ -180,9 +178,8 @@ static void a_ledger_that_was_not_read_is_read_and_not_written_over(void **state
     ledger_clear(&ledger);
 }
 
-static void what_an_operator_insists_on_is_saved_where_there_was_a_ledger(void **state)
+TEST(what_an_operator_insists_on_is_saved_where_there_was_a_ledger)
 {
-    (void)state;
     char elsewhere[128];
     struct ledger ledger = {0};
     struct ledger_place next = {.insist = true};
@@ -193,9 +190,8 @@ static void what_an_operator_insists_on_is_saved_where_there_was_a_ledger(void *
     assert_int_equal(unlink(elsewhere), 0);
 }
 
-static void a_damaged_file_that_came_meanwhile_is_kept_aside(void **state)
+TEST(a_damaged_file_that_came_meanwhile_is_kept_aside)
 {
-    (void)state;
     struct ledger ledger = {0};
     save(&ledger);
     put_file("half a fi");
@@ -204,9 +200,8 @@ static void a_damaged_file_that_came_meanwhile_is_kept_aside(void **state)
     assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_OK);
 }
 
-static void what_was_saved_is_read_again(void **state)
+TEST(what_was_saved_is_read_again)
 {
-    (void)state;
     struct ledger ledger = {0};
     struct ledger read;
     struct intent intent = drained();
@@ -232,9 +227,8 @@ static void what_was_saved_is_read_again(void **state)
     ledger_clear(&read);
 }
 
-static void putting_again_replaces_and_auto_removes(void **state)
+PLAIN_TEST(putting_again_replaces_and_auto_removes)
 {
-    (void)state;
     struct ledger ledger = {0};
     struct intent intent = drained();
     struct intent automatic = {.kind = INTENT_AUTO};
@@ -259,9 +253,8 @@ static void putting_again_replaces_and_auto_removes(void **state)
     ledger_clear(&ledger);
 }
 
-static void no_file_is_a_first_start_but_no_directory_is_trouble(void **state)
+TEST(no_file_is_a_first_start_but_no_directory_is_trouble)
 {
-    (void)state;
     struct ledger ledger;
     assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_NONE);
     assert_string_equal(message, "");
@@ -275,9 +268,8 @@ static const char sound_entry[] =
     "\"dns\":{\"intent\":\"drain\",\"since_ms\":1,\"until_ms\":0,\"grace_ms\":1,"
     "\"reason\":\"\",\"by\":\"\"}";
 
-static void what_is_not_wholly_understood_is_damaged(void **state)
+PLAIN_TEST(what_is_not_wholly_understood_is_damaged)
 {
-    (void)state;
     static const char *const texts[] = {
         "",
         "garbage",
@@ -325,9 +317,8 @@ static void what_is_not_wholly_understood_is_damaged(void **state)
     ledger_clear(&ledger);
 }
 
-static void a_damaged_file_is_kept_aside_and_stays_damaged_until_the_next_save(void **state)
+TEST(a_damaged_file_is_kept_aside_and_stays_damaged_until_the_next_save)
 {
-    (void)state;
     struct ledger ledger;
     struct ledger empty = {0};
     put_file("half a fi");
@@ -347,9 +338,8 @@ static void a_damaged_file_is_kept_aside_and_stays_damaged_until_the_next_save(v
     assert_non_null(strstr(message, ".damaged-2"));
 }
 
-static void a_file_too_large_is_damaged(void **state)
+TEST(a_file_too_large_is_damaged)
 {
-    (void)state;
     struct ledger ledger;
     char path[128];
     put_file("{}");
@@ -358,9 +348,8 @@ static void a_file_too_large_is_damaged(void **state)
     assert_int_equal(ledger_read(directory, &place, &ledger, message), LEDGER_DAMAGED);
 }
 
-static void a_ledger_that_is_no_file_is_unreadable(void **state)
+TEST(a_ledger_that_is_no_file_is_unreadable)
 {
-    (void)state;
     struct ledger ledger;
     char path[128];
     snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
@@ -369,9 +358,8 @@ static void a_ledger_that_is_no_file_is_unreadable(void **state)
     assert_non_null(strstr(message, path));
 }
 
-static void what_is_no_ledger_is_kept_aside_too(void **state)
+TEST(what_is_no_ledger_is_kept_aside_too)
 {
-    (void)state;
     struct ledger ledger;
     char path[128];
     snprintf(path, sizeof path, "%s/" LEDGER_FILE, directory);
@@ -389,9 +377,8 @@ static void what_is_no_ledger_is_kept_aside_too(void **state)
     assert_int_equal(rmdir(path), 0);
 }
 
-static void what_a_crash_left_does_not_stop_a_save(void **state)
+TEST(what_a_crash_left_does_not_stop_a_save)
 {
-    (void)state;
     struct ledger ledger;
     struct ledger empty = {0};
     char path[128];
@@ -402,9 +389,8 @@ static void what_a_crash_left_does_not_stop_a_save(void **state)
     assert_int_equal(files_with("tmp"), 0);
 }
 
-static void a_failed_save_says_why_and_leaves_the_old_file(void **state)
+TEST(a_failed_save_says_why_and_leaves_the_old_file)
 {
-    (void)state;
     struct ledger ledger = {0};
     struct ledger read;
     struct intent intent = drained();
@@ -431,9 +417,8 @@ static void a_failed_save_says_why_and_leaves_the_old_file(void **state)
     ledger_clear(&read);
 }
 
-static void bytes_that_are_not_utf8_do_not_damage_the_ledger(void **state)
+TEST(bytes_that_are_not_utf8_do_not_damage_the_ledger)
 {
-    (void)state;
     struct ledger ledger = {0};
     struct ledger read;
     struct intent intent = drained();
@@ -446,9 +431,8 @@ static void bytes_that_are_not_utf8_do_not_damage_the_ledger(void **state)
     ledger_clear(&read);
 }
 
-static void wall_clock_times_become_monotonic_ones(void **state)
+PLAIN_TEST(wall_clock_times_become_monotonic_ones)
 {
-    (void)state;
     struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = 9000, .until_wall_ms = 12000};
     intent_from_wall(&intent, 5000, 10000);
     assert_int_equal(intent.since_ms, 4000);
@@ -460,9 +444,8 @@ static void wall_clock_times_become_monotonic_ones(void **state)
     assert_int_equal(back.until_wall_ms, 12000);
 }
 
-static void an_end_that_passed_is_over_and_no_end_stays_none(void **state)
+PLAIN_TEST(an_end_that_passed_is_over_and_no_end_stays_none)
 {
-    (void)state;
     struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = 1, .until_wall_ms = 2};
     intent_from_wall(&intent, 5000, 10000);
     assert_true(intent_expired(&intent, 5000));
@@ -471,27 +454,24 @@ static void an_end_that_passed_is_over_and_no_end_stays_none(void **state)
     assert_false(intent_expired(&intent, 5000));
 }
 
-static void a_clock_stepped_back_does_not_make_a_pin_last_longer(void **state)
+PLAIN_TEST(a_clock_stepped_back_does_not_make_a_pin_last_longer)
 {
-    (void)state;
     struct intent intent = {.kind = INTENT_PIN, .since_wall_ms = 900000, .until_wall_ms = 960000};
     intent_from_wall(&intent, 5000, 10000);
     assert_int_equal(intent.since_ms, 5000);
     assert_int_equal(intent.until_ms, 65000);
 }
 
-static void a_clock_stepped_back_gives_no_grace_a_second_time(void **state)
+PLAIN_TEST(a_clock_stepped_back_gives_no_grace_a_second_time)
 {
-    (void)state;
     struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = 900000, .grace_ms = 30000};
     intent_from_wall(&intent, 5000, 10000);
     assert_int_equal(intent.since_ms, 5000);
     assert_int_equal(intent.grace_ms, 0);
 }
 
-static void grace_goes_on_counting_over_a_reboot(void **state)
+PLAIN_TEST(grace_goes_on_counting_over_a_reboot)
 {
-    (void)state;
     struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = 1000, .grace_ms = 30000};
     intent_from_wall(&intent, 5000, 26000); // drained 25 s ago, booted 5 s ago
     assert_int_equal(intent.since_ms + intent.grace_ms, 10000);
@@ -500,9 +480,8 @@ static void grace_goes_on_counting_over_a_reboot(void **state)
     assert_int_equal(intent.since_ms + intent.grace_ms, 0);
 }
 
-static void this_boot_is_remembered_and_another_is_not(void **state)
+TEST(this_boot_is_remembered_and_another_is_not)
 {
-    (void)state;
     struct boot_entry entries[] = {{"dns", 3}, {"web", 0}};
     struct boot_memory memory = {.entries = entries, .count = 2};
     struct boot_memory read;
@@ -521,35 +500,4 @@ static void this_boot_is_remembered_and_another_is_not(void **state)
     assert_int_equal(boot_memory_save(directory, "{\"version\":1,\"boot\":", message), 0);
     assert_false(boot_memory_read(directory, boot, &read));
     assert_null(read.entries);
-}
-
-#define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_flipped_bit_goes_unnoticed),
-        WITH_DIRECTORY(no_ledger_where_one_was_before_is_not_a_first_start),
-        WITH_DIRECTORY(a_ledger_that_was_not_read_is_read_and_not_written_over),
-        WITH_DIRECTORY(what_an_operator_insists_on_is_saved_where_there_was_a_ledger),
-        WITH_DIRECTORY(a_damaged_file_that_came_meanwhile_is_kept_aside),
-        WITH_DIRECTORY(what_was_saved_is_read_again),
-        cmocka_unit_test(putting_again_replaces_and_auto_removes),
-        WITH_DIRECTORY(no_file_is_a_first_start_but_no_directory_is_trouble),
-        cmocka_unit_test(what_is_not_wholly_understood_is_damaged),
-        WITH_DIRECTORY(a_damaged_file_is_kept_aside_and_stays_damaged_until_the_next_save),
-        WITH_DIRECTORY(a_file_too_large_is_damaged),
-        WITH_DIRECTORY(a_ledger_that_is_no_file_is_unreadable),
-        WITH_DIRECTORY(what_is_no_ledger_is_kept_aside_too),
-        WITH_DIRECTORY(what_a_crash_left_does_not_stop_a_save),
-        WITH_DIRECTORY(a_failed_save_says_why_and_leaves_the_old_file),
-        WITH_DIRECTORY(bytes_that_are_not_utf8_do_not_damage_the_ledger),
-        cmocka_unit_test(wall_clock_times_become_monotonic_ones),
-        cmocka_unit_test(an_end_that_passed_is_over_and_no_end_stays_none),
-        cmocka_unit_test(a_clock_stepped_back_does_not_make_a_pin_last_longer),
-        cmocka_unit_test(a_clock_stepped_back_gives_no_grace_a_second_time),
-        cmocka_unit_test(grace_goes_on_counting_over_a_reboot),
-        WITH_DIRECTORY(this_boot_is_remembered_and_another_is_not),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

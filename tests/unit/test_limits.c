@@ -6,16 +6,13 @@
 
 #include "dns/responder/tcp.h"
 #include "dns/responder/udp.h"
+#include "tests/test.h"
 
-// cmocka wants these before it.
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -142,6 +139,8 @@ static int end(void **state)
     return 0;
 }
 
+TEST_FIXTURE(begin, end);
+
 // A socket on that address, and its port in world->address, which is loopback's if it is wildcard.
 static int server_socket(struct world *world, const char *host, int type)
 {
@@ -252,7 +251,7 @@ static void make_cookie(const struct world *world, const struct cookie_secrets *
                 (const uint8_t *)CLIENT_PART, out);
 }
 
-static void whoever_has_a_good_cookie_is_not_limited_and_costs_the_others_nothing(void **state)
+TEST(whoever_has_a_good_cookie_is_not_limited_and_costs_the_others_nothing)
 {
     struct world *world = *state;
     uint8_t cookie[COOKIE_SIZE];
@@ -265,14 +264,14 @@ static void whoever_has_a_good_cookie_is_not_limited_and_costs_the_others_nothin
     assert_true(answers_of(world, MANY, NULL, 0) < MANY);
 }
 
-static void whoever_only_asks_for_a_cookie_is_limited(void **state)
+TEST(whoever_only_asks_for_a_cookie_is_limited)
 {
     struct world *world = *state;
     listen_udp(world, "127.0.0.1");
     assert_true(answers_of(world, MANY, (const uint8_t *)CLIENT_PART, COOKIE_CLIENT_SIZE) < MANY);
 }
 
-static void whoever_guesses_a_cookie_is_limited(void **state)
+TEST(whoever_guesses_a_cookie_is_limited)
 {
     struct world *world = *state;
     struct cookie_secrets guessed = {.count = 1, .bytes = {"fedcba9876543210"}};
@@ -283,7 +282,7 @@ static void whoever_guesses_a_cookie_is_limited(void **state)
     assert_int_equal(udp_count(world, DNS_COUNT_COOKIE_BAD), MANY);
 }
 
-static void who_asks_from_the_address_that_he_asks_is_never_limited(void **state)
+TEST(who_asks_from_the_address_that_he_asks_is_never_limited)
 {
     static const char *const places[] = {"127.0.0.1", "::1", "0.0.0.0", "::"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
@@ -302,7 +301,7 @@ static void who_asks_from_the_address_that_he_asks_is_never_limited(void **state
     }
 }
 
-static void what_was_sent_to_a_multicast_address_is_ignored(void **state)
+TEST(what_was_sent_to_a_multicast_address_is_ignored)
 {
     static const struct {
         const char *listen, *asked, *ours;
@@ -338,7 +337,7 @@ static bool is_let_in(const struct world *world, const char *from, int *client)
     return tcp_count(world, DNS_COUNT_ACCEPTED) > accepted;
 }
 
-static void a_network_of_one_client_over_ipv6_is_one_client(void **state)
+TEST(a_network_of_one_client_over_ipv6_is_one_client)
 {
     struct world *world = *state;
     const struct tcp_limits limits = {
@@ -358,19 +357,4 @@ static void a_network_of_one_client_over_ipv6_is_one_client(void **state)
     for (size_t i = 0; i < 5; i++) {
         close(clients[i]);
     }
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(whoever_has_a_good_cookie_is_not_limited_and_costs_the_others_nothing),
-        TEST(whoever_only_asks_for_a_cookie_is_limited),
-        TEST(whoever_guesses_a_cookie_is_limited),
-        TEST(who_asks_from_the_address_that_he_asks_is_never_limited),
-        TEST(what_was_sent_to_a_multicast_address_is_ignored),
-        TEST(a_network_of_one_client_over_ipv6_is_one_client),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

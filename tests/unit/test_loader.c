@@ -32,6 +32,8 @@ static int stop(void **state)
     return 0;
 }
 
+TEST_FIXTURE(start, stop);
+
 static void begin(bool former, bool automatic)
 {
     assert_true(include_init(&include, config, former ? birdconf_render(former_config) : NULL,
@@ -97,9 +99,8 @@ static void refuse_the_check(void)
     bird_answers(ORDER_CHECK, 8002, "/etc/bird/bird.conf:7:3 syntax error");
 }
 
-static void a_new_file_is_saved_checked_and_configured_in_this_order(void **state)
+TEST(a_new_file_is_saved_checked_and_configured_in_this_order)
 {
-    (void)state;
     begin(true, true);
     step();
     expect_state(LOAD_WAITING);
@@ -131,9 +132,8 @@ static void a_new_file_is_saved_checked_and_configured_in_this_order(void **stat
     expect_no_order(&orders);
 }
 
-static void what_bird_has_already_is_not_configured_again(void **state)
+TEST(what_bird_has_already_is_not_configured_again)
 {
-    (void)state;
     assert_true(include_init(&include, config, birdconf_render(config), birdconf_render(config)));
     loader_init(&loader, &include, true);
     assert_null(include.former);
@@ -143,9 +143,8 @@ static void what_bird_has_already_is_not_configured_again(void **state)
     expect_no_order(&orders);
 }
 
-static void a_refused_file_gives_way_to_the_former_one(void **state)
+TEST(a_refused_file_gives_way_to_the_former_one)
 {
-    (void)state;
     begin(true, true);
     refuse_the_check();
     expect_state(LOAD_REFUSED);
@@ -156,17 +155,15 @@ static void a_refused_file_gives_way_to_the_former_one(void **state)
     assert_string_equal(loader.message, "/etc/bird/bird.conf:7:3 syntax error");
 }
 
-static void a_refused_file_without_a_former_one_is_removed(void **state)
+TEST(a_refused_file_without_a_former_one_is_removed)
 {
-    (void)state;
     begin(false, true);
     refuse_the_check();
     assert_null(include_file(&include));
 }
 
-static void a_refusal_is_a_change_to_report(void **state)
+TEST(a_refusal_is_a_change_to_report)
 {
-    (void)state;
     begin(true, true);
     refuse_the_check();
     assert_true(step());
@@ -174,9 +171,8 @@ static void a_refusal_is_a_change_to_report(void **state)
     assert_false(step());
 }
 
-static void a_refused_configure_brings_the_former_file_back_as_well(void **state)
+TEST(a_refused_configure_brings_the_former_file_back_as_well)
 {
-    (void)state;
     begin(true, true);
     bird_has("");
     save();
@@ -189,9 +185,8 @@ static void a_refused_configure_brings_the_former_file_back_as_well(void **state
     assert_false(new_file_is_on_disk());
 }
 
-static void a_refusal_without_words_says_its_code(void **state)
+TEST(a_refusal_without_words_says_its_code)
 {
-    (void)state;
     begin(true, true);
     bird_has("");
     save();
@@ -199,9 +194,8 @@ static void a_refusal_without_words_says_its_code(void **state)
     assert_string_equal(loader.message, "BIRD answered 8007");
 }
 
-static void what_was_refused_is_tried_again_after_five_seconds(void **state)
+TEST(what_was_refused_is_tried_again_after_five_seconds)
 {
-    (void)state;
     begin(true, true);
     refuse_the_check();
     assert_int_equal(loader_next_ms(&loader), now_ms + 5000);
@@ -221,9 +215,8 @@ static void what_was_refused_is_tried_again_after_five_seconds(void **state)
     expect_order(&orders, "configure");
 }
 
-static void configure_waits_until_the_present_state_is_on_disk(void **state)
+TEST(configure_waits_until_the_present_state_is_on_disk)
 {
-    (void)state;
     begin(true, true);
     bird_has("");
     save();
@@ -253,9 +246,8 @@ static void to_be_configured(void)
 }
 
 // A second one is the end of BIRD 3.3.2 (bird-facts 28).
-static void configure_waits_for_another_one_that_is_under_way(void **state)
+TEST(configure_waits_for_another_one_that_is_under_way)
 {
-    (void)state;
     static const unsigned codes[] = {BIRD_CODE_RECONFIGURING, BIRD_CODE_QUEUED,
                                      BIRD_CODE_SHUTTING_DOWN};
     to_be_configured();
@@ -270,9 +262,8 @@ static void configure_waits_for_another_one_that_is_under_way(void **state)
     expect_order(&orders, "configure");
 }
 
-static void somebodys_configure_timeout_is_not_confirmed_by_ours(void **state)
+TEST(somebodys_configure_timeout_is_not_confirmed_by_ours)
 {
-    (void)state;
     to_be_configured();
     step();
     expect_order(&orders, "configure status");
@@ -292,17 +283,15 @@ static void somebodys_configure_timeout_is_not_confirmed_by_ours(void **state)
     expect_state(LOAD_LOADED);
 }
 
-static void who_can_t_be_asked_what_is_under_way_is_configured(void **state)
+TEST(who_can_t_be_asked_what_is_under_way_is_configured)
 {
-    (void)state;
     to_be_configured();
     bird_is_at(9001, "syntax error");
     expect_order(&orders, "configure");
 }
 
-static void without_an_include_line_it_says_so_after_two_seconds(void **state)
+TEST(without_an_include_line_it_says_so_after_two_seconds)
 {
-    (void)state;
     begin(true, true);
     bird_has("");
     save();
@@ -321,9 +310,8 @@ static void without_an_include_line_it_says_so_after_two_seconds(void **state)
     expect_state(LOAD_LOADED);
 }
 
-static void by_hand_the_file_is_written_and_bird_is_left_alone(void **state)
+TEST(by_hand_the_file_is_written_and_bird_is_left_alone)
 {
-    (void)state;
     begin(true, false);
     bird_has(include.former->revision);
     expect_state(LOAD_BY_HAND);
@@ -334,9 +322,8 @@ static void by_hand_the_file_is_written_and_bird_is_left_alone(void **state)
     expect_state(LOAD_LOADED);
 }
 
-static void somebodys_configure_with_the_new_file_is_as_good_as_ours(void **state)
+TEST(somebodys_configure_with_the_new_file_is_as_good_as_ours)
 {
-    (void)state;
     begin(true, true);
     bird_has(include.former->revision);
     expect_state(LOAD_SAVING);
@@ -346,9 +333,8 @@ static void somebodys_configure_with_the_new_file_is_as_good_as_ours(void **stat
     expect_no_order(&orders);
 }
 
-static void somebodys_configure_with_another_file_is_put_right(void **state)
+TEST(somebodys_configure_with_another_file_is_put_right)
 {
-    (void)state;
     begin(true, true);
     bird_has(include.next->revision);
     expect_state(LOAD_LOADED);
@@ -358,9 +344,8 @@ static void somebodys_configure_with_another_file_is_put_right(void **state)
     expect_order(&orders, "configure check");
 }
 
-static void what_bird_once_had_loaded_stays_on_disk_though_refused(void **state)
+TEST(what_bird_once_had_loaded_stays_on_disk_though_refused)
 {
-    (void)state;
     begin(true, true);
     bird_has(include.next->revision);
     refuse_the_check();
@@ -368,9 +353,8 @@ static void what_bird_once_had_loaded_stays_on_disk_though_refused(void **state)
     assert_true(new_file_is_on_disk());
 }
 
-static void a_lost_link_in_the_middle_starts_over(void **state)
+TEST(a_lost_link_in_the_middle_starts_over)
 {
-    (void)state;
     begin(true, true);
     bird_has("");
     save();
@@ -383,31 +367,4 @@ static void a_lost_link_in_the_middle_starts_over(void **state)
     bird_has("");
     save();
     expect_order(&orders, "configure check");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(a_new_file_is_saved_checked_and_configured_in_this_order),
-        TEST(what_bird_has_already_is_not_configured_again),
-        TEST(a_refused_file_gives_way_to_the_former_one),
-        TEST(a_refused_file_without_a_former_one_is_removed),
-        TEST(a_refusal_is_a_change_to_report),
-        TEST(a_refused_configure_brings_the_former_file_back_as_well),
-        TEST(a_refusal_without_words_says_its_code),
-        TEST(what_was_refused_is_tried_again_after_five_seconds),
-        TEST(configure_waits_until_the_present_state_is_on_disk),
-        TEST(configure_waits_for_another_one_that_is_under_way),
-        TEST(somebodys_configure_timeout_is_not_confirmed_by_ours),
-        TEST(who_can_t_be_asked_what_is_under_way_is_configured),
-        TEST(without_an_include_line_it_says_so_after_two_seconds),
-        TEST(by_hand_the_file_is_written_and_bird_is_left_alone),
-        TEST(somebodys_configure_with_the_new_file_is_as_good_as_ours),
-        TEST(somebodys_configure_with_another_file_is_put_right),
-        TEST(what_bird_once_had_loaded_stays_on_disk_though_refused),
-        TEST(a_lost_link_in_the_middle_starts_over),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

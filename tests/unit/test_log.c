@@ -1,19 +1,14 @@
 // A log line is one line, says what it knows, and can't be forged from outside.
 #include "base/text.h"
 #include "controller/daemon/log.h"
+#include "tests/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static void a_transition_says_from_to_cause_and_times(void **state)
+TEST(a_transition_says_from_to_cause_and_times)
 {
-    (void)state;
     char line[LOG_LINE_MAX];
     struct event event = {.kind = EVENT_TRANSITION,
                           .service = "dns",
@@ -31,9 +26,8 @@ static void a_transition_says_from_to_cause_and_times(void **state)
                               "text=\"probe dns-udp is down\"");
 }
 
-static void remote_text_can_not_begin_a_line_or_end_a_value(void **state)
+TEST(remote_text_can_not_begin_a_line_or_end_a_value)
 {
-    (void)state;
     char line[LOG_LINE_MAX];
     struct event event = {.kind = EVENT_HEALTH};
     // 0xe2 0x80 0xae turns the direction of what follows.
@@ -44,9 +38,8 @@ static void remote_text_can_not_begin_a_line_or_end_a_value(void **state)
                               "\\xe2\\x80\\xae \\xff \xc3\xbc\"");
 }
 
-static void the_longest_text_fits(void **state)
+TEST(the_longest_text_fits)
 {
-    (void)state;
     char line[LOG_LINE_MAX];
     struct event event = {.kind = EVENT_TRANSITION, .evidence_ns = 1, .at_ns = UINT64_MAX};
     memset(event.service, 's', sizeof event.service - 1);
@@ -54,9 +47,8 @@ static void the_longest_text_fits(void **state)
     assert_in_range(log_format(line, &event), 4 * (EVENT_TEXT_MAX - 1), LOG_LINE_MAX - 1);
 }
 
-static void text_is_cut_at_a_whole_character(void **state)
+TEST(text_is_cut_at_a_whole_character)
 {
-    (void)state;
     char out[6];
     assert_int_equal(text_printable(out, sizeof out, "abcd\xc3\xbc", false), 4);
     assert_string_equal(out, "abcd");
@@ -64,9 +56,8 @@ static void text_is_cut_at_a_whole_character(void **state)
     assert_string_equal(out, "ab");
 }
 
-static void only_well_formed_utf8_passes(void **state)
+TEST(only_well_formed_utf8_passes)
 {
-    (void)state;
     assert_int_equal(utf8_length("a"), 1);
     assert_int_equal(utf8_length("\xc3\xbc"), 2);
     assert_int_equal(utf8_length("\xe2\x82\xac"), 3);
@@ -78,9 +69,8 @@ static void only_well_formed_utf8_passes(void **state)
     assert_int_equal(utf8_length("\x80"), 0);
 }
 
-static void a_full_pipe_drops_lines_rather_than_wait_and_says_so(void **state)
+TEST(a_full_pipe_drops_lines_rather_than_wait_and_says_so)
 {
-    (void)state;
     int pipes[2];
     static char text[1 << 20];
     struct event event = {.kind = EVENT_BIRD};
@@ -101,17 +91,4 @@ static void a_full_pipe_drops_lines_rather_than_wait_and_says_so(void **state)
     assert_true(before > 0 && length > 0);
     text[length] = '\0';
     assert_non_null(strstr(text, " log lines were lost\nafter\n"));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_transition_says_from_to_cause_and_times),
-        cmocka_unit_test(remote_text_can_not_begin_a_line_or_end_a_value),
-        cmocka_unit_test(the_longest_text_fits),
-        cmocka_unit_test(text_is_cut_at_a_whole_character),
-        cmocka_unit_test(only_well_formed_utf8_passes),
-        cmocka_unit_test(a_full_pipe_drops_lines_rather_than_wait_and_says_so),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,37 +1,31 @@
 // What a token's client says, and how it reads the answers.
 #include "probes/oauth.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "tests/test.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static void a_form_is_encoded(void **state)
+TEST(a_form_is_encoded)
 {
     char form[128] = "";
-    (void)state;
     assert_true(oauth_form_add(form, sizeof form, "grant_type", "client_credentials"));
     assert_true(oauth_form_add(form, sizeof form, "scope", "a b&c=\xc3\xa9"));
     assert_string_equal(form, "grant_type=client_credentials&scope=a%20b%26c%3D%C3%A9");
 }
 
-static void a_form_that_does_not_fit_is_emptied(void **state)
+TEST(a_form_that_does_not_fit_is_emptied)
 {
     char form[12] = "";
-    (void)state;
     assert_true(oauth_form_add(form, sizeof form, "a", "b"));
     assert_false(oauth_form_add(form, sizeof form, "secret", "secret"));
     assert_string_equal(form, "");
 }
 
-static void a_client_is_named_as_in_the_rfc(void **state)
+TEST(a_client_is_named_as_in_the_rfc)
 {
     char header[128];
     char longer[4096];
-    (void)state;
     // The example of RFC 6749 section 2.3.1; its secret is "7Fjfp0ZBr1KtDRbnfVdmIw" in
     // section 4.1.3.
     assert_true(oauth_basic("s6BhdRkqt3", "7Fjfp0ZBr1KtDRbnfVdmIw", header, sizeof header));
@@ -53,11 +47,10 @@ static size_t read_token(const char *text, char token[JWT_MAX + 1], char error[E
     return oauth_read_token(text, strlen(text), token, error);
 }
 
-static void a_bearer_token_is_read(void **state)
+TEST(a_bearer_token_is_read)
 {
     char token[JWT_MAX + 1];
     char error[ERROR_MAX];
-    (void)state;
     assert_int_equal(
         read_token("{\"access_token\":\"a.b.c\",\"token_type\":\"bearer\",\"expires_in\":3600}",
                    token, error),
@@ -65,7 +58,7 @@ static void a_bearer_token_is_read(void **state)
     assert_string_equal(token, "a.b.c");
 }
 
-static void an_answer_without_a_bearer_token_says_why(void **state)
+TEST(an_answer_without_a_bearer_token_says_why)
 {
     static const struct {
         const char *text, *error;
@@ -83,7 +76,6 @@ static void an_answer_without_a_bearer_token_says_why(void **state)
     };
     char token[JWT_MAX + 1];
     char error[ERROR_MAX];
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(read_token(cases[i].text, token, error), 0);
         if (!strstr(error, cases[i].error)) {
@@ -92,12 +84,11 @@ static void an_answer_without_a_bearer_token_says_why(void **state)
     }
 }
 
-static void a_token_longer_than_its_room_is_refused(void **state)
+TEST(a_token_longer_than_its_room_is_refused)
 {
     static char answer[JWT_MAX + 64];
     char token[JWT_MAX + 1];
     char error[ERROR_MAX];
-    (void)state;
     snprintf(answer, sizeof answer, "{\"token_type\":\"Bearer\",\"access_token\":\"%0*d\"}",
              JWT_MAX, 0);
     assert_int_equal(read_token(answer, token, error), JWT_MAX);
@@ -107,7 +98,7 @@ static void a_token_longer_than_its_room_is_refused(void **state)
     assert_non_null(strstr(error, "16385 bytes"));
 }
 
-static void an_error_answer_is_told(void **state)
+TEST(an_error_answer_is_told)
 {
     static const struct {
         const char *text, *told;
@@ -121,14 +112,13 @@ static void an_error_answer_is_told(void **state)
         {"", ""},
     };
     char told[OAUTH_ERROR_MAX];
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_string_equal(oauth_read_error(cases[i].text, strlen(cases[i].text), told),
                             cases[i].told);
     }
 }
 
-static void only_true_is_active(void **state)
+TEST(only_true_is_active)
 {
     static const struct {
         const char *text, *error; // NULL: active
@@ -142,7 +132,6 @@ static void only_true_is_active(void **state)
         {"{\"active\":false,\"active\":true}", "not a JSON object"},
     };
     char error[ERROR_MAX];
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool active = oauth_read_active(cases[i].text, strlen(cases[i].text), error);
         assert_int_equal(active, cases[i].error == NULL);
@@ -150,19 +139,4 @@ static void only_true_is_active(void **state)
             assert_non_null(strstr(error, cases[i].error));
         }
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_form_is_encoded),
-        cmocka_unit_test(a_form_that_does_not_fit_is_emptied),
-        cmocka_unit_test(a_client_is_named_as_in_the_rfc),
-        cmocka_unit_test(a_bearer_token_is_read),
-        cmocka_unit_test(an_answer_without_a_bearer_token_says_why),
-        cmocka_unit_test(a_token_longer_than_its_room_is_refused),
-        cmocka_unit_test(an_error_answer_is_told),
-        cmocka_unit_test(only_true_is_active),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,8 @@ static int stop(void **state)
     return 0;
 }
 
+TEST_FIXTURE(start, stop);
+
 static int start_with_two_wanted(void **state)
 {
     (void)state;
@@ -101,9 +103,8 @@ static void expect(enum target target, enum condition condition)
                         condition_name(condition));
 }
 
-static void a_session_that_comes_up_is_looked_at_for_every_prefix(void **state)
+TEST(a_session_that_comes_up_is_looked_at_for_every_prefix)
 {
-    (void)state;
     sessions("up1+ up2-");
     assert_int_equal(observed_established(observed), 1);
     observed_plan(observed, &orders, 0, false);
@@ -116,9 +117,8 @@ static void a_session_that_comes_up_is_looked_at_for_every_prefix(void **state)
     expect_no_order(&orders);
 }
 
-static void a_session_whose_name_can_t_be_asked_for_stays_unknown(void **state)
+TEST(a_session_whose_name_can_t_be_asked_for_stays_unknown)
 {
-    (void)state;
     observed_snapshot_begin(observed);
     row("a'b", "BGP", true);
     row("up1", "BGP", true);
@@ -130,34 +130,30 @@ static void a_session_whose_name_can_t_be_asked_for_stays_unknown(void **state)
     assert_int_equal(observed->in_flight, 3);
 }
 
-static void only_bgp_protocols_are_sessions(void **state)
+TEST(only_bgp_protocols_are_sessions)
 {
-    (void)state;
     observed_snapshot_begin(observed);
     row("static1", "Static", true);
     assert_true(observed_snapshot_end(observed));
     assert_int_equal(observed_established(observed), 0);
 }
 
-static void only_sessions_that_were_named_are_watched(void **state)
+TEST_WITH(only_sessions_that_were_named_are_watched, start_with_two_wanted, stop)
 {
-    (void)state;
     sessions("up1+ peer+");
     assert_int_equal(observed_established(observed), 1);
 }
 
-static void until_looked_up_nothing_is_known(void **state)
+TEST(until_looked_up_nothing_is_known)
 {
-    (void)state;
     sessions("up1+");
     expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
     expect(TARGET_WITHDRAW, CONDITION_UNKNOWN);
     assert_false(observed_as_meant(observed, 0, TARGET_WITHDRAW));
 }
 
-static void ours_exported_is_as_announcing_means_it(void **state)
+TEST(ours_exported_is_as_announcing_means_it)
 {
-    (void)state;
     up1_exports(PRIMARY);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
     expect(TARGET_DEPREFERENCE, CONDITION_LATE);
@@ -165,18 +161,16 @@ static void ours_exported_is_as_announcing_means_it(void **state)
     assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).announced, 1);
 }
 
-static void the_twin_exported_is_as_depreferencing_means_it(void **state)
+TEST(the_twin_exported_is_as_depreferencing_means_it)
 {
-    (void)state;
     up1_exports(TWIN);
     expect(TARGET_DEPREFERENCE, CONDITION_AS_MEANT);
     expect(TARGET_ANNOUNCE, CONDITION_LATE);
     expect(TARGET_WITHDRAW, CONDITION_LATE);
 }
 
-static void nothing_exported_is_as_withdrawing_means_it_and_else_hidden(void **state)
+TEST(nothing_exported_is_as_withdrawing_means_it_and_else_hidden)
 {
-    (void)state;
     up1_exports(NULL);
     expect(TARGET_WITHDRAW, CONDITION_AS_MEANT);
     expect(TARGET_ANNOUNCE, CONDITION_HIDDEN);
@@ -184,9 +178,8 @@ static void nothing_exported_is_as_withdrawing_means_it_and_else_hidden(void **s
     assert_false(observed_as_meant(observed, 0, TARGET_ANNOUNCE));
 }
 
-static void anothers_route_hides_ours_or_leaks(void **state)
+TEST(anothers_route_hides_ours_or_leaks)
 {
-    (void)state;
     up1_exports(OTHER);
     expect(TARGET_ANNOUNCE, CONDITION_HIDDEN);
     expect(TARGET_WITHDRAW, CONDITION_LEAK);
@@ -196,9 +189,8 @@ static void anothers_route_hides_ours_or_leaks(void **state)
     assert_string_equal(view.other_session, "up1");
 }
 
-static void the_first_route_of_an_answer_is_the_one_exported(void **state)
+TEST(the_first_route_of_an_answer_is_the_one_exported)
 {
-    (void)state;
     sessions("up1+");
     observed_plan(observed, &orders, 0, false);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
@@ -211,23 +203,20 @@ static void the_first_route_of_an_answer_is_the_one_exported(void **state)
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
 }
 
-static void fewer_sessions_than_min_sessions_are_short(void **state)
+TEST_WITH(fewer_sessions_than_min_sessions_are_short, start_with_two_wanted, stop)
 {
-    (void)state;
     up1_exports(PRIMARY);
     expect(TARGET_ANNOUNCE, CONDITION_SHORT);
 }
 
-static void no_session_at_all_is_short_but_withdrawn_well(void **state)
+TEST(no_session_at_all_is_short_but_withdrawn_well)
 {
-    (void)state;
     expect(TARGET_ANNOUNCE, CONDITION_SHORT);
     expect(TARGET_WITHDRAW, CONDITION_AS_MEANT);
 }
 
-static void a_session_that_went_exports_nothing(void **state)
+TEST(a_session_that_went_exports_nothing)
 {
-    (void)state;
     up1_exports(PRIMARY);
     sessions("up1-");
     expect(TARGET_ANNOUNCE, CONDITION_SHORT);
@@ -237,9 +226,8 @@ static void a_session_that_went_exports_nothing(void **state)
     assert_int_equal(observed_established(observed), 0);
 }
 
-static void what_is_known_stays_when_another_session_comes(void **state)
+TEST(what_is_known_stays_when_another_session_comes)
 {
-    (void)state;
     up1_exports(PRIMARY);
     sessions("up1+ up2+");
     assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).announced, 1);
@@ -248,9 +236,8 @@ static void what_is_known_stays_when_another_session_comes(void **state)
     expect_order(&orders, "show route 192.0.2.1/32 export 'up2'");
 }
 
-static void an_answer_older_than_our_last_command_is_dropped_and_asked_again(void **state)
+TEST(an_answer_older_than_our_last_command_is_dropped_and_asked_again)
 {
-    (void)state;
     up1_exports(PRIMARY);
     observed_look(observed, 0);
     observed_plan(observed, &orders, 5, false);
@@ -264,9 +251,8 @@ static void an_answer_older_than_our_last_command_is_dropped_and_asked_again(voi
     expect(TARGET_WITHDRAW, CONDITION_AS_MEANT);
 }
 
-static void one_answer_does_not_colour_the_next(void **state)
+TEST(one_answer_does_not_colour_the_next)
 {
-    (void)state;
     sessions("up1+");
     observed_plan(observed, &orders, 0, false);
     uint64_t first = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
@@ -276,9 +262,8 @@ static void one_answer_does_not_colour_the_next(void **state)
     assert_int_equal(observed_view(observed, V6, TARGET_WITHDRAW).condition, CONDITION_AS_MEANT);
 }
 
-static void only_so_many_look_ups_are_unanswered_at_once(void **state)
+TEST(only_so_many_look_ups_are_unanswered_at_once)
 {
-    (void)state;
     sessions("a+ b+ c+ d+ e+ f+ g+ h+");
     observed_plan(observed, &orders, 0, false);
     assert_int_equal(orders.count, OBSERVED_IN_FLIGHT);
@@ -289,9 +274,8 @@ static void only_so_many_look_ups_are_unanswered_at_once(void **state)
     assert_int_equal(orders.count, OBSERVED_IN_FLIGHT);
 }
 
-static void looking_in_turn_comes_to_every_entry(void **state)
+TEST(looking_in_turn_comes_to_every_entry)
 {
-    (void)state;
     sessions("up1+ up2+");
     observed_plan(observed, &orders, 0, false);
     struct order order;
@@ -314,9 +298,8 @@ static void looking_in_turn_comes_to_every_entry(void **state)
     assert_int_equal(orders.count, 6);
 }
 
-static void when_the_link_went_all_is_forgotten_and_nothing_is_in_flight(void **state)
+TEST(when_the_link_went_all_is_forgotten_and_nothing_is_in_flight)
 {
-    (void)state;
     up1_exports(PRIMARY);
     sessions("up1+ a+ b+ c+ d+ e+ f+ g+");
     observed_plan(observed, &orders, 0, false);
@@ -330,9 +313,8 @@ static void when_the_link_went_all_is_forgotten_and_nothing_is_in_flight(void **
     assert_int_equal(orders.count, 3);
 }
 
-static void a_lost_look_up_changes_nothing(void **state)
+TEST(a_lost_look_up_changes_nothing)
 {
-    (void)state;
     up1_exports(PRIMARY);
     observed_look(observed, 0);
     observed_plan(observed, &orders, 0, false);
@@ -341,9 +323,8 @@ static void a_lost_look_up_changes_nothing(void **state)
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
 }
 
-static void what_is_odd_must_be_so_for_a_second_before_it_is_called_so(void **state)
+TEST(what_is_odd_must_be_so_for_a_second_before_it_is_called_so)
 {
-    (void)state;
     up1_exports(PRIMARY);
     assert_false(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms)); // no news
     assert_int_equal(observed->prefixes[V4].condition, CONDITION_AS_MEANT);
@@ -358,9 +339,8 @@ static void what_is_odd_must_be_so_for_a_second_before_it_is_called_so(void **st
     assert_int_equal(observed->prefixes[V4].condition, CONDITION_AS_MEANT);
 }
 
-static void a_moment_of_being_well_starts_the_second_anew(void **state)
+TEST(a_moment_of_being_well_starts_the_second_anew)
 {
-    (void)state;
     up1_exports(OTHER);
     observed_step(observed, V4, TARGET_ANNOUNCE, now_ms);
     up1_exports(PRIMARY);
@@ -371,9 +351,8 @@ static void a_moment_of_being_well_starts_the_second_anew(void **state)
     assert_true(observed_step(observed, V4, TARGET_ANNOUNCE, now_ms + 1600));
 }
 
-static void more_names_than_can_be_kept_are_another_protocol(void **state)
+TEST(more_names_than_can_be_kept_are_another_protocol)
 {
-    (void)state;
     for (unsigned i = 0; i <= OBSERVED_NAMES_MAX; i++) {
         char line[80];
         snprintf(line, sizeof line, "192.0.2.1/32 unicast [other%u 10:00:00] * (240)", i);
@@ -384,9 +363,8 @@ static void more_names_than_can_be_kept_are_another_protocol(void **state)
                         "another protocol");
 }
 
-static void more_sessions_than_can_be_watched_are_told(void **state)
+TEST(more_sessions_than_can_be_watched_are_told)
 {
-    (void)state;
     observed_snapshot_begin(observed);
     for (unsigned i = 0; i <= OBSERVED_SESSIONS_MAX; i++) {
         char name[16];
@@ -399,9 +377,8 @@ static void more_sessions_than_can_be_watched_are_told(void **state)
     assert_int_equal(observed_established(observed), OBSERVED_SESSIONS_MAX);
 }
 
-static void while_commands_are_under_way_bird_is_asked_one_thing_at_a_time(void **state)
+TEST(while_commands_are_under_way_bird_is_asked_one_thing_at_a_time)
 {
-    (void)state;
     sessions("up1+");
     observed_plan(observed, &orders, 0, true);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
@@ -414,40 +391,4 @@ static void while_commands_are_under_way_bird_is_asked_one_thing_at_a_time(void 
     expect_no_order(&orders);
     observed_plan(observed, &orders, 0, false);
     expect_order(&orders, "show route 192.0.2.2/32 export 'up1'");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-#define TEST_WITH_TWO_WANTED(name)                                                                 \
-    cmocka_unit_test_setup_teardown(name, start_with_two_wanted, stop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(a_session_that_comes_up_is_looked_at_for_every_prefix),
-        TEST(a_session_whose_name_can_t_be_asked_for_stays_unknown),
-        TEST(only_bgp_protocols_are_sessions),
-        TEST_WITH_TWO_WANTED(only_sessions_that_were_named_are_watched),
-        TEST(until_looked_up_nothing_is_known),
-        TEST(ours_exported_is_as_announcing_means_it),
-        TEST(the_twin_exported_is_as_depreferencing_means_it),
-        TEST(nothing_exported_is_as_withdrawing_means_it_and_else_hidden),
-        TEST(anothers_route_hides_ours_or_leaks),
-        TEST(the_first_route_of_an_answer_is_the_one_exported),
-        TEST_WITH_TWO_WANTED(fewer_sessions_than_min_sessions_are_short),
-        TEST(no_session_at_all_is_short_but_withdrawn_well),
-        TEST(a_session_that_went_exports_nothing),
-        TEST(what_is_known_stays_when_another_session_comes),
-        TEST(an_answer_older_than_our_last_command_is_dropped_and_asked_again),
-        TEST(one_answer_does_not_colour_the_next),
-        TEST(only_so_many_look_ups_are_unanswered_at_once),
-        TEST(while_commands_are_under_way_bird_is_asked_one_thing_at_a_time),
-        TEST(looking_in_turn_comes_to_every_entry),
-        TEST(when_the_link_went_all_is_forgotten_and_nothing_is_in_flight),
-        TEST(a_lost_look_up_changes_nothing),
-        TEST(what_is_odd_must_be_so_for_a_second_before_it_is_called_so),
-        TEST(a_moment_of_being_well_starts_the_second_anew),
-        TEST(more_names_than_can_be_kept_are_another_protocol),
-        TEST(more_sessions_than_can_be_watched_are_told),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

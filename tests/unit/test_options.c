@@ -1,14 +1,11 @@
 // The command line: each verb takes the fields of its request as options, and says so.
 #include "controller/cli/options.h"
 
+#include "tests/test.h"
+
 #include <getopt.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct options options;
 static const char *verb;
@@ -43,23 +40,20 @@ static void usage_is(struct taken taken, const char *expected)
     assert_string_equal(options_usage(&taken, text), expected);
 }
 
-static void the_usage_of_a_verb_is_its_fields(void **state)
+TEST(the_usage_of_a_verb_is_its_fields)
 {
-    (void)state;
     usage_is(taken_by(VERB_DRAIN), "SERVICE...|--all [--reason TEXT] [--for TIME] "
                                    "[--grace TIME|--now] [--force] [--wait[=TIME]]");
     usage_is(taken_by(VERB_UNDRAIN), "SERVICE...|--all [--reason TEXT] [--wait[=TIME]]");
 }
 
-static void what_a_verb_needs_is_not_in_brackets(void **state)
+TEST(what_a_verb_needs_is_not_in_brackets)
 {
-    (void)state;
     usage_is(taken_by(VERB_PIN), "SERVICE...|--all --reason TEXT --for TIME [--wait[=TIME]]");
 }
 
-static void what_only_looks_has_its_services_last(void **state)
+TEST(what_only_looks_has_its_services_last)
 {
-    (void)state;
     usage_is((struct taken){.options = FIELD_BIT(FIELD_ALL), .most = SIZE_MAX},
              "[--all] [SERVICE...]");
     usage_is(
@@ -69,9 +63,8 @@ static void what_only_looks_has_its_services_last(void **state)
     usage_is((struct taken){0}, "");
 }
 
-static void options_may_stand_anywhere(void **state)
+TEST(options_may_stand_anywhere)
 {
-    (void)state;
     assert_int_equal(read_line("--json drain --for 10m dns --now token --socket /s"),
                      COMMAND_LINE_VERB);
     assert_string_equal(verb, "drain");
@@ -85,9 +78,8 @@ static void options_may_stand_anywhere(void **state)
     assert_string_equal(options.services[1], "token");
 }
 
-static void waiting_has_a_time_or_the_usual_one(void **state)
+TEST(waiting_has_a_time_or_the_usual_one)
 {
-    (void)state;
     assert_int_equal(read_line("drain dns --wait"), COMMAND_LINE_VERB);
     assert_non_null(options.values[OPTION_WAIT]);
     assert_int_equal(options.wait_ms, 60000);
@@ -96,9 +88,8 @@ static void waiting_has_a_time_or_the_usual_one(void **state)
     assert_int_equal(read_line("drain dns --wait=soon"), COMMAND_LINE_WRONG);
 }
 
-static void a_verb_takes_no_other_verbs_options(void **state)
+TEST(a_verb_takes_no_other_verbs_options)
 {
-    (void)state;
     struct taken drain = taken_by(VERB_DRAIN);
     struct taken isolate = taken_by(VERB_ISOLATE);
     read_line("isolate dns --force");
@@ -110,9 +101,8 @@ static void a_verb_takes_no_other_verbs_options(void **state)
     assert_true(options_fit(&options, &isolate));
 }
 
-static void services_are_counted(void **state)
+TEST(services_are_counted)
 {
-    (void)state;
     struct taken one = {.least = 1, .most = 1};
     read_line("explain");
     assert_false(options_fit(&options, &one));
@@ -122,30 +112,12 @@ static void services_are_counted(void **state)
     assert_false(options_fit(&options, &one));
 }
 
-static void an_unknown_option_is_wrong_and_no_verb_is_none(void **state)
+TEST(an_unknown_option_is_wrong_and_no_verb_is_none)
 {
-    (void)state;
     assert_int_equal(read_line("drain dns --forever"), COMMAND_LINE_WRONG);
     assert_int_equal(read_line("--services dns"), COMMAND_LINE_WRONG);
     assert_int_equal(read_line(""), COMMAND_LINE_VERB);
     assert_null(verb);
     assert_int_equal(read_line("-h"), COMMAND_LINE_HELP);
     assert_int_equal(read_line("--version"), COMMAND_LINE_VERSION);
-}
-
-#define TEST(name) cmocka_unit_test(name)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(the_usage_of_a_verb_is_its_fields),
-        TEST(what_a_verb_needs_is_not_in_brackets),
-        TEST(what_only_looks_has_its_services_last),
-        TEST(options_may_stand_anywhere),
-        TEST(waiting_has_a_time_or_the_usual_one),
-        TEST(a_verb_takes_no_other_verbs_options),
-        TEST(services_are_counted),
-        TEST(an_unknown_option_is_wrong_and_no_verb_is_none),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,8 @@ static int stop(void **state)
     return rmdir(directory);
 }
 
+TEST_FIXTURE(start, stop);
+
 static void put_file(const char *name, const char *text)
 {
     char path[128];
@@ -67,9 +69,8 @@ static void look_back(void)
         state_files_read(&past, &place, config, events, boot_id, 1000000000000, clock_wall_ms()));
 }
 
-static void the_first_start_finds_nothing_and_drains_nothing(void **state)
+TEST(the_first_start_finds_nothing_and_drains_nothing)
 {
-    (void)state;
     look_back();
     assert_int_equal(past.intents[DNS].kind, INTENT_AUTO);
     assert_int_equal(past.recent[DNS], 0);
@@ -79,9 +80,8 @@ static void the_first_start_finds_nothing_and_drains_nothing(void **state)
     assert_int_equal(events_end(events), 1);
 }
 
-static void an_unreadable_boot_id_is_said(void **state)
+TEST(an_unreadable_boot_id_is_said)
 {
-    (void)state;
     struct past unknown = {.boot_unknown = true};
     assert_true(past_make(&unknown, config, events, 1000000000000, clock_wall_ms()));
     assert_int_equal(events_end(events), 2);
@@ -90,9 +90,8 @@ static void an_unreadable_boot_id_is_said(void **state)
     past_clear(&unknown);
 }
 
-static void a_damaged_ledger_drains_every_service_and_says_so(void **state)
+TEST(a_damaged_ledger_drains_every_service_and_says_so)
 {
-    (void)state;
     put_file(LEDGER_FILE, "{\"version\": 1, \"services\": {\"dns\": {\"intent\": \"iso");
     look_back();
     assert_true(past.ledger_damaged);
@@ -107,9 +106,8 @@ static void a_damaged_ledger_drains_every_service_and_says_so(void **state)
     assert_non_null(strstr(events_get(events, 1)->text, "every service is drained"));
 }
 
-static void an_intent_comes_back_with_monotonic_times(void **state)
+TEST(an_intent_comes_back_with_monotonic_times)
 {
-    (void)state;
     struct ledger ledger = {0};
     struct intent intent = {.kind = INTENT_ISOLATE, .since_wall_ms = clock_wall_ms() - 60000};
     assert_true(ledger_put(&ledger, "web", &intent));
@@ -123,9 +121,8 @@ static void an_intent_comes_back_with_monotonic_times(void **state)
     assert_in_range(past.intents[WEB].since_ms, 1, 1000000 - 60000);
 }
 
-static void withdrawals_are_remembered_within_a_boot_only(void **state)
+TEST(withdrawals_are_remembered_within_a_boot_only)
 {
-    (void)state;
     struct boot_entry entry = {.service = "web", .recent = 3};
     struct boot_memory memory = {.entries = &entry, .count = 1};
     char id[64];
@@ -146,9 +143,8 @@ static void withdrawals_are_remembered_within_a_boot_only(void **state)
     assert_int_equal(past.recent[WEB], 0);
 }
 
-static void an_include_file_of_ours_is_found_and_a_foreign_one_told(void **state)
+TEST(an_include_file_of_ours_is_found_and_a_foreign_one_told)
 {
-    (void)state;
     struct birdconf *conf = birdconf_render(config);
     assert_int_equal(birdconf_save(directory, conf->text, conf->length, message), 0);
     look_back();
@@ -159,19 +155,4 @@ static void an_include_file_of_ours_is_found_and_a_foreign_one_told(void **state
     look_back();
     assert_null(past.former);
     assert_non_null(strstr(events_get(events, 1)->text, "nothing is taken over"));
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(the_first_start_finds_nothing_and_drains_nothing),
-        TEST(an_unreadable_boot_id_is_said),
-        TEST(a_damaged_ledger_drains_every_service_and_says_so),
-        TEST(an_intent_comes_back_with_monotonic_times),
-        TEST(withdrawals_are_remembered_within_a_boot_only),
-        TEST(an_include_file_of_ours_is_found_and_a_foreign_one_told),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

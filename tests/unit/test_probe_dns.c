@@ -456,6 +456,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+TEST_FIXTURE(set_up, tear_down);
+
 static void set(struct world *world, const char *name, const char *value)
 {
     fixture_set(&world->fixture, name, value);
@@ -480,7 +482,7 @@ static void assert_refused(const struct world *world, const char *error_part)
 
 // ---- Over UDP
 
-static void a_right_answer_passes(void **state)
+TEST(a_right_answer_passes)
 {
     struct world *world = *state;
     char cause[128];
@@ -491,12 +493,12 @@ static void a_right_answer_passes(void **state)
     assert_int_equal(world->server.tcp_queries, 0);
 }
 
-static void a_right_answer_passes_over_ipv6(void **state)
+TEST_WITH(a_right_answer_passes_over_ipv6, set_up_v6, tear_down)
 {
     assert_passes(*state, "[::1]:");
 }
 
-static void checks_repeat_with_other_ids_ports_and_letter_case(void **state)
+TEST(checks_repeat_with_other_ids_ports_and_letter_case)
 {
     struct world *world = *state;
     fixture_run(&world->fixture, 5);
@@ -505,14 +507,14 @@ static void checks_repeat_with_other_ids_ports_and_letter_case(void **state)
     }
 }
 
-static void another_rcode_fails(void **state)
+TEST(another_rcode_fails)
 {
     struct world *world = *state;
     world->server.rcode = DNS_SERVFAIL;
     assert_fails(world, "rcode", ": rcode SERVFAIL, expected NOERROR");
 }
 
-static void an_expected_rcode_passes(void **state)
+TEST(an_expected_rcode_passes)
 {
     struct world *world = *state;
     set(world, "rcode", "NXDOMAIN REFUSED");
@@ -525,14 +527,14 @@ static void an_expected_rcode_passes(void **state)
     assert_fails(world, "rcode", "rcode NOERROR, expected NXDOMAIN or REFUSED");
 }
 
-static void the_extended_rcode_counts(void **state)
+TEST(the_extended_rcode_counts)
 {
     struct world *world = *state;
     world->server.rcode = DNS_BADVERS; // its lower four bits are NOERROR
     assert_fails(world, "rcode", "rcode BADVERS, expected NOERROR");
 }
 
-static void a_server_that_understood_nothing_is_believed(void **state)
+TEST(a_server_that_understood_nothing_is_believed)
 {
     struct world *world = *state;
     world->server.on_udp = answer_without_question;
@@ -540,7 +542,7 @@ static void a_server_that_understood_nothing_is_believed(void **state)
     assert_fails(world, "rcode", "rcode FORMERR, expected NOERROR");
 }
 
-static void a_lost_packet_is_sent_again(void **state)
+TEST(a_lost_packet_is_sent_again)
 {
     struct world *world = *state;
     world->server.on_udp = drop_the_first;
@@ -549,7 +551,7 @@ static void a_lost_packet_is_sent_again(void **state)
     assert_int_equal(world->server.udp_queries, 2);
 }
 
-static void silence_fails_after_three_tries(void **state)
+TEST(silence_fails_after_three_tries)
 {
     struct world *world = *state;
     char cause[160];
@@ -562,14 +564,14 @@ static void silence_fails_after_three_tries(void **state)
     assert_int_equal(world->server.udp_queries, 3);
 }
 
-static void an_unused_port_refuses(void **state)
+TEST(an_unused_port_refuses)
 {
     struct world *world = *state;
     fixture_target(&world->fixture, "127.0.0.1", unused_port());
     assert_fails(world, "refused", "nothing listens there (port unreachable)");
 }
 
-static void what_does_not_answer_the_query_is_not_believed(void **state)
+TEST(what_does_not_answer_the_query_is_not_believed)
 {
     struct world *world = *state;
     static const struct {
@@ -587,7 +589,7 @@ static void what_does_not_answer_the_query_is_not_believed(void **state)
     }
 }
 
-static void the_question_may_come_back_in_other_letter_case(void **state)
+TEST(the_question_may_come_back_in_other_letter_case)
 {
     struct world *world = *state;
     world->server.on_udp = answer_in_lower_case;
@@ -595,7 +597,7 @@ static void the_question_may_come_back_in_other_letter_case(void **state)
     assert_verdict(&world->fixture.verdicts[2], VERDICT_PASS, "ok", "");
 }
 
-static void the_servers_cookie_goes_with_the_next_query(void **state)
+TEST(the_servers_cookie_goes_with_the_next_query)
 {
     struct world *world = *state;
     world->server.cookies_given = 0x5c;
@@ -609,7 +611,7 @@ static void the_servers_cookie_goes_with_the_next_query(void **state)
     assert_int_equal(world->server.cookie_length, 0);
 }
 
-static void who_wants_another_cookie_is_asked_again_with_it(void **state)
+TEST(who_wants_another_cookie_is_asked_again_with_it)
 {
     struct world *world = *state;
     world->server.on_udp = answer_the_known;
@@ -619,7 +621,7 @@ static void who_wants_another_cookie_is_asked_again_with_it(void **state)
     assert_int_equal(world->server.tcp_queries, 0);
 }
 
-static void who_wants_another_cookie_each_time_is_asked_over_tcp(void **state)
+TEST(who_wants_another_cookie_each_time_is_asked_over_tcp)
 {
     struct world *world = *state;
     world->server.on_udp = answer_badcookie;
@@ -630,7 +632,7 @@ static void who_wants_another_cookie_each_time_is_asked_over_tcp(void **state)
     assert_fails(world, "rcode", "BADCOOKIE");
 }
 
-static void an_answer_with_another_clients_cookie_is_not_believed(void **state)
+TEST(an_answer_with_another_clients_cookie_is_not_believed)
 {
     struct world *world = *state;
     world->server.cookies_given = 0x5c;
@@ -639,7 +641,8 @@ static void an_answer_with_another_clients_cookie_is_not_believed(void **state)
     assert_fails(world, "timeout", "another cookie");
 }
 
-static void what_a_firewall_afar_prohibits_is_a_failure_and_no_permission_of_ours(void **state)
+TEST_WITH(what_a_firewall_afar_prohibits_is_a_failure_and_no_permission_of_ours, set_up_v6,
+          tear_down)
 {
     struct world *world = *state;
     if (geteuid() != 0) {
@@ -649,7 +652,7 @@ static void what_a_firewall_afar_prohibits_is_a_failure_and_no_permission_of_our
     assert_fails(world, "unreachable", "host is unreachable");
 }
 
-static void a_malformed_answer_fails(void **state)
+TEST(a_malformed_answer_fails)
 {
     struct world *world = *state;
     world->server.on_udp = answer_garbage;
@@ -658,7 +661,7 @@ static void a_malformed_answer_fails(void **state)
     assert_fails(world, "malformed", "only 7 bytes");
 }
 
-static void a_truncated_answer_is_asked_for_again_over_tcp(void **state)
+TEST(a_truncated_answer_is_asked_for_again_over_tcp)
 {
     struct world *world = *state;
     world->server.on_udp = truncate_it;
@@ -671,7 +674,7 @@ static void a_truncated_answer_is_asked_for_again_over_tcp(void **state)
 
 // ---- Over TCP
 
-static void tcp_alone_passes(void **state)
+TEST(tcp_alone_passes)
 {
     struct world *world = *state;
     set(world, "protocol", "tcp");
@@ -679,7 +682,7 @@ static void tcp_alone_passes(void **state)
     assert_int_equal(world->server.udp_queries, 0);
 }
 
-static void an_answer_in_single_bytes_passes(void **state)
+TEST(an_answer_in_single_bytes_passes)
 {
     struct world *world = *state;
     set(world, "protocol", "tcp");
@@ -687,7 +690,7 @@ static void an_answer_in_single_bytes_passes(void **state)
     assert_passes(world, "NOERROR");
 }
 
-static void a_connection_closed_early_fails(void **state)
+TEST(a_connection_closed_early_fails)
 {
     struct world *world = *state;
     set(world, "protocol", "tcp");
@@ -698,7 +701,7 @@ static void a_connection_closed_early_fails(void **state)
     assert_fails(world, "closed", "before it answered (1 bytes)");
 }
 
-static void tcp_refused_fails(void **state)
+TEST(tcp_refused_fails)
 {
     struct world *world = *state;
     set(world, "protocol", "tcp");
@@ -706,7 +709,7 @@ static void tcp_refused_fails(void **state)
     assert_fails(world, "refused", "nothing listens there (connection refused)");
 }
 
-static void tcp_silence_fails(void **state)
+TEST(tcp_silence_fails)
 {
     struct world *world = *state;
     set(world, "protocol", "tcp");
@@ -715,7 +718,7 @@ static void tcp_silence_fails(void **state)
     assert_fails(world, "timeout", "no answer to TCP query id.server CH TXT");
 }
 
-static void tcp_truncated_or_misleading_answers_fail(void **state)
+TEST(tcp_truncated_or_misleading_answers_fail)
 {
     struct world *world = *state;
     set(world, "protocol", "tcp");
@@ -736,7 +739,7 @@ static size_t answer_nothing_many_times(struct server *server, const struct dns_
     return 200;
 }
 
-static void tcp_messages_without_end_that_answer_nothing_fail(void **state)
+TEST(tcp_messages_without_end_that_answer_nothing_fail)
 {
     struct world *world = *state;
     set(world, "protocol", "tcp");
@@ -744,7 +747,7 @@ static void tcp_messages_without_end_that_answer_nothing_fail(void **state)
     assert_fails(world, "malformed", "the server sends messages that answer nothing");
 }
 
-static void the_right_answer_may_come_after_others(void **state)
+TEST(the_right_answer_may_come_after_others)
 {
     struct world *world = *state;
     set(world, "protocol", "tcp");
@@ -754,7 +757,7 @@ static void the_right_answer_may_come_after_others(void **state)
     assert_passes(world, "NOERROR");
 }
 
-static void both_pass_only_together(void **state)
+TEST(both_pass_only_together)
 {
     struct world *world = *state;
     set(world, "protocol", "both");
@@ -771,7 +774,7 @@ static void both_pass_only_together(void **state)
     assert_fails(world, "timeout", "no answer to UDP and TCP query");
 }
 
-static void both_take_a_truncated_udp_answer_if_tcp_is_right(void **state)
+TEST(both_take_a_truncated_udp_answer_if_tcp_is_right)
 {
     struct world *world = *state;
     set(world, "protocol", "both");
@@ -782,7 +785,7 @@ static void both_take_a_truncated_udp_answer_if_tcp_is_right(void **state)
 
 // ---- What is expected of an answer
 
-static void the_answer_must_be_the_one_expected(void **state)
+TEST(the_answer_must_be_the_one_expected)
 {
     struct world *world = *state;
     set(world, "answer", "fra1");
@@ -795,7 +798,7 @@ static void the_answer_must_be_the_one_expected(void **state)
     assert_fails(world, "answer", "got none");
 }
 
-static void the_answer_may_be_one_of_several(void **state)
+TEST(the_answer_may_be_one_of_several)
 {
     struct world *world = *state;
     set(world, "answer_one_of", "ams1 fra1");
@@ -806,7 +809,7 @@ static void the_answer_may_be_one_of_several(void **state)
     assert_fails(world, "answer", "expected one of");
 }
 
-static void the_answer_may_have_to_contain_something(void **state)
+TEST(the_answer_may_have_to_contain_something)
 {
     struct world *world = *state;
     set(world, "answer_contains", "ra1");
@@ -815,7 +818,7 @@ static void the_answer_may_have_to_contain_something(void **state)
     assert_fails(world, "answer", "expected an answer with \"ra2\" in it, got \"fra1\"");
 }
 
-static void too_few_answers_fail(void **state)
+TEST(too_few_answers_fail)
 {
     struct world *world = *state;
     set(world, "min_answers", "1");
@@ -824,7 +827,7 @@ static void too_few_answers_fail(void **state)
     assert_fails(world, "answer", "1 answer, expected at least 2");
 }
 
-static void flags_must_be_as_expected(void **state)
+TEST(flags_must_be_as_expected)
 {
     struct world *world = *state;
     set(world, "aa", "yes");
@@ -836,7 +839,7 @@ static void flags_must_be_as_expected(void **state)
     assert_true(world->server.flags & DNS_AD); // asked for, RFC 6840
 }
 
-static void nsid_must_be_as_expected(void **state)
+TEST(nsid_must_be_as_expected)
 {
     struct world *world = *state;
     set(world, "nsid", "fra1");
@@ -850,7 +853,7 @@ static void nsid_must_be_as_expected(void **state)
 
 // ---- What is asked
 
-static void the_query_is_as_configured(void **state)
+TEST(the_query_is_as_configured)
 {
     struct world *world = *state;
     assert_passes(world, "");
@@ -868,7 +871,7 @@ static void the_query_is_as_configured(void **state)
     assert_false(world->server.edns);
 }
 
-static void random_labels_are_new_each_time(void **state)
+TEST(random_labels_are_new_each_time)
 {
     struct world *world = *state;
     char first[DNS_NAME_TEXT_MAX];
@@ -882,7 +885,7 @@ static void random_labels_are_new_each_time(void **state)
     assert_int_not_equal(strcasecmp(first, second), 0);
 }
 
-static void a_source_that_is_not_ours_is_no_evidence(void **state)
+TEST(a_source_that_is_not_ours_is_no_evidence)
 {
     struct world *world = *state;
     set(world, "source", "192.0.2.77");
@@ -892,7 +895,7 @@ static void a_source_that_is_not_ours_is_no_evidence(void **state)
     assert_passes(world, "NOERROR");
 }
 
-static void no_descriptors_are_no_evidence(void **state)
+TEST(no_descriptors_are_no_evidence)
 {
     struct world *world = *state;
     static const char *const protocols[] = {"udp", "tcp", "both"};
@@ -906,7 +909,7 @@ static void no_descriptors_are_no_evidence(void **state)
     assert_passes(world, "NOERROR");
 }
 
-static void letter_case_is_random(void **state)
+TEST(letter_case_is_random)
 {
     struct world *world = *state;
     char name[DNS_NAME_TEXT_MAX];
@@ -922,7 +925,7 @@ static void letter_case_is_random(void **state)
     assert_true(upper && lower); // once in 2^51 runs it isn't
 }
 
-static void wrong_options_are_refused(void **state)
+TEST(wrong_options_are_refused)
 {
     struct world *world = *state;
     char error[ERROR_MAX];
@@ -945,55 +948,4 @@ static void wrong_options_are_refused(void **state)
     assert_refused(world, "expected answer \"192.0.2.1\" is not an IPv6 address");
     set(world, "answer", "2001:DB8:0::1");
     assert_int_equal(first_error(&world->fixture.conf, error), 0);
-}
-
-#define WITH_SERVER(test)    cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-#define WITH_SERVER_V6(test) cmocka_unit_test_setup_teardown(test, set_up_v6, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WITH_SERVER(a_right_answer_passes),
-        WITH_SERVER_V6(a_right_answer_passes_over_ipv6),
-        WITH_SERVER(checks_repeat_with_other_ids_ports_and_letter_case),
-        WITH_SERVER(another_rcode_fails),
-        WITH_SERVER(an_expected_rcode_passes),
-        WITH_SERVER(the_extended_rcode_counts),
-        WITH_SERVER(a_server_that_understood_nothing_is_believed),
-        WITH_SERVER(a_lost_packet_is_sent_again),
-        WITH_SERVER(silence_fails_after_three_tries),
-        WITH_SERVER(an_unused_port_refuses),
-        WITH_SERVER(what_does_not_answer_the_query_is_not_believed),
-        WITH_SERVER(the_question_may_come_back_in_other_letter_case),
-        WITH_SERVER(the_servers_cookie_goes_with_the_next_query),
-        WITH_SERVER(who_wants_another_cookie_is_asked_again_with_it),
-        WITH_SERVER(who_wants_another_cookie_each_time_is_asked_over_tcp),
-        WITH_SERVER(an_answer_with_another_clients_cookie_is_not_believed),
-        WITH_SERVER_V6(what_a_firewall_afar_prohibits_is_a_failure_and_no_permission_of_ours),
-        WITH_SERVER(a_malformed_answer_fails),
-        WITH_SERVER(a_truncated_answer_is_asked_for_again_over_tcp),
-        WITH_SERVER(tcp_alone_passes),
-        WITH_SERVER(an_answer_in_single_bytes_passes),
-        WITH_SERVER(a_connection_closed_early_fails),
-        WITH_SERVER(tcp_refused_fails),
-        WITH_SERVER(tcp_silence_fails),
-        WITH_SERVER(tcp_truncated_or_misleading_answers_fail),
-        WITH_SERVER(tcp_messages_without_end_that_answer_nothing_fail),
-        WITH_SERVER(the_right_answer_may_come_after_others),
-        WITH_SERVER(both_pass_only_together),
-        WITH_SERVER(both_take_a_truncated_udp_answer_if_tcp_is_right),
-        WITH_SERVER(the_answer_must_be_the_one_expected),
-        WITH_SERVER(the_answer_may_be_one_of_several),
-        WITH_SERVER(the_answer_may_have_to_contain_something),
-        WITH_SERVER(too_few_answers_fail),
-        WITH_SERVER(flags_must_be_as_expected),
-        WITH_SERVER(nsid_must_be_as_expected),
-        WITH_SERVER(the_query_is_as_configured),
-        WITH_SERVER(random_labels_are_new_each_time),
-        WITH_SERVER(letter_case_is_random),
-        WITH_SERVER(a_source_that_is_not_ours_is_no_evidence),
-        WITH_SERVER(no_descriptors_are_no_evidence),
-        WITH_SERVER(wrong_options_are_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,9 +44,8 @@ static void end(void)
     fixture_close(&fixture);
 }
 
-static void early_answers_are_passed_over(void **state)
+TEST(early_answers_are_passed_over)
 {
-    (void)state;
     begin(answer_early_then_final);
     fixture_set(&fixture, "expect_header", "X-Server:");
     fixture_set(&fixture, "expect_header", "final");
@@ -54,9 +53,8 @@ static void early_answers_are_passed_over(void **state)
     end();
 }
 
-static void headers_of_an_early_answer_are_not_the_answers(void **state)
+TEST(headers_of_an_early_answer_are_not_the_answers)
 {
-    (void)state;
     begin(answer_early_then_final);
     fixture_set(&fixture, "expect_header", "X-Server:");
     fixture_set(&fixture, "expect_header", "early");
@@ -71,9 +69,8 @@ static void on_turn(uv_prepare_t *prepare)
 }
 
 // libcurl itself stops at 300 KiB of them, in the versions that count; the timeout stops the rest.
-static void a_flood_of_early_answers_is_a_failure_that_ends(void **state)
+TEST(a_flood_of_early_answers_is_a_failure_that_ends)
 {
-    (void)state;
     begin(answer_early_only);
     server.flood = EARLY4 EARLY4;
     fixture_set(&fixture, "timeout", "500ms");
@@ -96,9 +93,8 @@ static const char *answer_chunked(const char *request)
     return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;";
 }
 
-static void a_chunk_extension_without_end_is_a_failure(void **state)
+TEST(a_chunk_extension_without_end_is_a_failure)
 {
-    (void)state;
     begin(answer_chunked);
     server.flood = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
                    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
@@ -118,11 +114,10 @@ static const char *answer_endless_status(const char *request)
     return "HTTP/1.1 200 ";
 }
 
-static void a_header_or_status_line_without_end_is_the_servers_failure(void **state)
+TEST(a_header_or_status_line_without_end_is_the_servers_failure)
 {
     static const char *(*const answers[])(const char *) = {answer_endless_header,
                                                            answer_endless_status};
-    (void)state;
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         begin(answers[i]);
         server.flood = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -132,11 +127,10 @@ static void a_header_or_status_line_without_end_is_the_servers_failure(void **st
     }
 }
 
-static void no_proxy_of_the_environment_is_asked(void **state)
+TEST(no_proxy_of_the_environment_is_asked)
 {
     static const char *const names[] = {"http_proxy", "all_proxy", "ALL_PROXY"};
     struct http_server proxy;
-    (void)state;
     begin(answer_final);
     http_server_open(&proxy, &fixture.loop, "127.0.0.1");
     proxy.answer = answer_final;
@@ -159,12 +153,11 @@ static const char *answer_moved(const char *request)
 }
 
 // Nothing listens at the address that the redirect names, and no resolver knows its name.
-static void a_redirect_leads_to_no_other_address(void **state)
+TEST(a_redirect_leads_to_no_other_address)
 {
     static const char *const hosts[] = {"127.0.0.2", "elsewhere.invalid"};
     const char *port;
     char url[96];
-    (void)state;
     begin(answer_moved);
     port = strrchr(server.url, ':') + 1;
     fixture_set(&fixture, "follow_redirects", "yes");
@@ -180,10 +173,9 @@ static void a_redirect_leads_to_no_other_address(void **state)
     end();
 }
 
-static void an_address_in_the_url_is_where_it_connects(void **state)
+TEST(an_address_in_the_url_is_where_it_connects)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1"};
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         fixture_open(&fixture, "http");
         http_server_open(&server, &fixture.loop, addresses[i]);
@@ -195,11 +187,10 @@ static void an_address_in_the_url_is_where_it_connects(void **state)
     }
 }
 
-static void the_body_of_an_answer_to_head_cannot_be_asked_for(void **state)
+TEST(the_body_of_an_answer_to_head_cannot_be_asked_for)
 {
     static const char *const keys[] = {"body_contains", "body_regex"};
     char error[ERROR_MAX];
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         fixture_open(&fixture, "http");
         fixture_set(&fixture, "url", "http://192.0.2.80/");
@@ -210,20 +201,4 @@ static void the_body_of_an_answer_to_head_cannot_be_asked_for(void **state)
         assert_string_equal(error, "the answer to HEAD has no body to look into");
         fixture_close(&fixture);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(early_answers_are_passed_over),
-        cmocka_unit_test(headers_of_an_early_answer_are_not_the_answers),
-        cmocka_unit_test(a_flood_of_early_answers_is_a_failure_that_ends),
-        cmocka_unit_test(a_chunk_extension_without_end_is_a_failure),
-        cmocka_unit_test(a_header_or_status_line_without_end_is_the_servers_failure),
-        cmocka_unit_test(no_proxy_of_the_environment_is_asked),
-        cmocka_unit_test(a_redirect_leads_to_no_other_address),
-        cmocka_unit_test(an_address_in_the_url_is_where_it_connects),
-        cmocka_unit_test(the_body_of_an_answer_to_head_cannot_be_asked_for),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

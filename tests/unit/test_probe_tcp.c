@@ -120,6 +120,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+TEST_FIXTURE(set_up, tear_down);
+
 static void set(struct world *world, const char *name, const char *value)
 {
     fixture_set(&world->fixture, name, value);
@@ -137,7 +139,7 @@ static void assert_fails(struct world *world, const char *code, const char *caus
 
 // ---- Behaviour
 
-static void a_connection_passes(void **state)
+TEST(a_connection_passes)
 {
     struct world *world = *state;
     fixture_run(&world->fixture, 3);
@@ -145,7 +147,7 @@ static void a_connection_passes(void **state)
     assert_verdict(&world->fixture.verdicts[2], VERDICT_PASS, "ok", ": connected");
 }
 
-static void an_unused_port_refuses(void **state)
+TEST(an_unused_port_refuses)
 {
     struct world *world = *state;
     unsigned port = unused_port();
@@ -168,7 +170,7 @@ int connect_as(int fd, const struct sockaddr *address, socklen_t length)
 }
 
 // On this host, the kernel may choose the very port that is asked for: the connection is to itself.
-static void who_meets_only_himself_is_refused(void **state)
+TEST(who_meets_only_himself_is_refused)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1"};
     struct world *world = *state;
@@ -181,7 +183,7 @@ static void who_meets_only_himself_is_refused(void **state)
     }
 }
 
-static void an_expected_banner_passes(void **state)
+TEST(an_expected_banner_passes)
 {
     struct world *world = *state;
     world->banner = "220 mail.example ESMTP\r\n";
@@ -189,7 +191,7 @@ static void an_expected_banner_passes(void **state)
     assert_passes(world, "the answer is as expected");
 }
 
-static void another_banner_fails_at_the_timeout_or_the_end(void **state)
+TEST(another_banner_fails_at_the_timeout_or_the_end)
 {
     struct world *world = *state;
     world->banner = "554 go\r\n";
@@ -202,7 +204,7 @@ static void another_banner_fails_at_the_timeout_or_the_end(void **state)
                  "closed the connection without the expected \"220 \"; got \"554 go\\x0d\\x0a\"");
 }
 
-static void what_is_sent_arrives_and_is_answered(void **state)
+TEST(what_is_sent_arrives_and_is_answered)
 {
     struct world *world = *state;
     world->echo = "+PONG\r\n";
@@ -220,7 +222,7 @@ static void fill(char *bytes, size_t at, const char *text)
     }
 }
 
-static void the_expected_is_searched_in_4096_bytes_only(void **state)
+TEST(the_expected_is_searched_in_4096_bytes_only)
 {
     struct world *world = *state;
     static char long_banner[5000];
@@ -234,7 +236,7 @@ static void the_expected_is_searched_in_4096_bytes_only(void **state)
     assert_fails(world, "answer", "sent 4096 bytes without the expected \"good\"");
 }
 
-static void the_server_sees_an_orderly_end(void **state)
+TEST(the_server_sees_an_orderly_end)
 {
     struct world *world = *state;
     static char banner[5000]; // more than the probe reads
@@ -251,7 +253,7 @@ static void the_server_sees_an_orderly_end(void **state)
     assert_false(world->saw_reset);
 }
 
-static void a_connection_closed_at_once_fails_if_something_is_expected(void **state)
+TEST(a_connection_closed_at_once_fails_if_something_is_expected)
 {
     struct world *world = *state;
     world->hangs_up = true;
@@ -259,7 +261,7 @@ static void a_connection_closed_at_once_fails_if_something_is_expected(void **st
     assert_fails(world, "closed", "closed the connection without the expected \"220\"; got \"\"");
 }
 
-static void no_descriptors_are_no_evidence(void **state)
+TEST(no_descriptors_are_no_evidence)
 {
     struct world *world = *state;
     struct rlimit before = take_descriptors();
@@ -268,7 +270,7 @@ static void no_descriptors_are_no_evidence(void **state)
     assert_verdict(verdict, VERDICT_UNKNOWN, "local", "too many open files");
 }
 
-static void a_source_that_is_not_ours_is_no_evidence(void **state)
+TEST(a_source_that_is_not_ours_is_no_evidence)
 {
     struct world *world = *state;
     set(world, "source", "192.0.2.77");
@@ -278,7 +280,7 @@ static void a_source_that_is_not_ours_is_no_evidence(void **state)
     assert_passes(world, "connected");
 }
 
-static void wrong_escapes_are_refused(void **state)
+TEST(wrong_escapes_are_refused)
 {
     struct world *world = *state;
     static const char *const wrong[] = {"\\", "\\q", "\\x", "\\x1", "\\x1g"};
@@ -288,25 +290,4 @@ static void wrong_escapes_are_refused(void **state)
         assert_int_equal(key_set(key, wrong[i], world->fixture.conf.options, error), -1);
         assert_non_null(strstr(error, "after a backslash"));
     }
-}
-
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WITH_SERVER(a_connection_passes),
-        WITH_SERVER(an_unused_port_refuses),
-        WITH_SERVER(who_meets_only_himself_is_refused),
-        WITH_SERVER(an_expected_banner_passes),
-        WITH_SERVER(another_banner_fails_at_the_timeout_or_the_end),
-        WITH_SERVER(what_is_sent_arrives_and_is_answered),
-        WITH_SERVER(the_expected_is_searched_in_4096_bytes_only),
-        WITH_SERVER(the_server_sees_an_orderly_end),
-        WITH_SERVER(a_connection_closed_at_once_fails_if_something_is_expected),
-        WITH_SERVER(no_descriptors_are_no_evidence),
-        WITH_SERVER(a_source_that_is_not_ours_is_no_evidence),
-        WITH_SERVER(wrong_escapes_are_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

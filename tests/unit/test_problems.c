@@ -44,6 +44,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+TEST_FIXTURE(set_up, tear_down);
+
 static size_t look(size_t service)
 {
     return problems_find(core, &own, service, FIXTURE_NOW_NS / 1000000, found, PROBLEMS_MAX);
@@ -62,15 +64,13 @@ static void expect(const char *codes)
     assert_string_equal(got, codes);
 }
 
-static void when_all_is_well_there_is_no_problem(void **state)
+TEST(when_all_is_well_there_is_no_problem)
 {
-    (void)state;
     expect("");
 }
 
-static void bird_out_of_reach_is_critical(void **state)
+TEST(bird_out_of_reach_is_critical)
 {
-    (void)state;
     struct core_link *act = &core->links[ORDER_LINK_ACT];
     act->state = BIRD_LINK_SILENT;
     act->since_ns = UINT64_C(42000000);
@@ -83,23 +83,20 @@ static void bird_out_of_reach_is_critical(void **state)
     expect("bird!");
 }
 
-static void a_bird_that_does_what_it_is_told_but_answers_no_questions_is_a_warning(void **state)
+TEST(a_bird_that_does_what_it_is_told_but_answers_no_questions_is_a_warning)
 {
-    (void)state;
     core->links[ORDER_LINK_ASK].state = BIRD_LINK_SILENT;
     expect("bird-asking");
 }
 
-static void a_bird_that_refuses_is_critical(void **state)
+TEST(a_bird_that_refuses_is_critical)
 {
-    (void)state;
     core->denied = true;
     expect("bird-denied!");
 }
 
-static void too_few_sessions_are_critical_and_too_many_a_warning(void **state)
+TEST(too_few_sessions_are_critical_and_too_many_a_warning)
 {
-    (void)state;
     core->observed->too_many_sessions = true;
     expect("sessions-too-many");
     fixture->config->bird.min_sessions = 3;
@@ -107,9 +104,8 @@ static void too_few_sessions_are_critical_and_too_many_a_warning(void **state)
     assert_string_equal(found[0].text, "2 BGP sessions are established, min_sessions is 3");
 }
 
-static void an_include_file_that_is_not_loaded_is_a_warning_with_what_to_do(void **state)
+TEST(an_include_file_that_is_not_loaded_is_a_warning_with_what_to_do)
 {
-    (void)state;
     core->loader.state = LOAD_REFUSED;
     strcpy(core->loader.message, "bird.conf:3 syntax error");
     expect("include-refused");
@@ -128,9 +124,8 @@ static void an_include_file_that_is_not_loaded_is_a_warning_with_what_to_do(void
     expect("");
 }
 
-static void what_is_being_written_is_no_problem_but_what_can_t_be_is(void **state)
+TEST(what_is_being_written_is_no_problem_but_what_can_t_be_is)
 {
-    (void)state;
     assert_true(include_submit(&core->include, 0));
     expect("");
     core_file_saved(core, core->include.submitted, "can't write bird.conf: No space left",
@@ -139,9 +134,8 @@ static void what_is_being_written_is_no_problem_but_what_can_t_be_is(void **stat
     assert_string_equal(found[0].text, "can't write bird.conf: No space left");
 }
 
-static void trouble_of_the_shell_s_own_is_a_warning(void **state)
+TEST(trouble_of_the_shell_s_own_is_a_warning)
 {
-    (void)state;
     own.prober = "connect over the loopback";
     expect("prober");
     own.ledger = "can't save the ledger";
@@ -152,9 +146,8 @@ static void trouble_of_the_shell_s_own_is_a_warning(void **state)
     assert_string_equal(found[2].text, "reload failed");
 }
 
-static void a_withdrawn_service_is_critical_unless_somebody_wants_it_so(void **state)
+TEST(a_withdrawn_service_is_critical_unless_somebody_wants_it_so)
 {
-    (void)state;
     core->services[TOKEN].decision.target = TARGET_WITHDRAW;
     core->services[TOKEN].decision.since_ms = 7;
     expect("withdrawn!");
@@ -167,9 +160,8 @@ static void a_withdrawn_service_is_critical_unless_somebody_wants_it_so(void **s
     assert_string_equal(found[0].text, "token: intent drain by alice (1000): upgrade");
 }
 
-static void what_was_ordered_and_not_seen_for_ten_seconds_is_critical(void **state)
+TEST(what_was_ordered_and_not_seen_for_ten_seconds_is_critical)
 {
-    (void)state;
     core->services[DNS].transition = 1;
     core->services[DNS].decision.since_ms = FIXTURE_NOW_NS / 1000000 - 9999;
     expect("");
@@ -180,9 +172,8 @@ static void what_was_ordered_and_not_seen_for_ten_seconds_is_critical(void **sta
     expect("");
 }
 
-static void what_an_unreadable_ledger_drained_is_critical(void **state)
+TEST(what_an_unreadable_ledger_drained_is_critical)
 {
-    (void)state;
     core->services[DNS].decision.target = TARGET_WITHDRAW;
     core->services[DNS].intent =
         (struct intent){.kind = INTENT_DRAIN, .by = "popgated", .reason = "the ledger is damaged"};
@@ -193,9 +184,8 @@ static void what_an_unreadable_ledger_drained_is_critical(void **state)
     assert_string_equal(found[0].text, "dns: intent drain by alice (1000)");
 }
 
-static void a_session_that_was_named_and_is_down_is_a_warning(void **state)
+TEST(a_session_that_was_named_and_is_down_is_a_warning)
 {
-    (void)state;
     static char named[2][SESSION_NAME_MAX] = {"up1", "nobody"};
     snprintf(named[0], sizeof named[0], "%s", core->observed->sessions[0].name);
     fixture->config->bird.sessions = named;
@@ -208,9 +198,8 @@ static void a_session_that_was_named_and_is_down_is_a_warning(void **state)
     fixture->config->bird.session_count = 0;
 }
 
-static void without_a_service_bird_need_not_read_the_include_file(void **state)
+TEST(without_a_service_bird_need_not_read_the_include_file)
 {
-    (void)state;
     size_t count = fixture->config->service_count;
     core->loader.state = LOAD_NOT_INCLUDED;
     expect("include-not-read");
@@ -219,18 +208,16 @@ static void without_a_service_bird_need_not_read_the_include_file(void **state)
     fixture->config->service_count = count;
 }
 
-static void a_service_that_is_depreferenced_or_held_is_a_warning(void **state)
+TEST(a_service_that_is_depreferenced_or_held_is_a_warning)
 {
-    (void)state;
     core->services[DNS].decision.target = TARGET_DEPREFERENCE;
     core->gates[TOKEN].held_by = 0;
     expect("depreferenced held");
     assert_int_equal(found[1].service, TOKEN);
 }
 
-static void every_condition_that_is_not_as_meant_is_critical_and_counted(void **state)
+TEST(every_condition_that_is_not_as_meant_is_critical_and_counted)
 {
-    (void)state;
     core->observed->prefixes[0].condition = CONDITION_HIDDEN;
     core->observed->prefixes[1].condition = CONDITION_HIDDEN;
     core->observed->prefixes[2].condition = CONDITION_LEAK;
@@ -243,9 +230,8 @@ static void every_condition_that_is_not_as_meant_is_critical_and_counted(void **
     expect("short! late!");
 }
 
-static void the_worst_come_first_whatever_they_are_about(void **state)
+TEST(the_worst_come_first_whatever_they_are_about)
 {
-    (void)state;
     own.ledger = "ledger";
     core->services[DNS].decision.target = TARGET_DEPREFERENCE;
     core->services[TOKEN].decision.target = TARGET_WITHDRAW;
@@ -253,9 +239,8 @@ static void the_worst_come_first_whatever_they_are_about(void **state)
     expect("bird! withdrawn! ledger depreferenced");
 }
 
-static void of_one_service_there_are_its_own_and_the_whole_s(void **state)
+TEST(of_one_service_there_are_its_own_and_the_whole_s)
 {
-    (void)state;
     own.ledger = "ledger";
     core->services[DNS].decision.target = TARGET_DEPREFERENCE;
     core->services[TOKEN].decision.target = TARGET_WITHDRAW;
@@ -264,9 +249,8 @@ static void of_one_service_there_are_its_own_and_the_whole_s(void **state)
     assert_string_equal(found[1].code, "depreferenced");
 }
 
-static void more_than_there_is_room_for_are_counted(void **state)
+TEST(more_than_there_is_room_for_are_counted)
 {
-    (void)state;
     core->services[DNS].decision.target = TARGET_WITHDRAW;
     core->services[TOKEN].decision.target = TARGET_WITHDRAW;
     own.ledger = "ledger";
@@ -277,9 +261,8 @@ static void more_than_there_is_room_for_are_counted(void **state)
     assert_int_equal(problems_find(core, &own, PROBLEM_OF_NONE, 0, NULL, 0), 3);
 }
 
-static void one_line_says_the_worst_or_that_all_is_announced(void **state)
+TEST(one_line_says_the_worst_or_that_all_is_announced)
 {
-    (void)state;
     char line[PROBLEMS_LINE_MAX];
     problems_line(core, &own, 0, line);
     assert_string_equal(line, "2 of 2 services announced");
@@ -289,32 +272,4 @@ static void one_line_says_the_worst_or_that_all_is_announced(void **state)
     core->services[TOKEN].decision.target = TARGET_WITHDRAW;
     problems_line(core, &own, 0, line);
     assert_string_equal(line, "critical: token is withdrawn: all probes pass (and 1 more)");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(when_all_is_well_there_is_no_problem),
-        TEST(bird_out_of_reach_is_critical),
-        TEST(a_bird_that_does_what_it_is_told_but_answers_no_questions_is_a_warning),
-        TEST(a_bird_that_refuses_is_critical),
-        TEST(too_few_sessions_are_critical_and_too_many_a_warning),
-        TEST(an_include_file_that_is_not_loaded_is_a_warning_with_what_to_do),
-        TEST(what_is_being_written_is_no_problem_but_what_can_t_be_is),
-        TEST(trouble_of_the_shell_s_own_is_a_warning),
-        TEST(a_withdrawn_service_is_critical_unless_somebody_wants_it_so),
-        TEST(what_was_ordered_and_not_seen_for_ten_seconds_is_critical),
-        TEST(what_an_unreadable_ledger_drained_is_critical),
-        TEST(a_session_that_was_named_and_is_down_is_a_warning),
-        TEST(without_a_service_bird_need_not_read_the_include_file),
-        TEST(a_service_that_is_depreferenced_or_held_is_a_warning),
-        TEST(every_condition_that_is_not_as_meant_is_critical_and_counted),
-        TEST(the_worst_come_first_whatever_they_are_about),
-        TEST(of_one_service_there_are_its_own_and_the_whole_s),
-        TEST(more_than_there_is_room_for_are_counted),
-        TEST(one_line_says_the_worst_or_that_all_is_announced),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

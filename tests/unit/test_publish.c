@@ -3,14 +3,12 @@
 
 #include "dns/responder/publish.h"
 
-// cmocka wants these before it.
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/test.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -41,6 +39,8 @@ static int end(void **state)
     return 0;
 }
 
+TEST_FIXTURE(begin, end);
+
 // All of it says the same number.
 static struct dns_snapshot *make(struct world *world, uint64_t number)
 {
@@ -63,7 +63,7 @@ static bool is_whole(const struct dns_snapshot *snapshot)
     return same;
 }
 
-static void before_the_first_there_is_none(void **state)
+TEST(before_the_first_there_is_none)
 {
     struct world *world = *state;
     struct dns_hold hold = {.next = NULL};
@@ -73,7 +73,7 @@ static void before_the_first_there_is_none(void **state)
     publisher_remove(world->publisher, &hold);
 }
 
-static void when_it_was_taken_back_there_is_none_again(void **state)
+TEST(when_it_was_taken_back_there_is_none_again)
 {
     struct world *world = *state;
     struct dns_hold hold = {.held = NULL};
@@ -90,7 +90,7 @@ static void when_it_was_taken_back_there_is_none_again(void **state)
     publisher_remove(world->publisher, &hold);
 }
 
-static void a_new_snapshot_has_no_state_but_its_services_count(void **state)
+TEST(a_new_snapshot_has_no_state_but_its_services_count)
 {
     struct world *world = *state;
     struct dns_snapshot *snapshot = dns_snapshot_new(world->zone, 2);
@@ -100,7 +100,7 @@ static void a_new_snapshot_has_no_state_but_its_services_count(void **state)
     dns_snapshot_free(snapshot);
 }
 
-static void who_takes_gets_the_last(void **state)
+TEST(who_takes_gets_the_last)
 {
     struct world *world = *state;
     struct dns_hold hold = {.next = NULL};
@@ -113,7 +113,7 @@ static void who_takes_gets_the_last(void **state)
     publisher_remove(world->publisher, &hold);
 }
 
-static void what_is_held_stays_while_others_come_and_go(void **state)
+TEST(what_is_held_stays_while_others_come_and_go)
 {
     struct world *world = *state;
     struct dns_hold slow = {.next = NULL}, quick = {.next = NULL};
@@ -133,7 +133,7 @@ static void what_is_held_stays_while_others_come_and_go(void **state)
     publisher_remove(world->publisher, &slow);
 }
 
-static void the_zone_outlives_whoever_made_it(void **state)
+TEST(the_zone_outlives_whoever_made_it)
 {
     struct world *world = *state;
     publisher_publish(world->publisher, make(world, 1));
@@ -175,7 +175,7 @@ static void *read_on(void *arg)
     return NULL;
 }
 
-static void readers_never_see_two_snapshots_in_one_nor_an_older_one(void **state)
+TEST(readers_never_see_two_snapshots_in_one_nor_an_older_one)
 {
     struct world *world = *state;
     struct reader readers[READERS] = {{.world = NULL}};
@@ -201,19 +201,4 @@ static void readers_never_see_two_snapshots_in_one_nor_an_older_one(void **state
         assert_int_equal(readers[i].torn, 0);
         assert_int_equal(readers[i].backward, 0);
     }
-}
-
-int main(void)
-{
-#define PUBLISH_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    const struct CMUnitTest tests[] = {
-        PUBLISH_TEST(before_the_first_there_is_none),
-        PUBLISH_TEST(a_new_snapshot_has_no_state_but_its_services_count),
-        PUBLISH_TEST(who_takes_gets_the_last),
-        PUBLISH_TEST(when_it_was_taken_back_there_is_none_again),
-        PUBLISH_TEST(what_is_held_stays_while_others_come_and_go),
-        PUBLISH_TEST(the_zone_outlives_whoever_made_it),
-        PUBLISH_TEST(readers_never_see_two_snapshots_in_one_nor_an_older_one),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,11 @@
 // dns/rdata: what is written in the configuration becomes what goes over the wire, or is refused.
 #include "dns/rdata.h"
 #include "dns/text.h"
+#include "tests/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 
@@ -135,9 +132,8 @@ static const struct {
     {65280, "", "empty"},
 };
 
-static void what_is_sound_becomes_the_octets_that_the_rfcs_say(void **state)
+TEST(what_is_sound_becomes_the_octets_that_the_rfcs_say)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
         uint8_t rdata[DNS_RDATA_MAX];
         size_t length;
@@ -150,9 +146,8 @@ static void what_is_sound_becomes_the_octets_that_the_rfcs_say(void **state)
     }
 }
 
-static void what_is_printed_is_read_again_as_the_same(void **state)
+TEST(what_is_printed_is_read_again_as_the_same)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
         const struct dns_record record = {
             .type = sound[i].type, .class = DNS_CLASS_IN, .rdata_length = sound[i].length};
@@ -169,9 +164,8 @@ static void what_is_printed_is_read_again_as_the_same(void **state)
     }
 }
 
-static void what_is_wrong_is_refused_with_the_part_that_is(void **state)
+TEST(what_is_wrong_is_refused_with_the_part_that_is)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         uint8_t rdata[DNS_RDATA_MAX];
         size_t length;
@@ -182,9 +176,8 @@ static void what_is_wrong_is_refused_with_the_part_that_is(void **state)
     }
 }
 
-static void a_string_has_up_to_255_octets_and_a_record_up_to_4096(void **state)
+TEST(a_string_has_up_to_255_octets_and_a_record_up_to_4096)
 {
-    (void)state;
     char text[3 * DNS_RDATA_MAX];
     uint8_t rdata[DNS_RDATA_MAX];
     size_t length;
@@ -206,9 +199,8 @@ static void a_string_has_up_to_255_octets_and_a_record_up_to_4096(void **state)
     }
 }
 
-static void names_in_rdata_begin_where_their_types_say(void **state)
+TEST(names_in_rdata_begin_where_their_types_say)
 {
-    (void)state;
     static const struct {
         uint16_t type;
         size_t offset;
@@ -218,16 +210,4 @@ static void names_in_rdata_begin_where_their_types_say(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(dns_rdata_name(cases[i].type), cases[i].offset);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_sound_becomes_the_octets_that_the_rfcs_say),
-        cmocka_unit_test(what_is_printed_is_read_again_as_the_same),
-        cmocka_unit_test(what_is_wrong_is_refused_with_the_part_that_is),
-        cmocka_unit_test(a_string_has_up_to_255_octets_and_a_record_up_to_4096),
-        cmocka_unit_test(names_in_rdata_begin_where_their_types_say),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

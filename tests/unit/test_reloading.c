@@ -157,6 +157,8 @@ static int finish(void **state)
     return 0;
 }
 
+TEST_FIXTURE(begin, finish);
+
 // Until so many have ended.
 static void run_until(unsigned ends)
 {
@@ -176,9 +178,8 @@ static void run_until_ready(void)
 
 // ---- Well
 
-static void a_reload_takes_over_and_who_asked_is_answered_once(void **state)
+TEST(a_reload_takes_over_and_who_asked_is_answered_once)
 {
-    (void)state;
     write_config(HEAD PROBE_A DNS WEB);
     assert_true(reload_ask(world.reload, ticket(0)));
     assert_int_equal(world.answers[0], 0);
@@ -189,18 +190,15 @@ static void a_reload_takes_over_and_who_asked_is_answered_once(void **state)
     assert_int_equal(world.present.config->service_count, 2);
 }
 
-static void nobody_needs_to_wait_for_one(void **state)
+TEST(nobody_needs_to_wait_for_one)
 {
-    (void)state;
     assert_true(reload_ask(world.reload, NULL)); // a signal
     run_until(1);
     assert_int_equal(world.swaps, 1);
 }
 
-static void
-who_asks_while_one_is_built_shares_one_more_which_sees_the_file_as_it_is_then(void **state)
+TEST(who_asks_while_one_is_built_shares_one_more_which_sees_the_file_as_it_is_then)
 {
-    (void)state;
     world.written_at_swap = HEAD PROBE_A DNS WEB;
     assert_true(reload_ask(world.reload, ticket(0)));
     assert_true(reload_ask(world.reload, ticket(1)));
@@ -220,9 +218,8 @@ who_asks_while_one_is_built_shares_one_more_which_sees_the_file_as_it_is_then(vo
     assert_int_equal(world.answers[0], 1);
 }
 
-static void too_many_who_wait_are_refused(void **state)
+TEST(too_many_who_wait_are_refused)
 {
-    (void)state;
     size_t taken = 0;
     assert_true(reload_ask(world.reload, NULL));
     while (taken < TICKETS && reload_ask(world.reload, ticket(taken))) {
@@ -235,9 +232,8 @@ static void too_many_who_wait_are_refused(void **state)
     }
 }
 
-static void what_happens_while_one_is_built_is_not_lost(void **state)
+TEST(what_happens_while_one_is_built_is_not_lost)
 {
-    (void)state;
     const struct verdict verdict = {.kind = VERDICT_PASS, .at_ns = uv_hrtime()};
     const struct intent drain = {.kind = INTENT_DRAIN, .grace_ms = 1};
     write_config(HEAD PROBE_A WEB DNS);
@@ -254,9 +250,8 @@ static void what_happens_while_one_is_built_is_not_lost(void **state)
     assert_int_equal(core->healths[0].settled, HEALTH_UP);
 }
 
-static void the_swap_waits_until_it_may_be(void **state)
+TEST(the_swap_waits_until_it_may_be)
 {
-    (void)state;
     world.may_swap = false;
     assert_true(reload_ask(world.reload, ticket(0)));
     run_until_ready();
@@ -272,9 +267,8 @@ static void the_swap_waits_until_it_may_be(void **state)
 
 // ---- Badly
 
-static void a_file_with_mistakes_changes_nothing_and_the_first_is_told(void **state)
+TEST(a_file_with_mistakes_changes_nothing_and_the_first_is_told)
 {
-    (void)state;
     const struct setup before = world.present;
     write_config(HEAD PROBE_A DNS "hold_dwon = 1s\n[service web]\nprefixes = 10.0.0.1/8\n");
     assert_true(reload_ask(world.reload, ticket(0)));
@@ -291,9 +285,8 @@ static void a_file_with_mistakes_changes_nothing_and_the_first_is_told(void **st
     assert_int_equal(world.outcomes[1], OUTCOME_DONE);
 }
 
-static void what_takes_a_restart_is_refused(void **state)
+TEST(what_takes_a_restart_is_refused)
 {
-    (void)state;
     write_config(
         "[pop]\nid = fra1\nstate_dir = /elsewhere\n[bird]\nlocal_as = 64512\n" PROBE_A DNS);
     assert_true(reload_ask(world.reload, ticket(0)));
@@ -303,9 +296,8 @@ static void what_takes_a_restart_is_refused(void **state)
     assert_non_null(strstr(world.why, "takes a restart"));
 }
 
-static void a_swap_that_is_refused_changes_nothing(void **state)
+TEST(a_swap_that_is_refused_changes_nothing)
 {
-    (void)state;
     const struct setup before = world.present;
     world.refuses = true;
     assert_true(reload_ask(world.reload, ticket(0)));
@@ -317,9 +309,8 @@ static void a_swap_that_is_refused_changes_nothing(void **state)
 
 // ---- Cut short
 
-static void a_stop_while_one_is_built_drops_it_unanswered(void **state)
+TEST(a_stop_while_one_is_built_drops_it_unanswered)
 {
-    (void)state;
     assert_true(reload_ask(world.reload, ticket(0)));
     assert_true(reload_ask(world.reload, ticket(1)));
     close_all();
@@ -327,9 +318,8 @@ static void a_stop_while_one_is_built_drops_it_unanswered(void **state)
     assert_int_equal(world.answers[0] + world.answers[1], 0);
 }
 
-static void a_stop_while_one_waits_for_its_swap_drops_it(void **state)
+TEST(a_stop_while_one_waits_for_its_swap_drops_it)
 {
-    (void)state;
     world.may_swap = false;
     assert_true(reload_ask(world.reload, ticket(0)));
     run_until_ready();
@@ -337,18 +327,16 @@ static void a_stop_while_one_waits_for_its_swap_drops_it(void **state)
     assert_int_equal(world.swaps + world.answers[0], 0);
 }
 
-static void a_stop_after_a_swap_frees_what_was_in_use_before(void **state)
+TEST(a_stop_after_a_swap_frees_what_was_in_use_before)
 {
-    (void)state;
     assert_true(reload_ask(world.reload, NULL));
     run_until(1);
     close_all(); // the worker may be at it
     assert_int_equal(world.swaps, 1);
 }
 
-static void a_stop_while_probes_begin_and_end_leaves_nothing_behind(void **state)
+TEST(a_stop_while_probes_begin_and_end_leaves_nothing_behind)
 {
-    (void)state;
     char text[8192] = HEAD DNS;
     size_t length = strlen(text);
     for (unsigned i = 0; i < 100; i++) {
@@ -380,9 +368,8 @@ static void expect_notice(int fd, const char *notice)
     }
 }
 
-static void the_service_manager_hears_when_it_begins_and_when_all_are_done(void **state)
+TEST(the_service_manager_hears_when_it_begins_and_when_all_are_done)
 {
-    (void)state;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char byte;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -402,27 +389,4 @@ static void the_service_manager_hears_when_it_begins_and_when_all_are_done(void 
     unsetenv("NOTIFY_SOCKET");
     unlink(address.sun_path);
     close(fd);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(a_reload_takes_over_and_who_asked_is_answered_once),
-        TEST(nobody_needs_to_wait_for_one),
-        TEST(who_asks_while_one_is_built_shares_one_more_which_sees_the_file_as_it_is_then),
-        TEST(too_many_who_wait_are_refused),
-        TEST(what_happens_while_one_is_built_is_not_lost),
-        TEST(the_swap_waits_until_it_may_be),
-        TEST(a_file_with_mistakes_changes_nothing_and_the_first_is_told),
-        TEST(what_takes_a_restart_is_refused),
-        TEST(a_swap_that_is_refused_changes_nothing),
-        TEST(a_stop_while_one_is_built_drops_it_unanswered),
-        TEST(a_stop_while_one_waits_for_its_swap_drops_it),
-        TEST(a_stop_after_a_swap_frees_what_was_in_use_before),
-        TEST(a_stop_while_probes_begin_and_end_leaves_nothing_behind),
-        TEST(the_service_manager_hears_when_it_begins_and_when_all_are_done),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,14 +3,11 @@
 
 #include "birdctl/reply.h"
 
-// cmocka wants these before it.
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/test.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define LINES_MAX     512
 #define RECORDING_MAX 65536
@@ -154,9 +151,8 @@ static const struct {
 };
 #define RECORDINGS (sizeof recordings / sizeof *recordings)
 
-static void every_recording_is_read_whole_and_nothing_in_it_is_garbled(void **state)
+TEST(every_recording_is_read_whole_and_nothing_in_it_is_garbled)
 {
-    (void)state;
     for (size_t version = 0; version < VERSIONS; version++) {
         for (size_t i = 0; i < RECORDINGS; i++) {
             struct lines *lines = read_recording(version, recordings[i].what);
@@ -185,9 +181,8 @@ static void assert_any_split_gives_the_same(const char *bytes, size_t length)
     forget(once);
 }
 
-static void any_split_of_the_bytes_gives_the_same_lines(void **state)
+TEST(any_split_of_the_bytes_gives_the_same_lines)
 {
-    (void)state;
     static char bytes[RECORDING_MAX];
     for (size_t version = 0; version < VERSIONS; version++) {
         for (size_t i = 0; i < RECORDINGS; i++) {
@@ -196,17 +191,15 @@ static void any_split_of_the_bytes_gives_the_same_lines(void **state)
     }
 }
 
-static void a_line_is_not_reported_before_its_newline(void **state)
+TEST(a_line_is_not_reported_before_its_newline)
 {
-    (void)state;
     struct lines *lines = read_text("0009-a: disabled\n0000 ");
     assert_int_equal(lines->count, 1);
     forget(lines);
 }
 
-static void a_continuation_takes_the_code_before_it_also_across_an_echo(void **state)
+TEST(a_continuation_takes_the_code_before_it_also_across_an_echo)
 {
-    (void)state;
     struct lines *lines = read_text("1002-a\n+somebody did something\n b\n  c\n0000 \n");
     assert_int_equal(lines->count, 5);
     assert_int_equal(lines->items[1].kind, BIRD_ECHO);
@@ -222,18 +215,16 @@ static void a_continuation_takes_the_code_before_it_also_across_an_echo(void **s
     forget(lines);
 }
 
-static void word_of_lost_messages_is_an_echo_though_it_has_no_plus(void **state)
+TEST(word_of_lost_messages_is_an_echo_though_it_has_no_plus)
 {
-    (void)state;
     struct lines *lines = read_text("<12 messages lost>\n+Reconfigured\n");
     assert_int_equal(count_kind(lines, BIRD_ECHO), 2);
     assert_string_equal(lines->items[0].text, "<12 messages lost>");
     forget(lines);
 }
 
-static void what_is_not_of_the_protocol_is_garbled(void **state)
+TEST(what_is_not_of_the_protocol_is_garbled)
 {
-    (void)state;
     static const char *const garbage[] = {
         "\n",          "hello\n",   " continues nothing\n", "8003 x\n more\n",
         "12-x\n",      "12345 x\n", "000x text\n",          "0009+text\n",
@@ -249,9 +240,8 @@ static void what_is_not_of_the_protocol_is_garbled(void **state)
     forget(nul);
 }
 
-static void an_overlong_line_is_cut_and_marked_and_the_next_one_is_whole(void **state)
+TEST(an_overlong_line_is_cut_and_marked_and_the_next_one_is_whole)
 {
-    (void)state;
     static const size_t lengths[] = {BIRD_LINE_MAX - 1, BIRD_LINE_MAX, BIRD_LINE_MAX + 1,
                                      BIRD_LINE_MAX + 5, (size_t)BIRD_LINE_MAX * 3};
     static const char *const prefixes[] = {"1002-", " ", "+"};
@@ -274,9 +264,8 @@ static void an_overlong_line_is_cut_and_marked_and_the_next_one_is_whole(void **
     }
 }
 
-static void outcomes_follow_the_code_alone(void **state)
+TEST(outcomes_follow_the_code_alone)
 {
-    (void)state;
     static const struct {
         unsigned code;
         enum bird_outcome outcome;
@@ -319,9 +308,8 @@ static void assert_last_codes(size_t version, const char *what, const unsigned *
     forget(lines);
 }
 
-static void recorded_replies_end_with_the_codes_that_are_documented(void **state)
+TEST(recorded_replies_end_with_the_codes_that_are_documented)
 {
-    (void)state;
     static const unsigned switching[] = {1,    0,    0,    0,    0,  0,  0,    0,    0,
                                          8003, 9001, 9001, 9001, 13, 16, 8007, 8007, 13};
     static const unsigned configure[] = {1,  20,    TAKEN, TAKEN, 8002, 8002, TAKEN,
@@ -339,9 +327,8 @@ static void recorded_replies_end_with_the_codes_that_are_documented(void **state
     }
 }
 
-static void what_waits_to_be_confirmed_has_a_row_of_its_own(void **state)
+TEST(what_waits_to_be_confirmed_has_a_row_of_its_own)
 {
-    (void)state;
     for (size_t version = 0; version < VERSIONS; version++) {
         struct lines *lines = read_recording(version, "configure");
         size_t rows = 0;
@@ -354,9 +341,8 @@ static void what_waits_to_be_confirmed_has_a_row_of_its_own(void **state)
     }
 }
 
-static void switching_names_each_protocol_and_what_became_of_it(void **state)
+TEST(switching_names_each_protocol_and_what_became_of_it)
 {
-    (void)state;
     static const struct {
         unsigned code;
         const char *text;
@@ -404,9 +390,8 @@ static struct bird_protocol protocol_row(size_t version, const char *what, const
     return row;
 }
 
-static void protocol_rows_are_read_also_when_the_name_breaks_the_columns(void **state)
+TEST(protocol_rows_are_read_also_when_the_name_breaks_the_columns)
 {
-    (void)state;
     for (size_t version = 0; version < VERSIONS; version++) {
         struct bird_protocol row = protocol_row(version, "protocols", "popgate_dns_v4", 0);
         assert_string_equal(row.type, "Static");
@@ -440,9 +425,8 @@ static void protocol_rows_are_read_also_when_the_name_breaks_the_columns(void **
     }
 }
 
-static void protocol_rows_are_read_in_every_time_format(void **state)
+TEST(protocol_rows_are_read_in_every_time_format)
 {
-    (void)state;
     for (size_t version = 0; version < VERSIONS; version++) {
         for (size_t nth = 0; nth < 3; nth++) { // iso long, "Nov 21 00:42", the usual iso short
             const struct bird_protocol up = protocol_row(version, "timeformat", "upstream_a", nth);
@@ -461,9 +445,8 @@ static struct bird_line row_of(unsigned code, const char *text)
     return (struct bird_line){BIRD_LINE, code, false, text, strlen(text)};
 }
 
-static void a_session_is_established_only_if_it_is_bgp_and_up_and_says_so(void **state)
+TEST(a_session_is_established_only_if_it_is_bgp_and_up_and_says_so)
 {
-    (void)state;
     static const struct {
         const char *text;
         bool established;
@@ -486,9 +469,8 @@ static void a_session_is_established_only_if_it_is_bgp_and_up_and_says_so(void *
     }
 }
 
-static void rows_that_are_no_protocols_are_refused(void **state)
+TEST(rows_that_are_no_protocols_are_refused)
 {
-    (void)state;
     struct bird_protocol row;
     const struct bird_line heading = row_of(2002, "Name Proto Table State Since Info");
     const struct bird_line detail = row_of(1006, "a BGP --- up 00:22:45.151 Established");
@@ -503,9 +485,8 @@ static void rows_that_are_no_protocols_are_refused(void **state)
     assert_false(bird_parse_protocol(&echo, &row));
 }
 
-static void a_name_is_taken_whole_or_not_at_all(void **state)
+TEST(a_name_is_taken_whole_or_not_at_all)
 {
-    (void)state;
     char text[256];
     char name[80];
     struct bird_protocol row;
@@ -523,9 +504,8 @@ static void a_name_is_taken_whole_or_not_at_all(void **state)
     assert_false(bird_parse_protocol(&line, &row));
 }
 
-static void descriptions_are_read_under_either_width_of_label(void **state)
+TEST(descriptions_are_read_under_either_width_of_label)
 {
-    (void)state;
     for (size_t version = 0; version < VERSIONS; version++) {
         struct lines *lines = read_recording(version, "protocols");
         size_t ours = 0, others = 0;
@@ -568,9 +548,8 @@ static void routes_of_reply(size_t version, size_t nth, char out[256])
     forget(lines);
 }
 
-static void routes_are_read_with_their_protocol_and_whether_they_are_best(void **state)
+TEST(routes_are_read_with_their_protocol_and_whether_they_are_best)
 {
-    (void)state;
     static const char *const replies[] = {
         "popgate_dns_v4* upstream_a", // of our prefix
         "popgate_dns_v4* upstream_a", // the same with all
@@ -600,9 +579,8 @@ static void routes_are_read_with_their_protocol_and_whether_they_are_best(void *
     }
 }
 
-static void a_route_row_may_have_any_time_and_a_failed_kernel_sync(void **state)
+TEST(a_route_row_may_have_any_time_and_a_failed_kernel_sync)
 {
-    (void)state;
     struct bird_route route;
     struct bird_line line =
         row_of(1007, "198.51.100.0/24      unreachable [upstream_a 2026-11-21 00:42:05 "
@@ -621,9 +599,8 @@ static void a_route_row_may_have_any_time_and_a_failed_kernel_sync(void **state)
     assert_false(route.best);
 }
 
-static void rows_without_a_route_are_refused(void **state)
+TEST(rows_without_a_route_are_refused)
 {
-    (void)state;
     static const char *const texts[] = {
         "Table master4:",
         "",
@@ -643,9 +620,8 @@ static void rows_without_a_route_are_refused(void **state)
     }
 }
 
-static void the_greeting_tells_the_version(void **state)
+TEST(the_greeting_tells_the_version)
 {
-    (void)state;
     static const struct {
         const char *text;
         struct bird_version version;
@@ -672,32 +648,4 @@ static void the_greeting_tells_the_version(void **state)
         line.kind = BIRD_LAST;
         assert_false(bird_parse_greeting(&line, &version));
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_recording_is_read_whole_and_nothing_in_it_is_garbled),
-        cmocka_unit_test(any_split_of_the_bytes_gives_the_same_lines),
-        cmocka_unit_test(a_line_is_not_reported_before_its_newline),
-        cmocka_unit_test(a_continuation_takes_the_code_before_it_also_across_an_echo),
-        cmocka_unit_test(word_of_lost_messages_is_an_echo_though_it_has_no_plus),
-        cmocka_unit_test(what_is_not_of_the_protocol_is_garbled),
-        cmocka_unit_test(an_overlong_line_is_cut_and_marked_and_the_next_one_is_whole),
-        cmocka_unit_test(outcomes_follow_the_code_alone),
-        cmocka_unit_test(recorded_replies_end_with_the_codes_that_are_documented),
-        cmocka_unit_test(what_waits_to_be_confirmed_has_a_row_of_its_own),
-        cmocka_unit_test(switching_names_each_protocol_and_what_became_of_it),
-        cmocka_unit_test(protocol_rows_are_read_also_when_the_name_breaks_the_columns),
-        cmocka_unit_test(protocol_rows_are_read_in_every_time_format),
-        cmocka_unit_test(a_session_is_established_only_if_it_is_bgp_and_up_and_says_so),
-        cmocka_unit_test(rows_that_are_no_protocols_are_refused),
-        cmocka_unit_test(a_name_is_taken_whole_or_not_at_all),
-        cmocka_unit_test(descriptions_are_read_under_either_width_of_label),
-        cmocka_unit_test(routes_are_read_with_their_protocol_and_whether_they_are_best),
-        cmocka_unit_test(a_route_row_may_have_any_time_and_a_failed_kernel_sync),
-        cmocka_unit_test(rows_without_a_route_are_refused),
-        cmocka_unit_test(the_greeting_tells_the_version),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+TEST_FIXTURE(set_up, tear_down);
+
 static unsigned parse(enum verb verb, const char *body)
 {
     request_clear(&request);
@@ -42,9 +44,8 @@ static void intent_is(size_t service, enum intent_kind kind)
     fixture->core->services[service].intent.kind = kind;
 }
 
-static void a_drain_carries_all_its_fields(void **state)
+TEST(a_drain_carries_all_its_fields)
 {
-    (void)state;
     want(200, NULL, VERB_DRAIN,
          "{\"services\":[\"token\",\"dns\",\"token\"],\"reason\":\"router upgrade\","
          "\"for\":\"10m\",\"grace\":\"1s\",\"force\":true}");
@@ -59,9 +60,8 @@ static void a_drain_carries_all_its_fields(void **state)
     assert_true(request.change.force);
 }
 
-static void now_is_no_grace_and_silence_is_the_services_own(void **state)
+TEST(now_is_no_grace_and_silence_is_the_services_own)
 {
-    (void)state;
     want(200, NULL, VERB_DRAIN, "{\"all\":true,\"now\":true}");
     assert_true(request.change.has_grace);
     assert_int_equal(request.change.grace_ms, 0);
@@ -72,9 +72,8 @@ static void now_is_no_grace_and_silence_is_the_services_own(void **state)
     want(400, "exclude", VERB_DRAIN, "{\"all\":true,\"now\":true,\"grace\":\"1s\"}");
 }
 
-static void every_verb_is_read(void **state)
+TEST(every_verb_is_read)
 {
-    (void)state;
     static const char *const bodies[] = {
         "{\"services\":[\"dns\"]}", "{\"services\":[\"dns\"],\"for\":\"1m\",\"reason\":\"x\"}"};
     for (unsigned verb = VERB_DRAIN; verb < VERBS; verb++) {
@@ -84,9 +83,8 @@ static void every_verb_is_read(void **state)
     }
 }
 
-static void a_pin_needs_an_end_and_a_reason(void **state)
+TEST(a_pin_needs_an_end_and_a_reason)
 {
-    (void)state;
     want(400, "`for`", VERB_PIN, "{\"services\":[\"dns\"],\"reason\":\"x\"}");
     want(400, "`reason`", VERB_PIN, "{\"services\":[\"dns\"],\"for\":\"1m\"}");
     want(400, "`reason`", VERB_PIN, "{\"services\":[\"dns\"],\"for\":\"1m\",\"reason\":\"\"}");
@@ -94,9 +92,8 @@ static void a_pin_needs_an_end_and_a_reason(void **state)
          "{\"services\":[\"dns\"],\"for\":\"0s\",\"reason\":\"x\"}");
 }
 
-static void what_is_no_request_is_refused(void **state)
+TEST(what_is_no_request_is_refused)
 {
-    (void)state;
     want(400, "not JSON", VERB_DRAIN, "");
     want(400, "not JSON", VERB_DRAIN, "{\"all\":true");
     want(400, "not JSON", VERB_DRAIN, "{\"all\":true,\"all\":true}");
@@ -118,17 +115,15 @@ static void what_is_no_request_is_refused(void **state)
     want(400, "shorter", VERB_DRAIN, body);
 }
 
-static void an_unknown_service_is_told_with_the_nearest(void **state)
+TEST(an_unknown_service_is_told_with_the_nearest)
 {
-    (void)state;
     want(404, "did you mean `token`", VERB_DRAIN, "{\"services\":[\"dns\",\"tokn\"]}");
     want(404, "no service `x`", VERB_DRAIN, "{\"services\":[\"x\"]}");
     assert_null(request.services);
 }
 
-static void only_release_ends_an_isolation(void **state)
+TEST(only_release_ends_an_isolation)
 {
-    (void)state;
     intent_is(0, INTENT_ISOLATE);
     want(409, "only release", VERB_DRAIN, "{\"services\":[\"dns\"]}");
     want(409, "only release", VERB_UNDRAIN, "{\"services\":[\"dns\"]}");
@@ -138,9 +133,8 @@ static void only_release_ends_an_isolation(void **state)
     want(200, NULL, VERB_ISOLATE, "{\"services\":[\"dns\"]}");
 }
 
-static void a_pin_may_be_drained_or_isolated_but_not_undrained(void **state)
+TEST(a_pin_may_be_drained_or_isolated_but_not_undrained)
 {
-    (void)state;
     intent_is(0, INTENT_PIN);
     want(409, "only unpin", VERB_UNDRAIN, "{\"services\":[\"dns\"]}");
     want(409, "use unpin", VERB_RELEASE, "{\"services\":[\"dns\"]}");
@@ -149,9 +143,8 @@ static void a_pin_may_be_drained_or_isolated_but_not_undrained(void **state)
     want(200, NULL, VERB_UNPIN, "{\"services\":[\"dns\"]}");
 }
 
-static void a_drained_service_is_not_pinned_by_the_way(void **state)
+TEST(a_drained_service_is_not_pinned_by_the_way)
 {
-    (void)state;
     intent_is(0, INTENT_DRAIN);
     want(409, "undrain", VERB_PIN, "{\"services\":[\"dns\"],\"for\":\"1m\",\"reason\":\"x\"}");
     want(409, "use undrain", VERB_RELEASE, "{\"services\":[\"dns\"]}");
@@ -159,9 +152,8 @@ static void a_drained_service_is_not_pinned_by_the_way(void **state)
     want(200, NULL, VERB_UNDRAIN, "{\"services\":[\"dns\"]}");
 }
 
-static void all_leaves_out_what_does_not_fit(void **state)
+TEST(all_leaves_out_what_does_not_fit)
 {
-    (void)state;
     intent_is(0, INTENT_ISOLATE);
     want(200, NULL, VERB_UNDRAIN, "{\"all\":true}");
     assert_int_equal(request.change.service_count, 1);
@@ -169,23 +161,4 @@ static void all_leaves_out_what_does_not_fit(void **state)
     intent_is(1, INTENT_ISOLATE);
     want(200, NULL, VERB_UNDRAIN, "{\"all\":true}");
     assert_int_equal(request.change.service_count, 0);
-}
-
-#define WITH_CORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WITH_CORE(a_drain_carries_all_its_fields),
-        WITH_CORE(now_is_no_grace_and_silence_is_the_services_own),
-        WITH_CORE(every_verb_is_read),
-        WITH_CORE(a_pin_needs_an_end_and_a_reason),
-        WITH_CORE(what_is_no_request_is_refused),
-        WITH_CORE(an_unknown_service_is_told_with_the_nearest),
-        WITH_CORE(only_release_ends_an_isolation),
-        WITH_CORE(a_pin_may_be_drained_or_isolated_but_not_undrained),
-        WITH_CORE(a_drained_service_is_not_pinned_by_the_way),
-        WITH_CORE(all_leaves_out_what_does_not_fit),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,10 @@
 // The saver: one save at a time in a worker, and of those that wait only the newest.
 #include "controller/daemon/saver.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/test.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static uv_loop_t loop;
 static struct saver *saver;
@@ -58,6 +54,8 @@ static int stop(void **state)
     return uv_loop_close(&loop);
 }
 
+TEST_FIXTURE(start, stop);
+
 static void submit(const char *text, uint64_t version)
 {
     saver_submit(saver, text, text != NULL ? strlen(text) : 0, version);
@@ -71,9 +69,8 @@ static void let_it_write(unsigned times)
     uv_run(&loop, UV_RUN_DEFAULT);
 }
 
-static void a_save_is_told_when_it_is_done(void **state)
+TEST(a_save_is_told_when_it_is_done)
 {
-    (void)state;
     char text[] = "one";
     submit(text, 1);
     strcpy(text, "xxx"); // it was copied
@@ -85,9 +82,8 @@ static void a_save_is_told_when_it_is_done(void **state)
     assert_string_equal(told, "1 ");
 }
 
-static void of_those_that_wait_the_newest_wins(void **state)
+TEST(of_those_that_wait_the_newest_wins)
 {
-    (void)state;
     submit("one", 1);
     submit("two", 2);
     submit("three", 3);
@@ -97,9 +93,8 @@ static void of_those_that_wait_the_newest_wins(void **state)
     assert_string_equal(told, "1 4 ");
 }
 
-static void an_error_is_told_of_the_save_that_had_it(void **state)
+TEST(an_error_is_told_of_the_save_that_had_it)
 {
-    (void)state;
     submit("bad one", 1);
     submit("two", 2);
     submit("bad three", 3);
@@ -112,25 +107,11 @@ static void an_error_is_told_of_the_save_that_had_it(void **state)
     assert_string_equal(told, "1 can't save bad one 4 5 can't save bad five 6 can't save bad six ");
 }
 
-static void no_text_removes_the_file(void **state)
+TEST(no_text_removes_the_file)
 {
-    (void)state;
     submit("one", 1);
     submit(NULL, 2);
     let_it_write(2);
     assert_string_equal(written, "dir:one dir:(removed) ");
     assert_string_equal(told, "1 2 ");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(a_save_is_told_when_it_is_done),
-        TEST(of_those_that_wait_the_newest_wins),
-        TEST(an_error_is_told_of_the_save_that_had_it),
-        TEST(no_text_removes_the_file),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,15 +8,11 @@
 #include "tests/unit/guard.h"
 #include "tests/unit/own_clock.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define PROBES       3
 #define VERDICTS_MAX 16
@@ -233,6 +229,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+TEST_FIXTURE(set_up, tear_down);
+
 static void apply(struct world *world, size_t count)
 {
     assert_int_equal(scheduler_apply(world->scheduler, world->applied, count), 0);
@@ -261,7 +259,7 @@ static void assert_seen(const struct world *world, size_t which, enum verdict_ki
 
 // ---- Behaviour
 
-static void a_probe_is_checked_again_and_again(void **state)
+TEST(a_probe_is_checked_again_and_again)
 {
     struct world *world = *state;
     apply(world, 1);
@@ -272,7 +270,7 @@ static void a_probe_is_checked_again_and_again(void **state)
     assert_true(world->seen[1].verdict.at_ns > world->seen[0].verdict.at_ns);
 }
 
-static void every_probe_gets_its_turn(void **state)
+TEST(every_probe_gets_its_turn)
 {
     struct world *world = *state;
     bool had[PROBES] = {false};
@@ -284,7 +282,7 @@ static void every_probe_gets_its_turn(void **state)
     assert_true(had[0] && had[1] && had[2]);
 }
 
-static void first_checks_are_spread_over_the_interval(void **state)
+TEST(first_checks_are_spread_over_the_interval)
 {
     struct world *world = *state;
     for (size_t i = 0; i < PROBES; i++) {
@@ -300,7 +298,7 @@ static void first_checks_are_spread_over_the_interval(void **state)
     assert_int_equal(world->seen[1].index, 2);
 }
 
-static void silence_becomes_fail_at_the_timeout(void **state)
+TEST(silence_becomes_fail_at_the_timeout)
 {
     struct world *world = *state;
     script.answers = false;
@@ -312,7 +310,7 @@ static void silence_becomes_fail_at_the_timeout(void **state)
     assert_int_equal(script.cancels, 2);
 }
 
-static void a_probe_never_overlaps_itself(void **state)
+TEST(a_probe_never_overlaps_itself)
 {
     struct world *world = *state;
     script = (struct script){.answers_late = true, .late_ms = 35};
@@ -321,7 +319,7 @@ static void a_probe_never_overlaps_itself(void **state)
     assert_int_equal(script.cancels, 0);
 }
 
-static void a_pass_slower_than_max_latency_is_degraded(void **state)
+TEST(a_pass_slower_than_max_latency_is_degraded)
 {
     struct world *world = *state;
     script = (struct script){.answers_late = true, .late_ms = 20};
@@ -331,7 +329,7 @@ static void a_pass_slower_than_max_latency_is_degraded(void **state)
     assert_seen(world, 0, VERDICT_DEGRADED, "slow", "longer than max_latency 5ms; passed: ");
 }
 
-static void a_slow_failure_stays_a_failure(void **state)
+TEST(a_slow_failure_stays_a_failure)
 {
     struct world *world = *state;
     script = (struct script){.answers_late = true, .late_ms = 20, .fail_code = "rcode"};
@@ -341,7 +339,7 @@ static void a_slow_failure_stays_a_failure(void **state)
     assert_seen(world, 0, VERDICT_FAIL, "rcode", "failed as told");
 }
 
-static void when_we_are_stalled_a_silent_service_has_not_failed(void **state)
+TEST(when_we_are_stalled_a_silent_service_has_not_failed)
 {
     struct world *world = *state;
     script = (struct script){.busy_ms = 80};
@@ -357,7 +355,7 @@ static void on_busy_turn(uv_idle_t *idle)
     keep_busy(1);
 }
 
-static void on_a_loop_that_is_busy_but_turns_a_silent_service_has_failed(void **state)
+TEST(on_a_loop_that_is_busy_but_turns_a_silent_service_has_failed)
 {
     struct world *world = *state;
     static uv_idle_t idle; // outlives the test, until the loop is run down
@@ -371,7 +369,7 @@ static void on_a_loop_that_is_busy_but_turns_a_silent_service_has_failed(void **
     assert_seen(world, 0, VERDICT_FAIL, "timeout", "no ");
 }
 
-static void when_our_timer_is_late_a_silent_service_has_not_failed(void **state)
+TEST(when_our_timer_is_late_a_silent_service_has_not_failed)
 {
     struct world *world = *state;
     script = (struct script){.busy_ms = 200};
@@ -392,7 +390,7 @@ static void on_check_phase(uv_check_t *check)
     }
 }
 
-static void an_answer_that_lay_unread_while_we_were_stalled_counts(void **state)
+TEST(an_answer_that_lay_unread_while_we_were_stalled_counts)
 {
     struct world *world = *state;
     uv_check_t check; // it runs between reading sockets and timers
@@ -405,7 +403,7 @@ static void an_answer_that_lay_unread_while_we_were_stalled_counts(void **state)
     assert_seen(world, 0, VERDICT_PASS, "ok", "");
 }
 
-static void a_probe_that_cannot_be_set_up_is_unknown_and_tried_again(void **state)
+TEST(a_probe_that_cannot_be_set_up_is_unknown_and_tried_again)
 {
     struct world *world = *state;
     script.open_error = UV_EMFILE;
@@ -419,7 +417,7 @@ static void a_probe_that_cannot_be_set_up_is_unknown_and_tried_again(void **stat
     assert_seen(world, 2, VERDICT_PASS, "ok", "");
 }
 
-static void fast_brings_the_next_check_forward(void **state)
+TEST(fast_brings_the_next_check_forward)
 {
     struct world *world = *state;
     world->confs[0].interval_ms = 3600000;
@@ -430,7 +428,7 @@ static void fast_brings_the_next_check_forward(void **state)
     run_until(world, 3);
 }
 
-static void a_trigger_checks_at_once(void **state)
+TEST(a_trigger_checks_at_once)
 {
     struct world *world = *state;
     world->confs[0].interval_ms = 3600000;
@@ -443,7 +441,7 @@ static void a_trigger_checks_at_once(void **state)
 
 // What it asked may have died with the server.
 // Each check holds the loop for longer than a turn has for beginning them.
-static void checks_that_are_wanted_at_once_begin_one_after_the_other(void **state)
+TEST(checks_that_are_wanted_at_once_begin_one_after_the_other)
 {
     struct world *world = *state;
     for (size_t i = 0; i < PROBES; i++) {
@@ -473,7 +471,7 @@ static void checks_that_are_wanted_at_once_begin_one_after_the_other(void **stat
     }
 }
 
-static void a_trigger_during_a_check_begins_it_anew(void **state)
+TEST(a_trigger_during_a_check_begins_it_anew)
 {
     struct world *world = *state;
     script = (struct script){.answers_late = true, .late_ms = 20, .triggers_in_check = true};
@@ -484,7 +482,7 @@ static void a_trigger_during_a_check_begins_it_anew(void **state)
     assert_int_equal(script.cancels, 1);
 }
 
-static void a_trigger_in_a_check_that_ends_at_once_makes_one_more_after_it(void **state)
+TEST(a_trigger_in_a_check_that_ends_at_once_makes_one_more_after_it)
 {
     struct world *world = *state;
     script.triggers_in_check = true;
@@ -495,7 +493,7 @@ static void a_trigger_in_a_check_that_ends_at_once_makes_one_more_after_it(void 
     assert_int_equal(script.cancels, 0);
 }
 
-static void a_check_is_not_begun_anew_for_ever(void **state)
+TEST(a_check_is_not_begun_anew_for_ever)
 {
     struct world *world = *state;
     world->confs[0].interval_ms = 3600000;
@@ -510,7 +508,7 @@ static void a_check_is_not_begun_anew_for_ever(void **state)
     assert_int_equal(world->count, 1);
 }
 
-static void triggers_without_end_are_not_checks_without_end(void **state)
+TEST(triggers_without_end_are_not_checks_without_end)
 {
     enum { MANY = 1000, FEW = 100 };
     struct world *world = *state;
@@ -548,7 +546,7 @@ static void assert_hour_to_wait(struct world *world)
     assert_true(uv_backend_timeout(&world->loop) > 3600000 / 2);
 }
 
-static void after_a_trigger_failing_checks_follow_in_short_order(void **state)
+TEST(after_a_trigger_failing_checks_follow_in_short_order)
 {
     struct world *world = *state;
     trigger_hourly(world, "closed");
@@ -563,7 +561,7 @@ static void after_a_trigger_failing_checks_follow_in_short_order(void **state)
     assert_hour_to_wait(world);
 }
 
-static void after_a_trigger_six_failing_checks_are_enough(void **state)
+TEST(after_a_trigger_six_failing_checks_are_enough)
 {
     struct world *world = *state;
     trigger_hourly(world, "closed");
@@ -580,7 +578,7 @@ static void after_a_trigger_six_failing_checks_are_enough(void **state)
     assert_false(world->seen[7].verdict.definitive);
 }
 
-static void checks_after_a_trigger_do_not_overlap(void **state)
+TEST(checks_after_a_trigger_do_not_overlap)
 {
     struct world *world = *state;
     trigger_hourly(world, "closed"); // script_start() asserts it
@@ -593,7 +591,7 @@ static void checks_after_a_trigger_do_not_overlap(void **state)
     assert_hour_to_wait(world);
 }
 
-static void after_a_trigger_one_passing_check_is_enough(void **state)
+TEST(after_a_trigger_one_passing_check_is_enough)
 {
     struct world *world = *state;
     world->confs[0].interval_ms = world->confs[0].fast_interval_ms = 3600000;
@@ -608,7 +606,7 @@ static void after_a_trigger_one_passing_check_is_enough(void **state)
     assert_false(world->seen[2].verdict.definitive);
 }
 
-static void a_refusal_after_a_trigger_is_definitive(void **state)
+TEST(a_refusal_after_a_trigger_is_definitive)
 {
     struct world *world = *state;
     script.fail_code = "refused";
@@ -621,7 +619,7 @@ static void a_refusal_after_a_trigger_is_definitive(void **state)
     assert_true(world->seen[1].verdict.definitive);
 }
 
-static void a_reload_leaves_unchanged_probes_alone(void **state)
+TEST(a_reload_leaves_unchanged_probes_alone)
 {
     struct world *world = *state;
     struct probe_conf *former = malloc(2 * sizeof *former);
@@ -654,7 +652,7 @@ static void a_reload_leaves_unchanged_probes_alone(void **state)
     uv_run(&world->loop, UV_RUN_DEFAULT);
 }
 
-static void a_removed_probe_is_silent(void **state)
+TEST(a_removed_probe_is_silent)
 {
     struct world *world = *state;
     script = (struct script){.answers_late = true, .late_ms = 15};
@@ -670,7 +668,7 @@ static void a_removed_probe_is_silent(void **state)
     assert_true(script.closes >= 1);
 }
 
-static void nothing_can_be_applied_and_then_something_again(void **state)
+TEST(nothing_can_be_applied_and_then_something_again)
 {
     struct world *world = *state;
     apply(world, 2);
@@ -689,7 +687,7 @@ static void close_scheduler(struct world *world)
     world->scheduler = NULL;
 }
 
-static void the_scheduler_can_be_closed_from_a_verdict(void **state)
+TEST(the_scheduler_can_be_closed_from_a_verdict)
 {
     struct world *world = *state;
     world->then = close_scheduler;
@@ -699,7 +697,7 @@ static void the_scheduler_can_be_closed_from_a_verdict(void **state)
     assert_true(world->closed);
 }
 
-static void a_check_in_progress_is_dropped_by_close(void **state)
+TEST(a_check_in_progress_is_dropped_by_close)
 {
     struct world *world = *state;
     script.answers = false;
@@ -713,9 +711,8 @@ static void a_check_in_progress_is_dropped_by_close(void **state)
     assert_int_equal(world->count, 0);
 }
 
-static void our_own_errors_are_told_from_the_services(void **state)
+TEST(our_own_errors_are_told_from_the_services)
 {
-    (void)state;
     static const int ours[] = {
         UV_EMFILE, UV_ENFILE,        UV_ENOMEM,       UV_ENOBUFS, UV_EPERM,
         UV_EACCES, UV_EADDRNOTAVAIL, UV_EAFNOSUPPORT, UV_ENOSPC}; // epoll_ctl's, for too many
@@ -730,9 +727,8 @@ static void our_own_errors_are_told_from_the_services(void **state)
     }
 }
 
-static void what_a_router_or_firewall_afar_forbids_is_no_permission_of_ours(void **state)
+TEST_WITH(what_a_router_or_firewall_afar_forbids_is_no_permission_of_ours, NULL, NULL)
 {
-    (void)state;
     static const int icmp[] = {UV_EACCES, UV_EMSGSIZE}; // as a socket's pending error
     for (size_t i = 0; i < sizeof icmp / sizeof *icmp; i++) {
         assert_true(probe_error_is_ours(icmp[i]));
@@ -743,7 +739,7 @@ static void what_a_router_or_firewall_afar_forbids_is_no_permission_of_ours(void
     assert_int_equal(probe_error_from_afar(0), 0);
 }
 
-static void keys_that_contradict_each_other_are_refused(void **state)
+TEST(keys_that_contradict_each_other_are_refused)
 {
     struct world *world = *state;
     struct probe_conf *conf = &world->confs[0];
@@ -760,45 +756,4 @@ static void keys_that_contradict_each_other_are_refused(void **state)
     assert_int_equal(endpoint_parse("2001:db8::1", false, &conf->source, error), 0);
     assert_int_equal(first_error(conf, error), -1);
     assert_string_equal(error, "source and target must both be IPv4 or both IPv6");
-}
-
-#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WITH_WORLD(a_probe_is_checked_again_and_again),
-        WITH_WORLD(every_probe_gets_its_turn),
-        WITH_WORLD(first_checks_are_spread_over_the_interval),
-        WITH_WORLD(silence_becomes_fail_at_the_timeout),
-        WITH_WORLD(a_probe_never_overlaps_itself),
-        WITH_WORLD(a_pass_slower_than_max_latency_is_degraded),
-        WITH_WORLD(a_slow_failure_stays_a_failure),
-        WITH_WORLD(when_we_are_stalled_a_silent_service_has_not_failed),
-        WITH_WORLD(on_a_loop_that_is_busy_but_turns_a_silent_service_has_failed),
-        WITH_WORLD(when_our_timer_is_late_a_silent_service_has_not_failed),
-        WITH_WORLD(an_answer_that_lay_unread_while_we_were_stalled_counts),
-        WITH_WORLD(a_probe_that_cannot_be_set_up_is_unknown_and_tried_again),
-        WITH_WORLD(fast_brings_the_next_check_forward),
-        WITH_WORLD(a_trigger_checks_at_once),
-        WITH_WORLD(checks_that_are_wanted_at_once_begin_one_after_the_other),
-        WITH_WORLD(a_trigger_during_a_check_begins_it_anew),
-        WITH_WORLD(a_trigger_in_a_check_that_ends_at_once_makes_one_more_after_it),
-        WITH_WORLD(a_check_is_not_begun_anew_for_ever),
-        WITH_WORLD(triggers_without_end_are_not_checks_without_end),
-        WITH_WORLD(after_a_trigger_failing_checks_follow_in_short_order),
-        WITH_WORLD(after_a_trigger_six_failing_checks_are_enough),
-        WITH_WORLD(checks_after_a_trigger_do_not_overlap),
-        WITH_WORLD(after_a_trigger_one_passing_check_is_enough),
-        WITH_WORLD(a_refusal_after_a_trigger_is_definitive),
-        WITH_WORLD(a_reload_leaves_unchanged_probes_alone),
-        WITH_WORLD(a_removed_probe_is_silent),
-        WITH_WORLD(nothing_can_be_applied_and_then_something_again),
-        WITH_WORLD(the_scheduler_can_be_closed_from_a_verdict),
-        WITH_WORLD(a_check_in_progress_is_dropped_by_close),
-        WITH_WORLD(our_own_errors_are_told_from_the_services),
-        cmocka_unit_test(what_a_router_or_firewall_afar_forbids_is_no_permission_of_ours),
-        WITH_WORLD(keys_that_contradict_each_other_are_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

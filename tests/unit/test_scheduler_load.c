@@ -2,15 +2,12 @@
 #include "probes/probe.h"
 #include "probes/scheduler.h"
 
+#include "tests/test.h"
 #include "tests/unit/guard.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define PROBES 1000
 
@@ -96,9 +93,8 @@ static void end(struct world *world)
 }
 
 // Of an hour, a thousand first checks take one every 3.6 seconds: this test sees the first.
-static void the_first_checks_of_a_thousand_probes_are_spread_over_the_interval(void **state)
+TEST(the_first_checks_of_a_thousand_probes_are_spread_over_the_interval)
 {
-    (void)state;
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
     begin(world, 3600000);
@@ -109,9 +105,8 @@ static void the_first_checks_of_a_thousand_probes_are_spread_over_the_interval(v
     end(world);
 }
 
-static void each_of_a_thousand_probes_has_its_turn_again_and_again(void **state)
+TEST(each_of_a_thousand_probes_has_its_turn_again_and_again)
 {
-    (void)state;
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
     world->least = 5;
@@ -125,9 +120,8 @@ static void each_of_a_thousand_probes_has_its_turn_again_and_again(void **state)
 }
 
 // Where fast_interval is the longer one, the interval is what counts.
-static void fast_is_never_slower_than_the_interval(void **state)
+TEST(fast_is_never_slower_than_the_interval)
 {
-    (void)state;
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
     world->least = 3;
@@ -179,9 +173,8 @@ static struct change plan_change(struct world *world)
     return change;
 }
 
-static void a_few_probes_end_and_begin_in_each_turn_and_nobody_hears_of_those_that_end(void **state)
+TEST(a_few_probes_end_and_begin_in_each_turn_and_nobody_hears_of_those_that_end)
 {
-    (void)state;
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
     world->least = 1;
@@ -212,9 +205,8 @@ static void a_few_probes_end_and_begin_in_each_turn_and_nobody_hears_of_those_th
     free(change.confs);
 }
 
-static void a_scheduler_closes_while_probes_end_and_begin(void **state)
+TEST(a_scheduler_closes_while_probes_end_and_begin)
 {
-    (void)state;
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
     world->least = 1;
@@ -230,17 +222,4 @@ static void a_scheduler_closes_while_probes_end_and_begin(void **state)
     end(world);
     assert_int_equal(closes, opens);
     free(change.confs);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_checks_of_a_thousand_probes_are_spread_over_the_interval),
-        cmocka_unit_test(each_of_a_thousand_probes_has_its_turn_again_and_again),
-        cmocka_unit_test(fast_is_never_slower_than_the_interval),
-        cmocka_unit_test(
-            a_few_probes_end_and_begin_in_each_turn_and_nobody_hears_of_those_that_end),
-        cmocka_unit_test(a_scheduler_closes_while_probes_end_and_begin),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,17 +1,14 @@
 // Which files are trusted with a secret, and what becomes of it.
 #include "probes/secret.h"
 
+#include "tests/test.h"
+
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 struct world {
     struct secret secret;
@@ -51,6 +48,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+TEST_FIXTURE(set_up, tear_down);
+
 static int load(struct world *world)
 {
     return secret_load(&world->secret, world->path, world->error);
@@ -67,7 +66,7 @@ static void assert_refused(struct world *world, const char *why)
     assert_null(strstr(world->error, "nobody"));
 }
 
-static void a_line_is_read_without_its_end(void **state)
+TEST(a_line_is_read_without_its_end)
 {
     struct world *world = *state;
     assert_int_equal(load(world), 0);
@@ -75,7 +74,7 @@ static void a_line_is_read_without_its_end(void **state)
     assert_int_equal(world->secret.length, 11);
 }
 
-static void the_group_may_read_and_nobody_else_anything(void **state)
+TEST(the_group_may_read_and_nobody_else_anything)
 {
     static const struct {
         mode_t mode;
@@ -101,7 +100,7 @@ static void the_group_may_read_and_nobody_else_anything(void **state)
     }
 }
 
-static void a_file_of_somebody_else_is_refused(void **state)
+TEST(a_file_of_somebody_else_is_refused)
 {
     struct world *world = *state;
     if (chown(world->path, 65534, 65534) != 0) {
@@ -110,7 +109,7 @@ static void a_file_of_somebody_else_is_refused(void **state)
     assert_refused(world, "belongs neither to root nor to the user of popgated");
 }
 
-static void a_secret_in_use_is_dropped_when_its_file_can_no_longer_be_trusted(void **state)
+TEST(a_secret_in_use_is_dropped_when_its_file_can_no_longer_be_trusted)
 {
     struct world *world = *state;
     assert_int_equal(load(world), 0);
@@ -120,7 +119,7 @@ static void a_secret_in_use_is_dropped_when_its_file_can_no_longer_be_trusted(vo
     assert_refused(world, "No such file or directory");
 }
 
-static void a_changed_file_is_read_again_and_an_unchanged_one_is_not(void **state)
+TEST(a_changed_file_is_read_again_and_an_unchanged_one_is_not)
 {
     struct world *world = *state;
     assert_int_equal(load(world), 0);
@@ -132,7 +131,7 @@ static void a_changed_file_is_read_again_and_an_unchanged_one_is_not(void **stat
     assert_string_equal(world->secret.text, "another");
 }
 
-static void several_lines_are_read_where_they_may_be(void **state)
+TEST(several_lines_are_read_where_they_may_be)
 {
     struct world *world = *state;
     write_file(world, "tell\tone\r\ntell nobody\n", 22);
@@ -143,7 +142,7 @@ static void several_lines_are_read_where_they_may_be(void **state)
     assert_non_null(strstr(world->error, "it is not text"));
 }
 
-static void a_secret_is_a_file_or_a_credential(void **state)
+TEST(a_secret_is_a_file_or_a_credential)
 {
     struct world *world = *state;
     char path[SECRET_PATH_MAX];
@@ -164,7 +163,7 @@ static void a_secret_is_a_file_or_a_credential(void **state)
     unsetenv("CREDENTIALS_DIRECTORY");
 }
 
-static void what_is_no_single_line_is_refused(void **state)
+TEST(what_is_no_single_line_is_refused)
 {
     static char large[SECRET_MAX + 2];
     struct world *world = *state;
@@ -184,7 +183,7 @@ static void what_is_no_single_line_is_refused(void **state)
     assert_int_equal(world->secret.length, SECRET_MAX);
 }
 
-static void what_is_no_file_is_refused_at_once(void **state)
+TEST(what_is_no_file_is_refused_at_once)
 {
     struct world *world = *state;
     unlink(world->path);
@@ -192,29 +191,10 @@ static void what_is_no_file_is_refused_at_once(void **state)
     assert_refused(world, "it is not a regular file");
 }
 
-static void a_process_with_a_secret_leaves_no_core(void **state)
+TEST(a_process_with_a_secret_leaves_no_core)
 {
     struct world *world = *state;
     prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
     assert_int_equal(load(world), 0);
     assert_int_equal(prctl(PR_GET_DUMPABLE, 0L, 0L, 0L, 0L), 0);
-}
-
-#define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WITH_FILE(a_line_is_read_without_its_end),
-        WITH_FILE(the_group_may_read_and_nobody_else_anything),
-        WITH_FILE(a_file_of_somebody_else_is_refused),
-        WITH_FILE(a_secret_in_use_is_dropped_when_its_file_can_no_longer_be_trusted),
-        WITH_FILE(a_changed_file_is_read_again_and_an_unchanged_one_is_not),
-        WITH_FILE(several_lines_are_read_where_they_may_be),
-        WITH_FILE(a_secret_is_a_file_or_a_credential),
-        WITH_FILE(what_is_no_single_line_is_refused),
-        WITH_FILE(what_is_no_file_is_refused_at_once),
-        WITH_FILE(a_process_with_a_secret_leaves_no_core),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,14 +6,10 @@
 #include "tests/unit/guard.h"
 #include "tests/unit/own_clock.h"
 
-// cmocka wants these before it.
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -374,9 +370,20 @@ static int end_world(void **state)
     return 0;
 }
 
+TEST_FIXTURE(make_world, end_world);
+
+static int ignore_broken_pipes(void **state)
+{
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    return 0;
+}
+
+TEST_GROUP(ignore_broken_pipes, NULL);
+
 // Talking.
 
-static void the_greeting_brings_the_link_up_and_tells_the_version(void **state)
+TEST(the_greeting_brings_the_link_up_and_tells_the_version)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -386,7 +393,7 @@ static void the_greeting_brings_the_link_up_and_tells_the_version(void **state)
     assert_string_equal(last_link(world)->reason, "");
 }
 
-static void a_command_is_in_the_socket_when_send_returns(void **state)
+TEST(a_command_is_in_the_socket_when_send_returns)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -396,7 +403,7 @@ static void a_command_is_in_the_socket_when_send_returns(void **state)
     assert_heard(world, "disable \"popgate_*\"");
 }
 
-static void replies_end_their_commands_in_order(void **state)
+TEST(replies_end_their_commands_in_order)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -432,7 +439,7 @@ static void answer_one_by_one(struct world *world, size_t count)
     }
 }
 
-static void the_window_is_never_exceeded_however_slowly_bird_reads(void **state)
+TEST(the_window_is_never_exceeded_however_slowly_bird_reads)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -451,7 +458,7 @@ static void the_window_is_never_exceeded_however_slowly_bird_reads(void **state)
 }
 
 // Whatever BIRD has answered of it: before 2.0.12 it begins its buffer anew when all is answered.
-static void an_old_bird_is_asked_no_more_before_it_has_answered_all(void **state)
+TEST(an_old_bird_is_asked_no_more_before_it_has_answered_all)
 {
     struct world *world = *state;
     char command[BIRD_COMMAND_MAX * 2];
@@ -475,7 +482,7 @@ static void an_old_bird_is_asked_no_more_before_it_has_answered_all(void **state
 }
 
 // The kernel counts each small write as some hundreds of bytes.
-static void a_socket_full_of_tiny_commands_is_written_on_when_it_has_room(void **state)
+TEST(a_socket_full_of_tiny_commands_is_written_on_when_it_has_room)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -490,7 +497,7 @@ static void a_socket_full_of_tiny_commands_is_written_on_when_it_has_room(void *
     }
 }
 
-static void an_urgent_command_overtakes_those_not_yet_written_and_finds_room(void **state)
+TEST(an_urgent_command_overtakes_those_not_yet_written_and_finds_room)
 {
     struct world *world = *state;
     char command[BIRD_COMMAND_MAX];
@@ -509,7 +516,7 @@ static void an_urgent_command_overtakes_those_not_yet_written_and_finds_room(voi
     assert_in_range(before, 1, 50);
 }
 
-static void urgent_commands_keep_their_order_among_themselves(void **state)
+TEST(urgent_commands_keep_their_order_among_themselves)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -523,7 +530,7 @@ static void urgent_commands_keep_their_order_among_themselves(void **state)
     }
 }
 
-static void a_command_may_be_sent_from_the_event_of_another(void **state)
+TEST(a_command_may_be_sent_from_the_event_of_another)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -534,7 +541,7 @@ static void a_command_may_be_sent_from_the_event_of_another(void **state)
     assert_int_equal(world->ends[50].token, 1);
 }
 
-static void what_is_no_command_is_refused(void **state)
+TEST(what_is_no_command_is_refused)
 {
     struct world *world = *state;
     char command[BIRD_COMMAND_MAX + 1];
@@ -554,7 +561,7 @@ static void what_is_no_command_is_refused(void **state)
     assert_heard(world, command);
 }
 
-static void a_full_lane_refuses_and_leaves_the_urgent_one_open(void **state)
+TEST(a_full_lane_refuses_and_leaves_the_urgent_one_open)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -573,7 +580,7 @@ static void a_full_lane_refuses_and_leaves_the_urgent_one_open(void **state)
 
 // Echo.
 
-static void echo_is_asked_of_bird_2_first_and_by_itself(void **state)
+TEST(echo_is_asked_of_bird_2_first_and_by_itself)
 {
     struct world *world = *state;
     struct bird_session_options options = patient(world);
@@ -592,7 +599,7 @@ static void echo_is_asked_of_bird_2_first_and_by_itself(void **state)
     assert_string_equal(world->last_echo, "<3 messages lost>");
 }
 
-static void echo_is_not_asked_of_bird_3(void **state)
+TEST(echo_is_not_asked_of_bird_3)
 {
     struct world *world = *state;
     struct bird_session_options options = patient(world);
@@ -602,7 +609,7 @@ static void echo_is_not_asked_of_bird_3(void **state)
     assert_int_equal(unread(world), 0);
 }
 
-static void echo_that_is_refused_changes_nothing(void **state)
+TEST(echo_that_is_refused_changes_nothing)
 {
     struct world *world = *state;
     struct bird_session_options options = patient(world);
@@ -618,7 +625,7 @@ static void echo_that_is_refused_changes_nothing(void **state)
 
 // Silence.
 
-static void a_missed_deadline_is_silence_and_the_answer_ends_it(void **state)
+TEST(a_missed_deadline_is_silence_and_the_answer_ends_it)
 {
     struct world *world = *state;
     begin_and_greet(world, impatient(world));
@@ -638,7 +645,7 @@ static void a_missed_deadline_is_silence_and_the_answer_ends_it(void **state)
     assert_int_equal(world->accepted, 1);
 }
 
-static void silence_is_noticed_again_after_an_answer(void **state)
+TEST(silence_is_noticed_again_after_an_answer)
 {
     struct world *world = *state;
     begin_and_greet(world, impatient(world));
@@ -650,8 +657,7 @@ static void silence_is_noticed_again_after_an_answer(void **state)
     run_until(world, is_silent(world)); // give_up_ms is beyond the guard
 }
 
-static void
-a_stopped_bird_that_does_not_greet_is_silent_and_gets_the_commands_when_it_wakes(void **state)
+TEST(a_stopped_bird_that_does_not_greet_is_silent_and_gets_the_commands_when_it_wakes)
 {
     struct world *world = *state;
     world->greeting = NULL;
@@ -667,7 +673,7 @@ a_stopped_bird_that_does_not_greet_is_silent_and_gets_the_commands_when_it_wakes
     assert_heard(world, "disable \"popgate_u5_v4\"");
 }
 
-static void a_bird_that_stays_silent_is_given_up_and_tried_anew(void **state)
+TEST(a_bird_that_stays_silent_is_given_up_and_tried_anew)
 {
     struct world *world = *state;
     struct bird_session_options options = impatient(world);
@@ -685,7 +691,7 @@ static void a_bird_that_stays_silent_is_given_up_and_tried_anew(void **state)
     assert_int_equal(world->end_count, 1);
 }
 
-static void being_held_up_ourselves_is_not_silence_of_bird(void **state)
+TEST(being_held_up_ourselves_is_not_silence_of_bird)
 {
     struct world *world = *state;
     begin_and_greet(world, impatient(world));
@@ -699,7 +705,7 @@ static void being_held_up_ourselves_is_not_silence_of_bird(void **state)
 
 // Loss.
 
-static void loss_ends_every_command_once_and_none_can_be_sent(void **state)
+TEST(loss_ends_every_command_once_and_none_can_be_sent)
 {
     struct world *world = *state;
     bool ended[300] = {false};
@@ -724,7 +730,7 @@ static void loss_ends_every_command_once_and_none_can_be_sent(void **state)
     assert_int_equal(bird_session_send(world->session, "show status", 1, false), UV_ENOTCONN);
 }
 
-static void a_write_into_a_closed_socket_is_a_loss_told_later(void **state)
+TEST(a_write_into_a_closed_socket_is_a_loss_told_later)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -741,7 +747,7 @@ static void a_write_into_a_closed_socket_is_a_loss_told_later(void **state)
     assert_heard(world, "disable \"popgate_u3_v4\"");
 }
 
-static void a_line_cut_off_by_a_loss_does_not_leak_into_the_next_connection(void **state)
+TEST(a_line_cut_off_by_a_loss_does_not_leak_into_the_next_connection)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -753,7 +759,7 @@ static void a_line_cut_off_by_a_loss_does_not_leak_into_the_next_connection(void
     assert_int_equal(world->accepted, 2);
 }
 
-static void a_greeting_resets_the_back_off(void **state)
+TEST(a_greeting_resets_the_back_off)
 {
     struct world *world = *state;
     struct bird_session_options options = patient(world);
@@ -766,7 +772,7 @@ static void a_greeting_resets_the_back_off(void **state)
     }
 }
 
-static void it_reconnects_when_the_socket_appears(void **state)
+TEST(it_reconnects_when_the_socket_appears)
 {
     struct world *world = *state;
     begin(world, patient(world));
@@ -781,7 +787,7 @@ static void it_reconnects_when_the_socket_appears(void **state)
     run_until(world, is_up(world));
 }
 
-static void a_stale_socket_says_that_bird_is_not_running(void **state)
+TEST(a_stale_socket_says_that_bird_is_not_running)
 {
     struct world *world = *state;
     close(bind_socket(world));
@@ -793,7 +799,7 @@ static void a_stale_socket_says_that_bird_is_not_running(void **state)
     assert_int_equal(world->link_count, 2); // another reason is told
 }
 
-static void a_full_backlog_says_that_bird_accepts_no_connection(void **state)
+TEST(a_full_backlog_says_that_bird_accepts_no_connection)
 {
     struct world *world = *state;
     const struct sockaddr_un address = address_of(world);
@@ -813,7 +819,7 @@ static void a_full_backlog_says_that_bird_accepts_no_connection(void **state)
     close(listener);
 }
 
-static void an_overlong_path_is_refused_not_shortened(void **state)
+TEST(an_overlong_path_is_refused_not_shortened)
 {
     struct world *world = *state;
     char path[200];
@@ -827,7 +833,7 @@ static void an_overlong_path_is_refused_not_shortened(void **state)
     assert_reason_has(world, "longer than");
 }
 
-static void running_out_of_descriptors_is_said_to_be_our_own_trouble(void **state)
+TEST(running_out_of_descriptors_is_said_to_be_our_own_trouble)
 {
     struct world *world = *state;
     struct rlimit before;
@@ -874,7 +880,7 @@ static void assert_nobody_is_told(struct world *world, const char *words)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void lack_of_permission_names_the_group_or_the_directory(void **state)
+TEST(lack_of_permission_names_the_group_or_the_directory)
 {
     struct world *world = *state;
     if (geteuid() != 0) {
@@ -888,7 +894,7 @@ static void lack_of_permission_names_the_group_or_the_directory(void **state)
     assert_nobody_is_told(world, "may not enter the socket's directory");
 }
 
-static void a_garbled_connection_is_told_dropped_and_remade(void **state)
+TEST(a_garbled_connection_is_told_dropped_and_remade)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -902,7 +908,7 @@ static void a_garbled_connection_is_told_dropped_and_remade(void **state)
     assert_int_equal(world->accepted, 2);
 }
 
-static void garbage_is_quoted_so_that_a_log_can_bear_it(void **state)
+TEST(garbage_is_quoted_so_that_a_log_can_bear_it)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -911,7 +917,7 @@ static void garbage_is_quoted_so_that_a_log_can_bear_it(void **state)
     assert_reason_has(world, "\"?[2J? ??\" isn't BIRD's control protocol");
 }
 
-static void a_reply_that_nobody_asked_for_means_out_of_step(void **state)
+TEST(a_reply_that_nobody_asked_for_means_out_of_step)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -920,7 +926,7 @@ static void a_reply_that_nobody_asked_for_means_out_of_step(void **state)
     assert_reason_has(world, "\"surprise\" answers no command");
 }
 
-static void a_greeting_that_is_not_birds_is_refused(void **state)
+TEST(a_greeting_that_is_not_birds_is_refused)
 {
     struct world *world = *state;
     world->greeting = "0001 FRR 10 ready.\n";
@@ -932,7 +938,7 @@ static void a_greeting_that_is_not_birds_is_refused(void **state)
 
 // Closing.
 
-static void it_may_be_closed_in_any_event_and_none_follows(void **state)
+TEST(it_may_be_closed_in_any_event_and_none_follows)
 {
     struct world *world = *state;
     for (enum close_at at = AT_UP; at <= AT_LOST; at++) {
@@ -962,7 +968,7 @@ static void it_may_be_closed_in_any_event_and_none_follows(void **state)
     assert_int_equal(world->events_after_close, 0);
 }
 
-static void it_may_be_closed_when_silence_ends(void **state)
+TEST(it_may_be_closed_when_silence_ends)
 {
     struct world *world = *state;
     begin_and_greet(world, impatient(world));
@@ -974,7 +980,7 @@ static void it_may_be_closed_when_silence_ends(void **state)
     assert_int_equal(world->line_count, 0);
 }
 
-static void it_may_be_closed_at_once_or_while_resting(void **state)
+TEST(it_may_be_closed_at_once_or_while_resting)
 {
     struct world *world = *state;
     begin(world, patient(world));
@@ -1036,7 +1042,7 @@ static void fake_pours_rows(struct world *world, size_t *poured, size_t most)
     }
 }
 
-static void an_answer_without_end_is_silence_and_no_more_of_it_is_read(void **state)
+TEST(an_answer_without_end_is_silence_and_no_more_of_it_is_read)
 {
     struct world *world = *state;
     struct bird_session_options options = patient(world);
@@ -1074,7 +1080,7 @@ static void trickle(struct world *world)
     turn(world);
 }
 
-static void an_answer_that_trickles_on_is_without_end_too(void **state)
+TEST(an_answer_that_trickles_on_is_without_end_too)
 {
     struct world *world = *state;
     struct bird_session_options options = patient(world);
@@ -1088,7 +1094,7 @@ static void an_answer_that_trickles_on_is_without_end_too(void **state)
     assert_int_equal(world->end_count, 0);
 }
 
-static void a_long_answer_is_read_to_its_end(void **state)
+TEST(a_long_answer_is_read_to_its_end)
 {
     struct world *world = *state;
     size_t poured = 0;
@@ -1105,7 +1111,7 @@ static void a_long_answer_is_read_to_its_end(void **state)
     assert_int_equal(world->link_count, 1);
 }
 
-static void what_held_us_or_bird_up_makes_no_answer_longer(void **state)
+TEST(what_held_us_or_bird_up_makes_no_answer_longer)
 {
     struct world *world = *state;
     struct bird_session_options options = impatient(world);
@@ -1123,7 +1129,7 @@ static void what_held_us_or_bird_up_makes_no_answer_longer(void **state)
     assert_int_equal(world->ends[0].end, BIRD_END_REPLY);
 }
 
-static void the_end_of_bird_is_noticed_while_nothing_is_read(void **state)
+TEST(the_end_of_bird_is_noticed_while_nothing_is_read)
 {
     struct world *world = *state;
     struct bird_session_options options = patient(world);
@@ -1140,7 +1146,7 @@ static void the_end_of_bird_is_noticed_while_nothing_is_read(void **state)
     run_until(world, is_up(world));
 }
 
-static void it_may_be_closed_under_an_answer_without_end(void **state)
+TEST(it_may_be_closed_under_an_answer_without_end)
 {
     struct world *world = *state;
     struct bird_session_options options = patient(world);
@@ -1171,7 +1177,7 @@ static void turn_some(struct world *world)
     }
 }
 
-static void closing_waits_until_all_that_was_written_is_answered(void **state)
+TEST(closing_waits_until_all_that_was_written_is_answered)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -1189,7 +1195,7 @@ static void closing_waits_until_all_that_was_written_is_answered(void **state)
     assert_int_equal(world->line_count + world->end_count, 0);
 }
 
-static void closing_waits_no_longer_than_it_may(void **state)
+TEST(closing_waits_no_longer_than_it_may)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -1199,7 +1205,7 @@ static void closing_waits_no_longer_than_it_may(void **state)
     run_until(world, world->client < 0);
 }
 
-static void closing_waits_for_nothing_when_nothing_is_outstanding(void **state)
+TEST(closing_waits_for_nothing_when_nothing_is_outstanding)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -1210,7 +1216,7 @@ static void closing_waits_for_nothing_when_nothing_is_outstanding(void **state)
     run_until(world, world->closed);
 }
 
-static void closing_ends_when_bird_does(void **state)
+TEST(closing_ends_when_bird_does)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -1221,7 +1227,7 @@ static void closing_ends_when_bird_does(void **state)
     run_until(world, world->closed);
 }
 
-static void closing_forgets_what_was_not_written(void **state)
+TEST(closing_forgets_what_was_not_written)
 {
     struct world *world = *state;
     char command[BIRD_COMMAND_MAX * 2];
@@ -1241,7 +1247,7 @@ static void closing_forgets_what_was_not_written(void **state)
     assert_int_equal(heard, written);
 }
 
-static void a_line_that_ends_silence_and_in_whose_event_it_is_closed_is_an_answer(void **state)
+TEST(a_line_that_ends_silence_and_in_whose_event_it_is_closed_is_an_answer)
 {
     struct world *world = *state;
     begin_and_greet(world, impatient(world));
@@ -1264,7 +1270,7 @@ static int give_up_on(struct world *world, uint64_t token)
     return former;
 }
 
-static void a_connection_given_up_is_read_to_its_end_and_never_closed_under_an_answer(void **state)
+TEST(a_connection_given_up_is_read_to_its_end_and_never_closed_under_an_answer)
 {
     struct world *world = *state;
     char answer[4096];
@@ -1291,7 +1297,7 @@ static void a_connection_given_up_is_read_to_its_end_and_never_closed_under_an_a
     assert_int_equal(world->accepted, 2);
 }
 
-static void of_two_connections_given_up_the_first_is_closed(void **state)
+TEST(of_two_connections_given_up_the_first_is_closed)
 {
     struct world *world = *state;
     struct bird_session_options options = impatient(world);
@@ -1305,7 +1311,7 @@ static void of_two_connections_given_up_the_first_is_closed(void **state)
     close(second);
 }
 
-static void a_garbled_connection_is_not_closed_under_an_answer_either(void **state)
+TEST(a_garbled_connection_is_not_closed_under_an_answer_either)
 {
     struct world *world = *state;
     begin_and_greet(world, patient(world));
@@ -1319,7 +1325,7 @@ static void a_garbled_connection_is_not_closed_under_an_answer_either(void **sta
     close(former);
 }
 
-static void what_was_never_asked_anything_is_closed_at_once(void **state)
+TEST(what_was_never_asked_anything_is_closed_at_once)
 {
     struct world *world = *state;
     struct bird_session_options options = impatient(world);
@@ -1334,7 +1340,7 @@ static void what_was_never_asked_anything_is_closed_at_once(void **state)
     close(former);
 }
 
-static void closing_waits_for_a_connection_given_up_too(void **state)
+TEST(closing_waits_for_a_connection_given_up_too)
 {
     struct world *world = *state;
     struct bird_session_options options = impatient(world);
@@ -1393,7 +1399,7 @@ static void stop_bird(const struct world *world, pid_t bird)
     unlink(conf);
 }
 
-static void real_bird_takes_a_thousand_pipelined_commands_without_dropping_us(void **state)
+TEST(real_bird_takes_a_thousand_pipelined_commands_without_dropping_us)
 {
     struct world *world = *state;
     char command[64];
@@ -1428,7 +1434,7 @@ static void real_bird_takes_a_thousand_pipelined_commands_without_dropping_us(vo
     stop_bird(world, bird);
 }
 
-static void real_bird_stopped_is_silent_woken_it_answers_and_killed_it_is_down(void **state)
+TEST(real_bird_stopped_is_silent_woken_it_answers_and_killed_it_is_down)
 {
     struct world *world = *state;
     if (access(bird_program(), X_OK) != 0) {
@@ -1449,72 +1455,4 @@ static void real_bird_stopped_is_silent_woken_it_answers_and_killed_it_is_down(v
     assert_string_equal(world->ends[0].text, "");
     stop_bird(world, bird);
     run_until(world, is_down_with_reason(world));
-}
-
-#define fake_test(name) cmocka_unit_test_setup_teardown(name, make_world, end_world)
-
-int main(void)
-{
-    const struct CMUnitTest with_fake[] = {
-        fake_test(the_greeting_brings_the_link_up_and_tells_the_version),
-        fake_test(a_command_is_in_the_socket_when_send_returns),
-        fake_test(replies_end_their_commands_in_order),
-        fake_test(the_window_is_never_exceeded_however_slowly_bird_reads),
-        fake_test(an_old_bird_is_asked_no_more_before_it_has_answered_all),
-        fake_test(a_socket_full_of_tiny_commands_is_written_on_when_it_has_room),
-        fake_test(an_urgent_command_overtakes_those_not_yet_written_and_finds_room),
-        fake_test(urgent_commands_keep_their_order_among_themselves),
-        fake_test(a_command_may_be_sent_from_the_event_of_another),
-        fake_test(what_is_no_command_is_refused),
-        fake_test(a_full_lane_refuses_and_leaves_the_urgent_one_open),
-        fake_test(echo_is_asked_of_bird_2_first_and_by_itself),
-        fake_test(echo_is_not_asked_of_bird_3),
-        fake_test(echo_that_is_refused_changes_nothing),
-        fake_test(a_missed_deadline_is_silence_and_the_answer_ends_it),
-        fake_test(silence_is_noticed_again_after_an_answer),
-        fake_test(a_stopped_bird_that_does_not_greet_is_silent_and_gets_the_commands_when_it_wakes),
-        fake_test(a_bird_that_stays_silent_is_given_up_and_tried_anew),
-        fake_test(being_held_up_ourselves_is_not_silence_of_bird),
-        fake_test(loss_ends_every_command_once_and_none_can_be_sent),
-        fake_test(a_write_into_a_closed_socket_is_a_loss_told_later),
-        fake_test(a_line_cut_off_by_a_loss_does_not_leak_into_the_next_connection),
-        fake_test(a_greeting_resets_the_back_off),
-        fake_test(it_reconnects_when_the_socket_appears),
-        fake_test(a_stale_socket_says_that_bird_is_not_running),
-        fake_test(a_full_backlog_says_that_bird_accepts_no_connection),
-        fake_test(an_overlong_path_is_refused_not_shortened),
-        fake_test(running_out_of_descriptors_is_said_to_be_our_own_trouble),
-        fake_test(lack_of_permission_names_the_group_or_the_directory),
-        fake_test(a_garbled_connection_is_told_dropped_and_remade),
-        fake_test(garbage_is_quoted_so_that_a_log_can_bear_it),
-        fake_test(a_reply_that_nobody_asked_for_means_out_of_step),
-        fake_test(a_greeting_that_is_not_birds_is_refused),
-        fake_test(it_may_be_closed_in_any_event_and_none_follows),
-        fake_test(it_may_be_closed_when_silence_ends),
-        fake_test(it_may_be_closed_at_once_or_while_resting),
-        fake_test(closing_waits_until_all_that_was_written_is_answered),
-        fake_test(closing_waits_no_longer_than_it_may),
-        fake_test(closing_waits_for_nothing_when_nothing_is_outstanding),
-        fake_test(closing_ends_when_bird_does),
-        fake_test(closing_forgets_what_was_not_written),
-        fake_test(a_line_that_ends_silence_and_in_whose_event_it_is_closed_is_an_answer),
-        fake_test(a_connection_given_up_is_read_to_its_end_and_never_closed_under_an_answer),
-        fake_test(of_two_connections_given_up_the_first_is_closed),
-        fake_test(a_garbled_connection_is_not_closed_under_an_answer_either),
-        fake_test(what_was_never_asked_anything_is_closed_at_once),
-        fake_test(closing_waits_for_a_connection_given_up_too),
-        fake_test(an_answer_without_end_is_silence_and_no_more_of_it_is_read),
-        fake_test(an_answer_that_trickles_on_is_without_end_too),
-        fake_test(a_long_answer_is_read_to_its_end),
-        fake_test(what_held_us_or_bird_up_makes_no_answer_longer),
-        fake_test(the_end_of_bird_is_noticed_while_nothing_is_read),
-        fake_test(it_may_be_closed_under_an_answer_without_end),
-    };
-    const struct CMUnitTest with_real[] = {
-        fake_test(real_bird_takes_a_thousand_pipelined_commands_without_dropping_us),
-        fake_test(real_bird_stopped_is_silent_woken_it_answers_and_killed_it_is_down),
-    };
-    signal(SIGPIPE, SIG_IGN);
-    const int failed = cmocka_run_group_tests(with_fake, NULL, NULL);
-    return failed + cmocka_run_group_tests(with_real, NULL, NULL);
 }

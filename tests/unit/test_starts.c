@@ -3,13 +3,9 @@
 #include "probes/starts.h"
 
 #include "base/clock.h"
+#include "tests/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 #define STARTS   5
 #define RUNS_MAX 10
@@ -63,6 +59,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+TEST_FIXTURE(set_up, tear_down);
+
 static void turn(void)
 {
     uv_run(&world.loop, UV_RUN_NOWAIT);
@@ -77,9 +75,8 @@ static void assert_run(size_t count, const size_t *which)
     }
 }
 
-static void the_first_begins_at_once_and_the_rest_over_the_next_turns(void **state)
+TEST(the_first_begins_at_once_and_the_rest_over_the_next_turns)
 {
-    (void)state;
     static const size_t order[STARTS] = {0, 1, 2, 3, 4};
     for (size_t i = 0; i < STARTS; i++) {
         starts_now(&world.starts, &world.wanted[i]);
@@ -92,9 +89,8 @@ static void the_first_begins_at_once_and_the_rest_over_the_next_turns(void **sta
     }
 }
 
-static void who_comes_later_waits_behind_those_that_wait(void **state)
+TEST(who_comes_later_waits_behind_those_that_wait)
 {
-    (void)state;
     starts_soon(&world.starts, &world.wanted[3]);
     starts_now(&world.starts, &world.wanted[1]);
     assert_int_equal(world.count, 0);
@@ -104,9 +100,8 @@ static void who_comes_later_waits_behind_those_that_wait(void **state)
     assert_run(2, (size_t[]){3, 1});
 }
 
-static void what_is_wanted_twice_begins_once(void **state)
+TEST(what_is_wanted_twice_begins_once)
 {
-    (void)state;
     starts_soon(&world.starts, &world.wanted[0]);
     starts_soon(&world.starts, &world.wanted[0]);
     starts_soon(&world.starts, &world.wanted[1]);
@@ -122,9 +117,8 @@ static void what_is_wanted_twice_begins_once(void **state)
     }
 }
 
-static void what_is_forgotten_does_not_begin(void **state)
+TEST(what_is_forgotten_does_not_begin)
 {
-    (void)state;
     for (size_t i = 0; i < STARTS; i++) {
         starts_soon(&world.starts, &world.wanted[i]);
     }
@@ -138,17 +132,4 @@ static void what_is_forgotten_does_not_begin(void **state)
     }
     turn();
     assert_run(3, (size_t[]){1, 3, 2});
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_first_begins_at_once_and_the_rest_over_the_next_turns,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(who_comes_later_waits_behind_those_that_wait, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(what_is_wanted_twice_begins_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_forgotten_does_not_begin, set_up, tear_down),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+TEST_FIXTURE(set_up, tear_down);
+
 static struct status_view view(void)
 {
     return (struct status_view){.core = fixture->core,
@@ -116,9 +118,8 @@ static void target_is(size_t service, enum target target, enum cause cause, cons
     }
 }
 
-static void status_tells_the_pop_bird_services_and_probes(void **state)
+TEST(status_tells_the_pop_bird_services_and_probes)
 {
-    (void)state;
     target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "refused");
     json_t *json = status();
     says(json, "pop", "fra1");
@@ -173,9 +174,8 @@ static const struct status_prober all_knowing = {watched, certified, longest_tur
 static const struct own_trouble sick = {.prober =
                                             "connect over the loopback: no connection came about"};
 
-static void status_tells_what_only_the_prober_knows(void **state)
+TEST(status_tells_what_only_the_prober_knows)
 {
-    (void)state;
     prober = &all_knowing;
     own = sick;
     json_t *json = status();
@@ -189,9 +189,8 @@ static void status_tells_what_only_the_prober_knows(void **state)
     json_decref(json);
 }
 
-static void status_lists_what_is_wrong_the_worst_first(void **state)
+TEST(status_lists_what_is_wrong_the_worst_first)
 {
-    (void)state;
     target_is(0, TARGET_DEPREFERENCE, CAUSE_DEGRADED, "");
     target_is(1, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "refused");
     fixture->core->loader.state = LOAD_NOT_INCLUDED;
@@ -214,9 +213,8 @@ static void status_lists_what_is_wrong_the_worst_first(void **state)
     json_decref(json);
 }
 
-static void nothing_is_called_seen_while_bird_is_out_of_sight(void **state)
+TEST(nothing_is_called_seen_while_bird_is_out_of_sight)
 {
-    (void)state;
     target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "");
     fixture->core->links[ORDER_LINK_ASK].state = BIRD_LINK_DOWN;
     json_t *json = status();
@@ -246,9 +244,8 @@ static void exports_to(struct observed *observed, const char *session)
     orders_free(&orders);
 }
 
-static void a_prefix_is_announced_on_as_many_sessions_as_are_needed_or_it_is_not(void **state)
+TEST(a_prefix_is_announced_on_as_many_sessions_as_are_needed_or_it_is_not)
 {
-    (void)state;
     static const char *const sessions[] = {"upstream_a", "upstream_b"};
     static const struct {
         const char *session; // that has it
@@ -271,9 +268,8 @@ static void a_prefix_is_announced_on_as_many_sessions_as_are_needed_or_it_is_not
     fixture_free(strict);
 }
 
-static void an_intent_tells_who_why_and_how_long(void **state)
+TEST(an_intent_tells_who_why_and_how_long)
 {
-    (void)state;
     struct intent *intent = &fixture->core->services[0].intent;
     *intent = (struct intent){.kind = INTENT_DRAIN,
                               .since_ms = 290000,
@@ -294,9 +290,8 @@ static void an_intent_tells_who_why_and_how_long(void **state)
     json_decref(json);
 }
 
-static void remote_bytes_still_make_json(void **state)
+TEST(remote_bytes_still_make_json)
 {
-    (void)state;
     struct core_probe *probe = &fixture->core->probes[0];
     probe->last.at_ns = FIXTURE_NOW_NS;
     strcpy(probe->last.cause, "said \"\xff\x1b[2J\\\n\xc2\x9b\"");
@@ -322,9 +317,8 @@ static struct fixture *with_many_prefixes(size_t count)
     return many;
 }
 
-static void what_is_odd_comes_first_when_not_all_prefixes_are_shown(void **state)
+TEST_WITH(what_is_odd_comes_first_when_not_all_prefixes_are_shown, NULL, NULL)
 {
-    (void)state;
     struct fixture *many = with_many_prefixes(100);
     struct status_view now = {.core = many->core, .now_ns = 1};
     for (size_t i = 0; i <= 100; i++) {
@@ -344,9 +338,8 @@ static void what_is_odd_comes_first_when_not_all_prefixes_are_shown(void **state
     fixture_free(many);
 }
 
-static void one_service_comes_with_its_probes_and_events(void **state)
+TEST(one_service_comes_with_its_probes_and_events)
 {
-    (void)state;
     struct status_view now = view();
     struct event *event = events_add(&fixture->events, EVENT_TRANSITION, "token",
                                      FIXTURE_NOW_NS + 412000, "probe web is down");
@@ -368,9 +361,8 @@ static void one_service_comes_with_its_probes_and_events(void **state)
     json_decref(json);
 }
 
-static void events_go_on_where_the_last_answer_ended(void **state)
+TEST(events_go_on_where_the_last_answer_ended)
 {
-    (void)state;
     struct status_view now = view();
     json_t *json = parsed(status_events(&now, 0, NULL, NULL));
     uint64_t next = (uint64_t)json_integer_value(at(json, "next"));
@@ -440,9 +432,8 @@ static void trouble_everywhere(void)
     strcpy(fixture->core->links[ORDER_LINK_ACT].reason, "no answer within 2 s\x1b]0;owned\x07");
 }
 
-static void text_fits_the_terminal_however_narrow(void **state)
+TEST(text_fits_the_terminal_however_narrow)
 {
-    (void)state;
     static const unsigned widths[] = {80, 60, 40};
     trouble_everywhere();
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
@@ -463,9 +454,8 @@ static void text_fits_the_terminal_however_narrow(void **state)
     }
 }
 
-static void text_is_harmless_and_coloured_only_when_asked(void **state)
+TEST(text_is_harmless_and_coloured_only_when_asked)
 {
-    (void)state;
     trouble_everywhere();
     char *text = text_of(everything, status(), 80, false);
     assert_null(strchr(text, '\x1b'));
@@ -477,9 +467,8 @@ static void text_is_harmless_and_coloured_only_when_asked(void **state)
     free(text);
 }
 
-static void status_shows_target_seen_since_and_why(void **state)
+TEST(status_shows_target_seen_since_and_why)
 {
-    (void)state;
     target_is(0, TARGET_WITHDRAW, CAUSE_DRAIN, "");
     fixture->core->services[0].intent =
         (struct intent){.kind = INTENT_DRAIN, .by = "alice (1000)", .reason = "upgrade"};
@@ -490,9 +479,8 @@ static void status_shows_target_seen_since_and_why(void **state)
     free(text);
 }
 
-static void problems_stand_above_the_services_with_what_to_do(void **state)
+TEST(problems_stand_above_the_services_with_what_to_do)
 {
-    (void)state;
     target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "refused");
     target_is(1, TARGET_DEPREFERENCE, CAUSE_DEGRADED, "");
     own.prober = "loopback";
@@ -516,9 +504,8 @@ static void problems_stand_above_the_services_with_what_to_do(void **state)
     free(text);
 }
 
-static void ages_read_as_people_say_them(void **state)
+TEST_WITH(ages_read_as_people_say_them, NULL, NULL)
 {
-    (void)state;
     char out[AGE_TEXT_MAX];
     assert_string_equal(show_age(450, out), "450ms");
     assert_string_equal(show_age(59999, out), "59s");
@@ -527,9 +514,8 @@ static void ages_read_as_people_say_them(void **state)
     assert_string_equal(show_age(187200000, out), "2d4h");
 }
 
-static void an_answer_that_makes_no_sense_is_shown_without_a_crash(void **state)
+TEST_WITH(an_answer_that_makes_no_sense_is_shown_without_a_crash, NULL, NULL)
 {
-    (void)state;
     static const char long_one[] =
         "{\"services\":[{\"name\":1},{}],\"probes\":[1],\"events\":[{\"at\":\"x\"},2],"
         "\"service\":{\"protocols\":{\"a\":1},\"prefixes\":[{}]}}";
@@ -570,9 +556,8 @@ static json_t *status_with_responder(void)
     return parsed(status_all(&now, false, NULL));
 }
 
-static void status_tells_where_the_responder_listens_and_what_it_counted(void **state)
+TEST(status_tells_where_the_responder_listens_and_what_it_counted)
 {
-    (void)state;
     json_t *json = status_with_responder();
     says(json, "responder.id", "fra1");
     says(json, "responder.zone", "pop.example.net.");
@@ -591,9 +576,8 @@ static void status_tells_where_the_responder_listens_and_what_it_counted(void **
     json_decref(json);
 }
 
-static void without_a_responder_status_says_so(void **state)
+TEST(without_a_responder_status_says_so)
 {
-    (void)state;
     json_t *json = status();
     assert_true(json_is_null(at(json, "responder")));
     char *text = text_of(everything, json, 80, false);
@@ -601,9 +585,8 @@ static void without_a_responder_status_says_so(void **state)
     free(text);
 }
 
-static void text_tells_of_the_responder_in_short(void **state)
+TEST(text_tells_of_the_responder_in_short)
 {
-    (void)state;
     char *text = text_of(everything, status_with_responder(), 80, false);
     assert_non_null(strstr(text, "responder fra1, zone pop.example.net. on 192.0.2.1:53 "
                                  "[2001:db8::1]:53\n"
@@ -635,9 +618,8 @@ static void all_well(void)
     fixture->core->loader.state = LOAD_LOADED;
 }
 
-static void check_is_ok_when_all_is_announced(void **state)
+TEST(check_is_ok_when_all_is_announced)
 {
-    (void)state;
     char line[CHECK_LINE_MAX];
     all_well();
     assert_int_equal(check(line), CHECK_OK);
@@ -645,9 +627,8 @@ static void check_is_ok_when_all_is_announced(void **state)
                               "withdrawn=0;;;0;2 sessions=2 drifts=0c");
 }
 
-static void check_is_critical_when_a_service_fails_or_bird_is_lost(void **state)
+TEST(check_is_critical_when_a_service_fails_or_bird_is_lost)
 {
-    (void)state;
     char line[CHECK_LINE_MAX];
     all_well();
     target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "down | it is\n");
@@ -662,9 +643,8 @@ static void check_is_critical_when_a_service_fails_or_bird_is_lost(void **state)
     assert_int_equal(check(line), CHECK_CRITICAL);
 }
 
-static void check_warns_of_what_people_did(void **state)
+TEST(check_warns_of_what_people_did)
 {
-    (void)state;
     char line[CHECK_LINE_MAX];
     all_well();
     target_is(0, TARGET_WITHDRAW, CAUSE_DRAIN, "");
@@ -678,9 +658,8 @@ static void check_warns_of_what_people_did(void **state)
     assert_int_equal(check(line), CHECK_WARNING);
 }
 
-static void check_warns_while_a_service_is_held_by_a_probe_that_cannot_look(void **state)
+TEST(check_warns_while_a_service_is_held_by_a_probe_that_cannot_look)
 {
-    (void)state;
     char line[CHECK_LINE_MAX];
     all_well();
     fixture->core->gates[0].held_by = 0;
@@ -693,9 +672,8 @@ static void check_warns_while_a_service_is_held_by_a_probe_that_cannot_look(void
     json_decref(json);
 }
 
-static void check_of_one_service_counts_it_alone_and_says_all_that_is_wrong(void **state)
+TEST(check_of_one_service_counts_it_alone_and_says_all_that_is_wrong)
 {
-    (void)state;
     char line[CHECK_LINE_MAX];
     json_t *json =
         json_loads("{\"service\":{\"name\":\"dns\",\"target\":\"announce\",\"seen\":false},"
@@ -710,9 +688,8 @@ static void check_of_one_service_counts_it_alone_and_says_all_that_is_wrong(void
     json_decref(json);
 }
 
-static void check_does_not_know_when_the_answer_does_not_say(void **state)
+TEST(check_does_not_know_when_the_answer_does_not_say)
 {
-    (void)state;
     char line[CHECK_LINE_MAX];
     json_t *json = json_object();
     assert_int_equal(check_status(json, line), CHECK_UNKNOWN);
@@ -720,9 +697,8 @@ static void check_does_not_know_when_the_answer_does_not_say(void **state)
     json_decref(json);
 }
 
-static void a_prober_that_cannot_see_has_a_line_of_its_own(void **state)
+TEST(a_prober_that_cannot_see_has_a_line_of_its_own)
 {
-    (void)state;
     char line[CHECK_LINE_MAX];
     char *text = text_of(everything, status(), 200, false);
     assert_null(strstr(text, "can't see"));
@@ -734,39 +710,4 @@ static void a_prober_that_cannot_see_has_a_line_of_its_own(void **state)
     all_well();
     assert_int_equal(check(line), CHECK_WARNING);
     assert_non_null(strstr(line, "WARNING - popgated can't see (connect over the loopback"));
-}
-
-#define WITH_CORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WITH_CORE(status_tells_the_pop_bird_services_and_probes),
-        WITH_CORE(status_tells_what_only_the_prober_knows),
-        WITH_CORE(a_prober_that_cannot_see_has_a_line_of_its_own),
-        WITH_CORE(check_warns_while_a_service_is_held_by_a_probe_that_cannot_look),
-        WITH_CORE(status_lists_what_is_wrong_the_worst_first),
-        WITH_CORE(problems_stand_above_the_services_with_what_to_do),
-        WITH_CORE(check_of_one_service_counts_it_alone_and_says_all_that_is_wrong),
-        WITH_CORE(check_does_not_know_when_the_answer_does_not_say),
-        WITH_CORE(nothing_is_called_seen_while_bird_is_out_of_sight),
-        WITH_CORE(a_prefix_is_announced_on_as_many_sessions_as_are_needed_or_it_is_not),
-        WITH_CORE(an_intent_tells_who_why_and_how_long),
-        WITH_CORE(remote_bytes_still_make_json),
-        cmocka_unit_test(what_is_odd_comes_first_when_not_all_prefixes_are_shown),
-        WITH_CORE(one_service_comes_with_its_probes_and_events),
-        WITH_CORE(events_go_on_where_the_last_answer_ended),
-        WITH_CORE(text_fits_the_terminal_however_narrow),
-        WITH_CORE(text_is_harmless_and_coloured_only_when_asked),
-        WITH_CORE(status_shows_target_seen_since_and_why),
-        cmocka_unit_test(ages_read_as_people_say_them),
-        cmocka_unit_test(an_answer_that_makes_no_sense_is_shown_without_a_crash),
-        WITH_CORE(status_tells_where_the_responder_listens_and_what_it_counted),
-        WITH_CORE(without_a_responder_status_says_so),
-        WITH_CORE(text_tells_of_the_responder_in_short),
-        WITH_CORE(check_is_ok_when_all_is_announced),
-        WITH_CORE(check_is_critical_when_a_service_fails_or_bird_is_lost),
-        WITH_CORE(check_warns_of_what_people_did),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,6 +37,8 @@ static int share_clock(void **state)
     return slept_s != NULL ? 0 : -1;
 }
 
+TEST_GROUP(share_clock, NULL);
+
 struct world {
     int server, peer;           // a listener, and its end of the check's connection
     unsigned port;              // of the listener
@@ -137,50 +139,35 @@ static void hang_up(struct world *world)
     world->peer = -1;
 }
 
-static void a_check_that_was_slept_through_has_not_failed(void **state)
+TEST(a_check_that_was_slept_through_has_not_failed)
 {
     struct world world = {.expected = VERDICT_UNKNOWN,
                           .code = "stalled",
                           .cause_part = "popgated itself was stalled for"};
-    (void)state;
     sleep_through_a_check(&world, nothing);
 }
 
-static void an_answer_that_came_meanwhile_counts(void **state)
+TEST(an_answer_that_came_meanwhile_counts)
 {
     struct world world = {.expected = VERDICT_PASS, .code = "ok", .cause_part = ""};
-    (void)state;
     sleep_through_a_check(&world, answer);
 }
 
-static void an_answer_that_came_meanwhile_was_not_slow(void **state)
+TEST(an_answer_that_came_meanwhile_was_not_slow)
 {
     struct world world = {.expected = VERDICT_PASS,
                           .code = "ok",
                           .cause_part = "",
                           .key = "max_latency",
                           .value = "10s"};
-    (void)state;
     sleep_through_a_check(&world, answer);
 }
 
 // As a server does that has waited long enough for its client.
-static void a_server_that_hung_up_meanwhile_has_not_failed(void **state)
+TEST(a_server_that_hung_up_meanwhile_has_not_failed)
 {
     struct world world = {.expected = VERDICT_UNKNOWN,
                           .code = "stalled",
                           .cause_part = "closed the connection without the expected"};
-    (void)state;
     sleep_through_a_check(&world, hang_up);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_check_that_was_slept_through_has_not_failed),
-        cmocka_unit_test(an_answer_that_came_meanwhile_counts),
-        cmocka_unit_test(an_answer_that_came_meanwhile_was_not_slow),
-        cmocka_unit_test(a_server_that_hung_up_meanwhile_has_not_failed),
-    };
-    return cmocka_run_group_tests(tests, share_clock, NULL);
 }

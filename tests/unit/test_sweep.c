@@ -61,6 +61,8 @@ static int stop(void **state)
     return 0;
 }
 
+TEST_FIXTURE(start, stop);
+
 static void plan(void)
 {
     announcer_plan(announcer, &orders, 1);
@@ -120,9 +122,8 @@ static struct order fill_the_window(void)
     return first;
 }
 
-static void each_death_has_its_command_at_once_while_few_are_unanswered(void **state)
+TEST(each_death_has_its_command_at_once_while_few_are_unanswered)
 {
-    (void)state;
     struct order first = fill_the_window();
     assert_string_equal(first.command, "disable \"popgate_s0_v?\"");
     assert_true(first.urgent);
@@ -132,9 +133,8 @@ static void each_death_has_its_command_at_once_while_few_are_unanswered(void **s
     assert_true(announcer_is_busy(announcer));
 }
 
-static void those_that_had_to_wait_are_one_command_if_that_hurts_nobody(void **state)
+TEST(those_that_had_to_wait_are_one_command_if_that_hurts_nobody)
 {
-    (void)state;
     struct order first = fill_the_window();
     for (unsigned i = 40; i < 50; i++) {
         withdraw(i); // with s4, which is off, all that begin with s4
@@ -155,9 +155,8 @@ static void those_that_had_to_wait_are_one_command_if_that_hurts_nobody(void **s
     expect_no_order(&orders);
 }
 
-static void a_name_that_begins_like_one_that_stays_is_taken_alone(void **state)
+TEST(a_name_that_begins_like_one_that_stays_is_taken_alone)
 {
-    (void)state;
     struct order first = fill_the_window();
     withdraw(30);
     withdraw(31);
@@ -167,9 +166,8 @@ static void a_name_that_begins_like_one_that_stays_is_taken_alone(void **state)
     expect_off(30); // popgate_s3* would take s33
 }
 
-static void a_pattern_takes_the_twins_first(void **state)
+TEST(a_pattern_takes_the_twins_first)
 {
-    (void)state;
     struct order first = fill_the_window();
     struct leg *twin = &announcer->services[45].legs[LEG_DRAIN];
     twin->state[FAMILY_V4] = LEG_ON; // somebody's doing
@@ -182,9 +180,8 @@ static void a_pattern_takes_the_twins_first(void **state)
     expect("disable \"popgate_s4*\"");
 }
 
-static void when_all_are_to_go_the_pattern_for_all_waits_for_nothing(void **state)
+TEST(when_all_are_to_go_the_pattern_for_all_waits_for_nothing)
 {
-    (void)state;
     fill_the_window();
     for (unsigned i = ANNOUNCER_OFF_MAX; i < SERVICES; i++) {
         withdraw(i);
@@ -198,10 +195,8 @@ static void when_all_are_to_go_the_pattern_for_all_waits_for_nothing(void **stat
     expect_no_order(&orders);
 }
 
-static void
-what_is_wanted_again_under_a_pattern_and_then_is_not_has_a_command_of_its_own(void **state)
+TEST(what_is_wanted_again_under_a_pattern_and_then_is_not_has_a_command_of_its_own)
 {
-    (void)state;
     for (unsigned i = 0; i < SERVICES; i++) {
         announcer_set_target(announcer, i, OFF);
     }
@@ -222,9 +217,8 @@ what_is_wanted_again_under_a_pattern_and_then_is_not_has_a_command_of_its_own(vo
     assert_false(announcer_is_busy(announcer));
 }
 
-static void what_changes_its_mind_twice_under_a_pattern_is_taken_in_by_no_other(void **state)
+TEST(what_changes_its_mind_twice_under_a_pattern_is_taken_in_by_no_other)
 {
-    (void)state;
     struct order on[3];
     struct order off[3];
     announcer_set_target(announcer, 4, OFF); // s4 begins as they do
@@ -256,9 +250,8 @@ static void what_changes_its_mind_twice_under_a_pattern_is_taken_in_by_no_other(
     assert_false(announcer_is_busy(announcer));
 }
 
-static void what_is_on_goes_before_what_has_not_been_seen(void **state)
+TEST(what_is_on_goes_before_what_has_not_been_seen)
 {
-    (void)state;
     for (unsigned i = 0; i < 50; i++) {
         announcer->services[i].legs[LEG_PRIMARY].state[FAMILY_V4] = LEG_UNSEEN;
         if (i % 2 == 0) {
@@ -275,9 +268,8 @@ static void what_is_on_goes_before_what_has_not_been_seen(void **state)
     assert_true(expect("disable \"popgate_s59_v?\"").urgent);
 }
 
-static void a_lost_link_forgets_what_was_under_way(void **state)
+TEST(a_lost_link_forgets_what_was_under_way)
 {
-    (void)state;
     for (unsigned i = 0; i < SERVICES; i++) {
         announcer_set_target(announcer, i, OFF);
     }
@@ -288,22 +280,4 @@ static void a_lost_link_forgets_what_was_under_way(void **state)
     plan();
     expect("disable \"popgate_*_drain\"");
     expect("disable \"popgate_*\"");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(each_death_has_its_command_at_once_while_few_are_unanswered),
-        TEST(those_that_had_to_wait_are_one_command_if_that_hurts_nobody),
-        TEST(a_name_that_begins_like_one_that_stays_is_taken_alone),
-        TEST(a_pattern_takes_the_twins_first),
-        TEST(when_all_are_to_go_the_pattern_for_all_waits_for_nothing),
-        TEST(what_is_wanted_again_under_a_pattern_and_then_is_not_has_a_command_of_its_own),
-        TEST(what_changes_its_mind_twice_under_a_pattern_is_taken_in_by_no_other),
-        TEST(what_is_on_goes_before_what_has_not_been_seen),
-        TEST(a_lost_link_forgets_what_was_under_way),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

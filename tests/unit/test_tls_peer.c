@@ -1,15 +1,11 @@
 // What is made of a certificate, a handshake and a stapled OCSP response.
 #include "probes/tls_peer.h"
 
+#include "tests/test.h"
 #include "tests/unit/first_error.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -66,9 +62,8 @@ static void drop(struct issued *issued)
     EVP_PKEY_free(issued->key);
 }
 
-static void a_certificate_is_read(void **state)
+TEST(a_certificate_is_read)
 {
-    (void)state;
     struct certificate seen;
     struct issued ca = issue("Root", NULL, NULL);
     struct issued leaf = issue("dns", "DNS:a.example,IP:192.0.2.7,IP:2001:db8::1,email:x@y.z", &ca);
@@ -85,9 +80,8 @@ static void a_certificate_is_read(void **state)
     drop(&ca);
 }
 
-static void many_names_are_cut_and_odd_ones_made_printable(void **state)
+TEST(many_names_are_cut_and_odd_ones_made_printable)
 {
-    (void)state;
     struct certificate seen;
     char names[1024] = "DNS:name0.example";
     for (int i = 1; i < 30; i++) {
@@ -100,9 +94,8 @@ static void many_names_are_cut_and_odd_ones_made_printable(void **state)
     drop(&leaf);
 }
 
-static void a_pin_is_written_as_it_is_read(void **state)
+TEST(a_pin_is_written_as_it_is_read)
 {
-    (void)state;
     uint8_t pin[PIN_SIZE];
     uint8_t back[PIN_SIZE];
     char text[PIN_TEXT_MAX];
@@ -125,9 +118,8 @@ static void a_pin_is_written_as_it_is_read(void **state)
     }
 }
 
-static void a_span_is_told_in_its_largest_unit(void **state)
+TEST(a_span_is_told_in_its_largest_unit)
 {
-    (void)state;
     char text[SPAN_TEXT_MAX];
     assert_string_equal(span_text(0, text), "0 seconds");
     assert_string_equal(span_text(1, text), "1 second");
@@ -184,9 +176,8 @@ static void assert_judged(const struct handshake *handshake, enum verdict_kind k
     assert_finding(&finding, kind, code, cause_part);
 }
 
-static void a_good_handshake_says_what_was_negotiated(void **state)
+TEST(a_good_handshake_says_what_was_negotiated)
 {
-    (void)state;
     struct handshake handshake;
     finished(&handshake);
     assert_judged(&handshake, VERDICT_PASS, "ok",
@@ -194,9 +185,8 @@ static void a_good_handshake_says_what_was_negotiated(void **state)
                   "issuer CN=Intermediate");
 }
 
-static void thresholds_are_met_to_the_second(void **state)
+TEST(thresholds_are_met_to_the_second)
 {
-    (void)state;
     struct handshake handshake;
     finished(&handshake);
     handshake.options.min_days = 41;
@@ -211,9 +201,8 @@ static void thresholds_are_met_to_the_second(void **state)
     assert_judged(&handshake, VERDICT_FAIL, "expiring", "fail_days is 7");
 }
 
-static void fail_days_above_min_days_are_refused(void **state)
+TEST(fail_days_above_min_days_are_refused)
 {
-    (void)state;
     char error[ERROR_MAX] = "";
     const struct probe_problems problems = {first_error_say, error};
     struct tls_options options = {.min_days = 7, .fail_days = 7};
@@ -226,9 +215,8 @@ static void fail_days_above_min_days_are_refused(void **state)
     assert_non_null(strstr(error, "fail_days is 8, more than min_days (7)"));
 }
 
-static void one_pin_of_several_is_enough(void **state)
+TEST(one_pin_of_several_is_enough)
 {
-    (void)state;
     struct handshake handshake;
     finished(&handshake);
     memset(handshake.peer.leaf.pin, 7, PIN_SIZE);
@@ -240,9 +228,8 @@ static void one_pin_of_several_is_enough(void **state)
     assert_judged(&handshake, VERDICT_FAIL, "pin", "not pinned");
 }
 
-static void no_protocol_fails_if_one_is_wanted(void **state)
+TEST(no_protocol_fails_if_one_is_wanted)
 {
-    (void)state;
     struct handshake handshake;
     char error[ERROR_MAX];
     finished(&handshake);
@@ -272,9 +259,8 @@ static void assert_explained(struct handshake *handshake, int error, const char 
     assert_finding(&finding, VERDICT_FAIL, code, cause_part);
 }
 
-static void a_wrong_chain_is_told_apart(void **state)
+TEST(a_wrong_chain_is_told_apart)
 {
-    (void)state;
     struct handshake handshake;
     finished(&handshake);
     handshake.peer.wrong = handshake.peer.leaf;
@@ -301,9 +287,8 @@ static void a_wrong_chain_is_told_apart(void **state)
                      "intermediate certificate: ");
 }
 
-static void an_alert_is_told_in_words(void **state)
+TEST(an_alert_is_told_in_words)
 {
-    (void)state;
     struct handshake handshake;
     char error[ERROR_MAX];
     finished(&handshake);
@@ -317,11 +302,10 @@ static void an_alert_is_told_in_words(void **state)
 }
 
 // OpenSSL passes over a HelloRequest (RFC 5246 section 7.4.1.1) in the middle of a handshake.
-static void messages_without_end_end_the_handshake(void **state)
+TEST(messages_without_end_end_the_handshake)
 {
     static const unsigned char record[] = {SSL3_RT_HANDSHAKE,     3, 3, 0, 4,
                                            SSL3_MT_HELLO_REQUEST, 0, 0, 0};
-    (void)state;
     struct handshake handshake;
     struct finding finding;
     char error[256];
@@ -408,18 +392,16 @@ static void shake_hands(struct handshake *out, const char *names, bool known,
     drop(&root);
 }
 
-static void who_has_a_certificate_of_a_known_issuer_for_the_name_is_verified(void **state)
+TEST(who_has_a_certificate_of_a_known_issuer_for_the_name_is_verified)
 {
-    (void)state;
     struct handshake handshake;
     shake_hands(&handshake, "DNS:dns.example.net", true, LEFT_ALONE);
     assert_true(handshake.peer.finished);
     assert_true(handshake.peer.verified);
 }
 
-static void with_anybody_else_there_is_no_handshake(void **state)
+TEST(with_anybody_else_there_is_no_handshake)
 {
-    (void)state;
     struct handshake handshake;
     shake_hands(&handshake, "DNS:dns.example.org", true, LEFT_ALONE);
     assert_false(handshake.peer.finished);
@@ -431,9 +413,8 @@ static void with_anybody_else_there_is_no_handshake(void **state)
     assert_int_not_equal(handshake.peer.verify_error, X509_V_OK);
 }
 
-static void what_nobody_has_verified_is_not_called_verified(void **state)
+TEST(what_nobody_has_verified_is_not_called_verified)
 {
-    (void)state;
     struct handshake handshake;
     static const char *const names[] = {"DNS:dns.example.net", "DNS:dns.example.org"};
     for (size_t i = 0; i < 2; i++) {
@@ -503,9 +484,8 @@ static void assert_ocsp(const struct ocsp *ocsp, enum verdict_kind kind, const c
     assert_finding(&finding, kind, code, cause_part);
 }
 
-static void a_stapled_response_is_good_within_its_time(void **state)
+TEST(a_stapled_response_is_good_within_its_time)
 {
-    (void)state;
     assert_ocsp(&(struct ocsp){.begins_s = -60, .ends_s = DAY_S}, VERDICT_PASS, "ok", "good");
     assert_ocsp(&(struct ocsp){.begins_s = -9 * DAY_S, .ends_s = -3 * DAY_S - 60}, VERDICT_FAIL,
                 "ocsp", "stale: the next was due 3 days ago");
@@ -514,9 +494,8 @@ static void a_stapled_response_is_good_within_its_time(void **state)
                 "ocsp", "from the future, by 3 days");
 }
 
-static void a_stapled_response_tells_of_a_revocation(void **state)
+TEST(a_stapled_response_tells_of_a_revocation)
 {
-    (void)state;
     assert_ocsp(
         &(struct ocsp){
             .status = V_OCSP_CERTSTATUS_REVOKED, .begins_s = -3 * DAY_S - 60, .ends_s = DAY_S},
@@ -525,9 +504,8 @@ static void a_stapled_response_tells_of_a_revocation(void **state)
                 VERDICT_FAIL, "ocsp", "does not know the certificate");
 }
 
-static void a_response_of_somebody_else_is_none(void **state)
+TEST(a_response_of_somebody_else_is_none)
 {
-    (void)state;
     struct issued other = issue("Other", NULL, NULL);
     assert_ocsp(&(struct ocsp){.begins_s = -60, .ends_s = DAY_S, .signer = &other}, VERDICT_FAIL,
                 "ocsp", "not signed by the certificate's issuer");
@@ -536,9 +514,8 @@ static void a_response_of_somebody_else_is_none(void **state)
     drop(&other);
 }
 
-static void rubbish_is_no_response(void **state)
+TEST(rubbish_is_no_response)
 {
-    (void)state;
     struct finding finding;
     struct issued leaf = issue("dns", NULL, NULL);
     STACK_OF(X509) *chain = sk_X509_new_null();
@@ -552,30 +529,4 @@ static void rubbish_is_no_response(void **state)
     assert_finding(&finding, VERDICT_FAIL, "ocsp", "is an error: trylater");
     sk_X509_free(chain);
     drop(&leaf);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_certificate_is_read),
-        cmocka_unit_test(many_names_are_cut_and_odd_ones_made_printable),
-        cmocka_unit_test(a_pin_is_written_as_it_is_read),
-        cmocka_unit_test(a_span_is_told_in_its_largest_unit),
-        cmocka_unit_test(a_good_handshake_says_what_was_negotiated),
-        cmocka_unit_test(thresholds_are_met_to_the_second),
-        cmocka_unit_test(fail_days_above_min_days_are_refused),
-        cmocka_unit_test(one_pin_of_several_is_enough),
-        cmocka_unit_test(no_protocol_fails_if_one_is_wanted),
-        cmocka_unit_test(a_wrong_chain_is_told_apart),
-        cmocka_unit_test(an_alert_is_told_in_words),
-        cmocka_unit_test(messages_without_end_end_the_handshake),
-        cmocka_unit_test(who_has_a_certificate_of_a_known_issuer_for_the_name_is_verified),
-        cmocka_unit_test(with_anybody_else_there_is_no_handshake),
-        cmocka_unit_test(what_nobody_has_verified_is_not_called_verified),
-        cmocka_unit_test(a_stapled_response_is_good_within_its_time),
-        cmocka_unit_test(a_stapled_response_tells_of_a_revocation),
-        cmocka_unit_test(a_response_of_somebody_else_is_none),
-        cmocka_unit_test(rubbish_is_no_response),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static const char *problem_of(const struct setting settings[SETTINGS_MAX])
     return error;
 }
 
-static void what_makes_sense_is_accepted(void **state)
+TEST(what_makes_sense_is_accepted)
 {
     static const struct setting good[][SETTINGS_MAX] = {
         {GRANT, JWKS},
@@ -48,13 +48,12 @@ static void what_makes_sense_is_accepted(void **state)
          JWKS,
          {"claims", "region=eu-central"}},
     };
-    (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_string_equal(problem_of(good[i]), "");
     }
 }
 
-static void what_makes_none_is_refused_with_a_reason(void **state)
+TEST(what_makes_none_is_refused_with_a_reason)
 {
     static const struct {
         struct setting settings[SETTINGS_MAX];
@@ -74,20 +73,10 @@ static void what_makes_none_is_refused_with_a_reason(void **state)
         {{GRANT, {"jwks_url", "https://id.example.net/keys"}}, "names a host"},
         {{GRANT, JWKS, {"protected_url", "ftp://192.0.2.80/"}}, "neither http: nor https:"},
     };
-    (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *problem = problem_of(bad[i].settings);
         if (!strstr(problem, bad[i].problem)) {
             fail_msg("\"%s\", expected \"%s\"", problem, bad[i].problem);
         }
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_makes_sense_is_accepted),
-        cmocka_unit_test(what_makes_none_is_refused_with_a_reason),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

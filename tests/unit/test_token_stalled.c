@@ -41,6 +41,28 @@ static int set_up(void **state)
     return 0;
 }
 
+TEST_FIXTURE(set_up, NULL);
+
+static int write_secret(void **state)
+{
+    (void)state;
+    int fd = mkstemp(secret_file); // readable by us only
+    if (fd < 0 || write(fd, "s3cret\n", 7) != 7 || close(fd) != 0) {
+        perror(secret_file);
+        return -1;
+    }
+    return 0;
+}
+
+static int remove_secret(void **state)
+{
+    (void)state;
+    unlink(secret_file);
+    return 0;
+}
+
+TEST_GROUP(write_secret, remove_secret);
+
 // A configuration of its own, as a reload makes it: it can be taken away.
 static struct probe_conf *copy_conf(uint64_t fingerprint)
 {
@@ -117,24 +139,21 @@ static void removed_by_a_reload(const char *(*answer)(const char *), size_t aske
     end();
 }
 
-static void a_reload_that_removes_it_ends_a_stalled_grant(void **state)
+TEST(a_reload_that_removes_it_ends_a_stalled_grant)
 {
-    (void)state;
     removed_by_a_reload(answer_nothing, 1);
 }
 
-static void a_reload_that_removes_it_ends_a_stalled_fetch_of_keys(void **state)
+TEST(a_reload_that_removes_it_ends_a_stalled_fetch_of_keys)
 {
-    (void)state;
     removed_by_a_reload(answer_grants_only, 2);
 }
 
 // It goes on with what it has begun, and the next check is of the new configuration.
-static void a_reload_that_leaves_it_alone_leaves_its_check_alone(void **state)
+TEST(a_reload_that_leaves_it_alone_leaves_its_check_alone)
 {
     struct probe_conf *conf = begin_and_stall(answer_nothing, 1);
     struct probe_conf *same = copy_conf(1);
-    (void)state;
     apply(same);
     free_conf(conf);
     for (int turn = 0; turn < 4; turn++) {
@@ -151,11 +170,10 @@ static void a_reload_that_leaves_it_alone_leaves_its_check_alone(void **state)
     free_conf(same);
 }
 
-static void a_reload_that_changes_it_begins_it_anew(void **state)
+TEST(a_reload_that_changes_it_begins_it_anew)
 {
     struct probe_conf *conf = begin_and_stall(answer_grants_only, 2);
     struct probe_conf *other = copy_conf(2);
-    (void)state;
     apply(other);
     free_conf(conf);
     while (issuer.asked < 4) { // a grant and the keys, once more
@@ -185,15 +203,13 @@ static void stopped_while(const char *(*answer)(const char *), size_t asked)
     end();
 }
 
-static void a_stop_ends_a_stalled_grant(void **state)
+TEST(a_stop_ends_a_stalled_grant)
 {
-    (void)state;
     stopped_while(answer_nothing, 1);
 }
 
-static void a_stop_ends_a_stalled_fetch_of_keys(void **state)
+TEST(a_stop_ends_a_stalled_fetch_of_keys)
 {
-    (void)state;
     stopped_while(answer_grants_only, 2);
 }
 
@@ -203,9 +219,8 @@ static bool keys_are_not_asked_for(void)
 }
 
 // The key set's server has half of the time: what is said is about the keys, and not a timeout.
-static void keys_that_never_come_are_no_evidence(void **state)
+TEST(keys_that_never_come_are_no_evidence)
 {
-    (void)state;
     fixture_set(&fixture, "timeout", "400ms");
     own_clock.stands_still = keys_are_not_asked_for;
     struct probe_conf *conf = begin_and_stall(answer_grants_only, 2);
@@ -216,25 +231,4 @@ static void keys_that_never_come_are_no_evidence(void **state)
     own_clock.stands_still = NULL;
     end();
     free_conf(conf);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_reload_that_removes_it_ends_a_stalled_grant, set_up),
-        cmocka_unit_test_setup(a_reload_that_removes_it_ends_a_stalled_fetch_of_keys, set_up),
-        cmocka_unit_test_setup(a_reload_that_leaves_it_alone_leaves_its_check_alone, set_up),
-        cmocka_unit_test_setup(a_reload_that_changes_it_begins_it_anew, set_up),
-        cmocka_unit_test_setup(a_stop_ends_a_stalled_grant, set_up),
-        cmocka_unit_test_setup(a_stop_ends_a_stalled_fetch_of_keys, set_up),
-        cmocka_unit_test_setup(keys_that_never_come_are_no_evidence, set_up),
-    };
-    int fd = mkstemp(secret_file); // readable by us only
-    if (fd < 0 || write(fd, "s3cret\n", 7) != 7 || close(fd) != 0) {
-        perror(secret_file);
-        return 1;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    unlink(secret_file);
-    return failed;
 }

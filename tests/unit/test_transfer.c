@@ -28,9 +28,8 @@ static void assert_refused(const char *url, const char *target, const char *erro
     }
 }
 
-static void a_transfer_goes_to_an_address(void **state)
+TEST(a_transfer_goes_to_an_address)
 {
-    (void)state;
     char error[ERROR_MAX];
     assert_int_equal(check("http://192.0.2.1/", NULL, error), 0);
     assert_int_equal(check("https://192.0.2.1:8443/x?y=z", NULL, error), 0);
@@ -40,9 +39,8 @@ static void a_transfer_goes_to_an_address(void **state)
     assert_refused("http://localhost/", NULL, "names a host");
 }
 
-static void what_is_no_url_for_a_probe_is_refused(void **state)
+TEST(what_is_no_url_for_a_probe_is_refused)
 {
-    (void)state;
     char longest[URL_MAX + 32] = "http://192.0.2.1/";
     char error[ERROR_MAX];
     assert_refused("", NULL, "is no URL");
@@ -59,9 +57,8 @@ static void what_is_no_url_for_a_probe_is_refused(void **state)
     assert_refused(longest, NULL, "more than 511 bytes");
 }
 
-static void a_loop_has_one_hub_which_goes_with_its_last_user(void **state)
+TEST(a_loop_has_one_hub_which_goes_with_its_last_user)
 {
-    (void)state;
     uv_loop_t loop, other;
     struct curl_loop *first, *second, *third;
     assert_int_equal(uv_loop_init(&loop), 0);
@@ -117,9 +114,8 @@ static int run_until_asked(uv_loop_t *loop, int listener)
     return peer;
 }
 
-static void a_cancelled_transfer_is_silent_and_says_what_it_waited_for(void **state)
+TEST(a_cancelled_transfer_is_silent_and_says_what_it_waited_for)
 {
-    (void)state;
     uv_loop_t loop;
     struct endpoint target;
     const struct tls_options tls = {.min_version = TLS_1_2};
@@ -171,10 +167,8 @@ static void write_anchor(const char *path)
     EVP_PKEY_free(key);
 }
 
-static void
-a_transfer_keeps_its_anchors_when_the_ca_file_is_replaced_while_it_connects(void **state)
+TEST(a_transfer_keeps_its_anchors_when_the_ca_file_is_replaced_while_it_connects)
 {
-    (void)state;
     uv_loop_t loop;
     struct endpoint target;
     struct tls_options tls = {.ca = "/tmp/popgate-anchors-XXXXXX", .min_version = TLS_1_2};
@@ -206,17 +200,4 @@ a_transfer_keeps_its_anchors_when_the_ca_file_is_replaced_while_it_connects(void
     unlink(tls.ca);
     close(anchors);
     close(fd);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_transfer_goes_to_an_address),
-        cmocka_unit_test(what_is_no_url_for_a_probe_is_refused),
-        cmocka_unit_test(a_loop_has_one_hub_which_goes_with_its_last_user),
-        cmocka_unit_test(a_cancelled_transfer_is_silent_and_says_what_it_waited_for),
-        cmocka_unit_test(
-            a_transfer_keeps_its_anchors_when_the_ca_file_is_replaced_while_it_connects),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,12 @@
 // What the failure of a transfer means.
 #include "probes/transfer_failure.h"
 
+#include "tests/test.h"
+
 #include <errno.h>
 #include <openssl/x509_vfy.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum tls { PLAIN, SHAKING, UNVERIFIED, SHAKEN };
 
@@ -95,9 +92,8 @@ static const struct trial trials[] = {
     {CURLE_SSL_CIPHER, 0, 0, PLAIN, NULL, "told", UNKNOWN, "local", "ask: told"},
 };
 
-static void each_failure_is_told_as_whose_it_is(void **state)
+TEST(each_failure_is_told_as_whose_it_is)
 {
-    (void)state;
     static const struct tls_options options = {.min_version = TLS_1_2};
     for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) {
         const struct trial *trial = &trials[i];
@@ -128,12 +124,4 @@ static void each_failure_is_told_as_whose_it_is(void **state)
                      finding.cause);
         }
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_failure_is_told_as_whose_it_is),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

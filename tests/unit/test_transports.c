@@ -3,16 +3,13 @@
 
 #include "dns/responder/responder.h"
 #include "dns/text.h"
+#include "tests/test.h"
 
-// cmocka wants these before it.
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +154,8 @@ static int end(void **state)
     responder_free(world->responder);
     return 0;
 }
+
+TEST_FIXTURE(begin, end);
 
 static void want(struct world *world, const char *host)
 {
@@ -367,7 +366,7 @@ static void assert_closed(int client)
 
 // ---- UDP
 
-static void udp_is_answered_over_ipv4_and_ipv6(void **state)
+TEST(udp_is_answered_over_ipv4_and_ipv6)
 {
     struct world *world = *state;
     want(world, "127.0.0.1");
@@ -376,7 +375,7 @@ static void udp_is_answered_over_ipv4_and_ipv6(void **state)
     assert_udp_works(world, "::1");
 }
 
-static void what_is_no_query_is_ignored_and_the_next_answered(void **state)
+TEST(what_is_no_query_is_ignored_and_the_next_answered)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -394,7 +393,7 @@ static void what_is_no_query_is_ignored_and_the_next_answered(void **state)
     close(client);
 }
 
-static void a_datagram_longer_than_any_query_is_ignored(void **state)
+TEST(a_datagram_longer_than_any_query_is_ignored)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -437,7 +436,7 @@ static void send_forged(struct world *world, const char *from, uint16_t from_por
     close(raw);
 }
 
-static void port_0_is_never_answered(void **state)
+TEST(port_0_is_never_answered)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -448,7 +447,7 @@ static void port_0_is_never_answered(void **state)
     assert_int_equal(total(world, DNS_COUNT_UNSENT), 0);
 }
 
-static void an_answer_that_cannot_be_sent_costs_nobody_else_his(void **state)
+TEST(an_answer_that_cannot_be_sent_costs_nobody_else_his)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -461,7 +460,7 @@ static void an_answer_that_cannot_be_sent_costs_nobody_else_his(void **state)
     assert_int_equal(total(world, DNS_COUNT_IGNORED), 0);
 }
 
-static void a_wildcard_socket_answers_from_the_address_that_was_asked(void **state)
+TEST(a_wildcard_socket_answers_from_the_address_that_was_asked)
 {
     struct world *world = *state;
     want(world, "0.0.0.0");
@@ -474,7 +473,7 @@ static void a_wildcard_socket_answers_from_the_address_that_was_asked(void **sta
     assert_tcp_works(world, "::1");
 }
 
-static void what_was_sent_to_everybody_is_ignored(void **state)
+TEST(what_was_sent_to_everybody_is_ignored)
 {
     struct world *world = *state;
     listen_on(world, "0.0.0.0");
@@ -511,7 +510,7 @@ static void limit_rate(struct world *world, uint32_t rate, uint32_t slip)
     responder_publish(world->responder, snapshot);
 }
 
-static void over_the_rate_limit_udp_is_dropped_and_tcp_is_not(void **state)
+TEST(over_the_rate_limit_udp_is_dropped_and_tcp_is_not)
 {
     struct world *world = *state;
     limit_rate(world, 1, 0);
@@ -532,7 +531,7 @@ static void over_the_rate_limit_udp_is_dropped_and_tcp_is_not(void **state)
     close(client);
 }
 
-static void or_told_to_use_tcp(void **state)
+TEST(or_told_to_use_tcp)
 {
     struct world *world = *state;
     limit_rate(world, 1, 1);
@@ -553,7 +552,7 @@ static void or_told_to_use_tcp(void **state)
     close(client);
 }
 
-static void counters_add_up(void **state)
+TEST(counters_add_up)
 {
     struct world *world = *state;
     world->conf.threads = 3;
@@ -577,7 +576,7 @@ static void counters_add_up(void **state)
 
 // ---- TCP
 
-static void tcp_is_answered_over_ipv4_and_ipv6(void **state)
+TEST(tcp_is_answered_over_ipv4_and_ipv6)
 {
     struct world *world = *state;
     want(world, "127.0.0.1");
@@ -586,7 +585,7 @@ static void tcp_is_answered_over_ipv4_and_ipv6(void **state)
     assert_tcp_works(world, "::1");
 }
 
-static void queries_in_one_segment_are_all_answered(void **state)
+TEST(queries_in_one_segment_are_all_answered)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -603,7 +602,7 @@ static void queries_in_one_segment_are_all_answered(void **state)
     close(client);
 }
 
-static void a_query_octet_by_octet_is_answered(void **state)
+TEST(a_query_octet_by_octet_is_answered)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -623,7 +622,7 @@ static void a_query_octet_by_octet_is_answered(void **state)
     close(client);
 }
 
-static void the_longest_query_there_can_be_is_read_to_its_end(void **state)
+TEST(the_longest_query_there_can_be_is_read_to_its_end)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -638,7 +637,7 @@ static void the_longest_query_there_can_be_is_read_to_its_end(void **state)
     close(client);
 }
 
-static void who_ends_after_his_queries_gets_his_answers(void **state)
+TEST(who_ends_after_his_queries_gets_his_answers)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -652,7 +651,7 @@ static void who_ends_after_his_queries_gets_his_answers(void **state)
     close(client);
 }
 
-static void a_connection_that_is_reset_leaves_nothing(void **state)
+TEST(a_connection_that_is_reset_leaves_nothing)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -668,7 +667,7 @@ static void a_connection_that_is_reset_leaves_nothing(void **state)
     assert_tcp_works(world, "127.0.0.1");
 }
 
-static void what_is_no_query_ends_the_connection_after_the_answers_before_it(void **state)
+TEST(what_is_no_query_ends_the_connection_after_the_answers_before_it)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -732,7 +731,7 @@ static int narrow_client_of(struct world *world)
     return client;
 }
 
-static void who_does_not_read_is_not_read_from_and_gets_it_all_once_he_does(void **state)
+TEST(who_does_not_read_is_not_read_from_and_gets_it_all_once_he_does)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -752,7 +751,7 @@ static void who_does_not_read_is_not_read_from_and_gets_it_all_once_he_does(void
     close(client);
 }
 
-static void even_if_he_has_ended_meanwhile(void **state)
+TEST(even_if_he_has_ended_meanwhile)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -766,7 +765,7 @@ static void even_if_he_has_ended_meanwhile(void **state)
     close(client);
 }
 
-static void or_is_cut_when_he_never_does(void **state)
+TEST(or_is_cut_when_he_never_does)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -778,7 +777,7 @@ static void or_is_cut_when_he_never_does(void **state)
     close(client);
 }
 
-static void an_idle_connection_is_closed(void **state)
+TEST(an_idle_connection_is_closed)
 {
     struct world *world = *state;
     world->conf.tcp.idle_ms = 200;
@@ -789,7 +788,7 @@ static void an_idle_connection_is_closed(void **state)
     close(client);
 }
 
-static void a_query_that_takes_too_long_ends_the_connection(void **state)
+TEST(a_query_that_takes_too_long_ends_the_connection)
 {
     struct world *world = *state;
     world->conf.tcp.idle_ms = 300;
@@ -806,7 +805,7 @@ static void a_query_that_takes_too_long_ends_the_connection(void **state)
     close(client);
 }
 
-static void a_busy_connection_is_closed_at_the_total_limit(void **state)
+TEST(a_busy_connection_is_closed_at_the_total_limit)
 {
     struct world *world = *state;
     world->conf.tcp.total_ms = 500;
@@ -825,7 +824,7 @@ static void a_busy_connection_is_closed_at_the_total_limit(void **state)
     close(client);
 }
 
-static void the_longest_idle_makes_room_for_a_new_one(void **state)
+TEST(the_longest_idle_makes_room_for_a_new_one)
 {
     struct world *world = *state;
     world->conf.tcp.clients = 3;
@@ -852,7 +851,7 @@ static void the_longest_idle_makes_room_for_a_new_one(void **state)
     }
 }
 
-static void nobody_gets_more_connections_than_his_own(void **state)
+TEST(nobody_gets_more_connections_than_his_own)
 {
     struct world *world = *state;
     world->conf.tcp.clients_per_prefix = 2;
@@ -873,7 +872,7 @@ static void nobody_gets_more_connections_than_his_own(void **state)
     close(third);
 }
 
-static void out_of_descriptors_it_waits_and_goes_on(void **state)
+TEST(out_of_descriptors_it_waits_and_goes_on)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
@@ -895,7 +894,7 @@ static void out_of_descriptors_it_waits_and_goes_on(void **state)
     close(client);
 }
 
-static void a_thousand_silent_clients_leave_udp_and_the_next_client_as_they_were(void **state)
+TEST(a_thousand_silent_clients_leave_udp_and_the_next_client_as_they_were)
 {
     struct world *world = *state;
     world->conf.tcp.clients_per_prefix = 1000;
@@ -975,7 +974,7 @@ static void assert_all_answered(struct crowd *crowd, const cpu_set_t *former)
     close(crowd->udp);
 }
 
-static void at_the_end_all_that_was_received_is_answered(void **state)
+TEST(at_the_end_all_that_was_received_is_answered)
 {
     struct world *world = *state;
     cpu_set_t former;
@@ -992,7 +991,7 @@ static void at_the_end_all_that_was_received_is_answered(void **state)
     close(crowd.late);
 }
 
-static void and_when_its_address_is_given_up(void **state)
+TEST(and_when_its_address_is_given_up)
 {
     struct world *world = *state;
     cpu_set_t former;
@@ -1062,7 +1061,7 @@ static struct dns_snapshot *make_large_snapshot(void)
 }
 
 // What it sends fills the last turns, in which it takes what kept the turns before from their end.
-static void at_the_end_who_sends_and_takes_all_the_while_is_cut(void **state)
+TEST(at_the_end_who_sends_and_takes_all_the_while_is_cut)
 {
     struct world *world = *state;
     want(world, "127.0.0.1");
@@ -1086,7 +1085,7 @@ static void at_the_end_who_sends_and_takes_all_the_while_is_cut(void **state)
 
 #define FLOCK 64
 
-static void other_threads_lose_no_query(void **state)
+TEST(other_threads_lose_no_query)
 {
     struct world *world = *state;
     static const unsigned threads[] = {4, 1, 2, 4, 3, 1};
@@ -1123,7 +1122,7 @@ static bool is_refused(int client)
     return recv(client, got, sizeof got, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED;
 }
 
-static void addresses_come_and_go_and_connections_stay(void **state)
+TEST(addresses_come_and_go_and_connections_stay)
 {
     struct world *world = *state;
     want(world, "127.0.0.1");
@@ -1158,7 +1157,7 @@ static bool udp_answers(struct world *world, const char *host)
     return answers;
 }
 
-static void an_address_given_up_can_be_had_again_at_once(void **state)
+TEST(an_address_given_up_can_be_had_again_at_once)
 {
     struct world *world = *state;
     cpu_set_t former;
@@ -1188,7 +1187,7 @@ static void an_address_given_up_can_be_had_again_at_once(void **state)
     assert_tcp_works(world, "::1");
 }
 
-static void an_address_may_appear_later(void **state)
+TEST(an_address_may_appear_later)
 {
     struct world *world = *state;
     want(world, "192.0.2.53");
@@ -1197,7 +1196,7 @@ static void an_address_may_appear_later(void **state)
     assert_udp_works(world, "127.0.0.1");
 }
 
-static void what_cannot_be_had_is_said_and_all_is_as_it_was(void **state)
+TEST(what_cannot_be_had_is_said_and_all_is_as_it_was)
 {
     struct world *world = *state;
     const int other = bound_socket("127.0.0.3", world->port, SOCK_DGRAM);
@@ -1224,7 +1223,7 @@ static void what_cannot_be_had_is_said_and_all_is_as_it_was(void **state)
     assert_udp_works(world, "127.0.0.3");
 }
 
-static void a_second_one_on_the_same_address_is_found_out(void **state)
+TEST(a_second_one_on_the_same_address_is_found_out)
 {
     struct world *world = *state;
     world->conf.threads = 2;
@@ -1235,7 +1234,7 @@ static void a_second_one_on_the_same_address_is_found_out(void **state)
     responder_free(second);
 }
 
-static void an_address_named_twice_is_refused(void **state)
+TEST(an_address_named_twice_is_refused)
 {
     struct world *world = *state;
     want(world, "127.0.0.1");
@@ -1244,7 +1243,7 @@ static void an_address_named_twice_is_refused(void **state)
     assert_non_null(strstr(world->error, "twice"));
 }
 
-static void a_port_that_needs_a_privilege_says_which(void **state)
+TEST(a_port_that_needs_a_privilege_says_which)
 {
     struct world *world = *state;
     if (geteuid() != 0) {
@@ -1272,7 +1271,7 @@ static void inherit(struct world *world, const int *sockets, size_t count)
     responder_publish(world->responder, make_snapshot(BEFORE));
 }
 
-static void inherited_sockets_are_used(void **state)
+TEST(inherited_sockets_are_used)
 {
     struct world *world = *state;
     const int sockets[] = {bound_socket("127.0.0.2", world->port, SOCK_STREAM),
@@ -1301,7 +1300,7 @@ static void inherit_copies(struct world *world, const int *sockets, size_t count
     inherit(world, copies, count);
 }
 
-static void one_popgated_after_another_inherits_the_same_sockets(void **state)
+TEST(one_popgated_after_another_inherits_the_same_sockets)
 {
     struct world *world = *state;
     const int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM),
@@ -1339,7 +1338,7 @@ static uint64_t processor_us(void)
            (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
-static void who_has_nothing_to_do_sleeps(void **state)
+TEST(who_has_nothing_to_do_sleeps)
 {
     struct world *world = *state;
     const int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM),
@@ -1359,7 +1358,7 @@ static void who_has_nothing_to_do_sleeps(void **state)
     close(sockets[1]);
 }
 
-static void an_inherited_socket_that_was_given_up_is_found_again(void **state)
+TEST(an_inherited_socket_that_was_given_up_is_found_again)
 {
     struct world *world = *state;
     const int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM),
@@ -1384,7 +1383,7 @@ static void an_inherited_socket_that_was_given_up_is_found_again(void **state)
     close(client);
 }
 
-static void a_reload_that_fails_costs_no_inherited_socket(void **state)
+TEST(a_reload_that_fails_costs_no_inherited_socket)
 {
     struct world *world = *state;
     const int other = bound_socket("127.0.0.2", world->port, SOCK_DGRAM);
@@ -1401,7 +1400,7 @@ static void a_reload_that_fails_costs_no_inherited_socket(void **state)
     close(other);
 }
 
-static void others_of_ours_join_an_inherited_one(void **state)
+TEST(others_of_ours_join_an_inherited_one)
 {
     struct world *world = *state;
     const int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM)};
@@ -1414,7 +1413,7 @@ static void others_of_ours_join_an_inherited_one(void **state)
     }
 }
 
-static void unless_it_is_another_users(void **state)
+TEST(unless_it_is_another_users)
 {
     struct world *world = *state;
     if (geteuid() != 0) {
@@ -1434,7 +1433,7 @@ static void unless_it_is_another_users(void **state)
     }
 }
 
-static void an_inherited_wildcard_that_takes_both_families_is_refused(void **state)
+TEST(an_inherited_wildcard_that_takes_both_families_is_refused)
 {
     struct world *world = *state;
     const int sockets[] = {bound_socket("::", world->port, SOCK_STREAM)};
@@ -1457,7 +1456,7 @@ static void *publish_on(void *arg)
     return NULL;
 }
 
-static void every_answer_is_of_one_snapshot(void **state)
+TEST(every_answer_is_of_one_snapshot)
 {
     struct world *world = *state;
     world->conf.threads = 2;
@@ -1484,7 +1483,7 @@ static void every_answer_is_of_one_snapshot(void **state)
     close(tcp);
 }
 
-static void without_a_snapshot_nothing_is_answered_and_then_all_is(void **state)
+TEST(without_a_snapshot_nothing_is_answered_and_then_all_is)
 {
     struct world *world = *state;
     responder_free(world->responder);
@@ -1513,7 +1512,7 @@ static size_t count_descriptors(void)
 }
 
 // The thread may be anywhere in taking over its listeners when it is told to end.
-static void whoever_ends_while_it_begins_leaves_no_descriptor(void **state)
+TEST(whoever_ends_while_it_begins_leaves_no_descriptor)
 {
     struct world *world = *state;
     const struct tcp_limits limits = world->conf.tcp;
@@ -1533,61 +1532,4 @@ static void whoever_ends_while_it_begins_leaves_no_descriptor(void **state)
     }
     assert_int_equal(count_descriptors(), before);
     publisher_free(publisher);
-}
-
-int main(void)
-{
-#define RESPONDER_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    const struct CMUnitTest tests[] = {
-        RESPONDER_TEST(udp_is_answered_over_ipv4_and_ipv6),
-        RESPONDER_TEST(what_is_no_query_is_ignored_and_the_next_answered),
-        RESPONDER_TEST(a_datagram_longer_than_any_query_is_ignored),
-        RESPONDER_TEST(port_0_is_never_answered),
-        RESPONDER_TEST(an_answer_that_cannot_be_sent_costs_nobody_else_his),
-        RESPONDER_TEST(a_wildcard_socket_answers_from_the_address_that_was_asked),
-        RESPONDER_TEST(what_was_sent_to_everybody_is_ignored),
-        RESPONDER_TEST(over_the_rate_limit_udp_is_dropped_and_tcp_is_not),
-        RESPONDER_TEST(or_told_to_use_tcp),
-        RESPONDER_TEST(counters_add_up),
-        RESPONDER_TEST(tcp_is_answered_over_ipv4_and_ipv6),
-        RESPONDER_TEST(queries_in_one_segment_are_all_answered),
-        RESPONDER_TEST(a_query_octet_by_octet_is_answered),
-        RESPONDER_TEST(the_longest_query_there_can_be_is_read_to_its_end),
-        RESPONDER_TEST(who_ends_after_his_queries_gets_his_answers),
-        RESPONDER_TEST(a_connection_that_is_reset_leaves_nothing),
-        RESPONDER_TEST(what_is_no_query_ends_the_connection_after_the_answers_before_it),
-        RESPONDER_TEST(who_does_not_read_is_not_read_from_and_gets_it_all_once_he_does),
-        RESPONDER_TEST(even_if_he_has_ended_meanwhile),
-        RESPONDER_TEST(or_is_cut_when_he_never_does),
-        RESPONDER_TEST(an_idle_connection_is_closed),
-        RESPONDER_TEST(a_query_that_takes_too_long_ends_the_connection),
-        RESPONDER_TEST(a_busy_connection_is_closed_at_the_total_limit),
-        RESPONDER_TEST(the_longest_idle_makes_room_for_a_new_one),
-        RESPONDER_TEST(nobody_gets_more_connections_than_his_own),
-        RESPONDER_TEST(out_of_descriptors_it_waits_and_goes_on),
-        RESPONDER_TEST(a_thousand_silent_clients_leave_udp_and_the_next_client_as_they_were),
-        RESPONDER_TEST(at_the_end_all_that_was_received_is_answered),
-        RESPONDER_TEST(at_the_end_who_sends_and_takes_all_the_while_is_cut),
-        RESPONDER_TEST(and_when_its_address_is_given_up),
-        RESPONDER_TEST(other_threads_lose_no_query),
-        RESPONDER_TEST(addresses_come_and_go_and_connections_stay),
-        RESPONDER_TEST(an_address_given_up_can_be_had_again_at_once),
-        RESPONDER_TEST(an_address_may_appear_later),
-        RESPONDER_TEST(what_cannot_be_had_is_said_and_all_is_as_it_was),
-        RESPONDER_TEST(a_second_one_on_the_same_address_is_found_out),
-        RESPONDER_TEST(an_address_named_twice_is_refused),
-        RESPONDER_TEST(a_port_that_needs_a_privilege_says_which),
-        RESPONDER_TEST(inherited_sockets_are_used),
-        RESPONDER_TEST(one_popgated_after_another_inherits_the_same_sockets),
-        RESPONDER_TEST(who_has_nothing_to_do_sleeps),
-        RESPONDER_TEST(an_inherited_socket_that_was_given_up_is_found_again),
-        RESPONDER_TEST(a_reload_that_fails_costs_no_inherited_socket),
-        RESPONDER_TEST(others_of_ours_join_an_inherited_one),
-        RESPONDER_TEST(unless_it_is_another_users),
-        RESPONDER_TEST(an_inherited_wildcard_that_takes_both_families_is_refused),
-        RESPONDER_TEST(whoever_ends_while_it_begins_leaves_no_descriptor),
-        RESPONDER_TEST(every_answer_is_of_one_snapshot),
-        RESPONDER_TEST(without_a_snapshot_nothing_is_answered_and_then_all_is),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

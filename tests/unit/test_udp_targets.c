@@ -3,16 +3,13 @@
 #include "probes/probe.h"
 #include "probes/scheduler.h"
 
+#include "tests/test.h"
 #include "tests/unit/guard.h"
 
 #include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define PROBES 80 // more than a filter of ports has room for
 
@@ -118,9 +115,8 @@ static void tear_down(void)
     }
 }
 
-static void each_server_that_ends_has_its_own_probe_checked_and_no_other(void **state)
+TEST(each_server_that_ends_has_its_own_probe_checked_and_no_other)
 {
-    (void)state;
     set_up();
     apply(0, PROBES);
     for (size_t i = 1; i < PROBES; i++) {
@@ -131,9 +127,8 @@ static void each_server_that_ends_has_its_own_probe_checked_and_no_other(void **
     tear_down();
 }
 
-static void after_a_reload_it_is_the_probes_of_now_that_hear_of_it(void **state)
+TEST(after_a_reload_it_is_the_probes_of_now_that_hear_of_it)
 {
-    (void)state;
     set_up();
     apply(0, PROBES);
     apply(PROBES / 2, PROBES / 4);
@@ -145,13 +140,4 @@ static void after_a_reload_it_is_the_probes_of_now_that_hear_of_it(void **state)
     assert_int_equal(world.checks[1], 0);
     assert_int_equal(world.checks[4], 1);
     tear_down();
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_server_that_ends_has_its_own_probe_checked_and_no_other),
-        cmocka_unit_test(after_a_reload_it_is_the_probes_of_now_that_hear_of_it),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,12 @@
 // The table of verbs holds together: what reads it row by row may rely on what is tested here.
 #include "base/verbs.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "tests/test.h"
+
 #include <string.h>
 
-#include <cmocka.h>
-
-static void each_verb_is_found_by_its_name(void **state)
+TEST(each_verb_is_found_by_its_name)
 {
-    (void)state;
     for (enum verb verb = 0; verb < VERBS; verb++) {
         assert_int_equal(verb_named(verb_rows[verb].name), verb);
     }
@@ -18,9 +14,8 @@ static void each_verb_is_found_by_its_name(void **state)
     assert_int_equal(verb_named(""), VERBS);
 }
 
-static void each_intent_but_auto_is_set_by_the_one_verb_of_its_name(void **state)
+TEST(each_intent_but_auto_is_set_by_the_one_verb_of_its_name)
 {
-    (void)state;
     for (enum intent_kind kind = INTENT_AUTO + 1; kind < INTENT_KINDS; kind++) {
         unsigned setting = 0;
         for (enum verb verb = 0; verb < VERBS; verb++) {
@@ -32,9 +27,8 @@ static void each_intent_but_auto_is_set_by_the_one_verb_of_its_name(void **state
     assert_string_equal(intent_name(INTENT_AUTO), "auto");
 }
 
-static void each_intent_can_be_ended(void **state)
+TEST(each_intent_can_be_ended)
 {
-    (void)state;
     for (enum intent_kind kind = INTENT_AUTO + 1; kind < INTENT_KINDS; kind++) {
         unsigned ending = 0;
         for (enum verb verb = 0; verb < VERBS; verb++) {
@@ -44,18 +38,16 @@ static void each_intent_can_be_ended(void **state)
     }
 }
 
-static void what_ends_an_intent_has_words_for_ending_nothing(void **state)
+TEST(what_ends_an_intent_has_words_for_ending_nothing)
 {
-    (void)state;
     for (enum verb verb = 0; verb < VERBS; verb++) {
         assert_int_equal(verb_rows[verb].sets == INTENT_AUTO, verb_rows[verb].nothing != NULL);
         assert_null(verb_rows[verb].hindered[INTENT_AUTO]);
     }
 }
 
-static void nothing_stands_before_an_isolation(void **state)
+TEST(nothing_stands_before_an_isolation)
 {
-    (void)state;
     const struct verb_row *isolate = &verb_rows[VERB_ISOLATE];
     assert_true(isolate->at_once);
     assert_false(isolate->guarded);
@@ -64,28 +56,12 @@ static void nothing_stands_before_an_isolation(void **state)
     }
 }
 
-static void a_verb_needs_no_field_that_it_does_not_take(void **state)
+TEST(a_verb_needs_no_field_that_it_does_not_take)
 {
-    (void)state;
     for (enum verb verb = 0; verb < VERBS; verb++) {
         for (enum field field = 0; field < FIELDS; field++) {
             assert_true(verb_rows[verb].needs[field] == NULL ||
                         (verb_rows[verb].fields & FIELD_BIT(field)) != 0);
         }
     }
-}
-
-#define TEST(name) cmocka_unit_test(name)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(each_verb_is_found_by_its_name),
-        TEST(each_intent_but_auto_is_set_by_the_one_verb_of_its_name),
-        TEST(each_intent_can_be_ended),
-        TEST(what_ends_an_intent_has_words_for_ending_nothing),
-        TEST(nothing_stands_before_an_isolation),
-        TEST(a_verb_needs_no_field_that_it_does_not_take),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

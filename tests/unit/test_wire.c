@@ -1,14 +1,11 @@
 // dns/wire: what it reads, what it refuses, and that what it writes reads the same.
 #include "dns/text.h"
 #include "dns/wire.h"
+#include "tests/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 
@@ -102,9 +99,8 @@ static bool rdata_is_read(uint16_t type, const uint8_t *rdata, size_t length)
 
 // ---- Names
 
-static void a_name_is_read_from_text_and_written_as_text(void **state)
+TEST(a_name_is_read_from_text_and_written_as_text)
 {
-    (void)state;
     static const char *const same[] = {
         ".",
         "example.",
@@ -124,9 +120,8 @@ static void a_name_is_read_from_text_and_written_as_text(void **state)
     assert_memory_equal(name.wire, "\002id\006server\000", 11);
 }
 
-static void a_wrong_name_is_refused(void **state)
+TEST(a_wrong_name_is_refused)
 {
-    (void)state;
     assert_name_refused("");
     assert_name_refused(".a");
     assert_name_refused("a..b");
@@ -143,9 +138,8 @@ static void a_wrong_name_is_refused(void **state)
     assert_int_equal(name.length, 65);
 }
 
-static void a_name_may_have_255_octets_and_no_more(void **state)
+TEST(a_name_may_have_255_octets_and_no_more)
 {
-    (void)state;
     struct dns_name name;
     char text[300] = "";
     for (size_t i = 0; i < 127; i++) {
@@ -163,9 +157,8 @@ static void a_name_may_have_255_octets_and_no_more(void **state)
     assert_name_refused(text);
 }
 
-static void names_are_equal_in_any_case(void **state)
+TEST(names_are_equal_in_any_case)
 {
-    (void)state;
     struct dns_name a = name_of("WWW.Example.COM");
     struct dns_name b = name_of("www.exAMPLE.com.");
     struct dns_name c = name_of("www.example.con");
@@ -178,9 +171,8 @@ static void names_are_equal_in_any_case(void **state)
     assert_false(dns_name_equal(&at, &grave));
 }
 
-static void a_compressed_name_is_followed_backwards(void **state)
+TEST(a_compressed_name_is_followed_backwards)
 {
-    (void)state;
     struct dns_name name;
     size_t end;
     // "example." at 12, "www" and a pointer to it at 21
@@ -189,9 +181,8 @@ static void a_compressed_name_is_followed_backwards(void **state)
     assert_int_equal(end, 27);
 }
 
-static void a_pointer_that_goes_nowhere_is_refused(void **state)
+TEST(a_pointer_that_goes_nowhere_is_refused)
 {
-    (void)state;
     assert_false(name_is_readable(BYTES("\300\014"), 12));         // to itself
     assert_false(name_is_readable(BYTES("\300\016\000\000"), 12)); // forwards
     assert_false(name_is_readable(BYTES("\001a\300\014"), 12));    // a loop through a label
@@ -206,9 +197,8 @@ static void a_pointer_that_goes_nowhere_is_refused(void **state)
     assert_true(name_is_readable(BYTES("\000\300\014"), 13));
 }
 
-static void a_chain_of_pointers_is_followed_only_so_far(void **state)
+TEST(a_chain_of_pointers_is_followed_only_so_far)
 {
-    (void)state;
     uint8_t chain[1 + 2 * 200] = {0};
     for (size_t i = 0; i < 200; i++) {
         size_t target = DNS_HEADER_SIZE + (i ? 1 + 2 * (i - 1) : 0);
@@ -219,9 +209,8 @@ static void a_chain_of_pointers_is_followed_only_so_far(void **state)
     assert_false(name_is_readable(chain, sizeof chain, DNS_HEADER_SIZE + 1 + 2 * 127));
 }
 
-static void a_compressed_name_of_more_than_255_octets_is_refused(void **state)
+TEST(a_compressed_name_of_more_than_255_octets_is_refused)
 {
-    (void)state;
     uint8_t bytes[300] = {0};
     for (size_t i = 0; i < 3; i++) {
         bytes[i * 64] = 63;
@@ -240,9 +229,8 @@ static void a_compressed_name_of_more_than_255_octets_is_refused(void **state)
 
 // ---- Types and codes
 
-static void types_and_rcodes_have_names_or_numbers(void **state)
+TEST(types_and_rcodes_have_names_or_numbers)
 {
-    (void)state;
     uint16_t number;
     char text[DNS_TYPE_TEXT_MAX];
     assert_true(dns_type_parse("aaaa", &number));
@@ -264,9 +252,8 @@ static void types_and_rcodes_have_names_or_numbers(void **state)
 
 // ---- Rdata
 
-static void rdata_is_written_as_dig_prints_it(void **state)
+TEST(rdata_is_written_as_dig_prints_it)
 {
-    (void)state;
     assert_text(DNS_A, BYTES("\300\000\002\001"), "192.0.2.1");
     assert_text(DNS_AAAA, BYTES("\040\001\015\270\0\0\0\0\0\0\0\0\0\0\0\001"), "2001:db8::1");
     assert_text(DNS_NS, BYTES("\002ns\007Example\000"), "ns.Example.");
@@ -287,9 +274,8 @@ static void rdata_is_written_as_dig_prints_it(void **state)
                 "ns.example. h.ns.example. 1 2 3 4 5"); // its names compressed
 }
 
-static void svcb_parameters_are_written_by_name(void **state)
+TEST(svcb_parameters_are_written_by_name)
 {
-    (void)state;
     assert_text(DNS_HTTPS,
                 BYTES("\000\001\000"
                       "\000\000\000\002\000\001"
@@ -305,9 +291,8 @@ static void svcb_parameters_are_written_by_name(void **state)
     assert_text(DNS_SVCB, BYTES("\000\001\000\000\001\000\003\007h2"), "1 . alpn=\"\"");
 }
 
-static void rdata_that_is_not_what_its_type_says_is_refused(void **state)
+TEST(rdata_that_is_not_what_its_type_says_is_refused)
 {
-    (void)state;
     assert_false(rdata_is_read(DNS_A, BYTES("\300\000\002")));
     assert_false(rdata_is_read(DNS_A, BYTES("\300\000\002\001\001")));
     assert_false(rdata_is_read(DNS_AAAA, BYTES("\300\000\002\001")));
@@ -322,9 +307,8 @@ static void rdata_that_is_not_what_its_type_says_is_refused(void **state)
     assert_true(rdata_is_read(1234, BYTES("anything")));
 }
 
-static void an_address_of_another_class_is_opaque(void **state)
+TEST(an_address_of_another_class_is_opaque)
 {
-    (void)state;
     struct answered answered;
     char text[64];
     answer_with(&answered, DNS_A, DNS_CLASS_CH, BYTES("\000\001\002"));
@@ -333,9 +317,8 @@ static void an_address_of_another_class_is_opaque(void **state)
     assert_string_equal(text, "\\# 3 000102");
 }
 
-static void text_that_does_not_fit_is_cut(void **state)
+TEST(text_that_does_not_fit_is_cut)
 {
-    (void)state;
     struct answered answered;
     char text[8];
     answer_with(&answered, DNS_TXT, DNS_CLASS_IN, BYTES("\012abcdefghij"));
@@ -343,9 +326,8 @@ static void text_that_does_not_fit_is_cut(void **state)
     assert_true(strlen(text) < sizeof text);
 }
 
-static void the_strings_of_a_txt_record_are_joined(void **state)
+TEST(the_strings_of_a_txt_record_are_joined)
 {
-    (void)state;
     struct answered answered;
     uint8_t bytes[32];
     answer_with(&answered, DNS_TXT, DNS_CLASS_CH, BYTES("\003abc\000\002\"d"));
@@ -377,9 +359,8 @@ static size_t write_reply(uint8_t *buffer, size_t size)
     return dns_write_end(&writer);
 }
 
-static void what_is_written_reads_the_same(void **state)
+TEST(what_is_written_reads_the_same)
 {
-    (void)state;
     uint8_t message[512];
     struct dns_reader reader = {.message = message, .end = write_reply(message, sizeof message)};
     struct dns_header header;
@@ -403,9 +384,8 @@ static void what_is_written_reads_the_same(void **state)
     assert_string_equal(text, "10 mail.example.com.");
 }
 
-static void edns_and_its_options_are_read(void **state)
+TEST(edns_and_its_options_are_read)
 {
-    (void)state;
     uint8_t message[512];
     struct dns_reader reader = {.message = message, .end = write_reply(message, sizeof message)};
     struct dns_header header;
@@ -433,9 +413,8 @@ static void edns_and_its_options_are_read(void **state)
     assert_int_equal(reader.offset, reader.end);
 }
 
-static void a_message_never_outgrows_its_buffer(void **state)
+TEST(a_message_never_outgrows_its_buffer)
 {
-    (void)state;
     uint8_t whole[512];
     size_t length = write_reply(whole, sizeof whole);
     assert_true(length > 0);
@@ -452,9 +431,8 @@ static void a_message_never_outgrows_its_buffer(void **state)
     free(exact);
 }
 
-static void a_message_cut_anywhere_is_refused(void **state)
+TEST(a_message_cut_anywhere_is_refused)
 {
-    (void)state;
     uint8_t whole[512];
     size_t length = write_reply(whole, sizeof whole);
     for (size_t cut = 0; cut < length; cut++) {
@@ -469,30 +447,4 @@ static void a_message_cut_anywhere_is_refused(void **state)
                      dns_read_record(&reader, &record) && dns_read_record(&reader, &record));
         free(message);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_name_is_read_from_text_and_written_as_text),
-        cmocka_unit_test(a_wrong_name_is_refused),
-        cmocka_unit_test(a_name_may_have_255_octets_and_no_more),
-        cmocka_unit_test(names_are_equal_in_any_case),
-        cmocka_unit_test(a_compressed_name_is_followed_backwards),
-        cmocka_unit_test(a_pointer_that_goes_nowhere_is_refused),
-        cmocka_unit_test(a_chain_of_pointers_is_followed_only_so_far),
-        cmocka_unit_test(a_compressed_name_of_more_than_255_octets_is_refused),
-        cmocka_unit_test(types_and_rcodes_have_names_or_numbers),
-        cmocka_unit_test(rdata_is_written_as_dig_prints_it),
-        cmocka_unit_test(svcb_parameters_are_written_by_name),
-        cmocka_unit_test(rdata_that_is_not_what_its_type_says_is_refused),
-        cmocka_unit_test(an_address_of_another_class_is_opaque),
-        cmocka_unit_test(text_that_does_not_fit_is_cut),
-        cmocka_unit_test(the_strings_of_a_txt_record_are_joined),
-        cmocka_unit_test(what_is_written_reads_the_same),
-        cmocka_unit_test(edns_and_its_options_are_read),
-        cmocka_unit_test(a_message_never_outgrows_its_buffer),
-        cmocka_unit_test(a_message_cut_anywhere_is_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

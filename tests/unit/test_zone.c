@@ -1,9 +1,6 @@
 // dns/zone: which node stands for a name, whose records hold in which state, and what is refused.
+#include "tests/test.h"
 #include "tests/unit/respond_fixture.h"
-
-#include <setjmp.h>
-
-#include <cmocka.h>
 
 #define NORMAL    DNS_STATE_NORMAL
 #define DEGRADED  DNS_STATE_DEGRADED
@@ -82,9 +79,8 @@ static const struct told rfc_4592[] = {
     {"_ssh._tcp.host2.example", NO_SERVICE, 3600, {{NORMAL, DNS_SRV, "0 0 22 host2.example"}}},
 };
 
-static void names_are_matched_as_in_the_example_of_rfc_4592(void **state)
+TEST(names_are_matched_as_in_the_example_of_rfc_4592)
 {
-    (void)state;
     static const struct {
         const char *asked, *node;
     } cases[] = {
@@ -111,9 +107,8 @@ static void names_are_matched_as_in_the_example_of_rfc_4592(void **state)
     zone_free(zone);
 }
 
-static void the_closest_encloser_decides_however_deep_or_short_it_is(void **state)
+TEST(the_closest_encloser_decides_however_deep_or_short_it_is)
 {
-    (void)state;
     static const struct told told[] = {
         {"b.example", NO_SERVICE, 60, {{NORMAL, DNS_TXT, "b"}}},
         {"*.example", NO_SERVICE, 60, {{NORMAL, DNS_TXT, "w"}}},
@@ -127,9 +122,8 @@ static void the_closest_encloser_decides_however_deep_or_short_it_is(void **stat
     zone_free(zone);
 }
 
-static void case_is_ignored_for_letters_and_for_nothing_else(void **state)
+TEST(case_is_ignored_for_letters_and_for_nothing_else)
 {
-    (void)state;
     enum { OCTETS = 256, OF_EACH = 9 }; // more than a word, so that its end is seen too
     static struct told told[OCTETS];
     static char names[OCTETS][4 * OF_EACH + 16];
@@ -155,9 +149,8 @@ static void case_is_ignored_for_letters_and_for_nothing_else(void **state)
     zone_free(zone);
 }
 
-static void only_names_within_the_zone_are_inside(void **state)
+TEST(only_names_within_the_zone_are_inside)
 {
-    (void)state;
     struct zone *zone = zone_of(rfc_4592, 1);
     assert_true(place_of(zone, "EXAMPLE").inside);
     assert_int_equal(place_of(zone, "a.b.example").prefix, 4);
@@ -173,10 +166,8 @@ static void only_names_within_the_zone_are_inside(void **state)
     zone_free(zone);
 }
 
-static void
-a_name_far_deeper_than_any_in_the_zone_is_found_missing_or_under_its_wildcard(void **state)
+TEST(a_name_far_deeper_than_any_in_the_zone_is_found_missing_or_under_its_wildcard)
 {
-    (void)state;
     static const struct told told[] = {
         {"*.a.example", NO_SERVICE, 60, {{NORMAL, DNS_TXT, "w"}}},
         {"b.example", NO_SERVICE, 60, {{NORMAL, DNS_TXT, "b"}}},
@@ -197,9 +188,8 @@ a_name_far_deeper_than_any_in_the_zone_is_found_missing_or_under_its_wildcard(vo
     zone_free(zone);
 }
 
-static void thousands_of_names_are_each_found_and_no_other(void **state)
+TEST(thousands_of_names_are_each_found_and_no_other)
 {
-    (void)state;
     enum { NAMES = 3000 };
     static struct told told[NAMES];
     static char names[NAMES][32];
@@ -220,9 +210,8 @@ static void thousands_of_names_are_each_found_and_no_other(void **state)
     zone_free(zone);
 }
 
-static void the_zone_may_be_the_root(void **state)
+TEST(the_zone_may_be_the_root)
 {
-    (void)state;
     struct zone_conf conf = conf_of(NULL, 0);
     struct dns_name root = fixture_name(".");
     conf.apex = &root;
@@ -235,9 +224,8 @@ static void the_zone_may_be_the_root(void **state)
     fixture_drop(&conf);
 }
 
-static void without_a_zone_there_is_only_class_ch(void **state)
+TEST(without_a_zone_there_is_only_class_ch)
 {
-    (void)state;
     struct zone_conf conf = {.id = "fra1", .region = ""};
     struct zone *zone = zone_new(&conf);
     struct dns_name name = fixture_name("ID.server");
@@ -253,9 +241,8 @@ static void without_a_zone_there_is_only_class_ch(void **state)
     zone_free(zone);
 }
 
-static void the_zone_goes_with_its_last_share(void **state)
+TEST(the_zone_goes_with_its_last_share)
 {
-    (void)state;
     struct zone *zone = zone_of(rfc_4592, 1);
     assert_ptr_equal(zone_share(zone), zone);
     zone_free(zone);
@@ -311,9 +298,8 @@ static const char *present_in(const struct zone_node *node, enum dns_state state
     return out;
 }
 
-static void a_state_without_records_takes_those_of_the_next(void **state)
+TEST(a_state_without_records_takes_those_of_the_next)
 {
-    (void)state;
     // Expected: normal, degraded, drained, withdrawn.
     static const struct states_case cases[] = {
         {"a0", {"a0", "a0", "a0", "a0"}},
@@ -358,9 +344,8 @@ static void a_state_without_records_takes_those_of_the_next(void **state)
     }
 }
 
-static void the_apex_keeps_soa_and_ns_in_every_state(void **state)
+TEST(the_apex_keeps_soa_and_ns_in_every_state)
 {
-    (void)state;
     static const struct told told[] = {
         {"example", 0, 60, {{NORMAL, DNS_A, "192.0.2.1"}, {DRAINED, DNS_A, "192.0.2.2"}}}};
     struct zone *zone = zone_of(told, 1);
@@ -376,10 +361,8 @@ static void the_apex_keeps_soa_and_ns_in_every_state(void **state)
     zone_free(zone);
 }
 
-static void
-a_server_in_the_zone_has_the_listening_addresses_unless_an_answer_says_others(void **state)
+TEST(a_server_in_the_zone_has_the_listening_addresses_unless_an_answer_says_others)
 {
-    (void)state;
     static const struct told told[] = {
         {"ns2.example", NO_SERVICE, 60, {{NORMAL, DNS_A, "192.0.2.9"}}}};
     struct zone_conf conf = conf_of(told, 1);
@@ -410,9 +393,8 @@ a_server_in_the_zone_has_the_listening_addresses_unless_an_answer_says_others(vo
 
 #define LONG_LABEL "a123456789012345678901234567890123456789012345678901234567890"
 
-static void a_wrong_answer_is_refused_with_the_reason(void **state)
+TEST(a_wrong_answer_is_refused_with_the_reason)
 {
-    (void)state;
     static const struct {
         struct told told;
         const char *says; // NULL: it is right
@@ -464,9 +446,8 @@ static void a_wrong_answer_is_refused_with_the_reason(void **state)
     }
 }
 
-static void more_records_than_an_answer_can_hold_are_refused(void **state)
+TEST(more_records_than_an_answer_can_hold_are_refused)
 {
-    (void)state;
     enum { RECORDS = 17 };
     static uint8_t rdata[RECORDS][DNS_RDATA_MAX];
     struct dns_record_conf records[RECORDS];
@@ -488,9 +469,8 @@ static void more_records_than_an_answer_can_hold_are_refused(void **state)
     assert_non_null(strstr(mistake_of(&conf, 0, error), "more records"));
 }
 
-static void a_wrong_zone_is_refused_with_the_reason(void **state)
+TEST(a_wrong_zone_is_refused_with_the_reason)
 {
-    (void)state;
     static const struct {
         const char *services[2];
         const char *server, *says;
@@ -519,9 +499,8 @@ static void a_wrong_zone_is_refused_with_the_reason(void **state)
 }
 
 // Each is in the circle or not, whatever leads into it.
-static void only_those_that_a_circle_of_cnames_goes_through_are_in_it(void **state)
+TEST(only_those_that_a_circle_of_cnames_goes_through_are_in_it)
 {
-    (void)state;
     static const struct {
         struct told told;
         bool circular;
@@ -559,9 +538,8 @@ static void only_those_that_a_circle_of_cnames_goes_through_are_in_it(void **sta
     fixture_drop(&conf);
 }
 
-static void an_answer_needs_a_zone(void **state)
+TEST(an_answer_needs_a_zone)
 {
-    (void)state;
     static const struct told told[] = {{"x.example", 0, 60, {{NORMAL, DNS_A, "192.0.2.1"}}}};
     struct zone_conf conf = conf_of(told, 1);
     char error[256];
@@ -569,30 +547,4 @@ static void an_answer_needs_a_zone(void **state)
     assert_non_null(strstr(mistake_of(&conf, 0, error), "zone"));
     assert_null(mistake_of(&conf, SIZE_MAX, error));
     fixture_drop(&conf);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_matched_as_in_the_example_of_rfc_4592),
-        cmocka_unit_test(the_closest_encloser_decides_however_deep_or_short_it_is),
-        cmocka_unit_test(case_is_ignored_for_letters_and_for_nothing_else),
-        cmocka_unit_test(only_names_within_the_zone_are_inside),
-        cmocka_unit_test(
-            a_name_far_deeper_than_any_in_the_zone_is_found_missing_or_under_its_wildcard),
-        cmocka_unit_test(thousands_of_names_are_each_found_and_no_other),
-        cmocka_unit_test(the_zone_may_be_the_root),
-        cmocka_unit_test(without_a_zone_there_is_only_class_ch),
-        cmocka_unit_test(the_zone_goes_with_its_last_share),
-        cmocka_unit_test(a_state_without_records_takes_those_of_the_next),
-        cmocka_unit_test(the_apex_keeps_soa_and_ns_in_every_state),
-        cmocka_unit_test(
-            a_server_in_the_zone_has_the_listening_addresses_unless_an_answer_says_others),
-        cmocka_unit_test(a_wrong_answer_is_refused_with_the_reason),
-        cmocka_unit_test(more_records_than_an_answer_can_hold_are_refused),
-        cmocka_unit_test(a_wrong_zone_is_refused_with_the_reason),
-        cmocka_unit_test(only_those_that_a_circle_of_cnames_goes_through_are_in_it),
-        cmocka_unit_test(an_answer_needs_a_zone),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }
