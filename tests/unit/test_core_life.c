@@ -1,0 +1,226 @@
+// The core over reloads, restarts and stops.
+#include "tests/unit/core_world.h"
+
+TEST_FIXTURE(start, stop);
+
+TEST(answers_to_orders_from_before_a_reload_are_ignored)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    core_echo(core, "popgate", now_ns);
+    struct order order;
+    assert_true(core_order(core, &order));
+    assert_int_equal(order_kind(order.token), ORDER_PROTOCOLS);
+    reload(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
+    tell_line(order.token, 1002, "popgate_dns_v4 Static popgate4 up 00:00:01.000  ");
+    core_end(core, order.token, BIRD_END_REPLY, 0, "", now_ns);
+    assert_false(core->announcer->snapshot_taken);
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    settle();
+    assert_true(core->announcer->snapshot_taken);
+}
+
+TEST(a_reload_that_is_nothing_to_bird_asks_it_nothing_and_hears_its_answers)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    core_echo(core, "popgate", now_ns);
+    struct order order;
+    struct order revision;
+    struct order more;
+    assert_true(core_order(core, &order));
+    assert_true(core_order(core, &revision));
+    reload("[probe a]\ntype = tcp\ntarget = 127.0.0.1:9\n" DNS_NEEDS_A "grace = 1s\n");
+    assert_false(core_order(core, &more));
+    tell_line(order.token, 1002, "popgate_dns_v4 Static popgate4 down 00:00:01.000  ");
+    core_end(core, order.token, BIRD_END_REPLY, 0, "", now_ns);
+    assert_int_equal(count_events(EVENT_DRIFT), 1);
+    assert_true(core_order(core, &more)); // and repairs what they tell
+    assert_int_equal(order_kind(more.token), ORDER_ENABLE);
+    assert_int_equal(core->observed->prefixes[0].condition, CONDITION_AS_MEANT);
+}
+
+TEST(a_reload_that_changes_nothing_switches_nothing)
+{
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
+    reload(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
+    settle();
+    pass_ms(1000);
+    assert_int_equal(bird.switches, 0);
+    assert_int_equal(core->services[DNS].decision.cause, CAUSE_HEALTHY);
+    assert_int_equal(core->observed->prefixes[0].condition, CONDITION_AS_MEANT);
+    assert_int_equal(count_events(EVENT_OBSERVED), 0);
+}
+
+TEST(a_service_whose_probe_is_new_stays_for_adopt_grace)
+{
+    running(ONE_PROBE DNS_NEEDS_A "on_unknown = withdraw\n");
+    reload("[probe a]\ntype = tcp\ntarget = 127.0.0.1:9\n" DNS_NEEDS_A "on_unknown = withdraw\n");
+    settle();
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    assert_int_equal(core->services[DNS].decision.cause, CAUSE_ADOPTED);
+    assert_string_equal(why(DNS), "left as it was, until the probes know; probe a is unknown: no "
+                                  "verdict yet");
+    pass_ms(20000);
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    assert_string_equal(why(DNS), "unknown for longer than adopt_grace; probe a is unknown: no "
+                                  "verdict yet");
+}
+
+TEST(a_new_service_is_said_to_be_not_known_healthy_yet)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    reload(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
+    assert_string_equal(why(WEB), "not known healthy yet; probe b is unknown: no verdict yet");
+}
+
+TEST(a_withdrawal_for_want_of_news_says_so)
+{
+    running(ONE_PROBE DNS_NEEDS_A "on_unknown = withdraw\n");
+    pass_ms(BLIND_MS);
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    assert_string_equal(why(DNS), "unknown for longer than unknown_grace; probe a is unknown: no "
+                                  "verdict comes from it");
+}
+
+TEST(a_service_that_is_no_longer_configured_is_withdrawn)
+{
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
+    assert_true(*bird_protocol("popgate_web_v4"));
+    bird.check = 8002; // even if BIRD would not take the new file
+    reload(TWO_PROBES DNS_NEEDS_A);
+    settle();
+    pass_ms(1000);
+    assert_false(*bird_protocol("popgate_web_v4"));
+    assert_true(*bird_protocol("popgate_dns_v4"));
+    assert_int_equal(core->drifts, 0);
+    assert_false(birdconf_get(core_file(core), "popgate_web_v4"));
+    assert_true(birdconf_get(core_file(core), "popgate_dns_v4"));
+}
+
+TEST(a_clean_stop_withdraws_unless_told_to_keep)
+{
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
+    core_stop(core, now_ns);
+    assert_false(core_quiet(core));
+    settle();
+    assert_true(core_quiet(core));
+    assert_false(*bird_protocol("popgate_dns_v4"));
+    assert_true(*bird_protocol("popgate_web_v4"));
+    assert_int_equal(last_event(EVENT_TRANSITION)->cause, CAUSE_EXIT);
+    pass_ms(1000);
+    assert_false(*bird_protocol("popgate_dns_v4"));
+    say(B, "fff"); // what is kept is kept only while it is well
+    settle();
+    assert_false(*bird_protocol("popgate_web_v4"));
+}
+
+TEST(what_is_kept_at_a_stop_keeps_no_grace_and_no_pin)
+{
+    running(TWO_PROBES DNS_NEEDS_A "on_exit = keep\n" WEB_NEEDS_B "on_exit = keep\n");
+    struct intent drain = {
+        .kind = INTENT_DRAIN, .since_ms = now_ns / NS_PER_MS, .grace_ms = 3600000, .by = "alice"};
+    struct intent pin = {.kind = INTENT_PIN,
+                         .since_ms = now_ns / NS_PER_MS,
+                         .until_ms = now_ns / NS_PER_MS + 3600000,
+                         .by = "alice"};
+    core_intent(core, 0, &drain, "drained", now_ns);
+    core_intent(core, 1, &pin, "pinned", now_ns);
+    say(B, "fff");
+    settle();
+    assert_true(*bird_protocol("popgate_dns_v4_drain"));
+    assert_true(*bird_protocol("popgate_web_v4"));
+    core_stop(core, now_ns);
+    assert_false(core_quiet(core));
+    settle();
+    assert_true(core_quiet(core));
+    assert_false(*bird_protocol("popgate_dns_v4_drain"));
+    assert_false(*bird_protocol("popgate_dns_v4"));
+    assert_false(*bird_protocol("popgate_web_v4"));
+    // It is only now that they don't count: the ledger has them still.
+    assert_int_equal(core->services[0].intent.grace_ms, 3600000);
+    assert_int_equal(core->services[1].intent.kind, INTENT_PIN);
+}
+
+TEST(a_stop_is_not_over_while_bird_cannot_be_asked_to_withdraw)
+{
+    const char *first = "";
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
+    core_link(core, ORDER_LINK_ACT, BIRD_LINK_DOWN, "gone", NULL, now_ns);
+    core_stop(core, now_ns);
+    assert_false(core_quiet(core));
+    assert_int_equal(core_unconfirmed(core, &first), 1);
+    assert_string_equal(first, "dns");
+    core_link(core, ORDER_LINK_ACT, BIRD_LINK_UP, "", NULL, now_ns);
+    settle();
+    assert_true(core_quiet(core));
+    assert_false(*bird_protocol("popgate_dns_v4"));
+}
+
+TEST(who_stops_looks_up_no_more_routes)
+{
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
+    core_stop(core, now_ns);
+    bird.looks = 0;
+    settle();
+    pass_ms(1000);
+    assert_int_equal(bird.looks, 0);
+}
+
+TEST(what_is_withdrawn_while_bird_is_away_is_off_when_it_is_back)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    core_link(core, ORDER_LINK_ACT, BIRD_LINK_DOWN, "gone", NULL, now_ns);
+    core_link(core, ORDER_LINK_ASK, BIRD_LINK_DOWN, "gone", NULL, now_ns);
+    say(A, "fff");
+    settle();
+    assert_int_equal(bird.switches, 0);
+    assert_true(*bird_protocol("popgate_dns_v4"));
+    links_come_up();
+    settle();
+    assert_false(*bird_protocol("popgate_dns_v4"));
+    assert_int_equal(core->drifts, 0);
+}
+
+TEST(events_are_numbered_without_gaps_and_the_oldest_go)
+{
+    assert_null(events_get(events, 1));
+    for (unsigned i = 1; i <= EVENTS_KEPT + 5; i++) {
+        assert_int_equal(events_add(events, EVENT_START, "dns", i, "event %u", i)->seq, i);
+    }
+    assert_null(events_get(events, 0));
+    assert_null(events_get(events, 5));
+    assert_string_equal(events_get(events, 6)->text, "event 6");
+    assert_string_equal(events_get(events, EVENTS_KEPT + 5)->service, "dns");
+    assert_null(events_get(events, EVENTS_KEPT + 6));
+    assert_int_equal(events_first(events), 6);
+}
+
+TEST(a_token_gives_back_what_was_put_in)
+{
+    const size_t most = (1 << 28) - 1;
+    uint64_t token = order_token(ORDER_CONFIGURE, most, 5);
+    assert_int_equal(order_kind(token), ORDER_CONFIGURE);
+    assert_int_equal(order_a(token), most);
+    assert_int_equal(order_b(token), 5);
+    assert_int_equal(order_b(order_token(ORDER_ENABLE, 0, most)), most);
+    token |= UINT64_C(0xf) << 60; // the core's
+    assert_int_equal(order_kind(token), ORDER_CONFIGURE);
+}
+
+TEST(orders_come_out_as_they_were_put_in)
+{
+    struct orders orders;
+    assert_true(orders_init(&orders, 3));
+    for (unsigned i = 0; i < 10; i++) {
+        orders_put(&orders, ORDER_LINK_ASK, false, i, (struct bird_command){"first"});
+        orders_put(&orders, ORDER_LINK_ASK, false, i, (struct bird_command){"second"});
+        assert_int_equal(orders_room(&orders), 1);
+        struct order order;
+        assert_true(orders_take(&orders, &order));
+        assert_int_equal(order.command[0], 'f');
+        assert_int_equal(order.token, i);
+        assert_true(orders_take(&orders, &order));
+        assert_int_equal(order.command[0], 's');
+        assert_false(orders_take(&orders, &order));
+    }
+    orders_free(&orders);
+}

@@ -1,0 +1,198 @@
+// Closing a session: never under an answer, never for longer than it may.
+#include "tests/unit/session_fixture.h"
+
+TEST_FIXTURE(make_world, end_world);
+
+TEST_GROUP(ignore_broken_pipes, NULL);
+
+// BIRD 3 can die of a client that is gone when an answer is written to it.
+
+static void close_within(struct world *world, uint64_t within_ms)
+{
+    bird_session_close(world->session, within_ms, note_closed, world);
+    world->session = NULL;
+}
+
+static void turn_some(struct world *world)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        turn(world);
+    }
+}
+
+TEST(closing_waits_until_all_that_was_written_is_answered)
+{
+    struct world *world = *state;
+    begin_and_greet(world, patient(world));
+    send_numbered(world, 1, true);
+    send_numbered(world, 2, false);
+    close_within(world, 60000);
+    turn_some(world);
+    fake_say(world, "0009-first\n0000 \n0009-sec");
+    turn_some(world);
+    assert_false(world->closed);
+    assert_true(world->client >= 0);
+    fake_say(world, "ond\n0000 \n");
+    run_until(world, world->closed);
+    run_until(world, world->client < 0);
+    assert_int_equal(world->line_count + world->end_count, 0);
+}
+
+TEST(closing_waits_no_longer_than_it_may)
+{
+    struct world *world = *state;
+    begin_and_greet(world, patient(world));
+    send_numbered(world, 1, true);
+    close_within(world, 20);
+    run_until(world, world->closed);
+    run_until(world, world->client < 0);
+}
+
+TEST(closing_waits_for_nothing_when_nothing_is_outstanding)
+{
+    struct world *world = *state;
+    begin_and_greet(world, patient(world));
+    send_numbered(world, 1, true);
+    fake_say(world, "0000 \n");
+    run_until(world, world->end_count == 1);
+    close_within(world, 60000);
+    run_until(world, world->closed);
+}
+
+TEST(closing_ends_when_bird_does)
+{
+    struct world *world = *state;
+    begin_and_greet(world, patient(world));
+    send_numbered(world, 1, true);
+    close_within(world, 60000);
+    turn_some(world);
+    fake_hang_up(world);
+    run_until(world, world->closed);
+}
+
+TEST(closing_forgets_what_was_not_written)
+{
+    struct world *world = *state;
+    char command[BIRD_COMMAND_MAX * 2];
+    begin_and_greet(world, patient(world));
+    for (uint64_t token = 0; token < 100; token++) {
+        send_numbered(world, token, false);
+    }
+    const size_t written = unread(world);
+    size_t heard = 0;
+    close_within(world, 60000);
+    while (world->client >= 0 && fake_hears(world, command, sizeof command)) {
+        heard += strlen(command) + 1;
+        fake_answer(world, command);
+        turn(world);
+    }
+    run_until(world, world->closed);
+    assert_int_equal(heard, written);
+}
+
+TEST(a_line_that_ends_silence_and_in_whose_event_it_is_closed_is_an_answer)
+{
+    struct world *world = *state;
+    begin_and_greet(world, impatient(world));
+    send_numbered(world, 1, true);
+    run_until(world, is_silent(world));
+    world->close_at = AT_UP;
+    world->close_within_ms = 60000;
+    fake_say(world, "0000 \n");
+    run_until(world, world->closed);
+}
+
+static int give_up_on(struct world *world, uint64_t token)
+{
+    const size_t ended = world->end_count;
+    send_numbered(world, token, true);
+    run_until(world, is_silent(world));
+    const int former = keep_former(world);
+    run_until(world, world->end_count == ended + 1);
+    run_until(world, is_up(world));
+    return former;
+}
+
+TEST(a_connection_given_up_is_read_to_its_end_and_never_closed_under_an_answer)
+{
+    struct world *world = *state;
+    char answer[4096];
+    struct bird_session_options options = impatient(world);
+    options.give_up_ms = 20;
+    begin_and_greet(world, options);
+    const int former = give_up_on(world, 1);
+    assert_true(state_of(former) & POLLRDHUP); // BIRD, awake, sees that we are done with it
+    assert_false(state_of(former) & POLLHUP);
+    memset(answer, 'x', sizeof answer);
+    for (unsigned i = 0; i < 100; i++) { // it ends no line, and need not
+        run_until(world, unread_by_session(former) == 0);
+        assert_int_equal(write(former, answer, sizeof answer), sizeof answer);
+    }
+    send_numbered(world, 2, true);
+    assert_heard(world, "disable \"popgate_u2_v4\"");
+    fake_say(world, "0000 \n");
+    run_until(world, world->end_count == 2);
+    assert_int_equal(world->ends[1].end, BIRD_END_REPLY);
+    assert_int_equal(world->line_count, 1); // none of the former one
+    close(former);
+    turn_some(world);
+    assert_true(is_up(world));
+    assert_int_equal(world->accepted, 2);
+}
+
+TEST(of_two_connections_given_up_the_first_is_closed)
+{
+    struct world *world = *state;
+    struct bird_session_options options = impatient(world);
+    options.give_up_ms = 20;
+    begin_and_greet(world, options);
+    const int first = give_up_on(world, 1);
+    const int second = give_up_on(world, 2);
+    run_until(world, state_of(first) & POLLHUP);
+    assert_false(state_of(second) & POLLHUP);
+    close(first);
+    close(second);
+}
+
+TEST(a_garbled_connection_is_not_closed_under_an_answer_either)
+{
+    struct world *world = *state;
+    begin_and_greet(world, patient(world));
+    send_numbered(world, 1, true);
+    send_numbered(world, 2, true);
+    fake_say(world, "0000 \nHTTP/1.1 400 Bad Request\n0000 \n");
+    const int former = keep_former(world);
+    run_until(world, is_down_with_reason(world));
+    run_until(world, is_up(world));
+    assert_int_equal(state_of(former) & (POLLRDHUP | POLLHUP), POLLRDHUP);
+    close(former);
+}
+
+TEST(what_was_never_asked_anything_is_closed_at_once)
+{
+    struct world *world = *state;
+    struct bird_session_options options = impatient(world);
+    options.give_up_ms = 20;
+    world->greeting = NULL;
+    fake_start(world);
+    begin(world, options);
+    run_until(world, is_silent(world));
+    run_until(world, world->client >= 0);
+    const int former = keep_former(world);
+    run_until(world, state_of(former) & POLLHUP);
+    close(former);
+}
+
+TEST(closing_waits_for_a_connection_given_up_too)
+{
+    struct world *world = *state;
+    struct bird_session_options options = impatient(world);
+    options.give_up_ms = 20;
+    begin_and_greet(world, options);
+    const int former = give_up_on(world, 1);
+    close_within(world, 60000);
+    turn_some(world);
+    assert_false(world->closed);
+    close(former);
+    run_until(world, world->closed);
+}
