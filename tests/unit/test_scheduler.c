@@ -458,7 +458,7 @@ TEST(checks_that_are_wanted_at_once_begin_one_after_the_other)
     for (size_t i = 0; i < PROBES; i++) {
         scheduler_set_fast(world->scheduler, i, false);
     }
-    script.busy_ms = 2;
+    script.busy_ms = 12;
     unsigned before = script.starts;
     for (size_t i = 0; i < PROBES; i++) {
         probe_trigger(opened[i]);

@@ -22,7 +22,7 @@ static struct world {
 
 static void run(void *owner)
 {
-    uint64_t end_ns = uv_hrtime() + 2 * NS_PER_MS;
+    uint64_t end_ns = uv_hrtime() + 12 * NS_PER_MS;
     while (uv_hrtime() < end_ns) {
     }
     assert_true(world.count < RUNS_MAX);
