@@ -22,7 +22,7 @@ static bool split_port(const char *text, char address[INET6_ADDRSTRLEN], bool *v
     *v6 = text[0] == '[';
     const char *begin = *v6 ? text + 1 : text;
     const char *end = strchr(begin, *v6 ? ']' : ':');
-    if (!end || (size_t)(end - begin) >= INET6_ADDRSTRLEN) {
+    if (end == NULL || (size_t)(end - begin) >= INET6_ADDRSTRLEN) {
         return false;
     }
     memcpy(address, begin, (size_t)(end - begin));
@@ -32,7 +32,7 @@ static bool split_port(const char *text, char address[INET6_ADDRSTRLEN], bool *v
         return false;
     }
     const char *rest = text_digits(colon + 1, port);
-    return rest && *rest == '\0' && *port >= 1 && *port <= 65535;
+    return rest != NULL && *rest == '\0' && *port >= 1 && *port <= 65535;
 }
 
 static bool parse_address(const char *text, bool v6, uint16_t port, struct endpoint *out)

@@ -31,7 +31,7 @@ static const struct {
 
 const struct key *key_find(const struct key *table, const char *name)
 {
-    for (const struct key *key = table; key->name; key++) {
+    for (const struct key *key = table; key->name != NULL; key++) {
         if (strcmp(key->name, name) == 0) {
             return key;
         }
@@ -41,10 +41,10 @@ const struct key *key_find(const struct key *table, const char *name)
 
 bool duration_parse(const char *text, uint64_t *out_ms)
 {
-    const uint64_t max_ms = UINT64_MAX / 1000000;
+    uint64_t max_ms = UINT64_MAX / 1000000;
     uint64_t count;
     const char *unit = text_digits(text, &count);
-    for (size_t i = 0; unit && i < UNITS; i++) {
+    for (size_t i = 0; unit != NULL && i < UNITS; i++) {
         if (strcmp(unit, duration_units[i].name) == 0) {
             if (count > max_ms / duration_units[i].ms) {
                 return false;
@@ -76,7 +76,7 @@ static int set_text(const struct key *key, const char *value, void *field, char 
 {
     size_t length = strlen(value);
     assert(key->size > 1);
-    if (key->kind == KEY_WORD && strpbrk(value, " \t")) {
+    if (key->kind == KEY_WORD && strpbrk(value, " \t") != NULL) {
         snprintf(error, ERROR_MAX, "\"%.80s\" has white space in it; one word is wanted", value);
         return -1;
     }
@@ -106,7 +106,7 @@ static int set_uint(const struct key *key, const char *value, void *field, char 
 {
     uint64_t number;
     const char *rest = text_digits(value, &number);
-    if (!rest || *rest) {
+    if (rest == NULL || *rest) {
         snprintf(error, ERROR_MAX, "\"%.80s\" is not a whole number", value);
         return -1;
     }
@@ -151,19 +151,19 @@ static int set_duration(const struct key *key, const char *value, void *field, c
 static int set_choice(const struct key *key, const char *value, void *field, char *error)
 {
     struct nearest nearest = {.wanted = value};
-    for (int i = 0; key->choices[i]; i++) {
+    for (int i = 0; key->choices[i] != NULL; i++) {
         if (strcmp(value, key->choices[i]) == 0) {
             *(int *)field = i;
             return 0;
         }
     }
     int used = snprintf(error, ERROR_MAX, "\"%.80s\" is not one of", value);
-    for (size_t i = 0; key->choices[i] && used < ERROR_MAX; i++) {
+    for (size_t i = 0; key->choices[i] != NULL && used < ERROR_MAX; i++) {
         used += snprintf(error + used, ERROR_MAX - (size_t)used, "%s %s", i ? "," : "",
                          key->choices[i]);
         nearest_offer(&nearest, key->choices[i]);
     }
-    if (nearest.best && used < ERROR_MAX) {
+    if (nearest.best != NULL && used < ERROR_MAX) {
         snprintf(error + used, ERROR_MAX - (size_t)used, "; did you mean %s?", nearest.best);
     }
     return -1;
@@ -205,8 +205,8 @@ int key_set(const struct key *key, const char *value, void *section, char error[
 void key_set_fallbacks(const struct key *table, void *section)
 {
     char error[ERROR_MAX];
-    for (const struct key *key = table; key->name; key++) {
-        if (key->fallback) {
+    for (const struct key *key = table; key->name != NULL; key++) {
+        if (key->fallback != NULL) {
             int result = key_set(key, key->fallback, section, error);
             assert(result == 0);
             (void)result;
@@ -257,7 +257,7 @@ void nearest_offer(struct nearest *nearest, const char *candidate)
         return;
     }
     size_t distance = edit_distance(nearest->wanted, length, candidate, candidate_length);
-    if (distance <= length / 3 && (!nearest->best || distance < nearest->distance)) {
+    if (distance <= length / 3 && (nearest->best == NULL || distance < nearest->distance)) {
         nearest->best = candidate;
         nearest->distance = distance;
     }

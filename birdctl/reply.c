@@ -40,7 +40,7 @@ static bool starts_with(const char *text, const char *start)
 static bool is_lost_notice(const char *text, size_t length)
 {
     static const char end[] = " messages lost>";
-    const size_t end_length = sizeof end - 1;
+    size_t end_length = sizeof end - 1;
     return length > end_length && text[0] == '<' && strcmp(text + length - end_length, end) == 0;
 }
 
@@ -48,10 +48,10 @@ static bool is_lost_notice(const char *text, size_t length)
 static struct bird_line classify(struct bird_reader *reader)
 {
     const char *raw = reader->line;
-    const size_t length = reader->length;
+    size_t length = reader->length;
     struct bird_line line = {BIRD_GARBLED, 0, reader->cut, raw, length};
     size_t skip = 0;
-    if (memchr(raw, '\0', length)) {
+    if (memchr(raw, '\0', length) != NULL) {
         return line;
     }
     if (has_code(raw, length)) {
@@ -90,8 +90,8 @@ static void finish_line(struct bird_reader *reader, bird_line_cb on_line, void *
 
 static void append(struct bird_reader *reader, const char *bytes, size_t length)
 {
-    const size_t room = BIRD_LINE_MAX + PREFIX_LENGTH - reader->length;
-    const size_t kept = length < room ? length : room;
+    size_t room = BIRD_LINE_MAX + PREFIX_LENGTH - reader->length;
+    size_t kept = length < room ? length : room;
     memcpy(reader->line + reader->length, bytes, kept);
     reader->length += kept;
     reader->cut |= kept < length;
@@ -103,9 +103,9 @@ void bird_reader_feed(struct bird_reader *reader, const char *bytes, size_t leng
     assert(reader && on_line && (bytes || length == 0));
     while (length > 0) {
         const char *newline = memchr(bytes, '\n', length);
-        const size_t part = newline ? (size_t)(newline - bytes) : length;
+        size_t part = newline != NULL ? (size_t)(newline - bytes) : length;
         append(reader, bytes, part);
-        if (!newline) {
+        if (newline == NULL) {
             return;
         }
         finish_line(reader, on_line, arg);
@@ -143,7 +143,7 @@ static const char *skip_spaces(const char *text)
 // Copies what fits of the first length bytes.
 static void copy_cut(char *out, size_t size, const char *text, size_t length)
 {
-    const size_t kept = length < size ? length : size - 1;
+    size_t kept = length < size ? length : size - 1;
     memcpy(out, text, kept);
     out[kept] = '\0';
 }
@@ -153,7 +153,7 @@ static void copy_cut(char *out, size_t size, const char *text, size_t length)
 static const char *take_word(const char *text, char *out, size_t size)
 {
     text = skip_spaces(text);
-    const size_t length = strcspn(text, " ");
+    size_t length = strcspn(text, " ");
     if (length == 0 || length >= size) {
         return NULL;
     }
@@ -163,9 +163,9 @@ static const char *take_word(const char *text, char *out, size_t size)
 
 static bool has_word(const char *text, const char *word)
 {
-    const size_t word_length = strlen(word);
+    size_t word_length = strlen(word);
     for (text = skip_spaces(text); *text != '\0'; text = skip_spaces(text)) {
-        const size_t length = strcspn(text, " ");
+        size_t length = strcspn(text, " ");
         if (length == word_length && memcmp(text, word, length) == 0) {
             return true;
         }
@@ -179,7 +179,7 @@ static bool has_word(const char *text, const char *word)
 static const char *info_after(const char *after_state)
 {
     const char *gap = strstr(skip_spaces(after_state), "  ");
-    return gap ? skip_spaces(gap) : "";
+    return gap != NULL ? skip_spaces(gap) : "";
 }
 
 static size_t trimmed_length(const char *text)
@@ -200,10 +200,10 @@ bool bird_parse_protocol(const struct bird_line *line, struct bird_protocol *out
     struct bird_protocol row = {0};
     char state[16];
     const char *rest = take_word(line->text, row.name, sizeof row.name);
-    rest = rest ? take_word(rest, row.type, sizeof row.type) : NULL;
-    rest = rest ? take_word(rest, row.table, sizeof row.table) : NULL;
-    rest = rest ? take_word(rest, state, sizeof state) : NULL;
-    if (!rest) {
+    rest = rest != NULL ? take_word(rest, row.type, sizeof row.type) : NULL;
+    rest = rest != NULL ? take_word(rest, row.table, sizeof row.table) : NULL;
+    rest = rest != NULL ? take_word(rest, state, sizeof state) : NULL;
+    if (rest == NULL) {
         return false;
     }
     const char *info = info_after(rest);
@@ -229,7 +229,7 @@ bool bird_parse_description(const struct bird_line *line, char *out, size_t size
 {
     assert(line && out && size > 0);
     const char *value = labelled(line, "Description:");
-    if (!value) {
+    if (value == NULL) {
         return false;
     }
     copy_cut(out, size, value, strlen(value));
@@ -244,7 +244,7 @@ static const char *take_number(const char *text, uint64_t max, uint64_t *out)
         return NULL;
     }
     for (; is_digit(*text); text++) {
-        const unsigned digit = (unsigned)(*text - '0');
+        unsigned digit = (unsigned)(*text - '0');
         if (number > (max - digit) / 10) {
             return NULL;
         }
@@ -263,14 +263,14 @@ bool bird_parse_route(const struct bird_line *line, struct bird_route *out)
         return false;
     }
     const char *open = strstr(line->text, " [");
-    const char *close = open ? strchr(open, ']') : NULL;
+    const char *close = open != NULL ? strchr(open, ']') : NULL;
     struct bird_route route;
-    if (!close) {
+    if (close == NULL) {
         return false;
     }
     const char *name = open + 2;
     const char *rest = take_word(name, route.protocol, sizeof route.protocol);
-    if (!rest || *name == ' ' || rest > close) {
+    if (rest == NULL || *name == ' ' || rest > close) {
         return false;
     }
     route.best = starts_with(close + 1, " *") || starts_with(close + 1, " !");
@@ -293,10 +293,10 @@ bool bird_parse_greeting(const struct bird_line *line, struct bird_version *out)
             break;
         }
         const char *rest = take_number(text, UINT16_MAX, &part[i]);
-        if (!rest && i < 2) {
+        if (rest == NULL && i < 2) {
             return false;
         }
-        if (!rest) {
+        if (rest == NULL) {
             break;
         }
         text = rest;

@@ -156,7 +156,7 @@ static void sent_add(struct sent_ring *ring, struct sent sent)
 static struct sent sent_take(struct sent_ring *ring)
 {
     assert(ring->count > 0);
-    const struct sent sent = ring->items[ring->first];
+    struct sent sent = ring->items[ring->first];
     ring->first = (ring->first + 1) % SENT_MAX;
     ring->count--;
     ring->bytes -= sent.length;
@@ -175,7 +175,7 @@ static int socket_group(const char *path, char *out, size_t size)
     if (stat(path, &status) != 0) {
         return -1;
     }
-    if (getgrgid_r(status.st_gid, &entry, names, sizeof names, &found) == 0 && found) {
+    if (getgrgid_r(status.st_gid, &entry, names, sizeof names, &found) == 0 && found != NULL) {
         snprintf(out, size, "%s", entry.gr_name);
     } else {
         snprintf(out, size, "with id %lu", (unsigned long)status.st_gid);
@@ -233,7 +233,7 @@ static void describe_error(const struct bird_session *session, const char *attem
         advice = permission;
     }
     snprintf(out, BIRD_REASON_MAX, "%s %s: %s%s%s", attempted, session->path, uv_strerror(error),
-             advice ? "; " : "", advice ? advice : "");
+             advice != NULL ? "; " : "", advice != NULL ? advice : "");
 }
 
 static bool is_closed(const struct bird_session *session)
@@ -259,14 +259,14 @@ static void tell_link(struct bird_session *session, enum bird_link link, const c
 static void lose_commands(struct bird_session *session)
 {
     while (!is_closed(session) && session->sent.count > 0) {
-        const struct sent sent = sent_take(&session->sent);
+        struct sent sent = sent_take(&session->sent);
         if (!sent.own) {
             session->events.on_end(session->arg, sent.token, BIRD_END_LOST, 0, "");
         }
     }
     for (size_t i = 0; i < LANES; i++) {
         while (!is_closed(session) && session->lanes[i].count > 0) {
-            const uint64_t token = lane_take(&session->lanes[i])->token;
+            uint64_t token = lane_take(&session->lanes[i])->token;
             session->events.on_end(session->arg, token, BIRD_END_LOST, 0, "");
         }
     }
@@ -282,7 +282,7 @@ static void free_when_closed(struct bird_session *session)
     void (*on_closed)(void *arg) = session->on_closed;
     void *arg = session->closed_arg;
     free(session);
-    if (on_closed) {
+    if (on_closed != NULL) {
         on_closed(arg);
     }
 }
@@ -309,7 +309,7 @@ static void on_timer_closed(uv_handle_t *handle)
 // The session's pointer to a pipe; NULL in it is no pipe.
 static void close_pipe(struct pipe **pipe)
 {
-    if (*pipe) {
+    if (*pipe != NULL) {
         uv_close((uv_handle_t *)&(*pipe)->handle, on_pipe_closed);
         *pipe = NULL;
     }
@@ -346,7 +346,7 @@ static void finish(struct bird_session *session)
 
 static void finish_if_drained(struct bird_session *session)
 {
-    if (session->state == DRAINING && session->sent.count == 0 && !session->parting) {
+    if (session->state == DRAINING && session->sent.count == 0 && session->parting == NULL) {
         finish(session);
     }
 }
@@ -355,7 +355,7 @@ static void rest(struct bird_session *session)
 {
     session->state = RESTING;
     set_timer(session, session->backoff_ms);
-    const uint64_t doubled = session->backoff_ms * 2;
+    uint64_t doubled = session->backoff_ms * 2;
     session->backoff_ms =
         doubled < session->options.backoff_max_ms ? doubled : session->options.backoff_max_ms;
 }
@@ -460,7 +460,7 @@ static void write_output(struct bird_session *session, size_t length)
     }
     buffer.base += written;
     buffer.len -= (size_t)written;
-    const int error = uv_write(&session->pipe->writing, stream, &buffer, 1, on_written);
+    int error = uv_write(&session->pipe->writing, stream, &buffer, 1, on_written);
     if (error < 0) {
         fail_write(session, error);
         return;
@@ -497,7 +497,7 @@ static void pump(struct bird_session *session)
         return;
     }
     size_t length = 0;
-    const uint64_t written_ms = now_ms(session);
+    uint64_t written_ms = now_ms(session);
     for (enum lane_name i = next_lane(session); i != LANES; i = next_lane(session)) {
         const struct command *command = lane_take(&session->lanes[i]);
         memcpy(session->output + length, command->text, command->length);
@@ -512,8 +512,8 @@ static void pump(struct bird_session *session)
 
 static void ask_for_echo(struct bird_session *session)
 {
-    const struct bird_command command = bird_echo(ECHO_BYTES);
-    const size_t length = strlen(command.text) + 1;
+    struct bird_command command = bird_echo(ECHO_BYTES);
+    size_t length = strlen(command.text) + 1;
     memcpy(session->output, command.text, length - 1);
     session->output[length - 1] = '\n';
     sent_add(&session->sent, (struct sent){0, now_ms(session), length, true});
@@ -541,14 +541,14 @@ static void greet(struct bird_session *session, const struct bird_line *line)
 static bool is_without_end(struct bird_session *session, const struct bird_line *line)
 {
     struct reply *reply = &session->reply;
-    const uint64_t now_ms = uv_now(session->loop);
+    uint64_t now_ms = uv_now(session->loop);
     if (line->kind == BIRD_LAST) {
         *reply = (struct reply){0};
         return false;
     }
     if (reply->bytes > 0) {
-        const uint64_t gap_ms = now_ms - reply->line_ms;
-        const uint64_t most_ms = session->options.deadline_ms;
+        uint64_t gap_ms = now_ms - reply->line_ms;
+        uint64_t most_ms = session->options.deadline_ms;
         reply->ms += gap_ms < most_ms ? gap_ms : most_ms;
     }
     reply->line_ms = now_ms;
@@ -558,7 +558,7 @@ static bool is_without_end(struct bird_session *session, const struct bird_line 
 
 static void wait_deaf(struct bird_session *session, uint64_t left_ms)
 {
-    const uint64_t look_ms = session->options.deadline_ms;
+    uint64_t look_ms = session->options.deadline_ms;
     set_timer(session, look_ms < left_ms ? look_ms : left_ms);
 }
 
@@ -585,7 +585,7 @@ static void take_reply_line(struct bird_session *session, const struct bird_line
                       "answers no command; the connection is out of step and is remade");
         return;
     }
-    const struct sent sent = session->sent.items[session->sent.first];
+    struct sent sent = session->sent.items[session->sent.first];
     if (is_without_end(session, line)) {
         go_deaf(session);
         return;
@@ -735,11 +735,11 @@ static struct pipe *free_pipe(struct bird_session *session)
 static void connect_pipe(struct bird_session *session)
 {
     struct pipe *pipe = free_pipe(session);
-    if (!pipe) {
+    if (pipe == NULL) {
         set_timer(session, 1);
         return;
     }
-    const int error = uv_pipe_init(session->loop, &pipe->handle, 0);
+    int error = uv_pipe_init(session->loop, &pipe->handle, 0);
     assert(error == 0); // it opens nothing yet
     (void)error;
     pipe->is_open = true;
@@ -766,7 +766,7 @@ static uint64_t silent_for_ms(const struct bird_session *session)
 {
     uint64_t since_ms = session->heard_ms;
     if (session->sent.count > 0) {
-        const uint64_t written_ms = session->sent.items[session->sent.first].written_ms;
+        uint64_t written_ms = session->sent.items[session->sent.first].written_ms;
         since_ms = written_ms > since_ms ? written_ms : since_ms;
     }
     return uv_now(session->loop) - since_ms;
@@ -786,9 +786,9 @@ static bool may_have_spoken(const struct bird_session *session)
 static void check_deadline(struct bird_session *session)
 {
     const struct bird_session_options *options = &session->options;
-    const bool is_silent = session->link == BIRD_LINK_SILENT;
-    const uint64_t allowed_ms = options->deadline_ms + (is_silent ? options->give_up_ms : 0);
-    const uint64_t silent_ms = silent_for_ms(session);
+    bool is_silent = session->link == BIRD_LINK_SILENT;
+    uint64_t allowed_ms = options->deadline_ms + (is_silent ? options->give_up_ms : 0);
+    uint64_t silent_ms = silent_for_ms(session);
     char reason[BIRD_REASON_MAX];
     if (silent_ms < allowed_ms) {
         set_timer(session, allowed_ms - silent_ms);
@@ -820,7 +820,7 @@ static bool has_hung_up(const struct bird_session *session)
 static void check_deaf(struct bird_session *session)
 {
     char reason[BIRD_REASON_MAX];
-    const uint64_t deaf_ms = uv_now(session->loop) - session->heard_ms;
+    uint64_t deaf_ms = uv_now(session->loop) - session->heard_ms;
     if (has_hung_up(session)) {
         read_failed(session, UV_EOF);
         return;
@@ -861,10 +861,10 @@ struct bird_session *bird_session_new(uv_loop_t *loop, const struct bird_session
     assert(options->backoff_min_ms > 0 && options->backoff_min_ms <= options->backoff_max_ms);
     assert(events->on_link && events->on_line && events->on_end && events->on_echo);
     struct bird_session *session = calloc(1, sizeof *session);
-    if (!session) {
+    if (session == NULL) {
         return NULL;
     }
-    const size_t length = strlen(options->socket_path);
+    size_t length = strlen(options->socket_path);
     session->path_too_long = length >= sizeof session->path;
     snprintf(session->path, sizeof session->path, "%s", options->socket_path);
     session->options = *options;
@@ -892,8 +892,8 @@ int bird_session_send(struct bird_session *session, const char *command, uint64_
 {
     assert(session && !is_closed(session) && command);
     struct lane *lane = &session->lanes[urgent ? URGENT : NORMAL];
-    const size_t length = strnlen(command, BIRD_COMMAND_MAX);
-    if (length == 0 || length >= BIRD_COMMAND_MAX || strpbrk(command, "\r\n")) {
+    size_t length = strnlen(command, BIRD_COMMAND_MAX);
+    if (length == 0 || length >= BIRD_COMMAND_MAX || strpbrk(command, "\r\n") != NULL) {
         return UV_EINVAL;
     }
     if (session->link == BIRD_LINK_DOWN) {
@@ -925,7 +925,7 @@ void bird_session_close(struct bird_session *session, uint64_t within_ms,
     if (session->state == DEAF) {
         part(session);
     }
-    const bool may_be_answered = session->state == READY && session->write_error == 0;
+    bool may_be_answered = session->state == READY && session->write_error == 0;
     session->state = DRAINING;
     session->on_closed = on_closed;
     session->closed_arg = arg;

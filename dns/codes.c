@@ -57,7 +57,7 @@ static bool parse_numbered(const char *text, const char *prefix, uint64_t max, u
     }
     const char *end = text_digits(text + skip, &number);
     *out = (uint16_t)number;
-    return end && *end == '\0' && number <= max;
+    return end != NULL && *end == '\0' && number <= max;
 }
 
 static bool code_parse(const struct code *codes, size_t count, const char *text, const char *prefix,

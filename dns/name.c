@@ -42,7 +42,7 @@ const char *dns_octet_text(uint8_t octet, const char *special, uint8_t first_pri
     if (octet < first_printable || octet > '~') {
         snprintf(out, DNS_OCTET_TEXT_MAX, "\\%03u", (unsigned)octet);
     } else {
-        snprintf(out, DNS_OCTET_TEXT_MAX, strchr(special, octet) ? "\\%c" : "%c", octet);
+        snprintf(out, DNS_OCTET_TEXT_MAX, strchr(special, octet) != NULL ? "\\%c" : "%c", octet);
     }
     return out;
 }
@@ -117,7 +117,7 @@ const char *dns_name_parse(const char *text, struct dns_name *out)
             at++;
         } else {
             at = dns_octet_parse(at, &out->wire[out->length++]);
-            if (!at) {
+            if (at == NULL) {
                 return "a backslash needs three digits (up to 255) or one other character after it";
             }
         }

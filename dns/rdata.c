@@ -104,7 +104,7 @@ static const char *read_word(struct parser *parser, char stop, char *out, size_t
     }
     for (; *parser->at && !is_blank(*parser->at) && *parser->at != stop; parser->at++) {
         bool escape = *parser->at == '\\' && parser->at[1];
-        if (strchr("\"();", *parser->at)) {
+        if (strchr("\"();", *parser->at) != NULL) {
             return "quotes, brackets and semicolons must be within quotes or after a backslash";
         }
         if (length + 3 > size) {
@@ -129,14 +129,14 @@ static const char *read_string(struct parser *parser, uint8_t *out, size_t size,
         if (*parser->at == '\0') {
             return "a quote is missing at the end of a string";
         }
-        if (strchr(quoted ? "" : "\"();", *parser->at)) {
+        if (strchr(quoted ? "" : "\"();", *parser->at) != NULL) {
             return "quotes, brackets and semicolons must be within quotes or after a backslash";
         }
         if (*length == size) {
             return long_problem;
         }
         parser->at = dns_octet_parse(parser->at, &out[(*length)++]);
-        if (!parser->at) {
+        if (parser->at == NULL) {
             return "a backslash needs three digits (up to 255) or one other character after it";
         }
     }
@@ -176,10 +176,10 @@ struct value {
 static char *next_element(char **text)
 {
     char *element = *text;
-    if (element) {
+    if (element != NULL) {
         char *comma = strchr(element, ',');
-        *text = comma ? comma + 1 : NULL;
-        if (comma) {
+        *text = comma != NULL ? comma + 1 : NULL;
+        if (comma != NULL) {
             *comma = '\0';
         }
     }
@@ -195,7 +195,7 @@ static const char *put_addresses(struct parser *parser, int family, char *text)
                                      : "ipv6hint must be IPv6 addresses with commas between them";
         }
         const char *problem = put(parser, address, family == AF_INET ? 4 : 16);
-        if (problem) {
+        if (problem != NULL) {
             return problem;
         }
     }
@@ -205,14 +205,14 @@ static const char *put_addresses(struct parser *parser, int family, char *text)
 // Keys, in ascending order whatever order they were written in.
 static const char *put_keys(struct parser *parser, char *text)
 {
-    const size_t start = parser->length;
+    size_t start = parser->length;
     uint16_t key;
     for (const char *element; (element = next_element(&text)) != NULL;) {
         if (!dns_svc_key_parse(element, &key)) {
             return "mandatory must be names of keys with commas between them";
         }
         const char *problem = put_number(parser, key, 2);
-        if (problem) {
+        if (problem != NULL) {
             return problem;
         }
         uint8_t *place = parser->out + parser->length - 2;
@@ -237,7 +237,7 @@ static const char *put_protocols(struct parser *parser, const struct value *valu
             name[++name[0]] = value->bytes[at];
         }
         const char *problem = put(parser, name, 1u + name[0]);
-        if (problem || at == value->length) {
+        if (problem != NULL || at == value->length) {
             return problem;
         }
     }
@@ -308,16 +308,17 @@ static const char *parse_svc_param(struct parser *parser, size_t first)
     uint16_t key;
     struct value value = {0};
     const char *problem = read_word(parser, '=', name, sizeof name, unknown);
-    if (problem || !dns_svc_key_parse(name, &key)) {
-        return problem ? problem : unknown;
+    if (problem != NULL || !dns_svc_key_parse(name, &key)) {
+        return problem != NULL ? problem : unknown;
     }
     if (*parser->at == '=') {
         parser->at++;
         problem = read_string(parser, value.bytes, DNS_RDATA_MAX, &value.length, too_long);
     }
     size_t start = parser->length;
-    if (problem || (problem = put_number(parser, key, 2)) || (problem = put_number(parser, 0, 2)) ||
-        (problem = put_svc_value(parser, key, &value))) {
+    if (problem != NULL || (problem = put_number(parser, key, 2)) != NULL ||
+        (problem = put_number(parser, 0, 2)) != NULL ||
+        (problem = put_svc_value(parser, key, &value)) != NULL) {
         return problem;
     }
     put_u16(parser->out + start + 2, (uint16_t)(parser->length - start - 4));
@@ -327,9 +328,9 @@ static const char *parse_svc_param(struct parser *parser, size_t first)
 
 static const char *parse_svc_params(struct parser *parser)
 {
-    const size_t first = parser->length;
+    size_t first = parser->length;
     const char *problem = NULL;
-    while (!problem && !at_end(parser)) {
+    while (problem == NULL && !at_end(parser)) {
         problem = parse_svc_param(parser, first);
     }
     return problem;
@@ -413,20 +414,20 @@ static const char *check_svcb(const uint8_t *rdata, size_t length)
             return "a parameter is there twice, or they are not in ascending order";
         }
         const char *problem = check_svc_value(key, params + at + 4, get_u16(params + at + 2));
-        if (problem) {
+        if (problem != NULL) {
             return problem;
         }
         former = key;
     }
-    if (find_svc_param(params, params_length, KEY_NO_DEFAULT_ALPN, &unused) &&
-        !find_svc_param(params, params_length, KEY_ALPN, &unused)) {
+    if (find_svc_param(params, params_length, KEY_NO_DEFAULT_ALPN, &unused) != NULL &&
+        find_svc_param(params, params_length, KEY_ALPN, &unused) == NULL) {
         return "no-default-alpn needs alpn beside it";
     }
     size_t mandatory_length = 0;
     const uint8_t *mandatory =
         find_svc_param(params, params_length, KEY_MANDATORY, &mandatory_length);
     for (size_t i = 0; i < mandatory_length; i += 2) {
-        if (!find_svc_param(params, params_length, get_u16(mandatory + i), &unused)) {
+        if (find_svc_param(params, params_length, get_u16(mandatory + i), &unused) == NULL) {
             return "mandatory names a parameter that is not there";
         }
     }
@@ -468,10 +469,10 @@ static const char *parse_name(struct parser *parser, const char *wrong)
     const char *problem = at_end(parser) ? wrong
                                          : read_word(parser, '\0', text, sizeof text,
                                                      "the name is longer than 255 octets");
-    if (!problem) {
+    if (problem == NULL) {
         problem = dns_name_parse(text, &name);
     }
-    return problem ? problem : put(parser, name.wire, name.length);
+    return problem != NULL ? problem : put(parser, name.wire, name.length);
 }
 
 static const char *parse_number(struct parser *parser, size_t size, const char *wrong)
@@ -479,10 +480,10 @@ static const char *parse_number(struct parser *parser, size_t size, const char *
     char text[16];
     unsigned long value;
     const char *problem = read_word(parser, '\0', text, sizeof text, wrong);
-    if (!problem && !number_of(text, size == 1 ? UINT8_MAX : UINT16_MAX, &value)) {
+    if (problem == NULL && !number_of(text, size == 1 ? UINT8_MAX : UINT16_MAX, &value)) {
         problem = wrong;
     }
-    return problem ? problem : put_number(parser, value, size);
+    return problem != NULL ? problem : put_number(parser, value, size);
 }
 
 static const char *parse_address(struct parser *parser, int family, const char *wrong)
@@ -490,24 +491,24 @@ static const char *parse_address(struct parser *parser, int family, const char *
     char text[INET6_ADDRSTRLEN + 2];
     uint8_t address[16];
     const char *problem = read_word(parser, '\0', text, sizeof text, wrong);
-    if (!problem && inet_pton(family, text, address) != 1) {
+    if (problem == NULL && inet_pton(family, text, address) != 1) {
         problem = wrong;
     }
-    return problem ? problem : put(parser, address, family == AF_INET ? 4 : 16);
+    return problem != NULL ? problem : put(parser, address, family == AF_INET ? 4 : 16);
 }
 
 static const char *parse_strings(struct parser *parser, const char *wrong)
 {
     const char *problem = at_end(parser) ? wrong : NULL;
-    while (!problem && !at_end(parser)) {
+    while (problem == NULL && !at_end(parser)) {
         uint8_t string[UINT8_MAX];
         size_t length;
         problem = read_string(parser, string, sizeof string, &length,
                               "a string is longer than 255 octets: make two of it");
-        if (!problem) {
+        if (problem == NULL) {
             problem = put_number(parser, length, 1);
         }
-        if (!problem) {
+        if (problem == NULL) {
             problem = put(parser, string, length);
         }
     }
@@ -518,10 +519,10 @@ static const char *parse_tag(struct parser *parser, const char *wrong)
 {
     char text[UINT8_MAX];
     const char *problem = read_word(parser, '\0', text, sizeof text, wrong);
-    if (!problem) {
+    if (problem == NULL) {
         problem = put_number(parser, strlen(text), 1);
     }
-    return problem ? problem : put(parser, text, strlen(text));
+    return problem != NULL ? problem : put(parser, text, strlen(text));
 }
 
 static const char *parse_value(struct parser *parser, const char *wrong)
@@ -532,7 +533,7 @@ static const char *parse_value(struct parser *parser, const char *wrong)
         return wrong;
     }
     const char *problem = read_string(parser, value, sizeof value, &length, too_long);
-    return problem ? problem : put(parser, value, length);
+    return problem != NULL ? problem : put(parser, value, length);
 }
 
 static const char *parse_part(struct parser *parser, const struct part *part)
@@ -567,7 +568,7 @@ static const char *parse_generic(struct parser *parser)
     char text[8];
     unsigned long expected;
     const char *problem = read_word(parser, '\0', text, sizeof text, wrong);
-    if (problem || !number_of(text, DNS_RDATA_MAX, &expected)) {
+    if (problem != NULL || !number_of(text, DNS_RDATA_MAX, &expected)) {
         return wrong;
     }
     while (!at_end(parser)) {
@@ -577,7 +578,7 @@ static const char *parse_generic(struct parser *parser)
             return wrong;
         }
         problem = put_number(parser, (unsigned long)(high << 4 | low), 1);
-        if (problem) {
+        if (problem != NULL) {
             return problem;
         }
         parser->at += 2;
@@ -598,10 +599,10 @@ static const struct form *form_of(uint16_t type)
 static const char *parse_parts(struct parser *parser, const struct form *form)
 {
     const char *problem = NULL;
-    for (const struct part *part = form->parts; part->kind && !problem; part++) {
+    for (const struct part *part = form->parts; part->kind && problem == NULL; part++) {
         problem = parse_part(parser, part);
     }
-    if (!problem && !at_end(parser)) {
+    if (problem == NULL && !at_end(parser)) {
         problem = "there is more than the record needs";
     }
     return problem;
@@ -617,14 +618,14 @@ const char *dns_rdata_parse(uint16_t type, const char *text, uint8_t out[DNS_RDA
     if (strncmp(parser.at, "\\#", 2) == 0 && (is_blank(parser.at[2]) || parser.at[2] == '\0')) {
         parser.at += 2;
         problem = parse_generic(&parser);
-    } else if (form) {
+    } else if (form != NULL) {
         problem = parse_parts(&parser, form);
     } else {
         problem = empty ? "the record is empty"
                         : "records of this type can only be written as \\# LENGTH HEX";
     }
     *length = parser.length;
-    return problem ? problem : check(type, out, parser.length);
+    return problem != NULL ? problem : check(type, out, parser.length);
 }
 
 size_t dns_rdata_name(uint16_t type)

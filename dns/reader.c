@@ -22,7 +22,7 @@ const uint8_t *dns_take(struct dns_reader *reader, size_t length)
 bool dns_read_u16(struct dns_reader *reader, uint16_t *out)
 {
     const uint8_t *bytes = dns_take(reader, 2);
-    *out = bytes ? get_u16(bytes) : 0;
+    *out = bytes != NULL ? get_u16(bytes) : 0;
     return bytes != NULL;
 }
 
@@ -34,12 +34,12 @@ bool dns_read_name(struct dns_reader *reader, struct dns_name *out)
     out->length = 0;
     for (;;) {
         const uint8_t *head = dns_take(&at, 1);
-        if (!head) {
+        if (head == NULL) {
             return false;
         }
         if ((*head & POINTER_BITS) == POINTER_BITS) {
             const uint8_t *low = dns_take(&at, 1);
-            if (!low) {
+            if (low == NULL) {
                 return false;
             }
             if (hops++ == 0) {
@@ -54,7 +54,7 @@ bool dns_read_name(struct dns_reader *reader, struct dns_name *out)
         }
         size_t length = *head; // 64 to 191, reserved kinds of label, are too long and end here
         if (length > DNS_LABEL_MAX || out->length + 1 + length + (length ? 1 : 0) > DNS_NAME_MAX ||
-            (length && !dns_take(&at, length))) {
+            (length && dns_take(&at, length) == NULL)) {
             return false;
         }
         memcpy(out->wire + out->length, head, 1 + length);
@@ -73,7 +73,7 @@ bool dns_skip_name(struct dns_reader *reader)
 {
     for (;;) {
         const uint8_t *head = dns_take(reader, 1);
-        if (!head) {
+        if (head == NULL) {
             return false;
         }
         if ((*head & POINTER_BITS) == POINTER_BITS) {
@@ -82,7 +82,7 @@ bool dns_skip_name(struct dns_reader *reader)
         if (*head == 0) {
             return true;
         }
-        if (*head > DNS_LABEL_MAX || !dns_take(reader, *head)) {
+        if (*head > DNS_LABEL_MAX || dns_take(reader, *head) == NULL) {
             return false;
         }
     }

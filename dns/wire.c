@@ -27,14 +27,14 @@ bool dns_read_question(struct dns_reader *reader, struct dns_question *out)
 
 bool dns_skip_question(struct dns_reader *reader)
 {
-    return dns_skip_name(reader) && dns_take(reader, 4);
+    return dns_skip_name(reader) && dns_take(reader, 4) != NULL;
 }
 
 bool dns_skip_record(struct dns_reader *reader, uint16_t *type)
 {
     uint16_t rdata_length;
-    return dns_skip_name(reader) && dns_read_u16(reader, type) && dns_take(reader, 6) &&
-           dns_read_u16(reader, &rdata_length) && dns_take(reader, rdata_length);
+    return dns_skip_name(reader) && dns_read_u16(reader, type) && dns_take(reader, 6) != NULL &&
+           dns_read_u16(reader, &rdata_length) && dns_take(reader, rdata_length) != NULL;
 }
 
 struct dns_walk dns_record_walk(const uint8_t *message, const struct dns_record *record)
@@ -57,7 +57,7 @@ static bool rdata_is_sound(const uint8_t *message, const struct dns_record *reco
 bool dns_read_record(struct dns_reader *reader, struct dns_record *out)
 {
     const uint8_t *fixed;
-    if (!dns_read_name(reader, &out->owner) || !(fixed = dns_take(reader, 10))) {
+    if (!dns_read_name(reader, &out->owner) || (fixed = dns_take(reader, 10)) == NULL) {
         return false;
     }
     out->type = get_u16(fixed);
@@ -65,7 +65,7 @@ bool dns_read_record(struct dns_reader *reader, struct dns_record *out)
     out->ttl = get_u32(fixed + 4);
     out->rdata_length = get_u16(fixed + 8);
     out->rdata = reader->offset;
-    return dns_take(reader, out->rdata_length) && rdata_is_sound(reader->message, out);
+    return dns_take(reader, out->rdata_length) != NULL && rdata_is_sound(reader->message, out);
 }
 
 // ---- EDNS (RFC 6891 section 6.1)

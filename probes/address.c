@@ -92,7 +92,7 @@ static void judge(struct state *state)
     char name[IF_NAMESIZE];
     char interface[IF_NAMESIZE + 8] = "";
     char others[48] = "";
-    if (place->state == ADDRESS_DOWN && if_indextoname(place->interface, name)) {
+    if (place->state == ADDRESS_DOWN && if_indextoname(place->interface, name) != NULL) {
         snprintf(interface, sizeof interface, ": %s", name);
     }
     if (bad > 1) {
@@ -118,7 +118,7 @@ static void fail_list(struct state *state, int error)
 static void answer_waiting(struct listener *listener)
 {
     struct state *state = listener->probes;
-    while (state) {
+    while (state != NULL) {
         if (!state->checking) {
             state = state->next;
             continue;
@@ -134,12 +134,12 @@ static void answer_waiting(struct listener *listener)
 
 static void ask(struct listener *listener)
 {
-    const struct ifaddrmsg every = {.ifa_family = AF_UNSPEC};
+    struct ifaddrmsg every = {.ifa_family = AF_UNSPEC};
     if (listener->listing) {
         listener->again = true;
         return;
     }
-    for (struct state *state = listener->probes; state; state = state->next) {
+    for (struct state *state = listener->probes; state != NULL; state = state->next) {
         memset(state->listed, 0, sizeof state->listed); // ADDRESS_MISSING
     }
     listener->again = false;
@@ -157,7 +157,8 @@ static void list_complete(struct listener *listener, int error)
     }
     listener->error = error;
     listener->known = error == 0;
-    for (struct state *state = listener->probes; state && listener->known; state = state->next) {
+    for (struct state *state = listener->probes; state != NULL && listener->known;
+         state = state->next) {
         bool changed = memcmp(state->known, state->listed, sizeof state->known) != 0;
         memcpy(state->known, state->listed, sizeof state->known);
         if (changed && !state->checking) {
@@ -179,7 +180,7 @@ static bool is_up(const struct listener *listener, unsigned interface)
 // Takes what a message of the list says.
 static void take_listed(struct listener *listener, const struct nlmsghdr *message)
 {
-    for (struct state *state = listener->probes; state; state = state->next) {
+    for (struct state *state = listener->probes; state != NULL; state = state->next) {
         const struct endpoint_list *addresses = addresses_of(state);
         for (size_t i = 0; i < addresses->count; i++) {
             struct place said = {.state = address_in_message(message, &addresses->items[i])};
@@ -205,7 +206,7 @@ static bool concerns_us(const struct listener *listener, const struct nlmsghdr *
     if (is_switch(message)) {
         return true;
     }
-    for (const struct state *state = listener->probes; state; state = state->next) {
+    for (const struct state *state = listener->probes; state != NULL; state = state->next) {
         const struct endpoint_list *addresses = addresses_of(state);
         for (size_t i = 0; i < addresses->count; i++) {
             if (address_in_message(message, &addresses->items[i]) != ADDRESS_MISSING) {
@@ -254,7 +255,7 @@ static void on_free(struct netlink *netlink)
 static struct listener *listener_of(uv_loop_t *loop)
 {
     struct listener *listener = listeners;
-    while (listener && listener->loop != loop) {
+    while (listener != NULL && listener->loop != loop) {
         listener = listener->next;
     }
     return listener;
@@ -266,7 +267,7 @@ static struct listener *listener_new(uv_loop_t *loop, int *error)
     static const struct netlink_events events = {on_message, on_lost, on_free};
     static const unsigned groups[] = {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK};
     struct listener *listener = calloc(1, sizeof *listener);
-    if (!listener) {
+    if (listener == NULL) {
         *error = UV_ENOMEM;
         return NULL;
     }
@@ -294,7 +295,7 @@ static void listener_leave(struct state *state)
         at = &(*at)->next;
     }
     *at = state->next;
-    if (listener->probes) {
+    if (listener->probes != NULL) {
         return;
     }
     struct listener **of_loop = &listeners;
@@ -336,10 +337,10 @@ static int address_open(struct probe *probe)
     int error = 0;
     state->probe = probe;
     state->listener = listener_of(probe_loop(probe));
-    if (!state->listener) {
+    if (state->listener == NULL) {
         state->listener = listener_new(probe_loop(probe), &error);
     }
-    if (!state->listener) {
+    if (state->listener == NULL) {
         return error;
     }
     state->next = state->listener->probes;

@@ -34,7 +34,7 @@ const char *span_text(int64_t seconds, char out[SPAN_TEXT_MAX])
 const char *date_text(time_t when, char out[DATE_TEXT_MAX])
 {
     struct tm parts;
-    if (!gmtime_r(&when, &parts) || strftime(out, DATE_TEXT_MAX, "%Y-%m-%d", &parts) == 0) {
+    if (gmtime_r(&when, &parts) == NULL || strftime(out, DATE_TEXT_MAX, "%Y-%m-%d", &parts) == 0) {
         snprintf(out, DATE_TEXT_MAX, "?");
     }
     return out;
@@ -80,7 +80,7 @@ static void name_text(const X509_NAME *name, char *out, size_t size)
     char text[1024];
     size_t length = 0;
     BIO *bio = BIO_new(BIO_s_mem());
-    if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0) {
+    if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0) {
         int got = BIO_read(bio, text, sizeof text - 1);
         length = got > 0 ? (size_t)got : 0;
     }
@@ -173,8 +173,8 @@ static bool find_status(OCSP_BASICRESP *basic, const X509 *leaf, const X509 *iss
     bool found = false;
     for (size_t i = 0; i < 2 && !found; i++) {
         OCSP_CERTID *id = OCSP_cert_to_id(digests[i], leaf, issuer);
-        found = id && OCSP_resp_find_status(basic, id, &out->status, &out->reason, &out->revoked,
-                                            &out->updated, &out->next) == 1;
+        found = id != NULL && OCSP_resp_find_status(basic, id, &out->status, &out->reason,
+                                                    &out->revoked, &out->updated, &out->next) == 1;
         OCSP_CERTID_free(id);
     }
     return found;
@@ -193,7 +193,7 @@ static void judge_status(const struct ocsp_status *status, time_t now, struct fi
     } else if (time_of(status->updated) > now + OCSP_LEEWAY_S) {
         finding_set(out, VERDICT_FAIL, "ocsp", "stapled OCSP response is from the future, by %s",
                     span_text(time_of(status->updated) - now, span));
-    } else if (status->next && time_of(status->next) < now - OCSP_LEEWAY_S) {
+    } else if (status->next != NULL && time_of(status->next) < now - OCSP_LEEWAY_S) {
         finding_set(out, VERDICT_FAIL, "ocsp",
                     "stapled OCSP response is stale: the next was due %s ago",
                     span_text(now - time_of(status->next), span));
@@ -222,15 +222,15 @@ void ocsp_judge(const uint8_t *response, size_t length, STACK_OF(X509) * chain, 
                 time_t now, struct finding *out)
 {
     const unsigned char *at = response;
-    if (!response || length == 0 || sk_X509_num(chain) < 1) {
+    if (response == NULL || length == 0 || sk_X509_num(chain) < 1) {
         finding_set(out, VERDICT_FAIL, "ocsp", "no stapled OCSP response");
         return;
     }
     OCSP_RESPONSE *parsed = d2i_OCSP_RESPONSE(NULL, &at, (long)length);
-    OCSP_BASICRESP *basic = parsed ? OCSP_response_get1_basic(parsed) : NULL;
-    if (basic) {
+    OCSP_BASICRESP *basic = parsed != NULL ? OCSP_response_get1_basic(parsed) : NULL;
+    if (basic != NULL) {
         judge_basic(basic, chain, store, now, out);
-    } else if (parsed) {
+    } else if (parsed != NULL) {
         finding_set(out, VERDICT_FAIL, "ocsp", "stapled OCSP response is an error: %s",
                     OCSP_response_status_str(OCSP_response_status(parsed)));
     } else {

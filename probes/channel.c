@@ -51,7 +51,7 @@ static void on_event(void *owner)
 static void on_free(void *owner)
 {
     struct channel *channel = owner;
-    if (channel->on_free) {
+    if (channel->on_free != NULL) {
         channel->on_free(channel);
     }
 }

@@ -102,7 +102,7 @@ void probe_check(const struct probe_conf *conf, const struct probe_problems *pro
             probe_problem(problems, cases[i].error, "%s", cases[i].text);
         }
     }
-    if (conf->type->check) {
+    if (conf->type->check != NULL) {
         conf->type->check(conf, problems);
     }
 }

@@ -37,9 +37,9 @@ static void drop(struct curl_job *job)
 {
     CURL *easy = job->easy;
     job->easy = NULL;
-    if (job->link) {
+    if (job->link != NULL) {
         *job->link = job->next;
-        if (job->next) {
+        if (job->next != NULL) {
             job->next->link = job->link;
         }
         job->link = NULL;
@@ -72,12 +72,12 @@ void curl_job_over(struct curl_job *job)
 {
     struct curl_loop *loop = job->loop;
     // libcurl reads once more from a connection that it closes: a handshake may end in drop().
-    if (!job->easy || job->link) {
+    if (job->easy == NULL || job->link != NULL) {
         return;
     }
     job->next = loop->over;
     job->link = &loop->over;
-    if (job->next) {
+    if (job->next != NULL) {
         job->next->link = &job->next;
     }
     loop->over = job;
@@ -95,13 +95,13 @@ static void finish_what_is_over(struct curl_loop *loop)
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&job);
         job->on_done(job, code);
     }
-    while (loop->over) {
+    while (loop->over != NULL) {
         loop->over->on_done(loop->over, CURLE_OK);
     }
     curl_loop_release(loop);
 }
 
-// ---- libcurl's wishes
+// ---- Libcurl's wishes
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -160,7 +160,7 @@ static void free_if_done(struct curl_loop *loop)
     if (loop->handles > 0) {
         return;
     }
-    while (loop->spare) {
+    while (loop->spare != NULL) {
         struct watch *watch = loop->spare;
         loop->spare = watch->next;
         free(watch);
@@ -190,11 +190,11 @@ static void watch_end(struct watch *watch)
 static struct watch *watch_begin(struct curl_loop *loop, int fd, int *error)
 {
     struct watch *watch = loop->spare;
-    if (watch) {
+    if (watch != NULL) {
         loop->spare = watch->next;
     } else {
         watch = malloc(sizeof *watch);
-        if (!watch) {
+        if (watch == NULL) {
             *error = UV_ENOMEM;
             return NULL;
         }
@@ -218,23 +218,23 @@ static int on_wish_for_events(CURL *easy, curl_socket_t fd, int what, void *arg,
     struct curl_job *job = NULL;
     int error = 0;
     if (what == CURL_POLL_REMOVE) {
-        if (watch) {
+        if (watch != NULL) {
             curl_multi_assign(loop->multi, fd, NULL);
             watch_end(watch);
         }
         return 0;
     }
-    if (!watch) {
+    if (watch == NULL) {
         watch = watch_begin(loop, fd, &error);
         curl_multi_assign(loop->multi, fd, watch);
     }
-    if (watch) {
+    if (watch != NULL) {
         watch->events =
             (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
         error = uv_poll_start(&watch->poll, watch->events, on_poll);
     }
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&job);
-    if (error && job) {
+    if (error && job != NULL) {
         job->error = error;
         curl_job_over(job);
         wake_in(loop, 0);
@@ -263,14 +263,14 @@ static bool set_options(struct curl_loop *loop)
 static struct curl_loop *loop_new(uv_loop_t *uv)
 {
     struct curl_loop *loop = calloc(1, sizeof *loop);
-    if (!loop) {
+    if (loop == NULL) {
         return NULL;
     }
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         goto err_loop;
     }
     loop->multi = curl_multi_init();
-    if (!loop->multi || !set_options(loop)) {
+    if (loop->multi == NULL || !set_options(loop)) {
         goto err_multi;
     }
     if (uv_timer_init(uv, &loop->timer) != 0) {
@@ -294,11 +294,11 @@ err_loop:
 int curl_loop_acquire(uv_loop_t *uv, struct curl_loop **out)
 {
     struct curl_loop *loop = loops;
-    while (loop && loop->uv != uv) {
+    while (loop != NULL && loop->uv != uv) {
         loop = loop->next;
     }
-    *out = loop ? loop : loop_new(uv);
-    if (!*out) {
+    *out = loop != NULL ? loop : loop_new(uv);
+    if (*out == NULL) {
         return UV_ENOMEM;
     }
     (*out)->users++;

@@ -8,12 +8,12 @@
 
 int socket_from(const struct endpoint *source, int family, int kind, int protocol)
 {
-    const int on = 1;
+    int on = 1;
     int fd = socket(family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
     if (fd < 0) {
         return uv_translate_sys_error(errno);
     }
-    if (source && source->length > 0) {
+    if (source != NULL && source->length > 0) {
         // Leaves the port to connect(), so that many streams from one address don't run out of
         // them.
         (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);

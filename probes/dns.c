@@ -463,7 +463,7 @@ static int dns_open(struct probe *probe)
     state->retry.data = state;
     dns_cookie_make(&state->cookie);
     state->answer = malloc(ANSWER_SIZE);
-    if (!state->answer) {
+    if (state->answer == NULL) {
         return UV_ENOMEM;
     }
     int error = uv_timer_init(probe_loop(probe), &state->retry);

@@ -63,7 +63,7 @@ static int parse_rcodes(const char *value, void *field, char error[ERROR_MAX])
 static int parse_words(const char *value, void *field, char error[ERROR_MAX])
 {
     char *words = field;
-    const size_t size = sizeof((struct dns_options *)0)->answer_one_of;
+    size_t size = sizeof((struct dns_options *)0)->answer_one_of;
     size_t length = strlen(words);
     if (length + 1 + strlen(value) >= size) {
         return error_say(error, "all words together are longer than %zu bytes", size - 2);
@@ -162,7 +162,7 @@ void dns_options_check(const struct probe_conf *conf, const struct probe_problem
     char qname[DNS_NAME_TEXT_MAX];
     expand_qname(options->qname, "000000000000", qname);
     const char *problem = dns_name_parse(qname, &name);
-    if (problem) {
+    if (problem != NULL) {
         probe_problem(problems, true, "qname \"%.100s\": %s", options->qname, problem);
     }
     if (options->qtype == DNS_OPT) {

@@ -92,7 +92,7 @@ static const struct key exec_keys[] = {
 static const char *search_path(void)
 {
     const char *path = getenv("PATH");
-    return path ? path : DEFAULT_PATH;
+    return path != NULL ? path : DEFAULT_PATH;
 }
 
 static bool is_in_path(const char *program)
@@ -118,7 +118,7 @@ static void exec_check(const struct probe_conf *conf, const struct probe_problem
     }
     if (program[0] == '/') {
         probe_check_file(problems, "command", program);
-    } else if (strchr(program, '/')) {
+    } else if (strchr(program, '/') != NULL) {
         probe_problem(problems, true,
                       "command \"%.80s\" must be an absolute path, or a name to be found in PATH",
                       program);
@@ -530,7 +530,7 @@ static int start_apart(struct state *state, const int output[2], const int told[
 {
     const struct probe_conf *conf = probe_conf(state->probe);
     struct spawning *spawning = calloc(1, sizeof *spawning);
-    if (!spawning) {
+    if (spawning == NULL) {
         return ENOMEM;
     }
     int error = -uv_poll_init(probe_loop(state->probe), &state->on_start, told[0]);
@@ -639,7 +639,7 @@ static void exec_close(struct probe *probe)
     struct state *state = probe_state(probe);
     kill_group(state);
     state->closing = true;
-    if (state->spawning) {
+    if (state->spawning != NULL) {
         leave_start(state);
     }
     if (state->phase == FREE) {

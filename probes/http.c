@@ -97,7 +97,7 @@ static void judge_answer(const struct transfer *transfer, struct finding *out)
     const struct state *state = transfer->owner;
     struct finding certificate;
     transfer->body.bytes[transfer->body.length] = '\0';
-    const struct http_answer answer = {
+    struct http_answer answer = {
         .status = transfer->status,
         .head = transfer->head.bytes,
         .head_length = transfer->head.length,
@@ -176,7 +176,7 @@ static int http_open(struct probe *probe)
         .head = {.bytes = malloc(HEAD_MAX), .size = HEAD_MAX},
         .body = {.bytes = malloc(options->max_body + 1), .size = options->max_body},
     };
-    if (!state->transfer.head.bytes || !state->transfer.body.bytes) {
+    if (state->transfer.head.bytes == NULL || state->transfer.body.bytes == NULL) {
         goto err;
     }
     if (options->expected.body_regex[0]) {

@@ -43,7 +43,7 @@ int http_parse_status(const char *value, void *field, char error[ERROR_MAX])
 static bool is_name(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        if (!isalnum((unsigned char)text[i]) && !strchr("!#$%&'*+-.^_`|~", text[i])) {
+        if (!isalnum((unsigned char)text[i]) && strchr("!#$%&'*+-.^_`|~", text[i]) == NULL) {
             return false;
         }
     }
@@ -176,7 +176,8 @@ static bool header_has(const char *line, size_t length, const char *expected, bo
         return false;
     }
     *named = true;
-    return value[0] == '\0' || memmem(line + name + 1, length - name - 1, value, strlen(value));
+    return value[0] == '\0' ||
+           memmem(line + name + 1, length - name - 1, value, strlen(value)) != NULL;
 }
 
 static bool match_header(const struct http_answer *answer, const char *expected,
@@ -189,7 +190,7 @@ static bool match_header(const struct http_answer *answer, const char *expected,
     const char *end = answer->head + answer->head_length;
     while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
-        size_t length = (size_t)((line_end ? line_end : end) - at);
+        size_t length = (size_t)((line_end != NULL ? line_end : end) - at);
         bool named = false;
         if (header_has(at, length, expected, &named)) {
             return true;
@@ -201,8 +202,8 @@ static bool match_header(const struct http_answer *answer, const char *expected,
         at += length + 1;
     }
     finding_set(out, VERDICT_FAIL, "header", "no header with \"%.100s\"%s%s%s", expected,
-                other ? ", but \"" : "", other ? shown(other, other_length, text) : "",
-                other ? "\"" : "");
+                other != NULL ? ", but \"" : "",
+                other != NULL ? shown(other, other_length, text) : "", other != NULL ? "\"" : "");
     return false;
 }
 
@@ -230,11 +231,12 @@ static bool match_body(const struct http_expected *expected, const regex_t *rege
     char body[SHOWN_MAX];
     const char *contains = expected->body_contains;
     shown(answer->body, answer->body_length, body);
-    if (contains[0] && !memmem(answer->body, answer->body_length, contains, strlen(contains))) {
+    if (contains[0] &&
+        memmem(answer->body, answer->body_length, contains, strlen(contains)) == NULL) {
         finding_set(out, VERDICT_FAIL, "body", "no \"%.60s\" in the body: \"%s\"", contains, body);
         return false;
     }
-    if (regex && !regex_matches(regex, answer)) {
+    if (regex != NULL && !regex_matches(regex, answer)) {
         finding_set(out, VERDICT_FAIL, "body", "%s does not match %.60s: \"%s\"",
                     answer->body_length > HTTP_REGEX_MAX ? "the body's beginning" : "the body",
                     expected->body_regex, body);

@@ -62,7 +62,7 @@ static const struct algorithm *find_algorithm(const char *name)
 int jwt_algorithm_parse(const char *word, void *field, char error[ERROR_MAX])
 {
     const struct algorithm *algorithm = find_algorithm(word);
-    if (!algorithm) {
+    if (algorithm == NULL) {
         return error_say(
             error,
             "\"%.32s\" can't be allowed; RS256, RS384, RS512, PS256, PS384, PS512, ES256, "
@@ -90,7 +90,7 @@ int jwt_word_parse(const char *word, void *field, char error[ERROR_MAX])
 int jwt_claim_parse(const char *word, void *field, char error[ERROR_MAX])
 {
     const char *equals = strchr(word, '=');
-    if (!equals || equals == word || !equals[1]) {
+    if (equals == NULL || equals == word || !equals[1]) {
         return error_say(error, "\"%.64s\" is not NAME=VALUE, such as region={pop.region}", word);
     }
     return jwt_word_parse(word, field, error);
@@ -102,7 +102,7 @@ json_t *jwt_keys_parse(const char *text, size_t length, char error[ERROR_MAX])
 {
     json_error_t problem;
     json_t *set = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
-    if (!set) {
+    if (set == NULL) {
         (void)error_say(error, "not JSON: %.100s", problem.text);
         return NULL;
     }
@@ -147,13 +147,13 @@ static bool split(const char *text, size_t length, struct token *token, struct j
 {
     size_t parts = 0;
     const char *end = text + length;
-    for (const char *at = text; at; parts++) {
+    for (const char *at = text; at != NULL; parts++) {
         const char *dot = memchr(at, '.', (size_t)(end - at));
         if (parts < 3) {
             token->part[parts] = at;
-            token->length[parts] = (size_t)((dot ? dot : end) - at);
+            token->length[parts] = (size_t)((dot != NULL ? dot : end) - at);
         }
-        at = dot ? dot + 1 : NULL;
+        at = dot != NULL ? dot + 1 : NULL;
     }
     if (parts != 3) {
         return REFUSE(out, "malformed",
@@ -173,7 +173,7 @@ static bool read_token(const char *text, size_t length, struct token *token,
         return false;
     }
     token->header = read_part(token, 0, out);
-    token->claims = token->header ? read_part(token, 1, out) : NULL;
+    token->claims = token->header != NULL ? read_part(token, 1, out) : NULL;
     return token->claims != NULL;
 }
 
@@ -186,7 +186,7 @@ static const char *type_name(const json_t *value)
         [JSON_INTEGER] = "a number", [JSON_REAL] = "a number", [JSON_TRUE] = "true",
         [JSON_FALSE] = "false",      [JSON_NULL] = "null",
     };
-    return value ? names[json_typeof(value)] : "missing";
+    return value != NULL ? names[json_typeof(value)] : "missing";
 }
 
 // A string, or the strings of a list; as much as fits.
@@ -195,14 +195,14 @@ static const char *shown(const json_t *value, char out[SHOWN_MAX])
     size_t at = 0;
     if (!json_is_array(value) || json_array_size(value) == 0) {
         const char *text = json_string_value(value);
-        snprintf(out, SHOWN_MAX, "%s", text ? text : type_name(value));
+        snprintf(out, SHOWN_MAX, "%s", text != NULL ? text : type_name(value));
         return out;
     }
     for (size_t i = 0; i < json_array_size(value) && at < SHOWN_MAX; i++) {
         const json_t *item = json_array_get(value, i);
         const char *text = json_string_value(item);
         int wrote = snprintf(out + at, SHOWN_MAX - at, "%s%s", i ? ", " : "",
-                             text ? text : type_name(item));
+                             text != NULL ? text : type_name(item));
         at += (size_t)wrote;
     }
     return out;
@@ -220,18 +220,18 @@ static const struct algorithm *judge_header(const struct jwt_rules *rules,
     const struct algorithm *algorithm =
         json_is_string(alg) ? find_algorithm(json_string_value(alg)) : NULL;
     unsigned allowed = rules->algorithms ? rules->algorithms : ~0U;
-    if (!algorithm || !(allowed & 1U << (algorithm - algorithms))) {
+    if (algorithm == NULL || !(allowed & 1U << (algorithm - algorithms))) {
         (void)REFUSE(out, "alg", "signed with alg %s, which is not allowed", shown(alg, text));
         return NULL;
     }
     // RFC 7515 section 4.1.11: what is critical and not understood makes the token invalid, and
     // there is nothing of the kind that is understood here.
-    if (json_object_get(token->header, "crit")) {
+    if (json_object_get(token->header, "crit") != NULL) {
         (void)REFUSE(out, "malformed",
                      "its header has critical extensions (crit), which no check knows");
         return NULL;
     }
-    if (kid && !json_is_string(kid)) {
+    if (kid != NULL && !json_is_string(kid)) {
         (void)REFUSE(out, "malformed", "its kid is %s, not a string", type_name(kid));
         return NULL;
     }
@@ -254,12 +254,12 @@ static bool libjose_verifies(const struct token *token, const json_t *key)
                   token->part[1], token->length[1], "signature", token->part[2], token->length[2]);
     json_t *public = json_object();
     jose_cfg_t *quiet = jose_cfg();
-    if (!jws || !public || !quiet) {
+    if (jws == NULL || public == NULL || quiet == NULL) {
         goto end;
     }
     for (size_t i = 0; i < sizeof public_members / sizeof *public_members; i++) {
         json_t *member = json_object_get(key, public_members[i]);
-        if (member && json_object_set(public, public_members[i], member) != 0) {
+        if (member != NULL && json_object_set(public, public_members[i], member) != 0) {
             goto end;
         }
     }
@@ -284,7 +284,8 @@ static bool eddsa_verifies(const struct token *token, const json_t *key)
     EVP_PKEY *made = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public, sizeof public);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool verified =
-        made && context && EVP_DigestVerifyInit(context, NULL, NULL, NULL, made) == 1 &&
+        made != NULL && context != NULL &&
+        EVP_DigestVerifyInit(context, NULL, NULL, NULL, made) == 1 &&
         EVP_DigestVerify(context, signature, sizeof signature,
                          (const unsigned char *)token->part[0], token->signed_length) == 1;
     EVP_MD_CTX_free(context);
@@ -304,19 +305,20 @@ static bool verifies(const struct algorithm *algorithm, const struct token *toke
 static bool is_or_absent(const json_t *object, const char *name, const char *expected)
 {
     const json_t *value = json_object_get(object, name);
-    return !value || (json_is_string(value) && strcmp(json_string_value(value), expected) == 0);
+    return value == NULL ||
+           (json_is_string(value) && strcmp(json_string_value(value), expected) == 0);
 }
 
 static bool is(const json_t *object, const char *name, const char *expected)
 {
-    return json_object_get(object, name) && is_or_absent(object, name, expected);
+    return json_object_get(object, name) != NULL && is_or_absent(object, name, expected);
 }
 
 static bool list_has(const json_t *list, const char *expected)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *item = json_string_value(json_array_get(list, i));
-        if (item && strcmp(item, expected) == 0) {
+        if (item != NULL && strcmp(item, expected) == 0) {
             return true;
         }
     }
@@ -330,9 +332,9 @@ static bool key_suits(const json_t *key, const struct algorithm *algorithm)
     bool quick = json_string_length(json_object_get(key, "n")) <= RSA_N_MAX &&
                  json_string_length(json_object_get(key, "e")) <= RSA_E_MAX;
     return quick && is(key, "kty", algorithm->kty) &&
-           (!algorithm->crv || is(key, "crv", algorithm->crv)) &&
+           (algorithm->crv == NULL || is(key, "crv", algorithm->crv)) &&
            is_or_absent(key, "alg", algorithm->name) && is_or_absent(key, "use", "sig") &&
-           (!operations || list_has(operations, "verify"));
+           (operations == NULL || list_has(operations, "verify"));
 }
 
 static bool judge_signature(const struct token *token, const struct algorithm *algorithm,
@@ -344,7 +346,7 @@ static bool judge_signature(const struct token *token, const struct algorithm *a
     size_t tried = 0;
     for (size_t i = 0; i < json_array_size(list) && tried < NO_KID_KEYS_MAX; i++) {
         const json_t *key = json_array_get(list, i);
-        if (kid && !is(key, "kid", kid)) {
+        if (kid != NULL && !is(key, "kid", kid)) {
             continue;
         }
         named++;
@@ -356,7 +358,7 @@ static bool judge_signature(const struct token *token, const struct algorithm *a
         }
     }
     out->newer_keys_may_help = true;
-    if (!kid) {
+    if (kid == NULL) {
         return tried ? REFUSE(out, "signature",
                               "its signature verifies with none of the issuer's %zu keys for %s",
                               tried, algorithm->name)
@@ -432,7 +434,7 @@ static bool judge_start(const struct jwt_rules *rules, const json_t *claims, int
     int64_t start;
     struct tm utc;
     const json_t *nbf = json_object_get(claims, "nbf");
-    if (!nbf) {
+    if (nbf == NULL) {
         return true;
     }
     if (!read_date(nbf, &start)) {
@@ -441,7 +443,7 @@ static bool judge_start(const struct jwt_rules *rules, const json_t *claims, int
     if (start <= now_s + (int64_t)(rules->leeway_ms / 1000)) {
         return true;
     }
-    if (gmtime_r(&(time_t){start}, &utc)) {
+    if (gmtime_r(&(time_t){start}, &utc) != NULL) {
         strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
     }
     return REFUSE(out, "nbf", "not valid before %s, in %s", when, span_text(start - now_s, text));
@@ -450,7 +452,7 @@ static bool judge_start(const struct jwt_rules *rules, const json_t *claims, int
 static bool has_word(const char *words, const char *expected)
 {
     size_t length = strlen(expected);
-    for (const char *at = words; at && *at;) {
+    for (const char *at = words; at != NULL && *at;) {
         size_t word = strcspn(at, " ");
         if (word == length && strncmp(at, expected, length) == 0) {
             return true;
@@ -466,7 +468,7 @@ static bool judge_scopes(const struct jwt_rules *rules, const json_t *claims,
 {
     char text[SHOWN_MAX];
     const json_t *scope = json_object_get(claims, "scope");
-    if (!scope) {
+    if (scope == NULL) {
         scope = json_object_get(claims, "scp");
     }
     for (size_t i = 0; i < rules->scopes.count; i++) {
@@ -506,7 +508,7 @@ static void say_good(const struct algorithm *algorithm, const struct token *toke
     read_date(json_object_get(token->claims, "exp"), &expires);
     const char *kid = json_string_value(json_object_get(token->header, "kid"));
     finding_set(&out->finding, VERDICT_PASS, "ok", "signed with %s%s%.64s, %s %s", algorithm->name,
-                kid ? " by key kid=" : "", kid ? kid : "",
+                kid != NULL ? " by key kid=" : "", kid != NULL ? kid : "",
                 expires > now_s ? "expires in" : "expired within leeway, by",
                 span_text(expires > now_s ? expires - now_s : now_s - expires, text));
 }
@@ -521,7 +523,7 @@ void jwt_judge(const struct jwt_rules *rules, const char *token, size_t length, 
     if (read_token(token, length, &read, out)) {
         algorithm = judge_header(rules, &read, out);
     }
-    if (algorithm && judge_signature(&read, algorithm, keys, out) &&
+    if (algorithm != NULL && judge_signature(&read, algorithm, keys, out) &&
         judge_issuer(rules, read.claims, out) && judge_audience(rules, read.claims, out) &&
         judge_expiry(rules, read.claims, now_s, out) &&
         judge_start(rules, read.claims, now_s, out) && judge_scopes(rules, read.claims, out) &&

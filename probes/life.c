@@ -132,13 +132,13 @@ static void finish(struct probe *probe, const struct finding *said, const char *
 {
     struct probe_host *host = probe->host;
     struct verdict verdict = {.at_ns = uv_hrtime()};
-    const struct course course = course_of(probe, awaited, verdict.at_ns);
+    struct course course = course_of(probe, awaited, verdict.at_ns);
     assert(probe->phase == PHASE_CHECKING);
     judge(&course, said, &verdict);
     const char *sick = verdict_is_bad(&verdict) && !probe->type->local
                            ? selfcheck_run(&host->selfcheck, verdict.at_ns)
                            : NULL;
-    if (sick) {
+    if (sick != NULL) {
         judge_sick(sick, &verdict);
     }
     bool over = verdict.definitive || verdict.kind > VERDICT_FAIL;
@@ -194,7 +194,7 @@ static void begin(struct probe *probe)
     probe->idle_ns = turns_idle_ns(&probe->host->turns);
     probe->held_ns = turns_held_ns(&probe->host->turns, probe->base_ns);
     if (!probe->opened) {
-        int error = probe->type->open ? probe->type->open(probe) : 0;
+        int error = probe->type->open != NULL ? probe->type->open(probe) : 0;
         if (error) {
             probe_verdict(probe, VERDICT_UNKNOWN, "local", "setting up the %s probe: %s",
                           probe->type->name, uv_strerror(error));
@@ -300,7 +300,7 @@ static void on_watch_free(void *owner)
 struct probe *probe_new(struct probe_host *host, const struct probe_conf *conf, uint64_t spread)
 {
     struct probe *probe = calloc(1, sizeof *probe + conf->type->state_size);
-    if (!probe) {
+    if (probe == NULL) {
         return NULL;
     }
     probe->host = host;
@@ -358,7 +358,7 @@ void probe_stop(struct probe *probe)
     if (checking && probe->opened) {
         (void)probe->type->cancel(probe);
     }
-    if (probe->opened && probe->type->close) {
+    if (probe->opened && probe->type->close != NULL) {
         probe->handles++;
         probe->type->close(probe);
     }

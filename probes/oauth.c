@@ -17,7 +17,7 @@ static bool encode(char *out, size_t size, const char *value)
         if (at + sizeof "%00" > size) {
             return false;
         }
-        if (strchr(plain, *value)) {
+        if (strchr(plain, *value) != NULL) {
             out[at++] = *value;
         } else {
             at += (size_t)snprintf(out + at, size - at, "%%%02X", (unsigned char)*value);
@@ -81,7 +81,7 @@ size_t oauth_read_token(const char *text, size_t length, char out[JWT_MAX + 1],
     const json_t *token = json_object_get(answer, "access_token");
     const char *type = json_string_value(json_object_get(answer, "token_type"));
     size_t token_length = json_string_length(token);
-    if (!answer) {
+    if (answer == NULL) {
         return 0;
     }
     if (token_length == 0) {
@@ -90,8 +90,8 @@ size_t oauth_read_token(const char *text, size_t length, char out[JWT_MAX + 1],
         (void)error_say(error, "the access_token has %zu bytes, more than %d", token_length,
                         JWT_MAX);
         token_length = 0;
-    } else if (!type || strcasecmp(type, "bearer") != 0) {
-        (void)error_say(error, "token_type is %.32s, not Bearer", type ? type : "missing");
+    } else if (type == NULL || strcasecmp(type, "bearer") != 0) {
+        (void)error_say(error, "token_type is %.32s, not Bearer", type != NULL ? type : "missing");
         token_length = 0;
     } else {
         memcpy(out, json_string_value(token), token_length + 1);
@@ -106,7 +106,7 @@ const char *oauth_read_error(const char *text, size_t length, char out[OAUTH_ERR
     const char *error = json_string_value(json_object_get(answer, "error"));
     out[0] = '\0';
     // All registered ones are such words. Others may be anything, a copy of the request too.
-    if (error && error[strspn(error, "abcdefghijklmnopqrstuvwxyz_")] == '\0') {
+    if (error != NULL && error[strspn(error, "abcdefghijklmnopqrstuvwxyz_")] == '\0') {
         snprintf(out, OAUTH_ERROR_MAX, ": %s", error);
     }
     json_decref(answer);
@@ -117,7 +117,7 @@ bool oauth_read_active(const char *text, size_t length, char error[ERROR_MAX])
 {
     json_t *answer = read_object(text, length, error);
     const json_t *active = json_object_get(answer, "active");
-    if (answer && !json_is_true(active)) {
+    if (answer != NULL && !json_is_true(active)) {
         (void)error_say(error, json_is_false(active) ? "the token is not active"
                                                      : "the answer has no boolean \"active\"");
     }

@@ -64,7 +64,7 @@ static void on_gone(void *owner)
     free(scheduler->entries);
     free(scheduler->leaving);
     free(scheduler);
-    if (on_closed) {
+    if (on_closed != NULL) {
         on_closed(arg);
     }
 }
@@ -72,7 +72,7 @@ static void on_gone(void *owner)
 struct scheduler *scheduler_new(uv_loop_t *loop, scheduler_verdict_cb verdict_cb, void *arg)
 {
     struct scheduler *scheduler = calloc(1, sizeof *scheduler);
-    if (!scheduler) {
+    if (scheduler == NULL) {
         return NULL;
     }
     *scheduler = (struct scheduler){
@@ -127,7 +127,7 @@ static int by_identity(const void *a, const void *b)
 static bool plan_from(struct scheduler_plan *plan, const struct probe_conf *const *former)
 {
     struct former *sorted = calloc(plan->former_count + 1, sizeof *sorted);
-    if (!sorted) {
+    if (sorted == NULL) {
         return false;
     }
     for (size_t i = 0; i < plan->former_count; i++) {
@@ -135,10 +135,10 @@ static bool plan_from(struct scheduler_plan *plan, const struct probe_conf *cons
     }
     qsort(sorted, plan->former_count, sizeof *sorted, by_identity);
     for (size_t i = 0; i < plan->count; i++) {
-        const struct former wanted = {.conf = plan->entries[i].conf};
+        struct former wanted = {.conf = plan->entries[i].conf};
         const struct former *found =
             bsearch(&wanted, sorted, plan->former_count, sizeof *sorted, by_identity);
-        plan->from[i] = found ? found->index : NOBODY;
+        plan->from[i] = found != NULL ? found->index : NOBODY;
     }
     free(sorted);
     return true;
@@ -152,7 +152,7 @@ static bool plan_probes(struct scheduler_plan *plan, struct scheduler *scheduler
             continue;
         }
         entry->probe = probe_new(&scheduler->host, entry->conf, PROBE_SPREAD * i / plan->count);
-        if (!entry->probe) {
+        if (entry->probe == NULL) {
             return false;
         }
     }
@@ -183,7 +183,7 @@ struct scheduler_plan *scheduler_plan(struct scheduler *scheduler,
                                       const struct probe_conf *const *probes, size_t count)
 {
     struct scheduler_plan *plan = calloc(1, sizeof *plan);
-    if (!plan) {
+    if (plan == NULL) {
         return NULL;
     }
     *plan = (struct scheduler_plan){
@@ -195,7 +195,8 @@ struct scheduler_plan *scheduler_plan(struct scheduler *scheduler,
         .count = count,
         .former_count = former_count,
     };
-    if (!plan->entries || !plan->from || !plan->leaving || !plan->udp || !plan->udp_places) {
+    if (plan->entries == NULL || plan->from == NULL || plan->leaving == NULL || plan->udp == NULL ||
+        plan->udp_places == NULL) {
         goto err;
     }
     for (size_t i = 0; i < count; i++) {
@@ -223,10 +224,10 @@ static void plan_free_arrays(struct scheduler_plan *plan)
 
 void scheduler_plan_free(struct scheduler_plan *plan)
 {
-    for (size_t i = 0; plan && plan->entries && i < plan->count; i++) {
+    for (size_t i = 0; plan != NULL && plan->entries != NULL && i < plan->count; i++) {
         probe_free(plan->entries[i].probe);
     }
-    if (plan) {
+    if (plan != NULL) {
         plan_free_arrays(plan);
     }
 }
@@ -252,7 +253,7 @@ static bool settle_some(struct scheduler *scheduler)
         return true;
     }
     uv_idle_stop(&scheduler->settle);
-    if (scheduler->on_settled) {
+    if (scheduler->on_settled != NULL) {
         void (*on_settled)(void *) = scheduler->on_settled;
         scheduler->on_settled = NULL;
         on_settled(scheduler->settled_arg);
@@ -279,7 +280,7 @@ static void replace_entries(struct scheduler *scheduler, struct scheduler_plan *
     }
     for (size_t i = 0; i < plan->former_count; i++) {
         const struct entry *former = &scheduler->entries[i];
-        if (former->probe) {
+        if (former->probe != NULL) {
             probe_place(former->probe, NOBODY, former->conf);
             plan->leaving[scheduler->leaving_count++] = *former;
         }
@@ -317,7 +318,7 @@ int scheduler_apply(struct scheduler *scheduler, const struct probe_conf *const 
                     size_t count)
 {
     const struct probe_conf **former = calloc(scheduler->count + 1, sizeof *former);
-    if (!former) {
+    if (former == NULL) {
         return UV_ENOMEM;
     }
     for (size_t i = 0; i < scheduler->count; i++) {
@@ -326,7 +327,7 @@ int scheduler_apply(struct scheduler *scheduler, const struct probe_conf *const 
     struct scheduler_plan *plan =
         scheduler_plan(scheduler, former, scheduler->count, probes, count);
     free(former);
-    if (!plan) {
+    if (plan == NULL) {
         return UV_ENOMEM;
     }
     scheduler_carry_out(scheduler, plan, NULL, NULL);

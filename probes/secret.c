@@ -15,7 +15,7 @@
 
 void secret_drop(struct secret *secret)
 {
-    if (secret->text) {
+    if (secret->text != NULL) {
         explicit_bzero(secret->text, ROOM);
         munmap(secret->text, ROOM);
     }
@@ -53,7 +53,7 @@ static const char *text_problem(const char *text, size_t *length, bool lines)
         return "it is empty";
     }
     for (size_t i = 0; i < *length; i++) {
-        bool space = lines && text[i] != '\0' && strchr("\n\r\t", text[i]);
+        bool space = lines && text[i] != '\0' && strchr("\n\r\t", text[i]) != NULL;
         if (((unsigned char)text[i] < ' ' && !space) || text[i] == 0x7f) {
             return lines ? "it is not text" : "it holds more than one line of text";
         }
@@ -99,7 +99,7 @@ static int load(struct secret *secret, const char *path, bool lines, char error[
     const char *problem = NULL;
     struct stat now;
     assert(secret && path);
-    if (secret->text && stat(path, &now) == 0 && unchanged(&now, &secret->seen)) {
+    if (secret->text != NULL && stat(path, &now) == 0 && unchanged(&now, &secret->seen)) {
         return 0;
     }
     secret_drop(secret);
@@ -110,17 +110,17 @@ static int load(struct secret *secret, const char *path, bool lines, char error[
         goto err;
     }
     problem = file_problem(&secret->seen);
-    if (problem) {
+    if (problem != NULL) {
         goto err;
     }
     (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
     secret->text = make_room();
-    if (!secret->text || read_all(fd, secret) != 0) {
+    if (secret->text == NULL || read_all(fd, secret) != 0) {
         problem = strerror(errno);
         goto err;
     }
     problem = text_problem(secret->text, &secret->length, lines);
-    if (problem) {
+    if (problem != NULL) {
         goto err;
     }
     secret->text[secret->length] = '\0';
@@ -149,7 +149,7 @@ int secret_path(const char *file, const char *credential, char out[SECRET_PATH_M
                 char error[ERROR_MAX])
 {
     const char *directory = file[0] ? "" : getenv("CREDENTIALS_DIRECTORY");
-    if (!directory) {
+    if (directory == NULL) {
         return error_say(
             error, "there is no $CREDENTIALS_DIRECTORY: has the unit LoadCredential=%.64s:...?",
             credential);

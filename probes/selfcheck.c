@@ -116,7 +116,7 @@ static bool datagram_arrives(struct selfcheck *selfcheck, uint64_t nonce)
 
 static bool connection_arrives(struct selfcheck *selfcheck)
 {
-    const struct linger at_once = {.l_onoff = 1}; // no TIME_WAIT
+    struct linger at_once = {.l_onoff = 1}; // no TIME_WAIT
     int accepted = -1;
     bool arrived = false;
     int fd = socket(selfcheck->address.ss_family, SOCK_STREAM | FLAGS, 0);

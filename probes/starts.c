@@ -31,7 +31,7 @@ static void take_out(struct starts *starts, struct start *start)
 {
     assert(start->link);
     *start->link = start->next;
-    if (start->next) {
+    if (start->next != NULL) {
         start->next->link = start->link;
     } else {
         starts->end = start->link;
@@ -42,12 +42,12 @@ static void take_out(struct starts *starts, struct start *start)
 static void on_idle(uv_idle_t *idle)
 {
     struct starts *starts = idle->data;
-    while (starts->first && has_time(starts)) {
+    while (starts->first != NULL && has_time(starts)) {
         struct start *start = starts->first;
         take_out(starts, start);
         run(starts, start);
     }
-    if (!starts->first) {
+    if (starts->first == NULL) {
         uv_idle_stop(idle);
     }
 }
@@ -75,7 +75,7 @@ void starts_close(struct starts *starts)
 
 void starts_soon(struct starts *starts, struct start *start)
 {
-    if (start->link) {
+    if (start->link != NULL) {
         return;
     }
     start->next = NULL;
@@ -87,7 +87,7 @@ void starts_soon(struct starts *starts, struct start *start)
 
 void starts_now(struct starts *starts, struct start *start)
 {
-    if (!starts->first && has_time(starts)) {
+    if (starts->first == NULL && has_time(starts)) {
         run(starts, start);
     } else {
         starts_soon(starts, start);
@@ -96,7 +96,7 @@ void starts_now(struct starts *starts, struct start *start)
 
 void starts_forget(struct starts *starts, struct start *start)
 {
-    if (start->link) {
+    if (start->link != NULL) {
         take_out(starts, start);
     }
 }

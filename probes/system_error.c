@@ -53,7 +53,7 @@ static const struct meaning *meaning_of(int error)
 bool probe_error_is_ours(int error)
 {
     const struct meaning *meaning = meaning_of(error);
-    return meaning && meaning->ours;
+    return meaning != NULL && meaning->ours;
 }
 
 int probe_error_from_afar(int error)
@@ -64,8 +64,8 @@ int probe_error_from_afar(int error)
 void finding_error(struct finding *out, int error, const char *attempted)
 {
     const struct meaning *meaning = meaning_of(error);
-    bool ours = meaning && meaning->ours;
-    finding_set(out, ours ? VERDICT_UNKNOWN : VERDICT_FAIL, meaning ? meaning->code : "error",
-                "%s: %s%s", attempted, uv_strerror(error),
-                ours ? " (trouble of popgated's own)" : "");
+    bool ours = meaning != NULL && meaning->ours;
+    finding_set(out, ours ? VERDICT_UNKNOWN : VERDICT_FAIL,
+                meaning != NULL ? meaning->code : "error", "%s: %s%s", attempted,
+                uv_strerror(error), ours ? " (trouble of popgated's own)" : "");
 }

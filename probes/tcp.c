@@ -45,7 +45,7 @@ static const char *parse_byte(const char *at, uint8_t *out)
     }
     at++;
     const char *letter = *at ? strchr(letters, *at) : NULL;
-    if (letter) {
+    if (letter != NULL) {
         *out = (uint8_t)values[letter - letters];
         return at + 1;
     }
@@ -66,7 +66,7 @@ static int parse_pattern(const char *value, void *field, char error[ERROR_MAX])
             return error_say(error, "more than %d bytes", PATTERN_MAX);
         }
         at = parse_byte(at, &pattern.bytes[pattern.length++]);
-        if (!at) {
+        if (at == NULL) {
             return error_say(
                 error,
                 "\"%.80s\": after a backslash there is r, n, t, 0, a quote, a backslash, or x "
@@ -187,7 +187,7 @@ static void receive(struct state *state, const struct tcp_pattern *expect)
             return;
         }
         state->received += (size_t)length;
-        if (memmem(state->answer, state->received, expect->bytes, expect->length)) {
+        if (memmem(state->answer, state->received, expect->bytes, expect->length) != NULL) {
             pass(state, "connected, and the answer is as expected");
             return;
         }

@@ -55,7 +55,7 @@ int tls_parse_alpn(const char *value, void *field, char error[ERROR_MAX])
 {
     struct tls_alpn *alpn = field;
     size_t length = strlen(value);
-    if (strchr(value, ',')) {
+    if (strchr(value, ',') != NULL) {
         return error_say(error, "\"%.40s\": white space, not commas, between protocols", value);
     }
     if (length > 255 || alpn->length + 1 + length > sizeof alpn->wire) {
@@ -118,14 +118,14 @@ static int on_verify(int good, X509_STORE_CTX *context)
     struct tls_peer *peer = peer_of(ssl);
     X509 *leaf = X509_STORE_CTX_get0_cert(context);
     X509 *wrong = X509_STORE_CTX_get_current_cert(context);
-    if (leaf && !peer->leaf.subject[0]) {
+    if (leaf != NULL && !peer->leaf.subject[0]) {
         certificate_read(leaf, &peer->leaf);
         peer->sent = sk_X509_num(X509_STORE_CTX_get0_untrusted(context));
     }
     if (!good && peer->verify_error == X509_V_OK) {
         peer->verify_error = X509_STORE_CTX_get_error(context);
         peer->verify_depth = X509_STORE_CTX_get_error_depth(context);
-        if (wrong) {
+        if (wrong != NULL) {
             certificate_read(wrong, &peer->wrong);
         }
     }
@@ -155,7 +155,7 @@ static void read_finished(struct tls_peer *peer, SSL *ssl)
     if (peer->options->ocsp == TLS_OCSP_REQUIRE) {
         read_ocsp(peer, ssl);
     }
-    if (peer->on_finished) {
+    if (peer->on_finished != NULL) {
         peer->on_finished(peer->owner);
     }
 }
@@ -227,7 +227,7 @@ bool tls_peer_attach(struct tls_peer *peer, SSL_CTX *ctx, X509_STORE *store)
     }
     return set_name(SSL_CTX_get0_param(ctx), peer->name) &&
            set_versions(ctx, peer->options->min_version) &&
-           (!peer->alpn || peer->alpn->length == 0 ||
+           (peer->alpn == NULL || peer->alpn->length == 0 ||
             SSL_CTX_set_alpn_protos(ctx, peer->alpn->wire, (unsigned)peer->alpn->length) == 0);
 }
 
@@ -283,7 +283,7 @@ void tls_peer_judge(const struct tls_peer *peer, time_t now, struct finding *out
     if (!pin_matches(&peer->options->pins, &peer->leaf)) {
         finding_set(out, VERDICT_FAIL, "pin", "the public key is %s, which is not pinned (%.80s)",
                     pin_text(peer->leaf.pin, pin), peer->leaf.subject);
-    } else if (peer->alpn && peer->alpn->length > 0 && !peer->protocol[0]) {
+    } else if (peer->alpn != NULL && peer->alpn->length > 0 && !peer->protocol[0]) {
         finding_set(out, VERDICT_FAIL, "alpn", "the server chose none of the ALPN protocols %s",
                     alpn_text(peer->alpn, text));
     } else if (peer->options->ocsp == TLS_OCSP_REQUIRE && peer->ocsp.kind != VERDICT_PASS) {
@@ -383,7 +383,7 @@ static const struct {
 static void explain_text(const char *error, struct finding *out)
 {
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (strstr(error, texts[i].part)) {
+        if (strstr(error, texts[i].part) != NULL) {
             finding_set(out, VERDICT_FAIL, texts[i].code, "%s", texts[i].cause);
             return;
         }
@@ -397,10 +397,11 @@ void tls_peer_explain(const struct tls_peer *peer, const char *error, time_t now
     char text[TLS_ALPN_MAX];
     if (peer->verify_error != X509_V_OK) {
         explain_verification(peer, now, out);
-    } else if (peer->alert == SSL_AD_PROTOCOL_VERSION || strstr(error, "unsupported protocol")) {
+    } else if (peer->alert == SSL_AD_PROTOCOL_VERSION ||
+               strstr(error, "unsupported protocol") != NULL) {
         finding_set(out, VERDICT_FAIL, "version", "the server does not speak TLS %s or later",
                     tls_version_words[peer->options->min_version]);
-    } else if (peer->alert == SSL_AD_NO_APPLICATION_PROTOCOL && peer->alpn &&
+    } else if (peer->alert == SSL_AD_NO_APPLICATION_PROTOCOL && peer->alpn != NULL &&
                peer->alpn->length > 0) {
         finding_set(out, VERDICT_FAIL, "alpn", "the server refuses the ALPN protocols %s",
                     alpn_text(peer->alpn, text));

@@ -87,10 +87,10 @@ static void stop(struct state *state)
 static bool has_part_of(const char *cause, const char *text)
 {
     char part[REVEALED_MAX + 1];
-    size_t length = text ? strnlen(text, REVEALED_MAX) : 0;
+    size_t length = text != NULL ? strnlen(text, REVEALED_MAX) : 0;
     for (size_t left = strlen(cause); length > 0 && left >= length; left--, cause++) {
         snprintf(part, sizeof part, "%.*s", (int)length, cause);
-        if (strstr(text, part)) {
+        if (strstr(text, part) != NULL) {
             return true;
         }
     }
@@ -102,7 +102,7 @@ static void end(struct state *state, enum verdict_kind kind, const char *code, c
     // The secret travels in base64, too: "Authorization: Basic ...".
     const char *sent = strrchr(state->authorization, ' ');
     bool reveals = has_part_of(cause, state->secret.text) || has_part_of(cause, state->token) ||
-                   has_part_of(cause, sent ? sent + 1 : NULL);
+                   has_part_of(cause, sent != NULL ? sent + 1 : NULL);
     stop(state);
     probe_verdict(state->probe, kind, code, "%s",
                   reveals ? "what went wrong has the secret or the token in it, so it is not shown"
@@ -391,7 +391,7 @@ static void on_keys(struct state *state)
         return;
     }
     json_t *set = jwt_keys_parse(transfer->body.bytes, transfer->body.length, error);
-    if (!set) {
+    if (set == NULL) {
         finding_set(&found, VERDICT_UNKNOWN, "jwks", "%s: %s", transfer_what(transfer, what),
                     error);
         keys_unavailable(state, found.cause);
@@ -502,7 +502,7 @@ static void token_start(struct probe *probe)
     if (!load_secrets(state)) {
         return;
     }
-    if (!state->given.text) {
+    if (state->given.text == NULL) {
         begin_grant(state);
         return;
     }

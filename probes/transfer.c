@@ -26,7 +26,7 @@
 
 static const char *method_of(const struct transfer *transfer)
 {
-    return transfer->request->method ? transfer->request->method : "GET";
+    return transfer->request->method != NULL ? transfer->request->method : "GET";
 }
 
 const char *transfer_what(const struct transfer *transfer, char out[TRANSFER_WHAT_MAX])
@@ -118,7 +118,7 @@ static void result_of_failure(struct transfer *transfer, CURLcode code)
     bool head = transfer->head.overflow || is_endless_line(transfer, code);
     snprintf(connecting, sizeof connecting, "connect to %s",
              endpoint_text(&transfer->address, address));
-    const struct transfer_failure failure = {
+    struct transfer_failure failure = {
         .code = code,
         .text = transfer->error,
         .own_error = transfer->job.error,
@@ -147,7 +147,7 @@ static void result_of_success(struct transfer *transfer)
     }
     curl_easy_getinfo(transfer->job.easy, CURLINFO_RESPONSE_CODE, &transfer->status);
     curl_easy_getinfo(transfer->job.easy, CURLINFO_REDIRECT_URL, &redirect);
-    snprintf(transfer->redirect, sizeof transfer->redirect, "%s", redirect ? redirect : "");
+    snprintf(transfer->redirect, sizeof transfer->redirect, "%s", redirect != NULL ? redirect : "");
     finding_set(&transfer->result, VERDICT_PASS, "ok", "%s", transfer_what(transfer, what));
 }
 
@@ -203,7 +203,7 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
     struct url url;
     if (!transfer->request->handshake) {
         curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &now_at);
-        if (!now_at || url_parse(now_at, &url) != NULL) {
+        if (now_at == NULL || url_parse(now_at, &url) != NULL) {
             return CURLE_URL_MALFORMAT;
         }
         set_host(transfer, &url);
@@ -220,7 +220,7 @@ static size_t take(struct transfer_buffer *buffer, const char *bytes, size_t len
         buffer->overflow = true;
         return 0;
     }
-    if (buffer->bytes) {
+    if (buffer->bytes != NULL) {
         memcpy(buffer->bytes + buffer->length, bytes, length);
     }
     buffer->length += length;
@@ -268,8 +268,8 @@ static struct curl_slist *append(struct transfer *transfer, struct curl_slist *l
                                  const char *line)
 {
     struct curl_slist *longer = curl_slist_append(list, line);
-    transfer->job.error = longer ? transfer->job.error : UV_ENOMEM;
-    return longer ? longer : list;
+    transfer->job.error = longer != NULL ? transfer->job.error : UV_ENOMEM;
+    return longer != NULL ? longer : list;
 }
 
 // Every connection goes to the transfer's address: the first one to its port, one after a
@@ -310,7 +310,7 @@ static void handshake_url(const struct transfer *transfer, struct url *url, char
     char *colon = strrchr(address, ':');
     *colon = '\0';
     snprintf(url->port, sizeof url->port, "%.7s", colon + 1);
-    snprintf(url->host, sizeof url->host, "%s", name ? name : address);
+    snprintf(url->host, sizeof url->host, "%s", name != NULL ? name : address);
     url->https = true;
     snprintf(out, URL_MAX, "%s://%s:%s/%s", forms[starttls].scheme, url->host, url->port,
              forms[starttls].path);
@@ -366,13 +366,13 @@ static CURLcode set_request(struct transfer *transfer, CURL *easy)
     SET(CURLOPT_MAXREDIRS, (long)request->redirects);
     SET(CURLOPT_USERAGENT, "popgate/" POPGATE_VERSION);
     SET(CURLOPT_HTTPHEADER, transfer->lists[1]);
-    if (request->body) {
+    if (request->body != NULL) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
         SET(CURLOPT_POSTFIELDS, request->body);
     }
     if (strcmp(method_of(transfer), "HEAD") == 0) {
         SET(CURLOPT_NOBODY, 1L);
-    } else if (request->method) {
+    } else if (request->method != NULL) {
         SET(CURLOPT_CUSTOMREQUEST, request->method);
     }
     SET(CURLOPT_WRITEFUNCTION, on_body);
@@ -421,11 +421,11 @@ static bool prepare(struct transfer *transfer, char handshake[URL_MAX], struct u
 {
     const struct transfer_request *request = transfer->request;
     const char *problem = request->handshake ? NULL : url_parse(request->url, url);
-    bool targeted = request->target && request->target->length > 0;
+    bool targeted = request->target != NULL && request->target->length > 0;
     transfer->address = targeted ? *request->target : url->address;
-    if (problem || transfer->address.length == 0) {
+    if (problem != NULL || transfer->address.length == 0) {
         finding_set(&transfer->result, VERDICT_UNKNOWN, "local", "\"%.100s\" %s", request->url,
-                    problem ? problem : "has no address");
+                    problem != NULL ? problem : "has no address");
         return false;
     }
     if (request->handshake) {
@@ -443,7 +443,7 @@ static bool prepare(struct transfer *transfer, char handshake[URL_MAX], struct u
 static bool begin(struct transfer *transfer, const struct url *url, const char *handshake)
 {
     CURL *easy = curl_easy_init();
-    if (!easy) {
+    if (easy == NULL) {
         return false;
     }
     transfer->lists[0] = pinned_address(transfer, url);
@@ -480,7 +480,7 @@ void transfer_start(struct transfer *transfer, const struct transfer_request *re
 
 const char *transfer_cancel(struct transfer *transfer)
 {
-    if (transfer->job.easy) {
+    if (transfer->job.easy != NULL) {
         set_awaited(transfer);
         drop(transfer);
     }

@@ -50,7 +50,8 @@ static void judge_code(const struct transfer_failure *failure, struct finding *o
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
         if (meanings[i].code == failure->code) {
             finding_set(out, meanings[i].ours ? VERDICT_UNKNOWN : VERDICT_FAIL, meanings[i].word,
-                        "%s: %s", failure->what, meanings[i].cause ? meanings[i].cause : text);
+                        "%s: %s", failure->what,
+                        meanings[i].cause != NULL ? meanings[i].cause : text);
             return;
         }
     }
@@ -77,7 +78,7 @@ void transfer_failure_judge(const struct transfer_failure *failure, time_t now, 
         // NOLINTNEXTLINE(bugprone-branch-clone)
     } else if (tls_peer_in_handshake(failure->peer) && !unverified && probe_error_is_ours(error)) {
         judge_system(error, failure->what, out);
-    } else if (failure->too_large) {
+    } else if (failure->too_large != NULL) {
         finding_set(out, VERDICT_FAIL, "too-large", "%s: %s larger than %zu bytes", failure->what,
                     failure->too_large, failure->size_max);
     } else if (code != CURLE_OUT_OF_MEMORY &&

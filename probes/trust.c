@@ -27,22 +27,22 @@ static const char *system_anchors(void)
 {
     const char *path = NULL;
     CURL *easy = curl_easy_init();
-    if (easy) {
+    if (easy != NULL) {
         curl_easy_getinfo(easy, CURLINFO_CAINFO, (char **)&path);
         curl_easy_cleanup(easy);
     }
-    return path ? path : "/etc/ssl/certs/ca-certificates.crt";
+    return path != NULL ? path : "/etc/ssl/certs/ca-certificates.crt";
 }
 
 static struct trust_file *find(struct trust *trust, const char *path)
 {
     struct trust_file *file = trust->files;
-    while (file && strcmp(file->path, path) != 0) {
+    while (file != NULL && strcmp(file->path, path) != 0) {
         file = file->next;
     }
-    if (!file) {
+    if (file == NULL) {
         file = calloc(1, sizeof *file + strlen(path) + 1);
-        if (file) {
+        if (file != NULL) {
             memcpy(file->path, path, strlen(path));
             file->next = trust->files;
             trust->files = file;
@@ -60,7 +60,7 @@ static bool is_unchanged(const struct stat *a, const struct stat *b)
 static X509_STORE *read_store(const char *path)
 {
     X509_STORE *store = X509_STORE_new();
-    if (store && X509_STORE_load_file(store, path) != 1) {
+    if (store != NULL && X509_STORE_load_file(store, path) != 1) {
         X509_STORE_free(store);
         store = NULL;
     }
@@ -73,7 +73,7 @@ struct x509_store_st *trust_store(struct trust *trust, const char *path, struct 
     struct stat now;
     const char *name = path[0] ? path : system_anchors();
     struct trust_file *file = find(trust, name);
-    if (!file) {
+    if (file == NULL) {
         finding_error(out, -ENOMEM, "read the CA file");
         return NULL;
     }
@@ -88,12 +88,12 @@ struct x509_store_st *trust_store(struct trust *trust, const char *path, struct 
                     S_ISREG(now.st_mode) ? "larger than 16 MiB" : "not a regular file");
         return NULL;
     }
-    if (file->store && is_unchanged(&now, &file->seen)) {
+    if (file->store != NULL && is_unchanged(&now, &file->seen)) {
         X509_STORE_up_ref(file->store);
         return file->store;
     }
     X509_STORE *store = read_store(name);
-    if (!store) {
+    if (store == NULL) {
         finding_set(out, VERDICT_UNKNOWN, "ca",
                     "read the CA file %.160s: no PEM certificates in it", name);
         return NULL;
@@ -107,7 +107,7 @@ struct x509_store_st *trust_store(struct trust *trust, const char *path, struct 
 
 void trust_clear(struct trust *trust)
 {
-    while (trust->files) {
+    while (trust->files != NULL) {
         struct trust_file *file = trust->files;
         trust->files = file->next;
         X509_STORE_free(file->store);

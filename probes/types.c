@@ -11,7 +11,7 @@ const struct probe_type *const probe_types[] = {
 
 const struct probe_type *probe_type_find(const char *name)
 {
-    for (size_t i = 0; probe_types[i]; i++) {
+    for (size_t i = 0; probe_types[i] != NULL; i++) {
         if (strcmp(probe_types[i]->name, name) == 0) {
             return probe_types[i];
         }

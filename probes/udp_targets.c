@@ -42,7 +42,7 @@ static void trigger_all(struct udp_targets *targets)
 static void on_gone(void *owner, const struct endpoint *gone)
 {
     struct udp_targets *targets = owner;
-    if (!gone) {
+    if (gone == NULL) {
         trigger_all(targets);
         return;
     }

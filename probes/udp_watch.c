@@ -77,7 +77,7 @@ static int bind_canary(uint16_t *port)
         int fd = socket(families[i], SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 &&
             getsockname(fd, (struct sockaddr *)&address, &length) == 0) {
-            const struct endpoint bound = {.address = address, .length = length};
+            struct endpoint bound = {.address = address, .length = length};
             *port = endpoint_port(&bound);
             return fd;
         }
@@ -169,7 +169,7 @@ void udp_watch_ports(struct udp_watch *watch, const uint16_t *ports, size_t coun
     }
     code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
     code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
-    const struct sock_fprog program = {.len = length, .filter = code};
+    struct sock_fprog program = {.len = length, .filter = code};
     // Without a filter there is just more to skip.
     (void)setsockopt(watch->netlink.socket.fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
                      sizeof program);

@@ -61,7 +61,8 @@ static const char *url_problem(CURLU *parsed, const char *text, struct url *out)
 const char *url_parse(const char *text, struct url *out)
 {
     CURLU *parsed = curl_url();
-    const char *problem = parsed ? url_problem(parsed, text, out) : "can't be read: out of memory";
+    const char *problem =
+        parsed != NULL ? url_problem(parsed, text, out) : "can't be read: out of memory";
     curl_url_cleanup(parsed);
     return problem;
 }
@@ -73,10 +74,10 @@ int url_check(const char *text, const struct endpoint *target, char error[ERROR_
         return error_say(error, "the URL has more than %d bytes", URL_MAX - 1);
     }
     const char *problem = url_parse(text, &url);
-    if (problem) {
+    if (problem != NULL) {
         return error_say(error, "\"%.100s\" %s", text, problem);
     }
-    if (url.address.length == 0 && (!target || target->length == 0)) {
+    if (url.address.length == 0 && (target == NULL || target->length == 0)) {
         return error_say(
             error,
             "\"%.80s\" names a host, and a probe asks no resolver: say where it is with "
@@ -94,7 +95,7 @@ bool url_encrypted(const char *url)
 int url_address(const char *text, const struct endpoint *target, struct endpoint *out)
 {
     struct url url = {.https = false};
-    bool targeted = target && target->length > 0;
+    bool targeted = target != NULL && target->length > 0;
     if (!targeted && url_parse(text, &url) != NULL) {
         return -ENOMEM; // it could be read before
     }

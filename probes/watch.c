@@ -16,7 +16,7 @@
 
 unsigned watch_wanted(const struct probe_conf *conf)
 {
-    return conf->watch && conf->type->watch ? conf->type->watch(conf) : 0;
+    return conf->watch && conf->type->watch != NULL ? conf->type->watch(conf) : 0;
 }
 
 // ---- The held connection
@@ -92,7 +92,7 @@ static void on_event(struct channel *channel)
 static bool hold(struct watch *watch, const struct probe_conf *conf, uint64_t now_ns)
 {
     struct endpoint address = conf->target;
-    int error = conf->type->watch_address ? conf->type->watch_address(conf, &address) : 0;
+    int error = conf->type->watch_address != NULL ? conf->type->watch_address(conf, &address) : 0;
     watch->connected = false;
     watch->received = 0;
     watch->since_ns = now_ns;
@@ -191,7 +191,7 @@ const char *watch_text(const struct watch *watch, const struct probe_conf *conf,
         udp_text(udp, out);
     } else if (wanted & PROBE_WATCH_ITSELF) {
         snprintf(out, WATCH_TEXT_MAX, "kernel notifications");
-    } else if (conf->watch && conf->type->watch) {
+    } else if (conf->watch && conf->type->watch != NULL) {
         snprintf(out, WATCH_TEXT_MAX, "not available: the probe has no target");
     } else {
         snprintf(out, WATCH_TEXT_MAX, "off");

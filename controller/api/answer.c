@@ -12,7 +12,7 @@
 #define BODY_MAX     ((size_t)64 << 10)
 #define RENDER_SHARE 4 // pauses last so many times as long as the rendering before
 
-// ---- answers ----
+// ---- Answers
 
 void answer_text(struct api_ticket *ticket, unsigned status, char *text, size_t length,
                  const char *type)
@@ -98,7 +98,7 @@ static enum MHD_Result send_answer(struct api_ticket *ticket)
     return result;
 }
 
-// ---- turns at rendering ----
+// ---- Turns at rendering
 
 static void on_render(uv_timer_t *timer);
 
@@ -141,7 +141,7 @@ static void enqueue(struct api_ticket *ticket)
     }
 }
 
-// ---- requests ----
+// ---- Requests
 
 static void refuse_route(struct api_ticket *ticket)
 {

@@ -7,7 +7,7 @@
 #define CONNECTION_MEMORY ((size_t)16 << 10)
 #define WAITING_MAX       160 // for changes and reloads: the shell turns away more
 
-// ---- libmicrohttpd on the loop ----
+// ---- Libmicrohttpd on the loop
 
 static void on_http_timer(uv_timer_t *timer);
 
@@ -39,7 +39,7 @@ static void on_http(uv_poll_t *poll, int status, int events)
     api_run(poll->data);
 }
 
-// ---- beginning ----
+// ---- Beginning
 
 static void take(void *arg, int fd, const struct sockaddr *address, socklen_t length)
 {
@@ -120,7 +120,7 @@ struct api *api_new(uv_loop_t *loop, const struct config *config, const struct a
     return api;
 }
 
-// ---- end ----
+// ---- End
 
 static void part_closed(void *arg)
 {

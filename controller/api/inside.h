@@ -61,14 +61,14 @@ struct api {
     void *closed_arg;
 };
 
-// ---- api.c ----
+// ---- Api.c
 
 // libmicrohttpd does what there is to do.
 void api_run(struct api *api);
 // The same, but from the loop: nothing else tells it that a connection goes on.
 void api_wake(struct api *api);
 
-// ---- answer.c ----
+// ---- Answer.c
 
 // libmicrohttpd's handler of requests, and MHD_OPTION_NOTIFY_COMPLETED.
 enum MHD_Result answer_on_request(void *arg, struct MHD_Connection *connection, const char *path,
@@ -82,7 +82,7 @@ void answer_text(struct api_ticket *ticket, unsigned status, char *text, size_t 
                  const char *type);
 void answer_status(struct api_ticket *ticket, unsigned status, const char *message);
 
-// ---- routes.c ----
+// ---- Routes.c
 
 // The route for a request, and the rest of its path; NULL: there is none, *status says why.
 const struct route *route_find(const char *path, const char *method, const char **rest,

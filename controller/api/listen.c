@@ -28,7 +28,7 @@ static uint64_t clock_ms(void)
     return uv_hrtime() / NS_PER_MS;
 }
 
-// ---- peers ----
+// ---- Peers
 
 static bool in_group(int fd, gid_t primary, gid_t group)
 {
@@ -159,7 +159,7 @@ unsigned listening_peers_max(unsigned wait)
     return sum;
 }
 
-// ---- connections ----
+// ---- Connections
 
 static void take_connection(struct listening *listening, int fd,
                             const struct sockaddr_storage *address, socklen_t length)
@@ -198,7 +198,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
     listening->taken(listening->arg);
 }
 
-// ---- sockets ----
+// ---- Sockets
 
 // False: it is too long.
 static bool address_of(const char *runtime_dir, struct sockaddr_un *out)

@@ -16,7 +16,7 @@ __attribute__((format(printf, 3, 4))) static unsigned refuse(char error[ERROR_MA
     return status;
 }
 
-// ---- fields ----
+// ---- Fields
 
 static bool type_fits(enum field_kind kind, const json_t *value)
 {
@@ -148,7 +148,7 @@ static void read_fields(const json_t *root, struct change *change)
     change->force = says(root, FIELD_FORCE);
 }
 
-// ---- services ----
+// ---- Services
 
 size_t request_service(const struct config *config, const char *name, char error[ERROR_MAX])
 {

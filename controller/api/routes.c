@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- reads ----
+// ---- Reads
 
 static struct status_view view_of(const struct api *api)
 {
@@ -89,7 +89,7 @@ static void render_health(struct api_ticket *ticket)
     answer_text(ticket, 200, text, text != NULL ? strlen(text) : 0, "text/plain; charset=utf-8");
 }
 
-// ---- changes ----
+// ---- Changes
 
 // From the local file only: a directory service that hangs must not hang the loop.
 static void name_user(uid_t uid, char out[INTENT_BY_MAX])
@@ -136,7 +136,7 @@ static void reload(struct api_ticket *ticket)
     ticket->api->shell->reload(ticket->api->arg, ticket);
 }
 
-// ---- the table ----
+// ---- The table
 
 static const struct route routes[] = {
     {"GET", "/healthz", REST_NONE, .render = render_health},

@@ -8,7 +8,7 @@
 #define POPGATE_VERSION "unknown"
 #endif
 
-// ---- BIRD ----
+// ---- BIRD
 
 static void link_one(struct json_writer *writer, const struct status_view *view, const char *key,
                      const struct core_link *link)
@@ -127,7 +127,7 @@ static void head(struct json_writer *writer, const struct status_view *view, siz
     jw_uint(writer, "drifts", view->core->drifts);
 }
 
-// ---- the responder ----
+// ---- The responder
 
 static void channel_one(struct json_writer *writer, const struct dns_totals *totals,
                         enum dns_channel channel)
@@ -188,7 +188,7 @@ static void responder(struct json_writer *writer, const struct status_view *view
     jw_close(writer, '}');
 }
 
-// ---- probes ----
+// ---- Probes
 
 static void verdict_of(struct json_writer *writer, const struct status_view *view,
                        const struct core_probe *probe)
@@ -240,7 +240,7 @@ static void probe_one(struct json_writer *writer, const struct status_view *view
     jw_close(writer, '}');
 }
 
-// ---- the answers ----
+// ---- The answers
 
 char *status_all(const struct status_view *view, bool full, size_t *length)
 {

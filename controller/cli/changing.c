@@ -54,7 +54,7 @@ static bool is_concerned(const struct options *options, const json_t *service)
 // Says one sentence for each service concerned; returns whether all are seen as they are to be.
 static bool all_seen(const struct options *options, const json_t *status, bool say)
 {
-    const struct show show = {.out = stdout, .width = 80};
+    struct show show = {.out = stdout, .width = 80};
     size_t i;
     json_t *service;
     bool all = true;

@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-// ---- looking ----
+// ---- Looking
 
 enum exit_status do_status(const struct options *options, const char *verb);
 enum exit_status do_explain(const struct options *options, const char *verb);
@@ -14,7 +14,7 @@ enum exit_status do_probes(const struct options *options, const char *verb);
 enum exit_status do_events(const struct options *options, const char *verb);
 enum exit_status do_check(const struct options *options, const char *verb); // has its own statuses
 
-// ---- changing ----
+// ---- Changing
 
 enum exit_status do_change(const struct options *options, const char *verb); // each of base/verbs.h
 enum exit_status do_reload(const struct options *options, const char *verb);

@@ -122,7 +122,7 @@ const char *show_age(uint64_t ms, char out[AGE_TEXT_MAX])
     return out;
 }
 
-// ---- colour ----
+// ---- Colour
 
 void show_coloured(const struct show *show, enum mood mood, const char *text, size_t width)
 {

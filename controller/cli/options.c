@@ -17,7 +17,7 @@ static const struct own_option {
     [OPTION_FOLLOW - FIELDS] = {"follow", NULL, false},
 };
 
-// ---- reading ----
+// ---- Reading
 
 enum { LONG_SOCKET = 256, LONG_JSON, LONG_HELP, LONG_VERSION, LONG_OPTION };
 #define LONG_OPTIONS (LONG_OPTION - LONG_SOCKET + OPTIONS)
@@ -104,7 +104,7 @@ bool options_fit(const struct options *options, const struct taken *taken)
     return options->service_count >= taken->least && options->service_count <= taken->most;
 }
 
-// ---- telling ----
+// ---- Telling
 
 struct usage {
     char *text; // of USAGE_MAX

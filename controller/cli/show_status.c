@@ -6,7 +6,7 @@
 
 #define NAME_MAX_SHOWN 20
 
-// ---- what is wrong ----
+// ---- What is wrong
 
 // Everything is, if no names are given.
 static bool is_named(const char *name, char *const *only, size_t only_count)
@@ -72,7 +72,7 @@ static void heading(const struct show *show, const json_t *status)
     show_wrap(show, 2, text);
 }
 
-// ---- the responder ----
+// ---- The responder
 
 // A count of several channels, or of a group in each; their names begin with the transport.
 static uint64_t counted(const json_t *responder, const char *transport, const char *group,
@@ -140,7 +140,7 @@ static void responder_lines(const struct show *show, const json_t *responder)
     responder_counts(show, responder);
 }
 
-// ---- services ----
+// ---- Services
 
 // What of the prefixes is not as meant, worst first; NULL if nothing.
 static const char *oddity(const json_t *service)

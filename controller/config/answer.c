@@ -12,7 +12,7 @@
 
 #define RECORD_TEXT_MAX ((size_t)4 * DNS_RDATA_MAX) // every octet as \DDD
 
-// --- records -------------------------------------------------------------------------------------
+// ---- Records
 
 // What a key such as "aaaa.drained" is of; false: it is of no record.
 static bool split_key(const char *key, uint16_t *type, enum dns_state *state)
@@ -20,7 +20,7 @@ static bool split_key(const char *key, uint16_t *type, enum dns_state *state)
     char word[16];
     size_t length = strcspn(key, ".");
     const char *rest = key[length] ? key + length + 1 : "";
-    if (length >= sizeof word || !key_find(answer_keys, key)) {
+    if (length >= sizeof word || key_find(answer_keys, key) == NULL) {
         return false;
     }
     memcpy(word, key, length);
@@ -53,10 +53,10 @@ static bool append_record(struct dns_answer_conf *answer, const struct dns_recor
     struct dns_record_conf *records =
         array_room((void *)answer->records, answer->record_count, sizeof *records);
     uint8_t *rdata = malloc(record->length + (size_t)1);
-    if (records) {
+    if (records != NULL) {
         answer->records = records;
     }
-    if (!records || !rdata) {
+    if (records == NULL || rdata == NULL) {
         free(rdata);
         return false;
     }
@@ -92,10 +92,10 @@ static void add_record(const struct builder *builder, const struct entry *entry,
     uint8_t rdata[DNS_RDATA_MAX];
     size_t length = 0;
     const char *mistake = dns_rdata_parse(record.type, text, rdata, &length);
-    mistake = mistake ? mistake : target_mistake(record.type, text);
+    mistake = mistake != NULL ? mistake : target_mistake(record.type, text);
     record.rdata = rdata;
     record.length = (uint16_t)length;
-    if (mistake) {
+    if (mistake != NULL) {
         mistake_error(builder->mistakes, entry->line, "`%s`: \"%.80s\": %s", entry->key, text,
                       mistake);
     } else if (holds_record(answer, &record)) {
@@ -114,7 +114,7 @@ static void add_words(const struct builder *builder, const struct section *secti
     char expanded[WORD_MAX];
     char word[WORD_MAX];
     const char *at = section_value(builder, section, entry, expanded);
-    while (at && text_next_word(&at, word, sizeof word)) {
+    while (at != NULL && text_next_word(&at, word, sizeof word)) {
         add_record(builder, entry, record, word, answer);
     }
 }
@@ -132,7 +132,7 @@ static void add_lines(const struct builder *builder, const struct section *secti
     for (const struct entry *line = entry; line < end && (line == entry || line->continued);
          line++) {
         const char *value = section_value(builder, section, line, expanded);
-        sound = sound && value;
+        sound = sound && value != NULL;
         if (sound && used + strlen(value) + 2 > sizeof text) {
             mistake_error(builder->mistakes, line->line, "`%s`: the record is too long", line->key);
             sound = false;
@@ -164,7 +164,7 @@ static void add_records(const struct builder *builder, const struct section *sec
     }
 }
 
-// --- [answer NAME] -------------------------------------------------------------------------------
+// ---- [answer NAME]
 
 // Keys of records that say nothing without more keys, and none at all.
 static void check_keys(const struct builder *builder, const struct section *section, bool sound)
@@ -175,11 +175,11 @@ static void check_keys(const struct builder *builder, const struct section *sect
         uint16_t type;
         enum dns_state state;
         if (!split_key(entry->key, &type, &state)) {
-            any = any || !key_find(answer_keys, entry->key);
+            any = any || key_find(answer_keys, entry->key) == NULL;
             continue;
         }
         any = true;
-        if (state != DNS_STATE_NORMAL && !section_find(section, "service")) {
+        if (state != DNS_STATE_NORMAL && section_find(section, "service") == NULL) {
             mistake_error(builder->mistakes, entry->line,
                           "`%s` follows a service, but [answer %s] has no `service`", entry->key,
                           section->name);
@@ -229,14 +229,14 @@ bool config_read_answer(const struct builder *builder, const struct section *sec
     size_t errors_before = builder->mistakes->errors;
     const struct entry *service = section_find(section, "service");
     const char *mistake = domain_mistake(section->name, true);
-    mistake = mistake ? mistake : dns_name_parse(section->name, &answer->name);
-    if (mistake) {
+    mistake = mistake != NULL ? mistake : dns_name_parse(section->name, &answer->name);
+    if (mistake != NULL) {
         mistake_error(builder->mistakes, section->line, "[answer %s]: %s", section->name, mistake);
     }
     answer->service = SIZE_MAX;
     char expanded[WORD_MAX];
-    const char *name = service ? section_value(builder, section, service, expanded) : "";
-    if (name && name[0]) {
+    const char *name = service != NULL ? section_value(builder, section, service, expanded) : "";
+    if (name != NULL && name[0]) {
         answer->service = config_find(builder, section, service, true, name);
     }
     add_records(builder, section, answer);
@@ -244,5 +244,5 @@ bool config_read_answer(const struct builder *builder, const struct section *sec
     if (builder->mistakes->errors == errors_before) {
         check_families(builder, section, answer);
     }
-    return !mistake;
+    return mistake == NULL;
 }

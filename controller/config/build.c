@@ -22,7 +22,7 @@ static void set_name(const struct builder *builder, const struct section *sectio
     }
 }
 
-// --- [pop], [bird], [control] --------------------------------------------------------------------
+// ---- [pop], [bird], [control]
 
 static void check_pop(const struct builder *builder, const struct section *pop)
 {
@@ -76,8 +76,8 @@ static void build_single(const struct builder *builder, const struct section *se
                          void (*check)(const struct builder *builder,
                                        const struct section *section))
 {
-    const struct section none = {.line = 1, .kind = (char *)kind, .name = ""};
-    if (!section) {
+    struct section none = {.line = 1, .kind = (char *)kind, .name = ""};
+    if (section == NULL) {
         section = &none;
     }
     size_t errors_before = builder->mistakes->errors;
@@ -100,7 +100,7 @@ void build_defaults(struct builder *builder)
     const struct key *const tables[] = {probe_common_keys, service_timing_keys};
     key_set_fallbacks(probe_common_keys, &builder->probe_defaults);
     key_set_fallbacks(service_timing_keys, &builder->service_defaults);
-    if (builder->defaults) {
+    if (builder->defaults != NULL) {
         section_check_entries(builder, builder->defaults, tables, 2);
         section_read_own_keys(builder, builder->defaults, probe_common_keys,
                               &builder->probe_defaults, HASH_START);
@@ -109,27 +109,27 @@ void build_defaults(struct builder *builder)
     }
 }
 
-// --- probes --------------------------------------------------------------------------------------
+// ---- Probes
 
 static const struct probe_type *find_type(const struct builder *builder,
                                           const struct section *section)
 {
     const struct entry *entry = section_find(section, "type");
-    if (!entry) {
+    if (entry == NULL) {
         mistake_error(builder->mistakes, section->line, "[probe %s] has no `type`", section->name);
         return NULL;
     }
     const struct probe_type *type = probe_type_find(entry->value);
-    if (type) {
+    if (type != NULL) {
         return type;
     }
     struct nearest nearest = {.wanted = entry->value};
-    for (size_t i = 0; probe_types[i]; i++) {
+    for (size_t i = 0; probe_types[i] != NULL; i++) {
         nearest_offer(&nearest, probe_types[i]->name);
     }
     mistake_error(builder->mistakes, entry->line, "`type`: there is no probe type \"%.64s\"%s%s%s",
-                  entry->value, nearest.best ? "; did you mean " : "",
-                  nearest.best ? nearest.best : "", nearest.best ? "?" : "");
+                  entry->value, nearest.best != NULL ? "; did you mean " : "",
+                  nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "?" : "");
     return NULL;
 }
 
@@ -150,21 +150,21 @@ void build_probe(const struct builder *builder, const struct section *section,
 {
     size_t errors_before = builder->mistakes->errors;
     struct probe_place place = {builder, section};
-    const struct probe_problems mistakes = {on_probe_problem, &place};
+    struct probe_problems mistakes = {on_probe_problem, &place};
     *probe = builder->probe_defaults;
     probe->line = section->line;
     set_name(builder, section, probe->name, sizeof probe->name);
     probe->type = find_type(builder, section);
     probe->fingerprint = section_read_own_keys(builder, section, probe_common_keys, probe,
                                                section_hash(HASH_START, section->name));
-    if (!probe->type) {
+    if (probe->type == NULL) {
         return; // which other keys it may have can't be told
     }
     const struct key *const tables[] = {type_keys, probe_common_keys, probe->type->keys};
     section_check_entries(builder, section, tables, 3);
     if (probe->type->options_size > 0) {
         probe->options = calloc(1, probe->type->options_size);
-        if (!probe->options) {
+        if (probe->options == NULL) {
             mistake_error(builder->mistakes, section->line, "out of memory");
             return;
         }
@@ -173,13 +173,13 @@ void build_probe(const struct builder *builder, const struct section *section,
                                            section_hash(probe->fingerprint, probe->type->name));
     if (builder->mistakes->errors == errors_before) {
         probe_check(probe, &mistakes);
-    } else if (probe->type->needs_target && !section_find(section, "target") &&
-               !section_find(builder->defaults, "target")) {
+    } else if (probe->type->needs_target && section_find(section, "target") == NULL &&
+               section_find(builder->defaults, "target") == NULL) {
         on_probe_problem(&place, true, "target is missing");
     }
 }
 
-// --- services ------------------------------------------------------------------------------------
+// ---- Services
 
 // Puts what is in first, but not in *items, before *items. -1 when out of memory.
 static int put_before(const void *first, size_t first_count, void *items, size_t *count,
@@ -189,7 +189,7 @@ static int put_before(const void *first, size_t first_count, void *items, size_t
     memcpy(&own, items, sizeof own);
     char *joined = calloc(first_count + *count + 1, size);
     size_t total = 0;
-    if (!joined) {
+    if (joined == NULL) {
         return -1;
     }
     for (size_t i = 0; i < first_count; i++) {
@@ -219,7 +219,7 @@ static int inherit_attributes(const struct section *section, const struct attrib
         drain->has_local_pref = primary->has_local_pref;
         drain->local_pref = primary->local_pref;
     }
-    if (!section_find(section, "drain_prepend")) {
+    if (section_find(section, "drain_prepend") == NULL) {
         drain->prepend = primary->prepend;
     }
     return put_before(primary->communities, primary->communities_count, &drain->communities,
@@ -266,7 +266,7 @@ void build_service(const struct builder *builder, const struct section *section,
     section_read_keys(builder, section, service_keys, service, HASH_START);
     section_read_own_keys(builder, section, service_timing_keys, service, HASH_START);
 
-    if (!section_find(section, "require") && !section_find(section, "any")) {
+    if (section_find(section, "require") == NULL && section_find(section, "any") == NULL) {
         mistake_error(builder->mistakes, section->line,
                       "[service %s] has no probe in `require` or `any`: nothing could take it down",
                       section->name);
@@ -276,8 +276,9 @@ void build_service(const struct builder *builder, const struct section *section,
         char least[DURATION_TEXT_MAX];
         char most[DURATION_TEXT_MAX];
         mistake_error(builder->mistakes,
-                      section_line(section, section_find(section, "max_hold_down") ? "max_hold_down"
-                                                                                   : "hold_down"),
+                      section_line(section, section_find(section, "max_hold_down") != NULL
+                                                ? "max_hold_down"
+                                                : "hold_down"),
                       "`max_hold_down` (%s) is less than `hold_down` (%s)",
                       duration_text(service->max_hold_down_ms, most),
                       duration_text(service->hold_down_ms, least));
@@ -292,12 +293,12 @@ void build_service(const struct builder *builder, const struct section *section,
     }
 }
 
-// --- [responder] and [answer NAME] ---------------------------------------------------------------
+// ---- [responder] and [answer NAME]
 
 void build_responder(const struct builder *builder)
 {
     const struct key *const tables[] = {responder_keys};
-    if (!builder->responder) {
+    if (builder->responder == NULL) {
         // A responder that listens nowhere has limits all the same.
         key_set_fallbacks(responder_keys, builder->config);
         return;

@@ -34,8 +34,8 @@ size_t config_find(const struct builder *builder, const struct section *section,
     }
     mistake_error(builder->mistakes, entry->line, "`%s` of [%s %s]: there is no %s `%.64s`%s%s%s",
                   entry->key, section->kind, section->name, services ? "service" : "probe", word,
-                  nearest.best ? "; did you mean `" : "", nearest.best ? nearest.best : "",
-                  nearest.best ? "`?" : "");
+                  nearest.best != NULL ? "; did you mean `" : "",
+                  nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "`?" : "");
     return SIZE_MAX;
 }
 
@@ -132,10 +132,11 @@ static void read_service(struct lists *lists, size_t number)
     struct service_conf *service = &lists->builder->config->services[number];
     bool sound = true;
     read_prefixes(lists, section, number);
-    for (const struct reference *reference = references; reference->key; reference++) {
+    for (const struct reference *reference = references; reference->key != NULL; reference++) {
         sound = read_names(lists, section, reference, list_of(service, reference)) && sound;
     }
-    bool uses_any = section_find(section, "any") || section_find(section, "any_min");
+    bool uses_any =
+        section_find(section, "any") != NULL || section_find(section, "any_min") != NULL;
     if (uses_any && sound && service->any_min > service->any.count) {
         mistake_error(lists->builder->mistakes, section_line(section, "any_min"),
                       "`any_min` is %llu, but `any` has only %zu probes",
@@ -173,13 +174,13 @@ static void check_unused_probes(const struct builder *builder)
 {
     const struct config *config = builder->config;
     bool *used = calloc(config->probe_count + 1, sizeof *used);
-    if (!used) {
+    if (used == NULL) {
         mistake_error(builder->mistakes, 0, "out of memory");
         return;
     }
     for (size_t i = 0; i < config->service_count; i++) {
         struct service_conf *service = &config->services[i];
-        for (const struct reference *reference = references; reference->key; reference++) {
+        for (const struct reference *reference = references; reference->key != NULL; reference++) {
             const struct index_list *list = list_of(service, reference);
             for (size_t k = 0; !reference->names_services && k < list->count; k++) {
                 used[list->items[k]] = true;
@@ -277,7 +278,7 @@ static void report_circle(struct walk *walk, size_t first)
 // Goes on to what the last service on the way depends on, or back from it.
 static void take_step(struct walk *walk)
 {
-    const size_t at = walk->way[walk->length - 1];
+    size_t at = walk->way[walk->length - 1];
     const struct index_list *depends = &walk->builder->config->services[at].depends;
     struct step *step = &walk->steps[at];
     if (step->next == depends->count) {
@@ -305,13 +306,13 @@ static void take_step(struct walk *walk)
 static void order_services(const struct builder *builder)
 {
     struct config *config = builder->config;
-    const size_t count = config->service_count;
+    size_t count = config->service_count;
     struct walk walk = {.builder = builder,
                         .steps = calloc(count + 1, sizeof *walk.steps),
                         .way = calloc(count + 1, sizeof *walk.way)};
     size_t *starts = calloc(count + 1, sizeof *starts); // of each round, in the order
     config->service_order = calloc(count + 1, sizeof *config->service_order);
-    if (!walk.steps || !walk.way || !starts || !config->service_order) {
+    if (walk.steps == NULL || walk.way == NULL || starts == NULL || config->service_order == NULL) {
         mistake_error(builder->mistakes, 0, "out of memory");
         goto end;
     }
@@ -347,7 +348,7 @@ static void read_services(struct lists *lists)
     const struct builder *builder = lists->builder;
     lists->probes_in = calloc(builder->config->probe_count + 1, sizeof *lists->probes_in);
     lists->services_in = calloc(builder->config->service_count + 1, sizeof *lists->services_in);
-    if (!lists->probes_in || !lists->services_in) {
+    if (lists->probes_in == NULL || lists->services_in == NULL) {
         mistake_error(builder->mistakes, 0, "out of memory");
         return;
     }

@@ -18,7 +18,7 @@ size_t config_service(const struct config *config, const char *name)
 size_t *config_services_in(const struct config *config, const struct config *other)
 {
     size_t *indices = calloc(config->service_count + 1, sizeof *indices);
-    for (size_t i = 0; indices && i < config->service_count; i++) {
+    for (size_t i = 0; indices != NULL && i < config->service_count; i++) {
         indices[i] = config_service(other, config->services[i].name);
     }
     return indices;
@@ -65,13 +65,13 @@ const char *config_cookie_source(const struct config *config, char out[COOKIE_SO
 
 void config_free(struct config *config)
 {
-    if (!config) {
+    if (config == NULL) {
         return;
     }
-    for (size_t i = 0; config->probes && i < config->probe_count; i++) {
+    for (size_t i = 0; config->probes != NULL && i < config->probe_count; i++) {
         free(config->probes[i].options);
     }
-    for (size_t i = 0; config->services && i < config->service_count; i++) {
+    for (size_t i = 0; config->services != NULL && i < config->service_count; i++) {
         struct service_conf *service = &config->services[i];
         free(service->prefixes);
         free(service->require.items);

@@ -62,7 +62,7 @@ static struct span trim(const char *from, const char *to)
 static bool split_header(const char *line, size_t length, struct span *kind, struct span *name)
 {
     const char *end = memchr(line, ']', length);
-    if (!end) {
+    if (end == NULL) {
         return false;
     }
     struct span after = trim(end + 1, line + length);
@@ -95,10 +95,10 @@ static void open_section(struct reader *reader, const char *line, size_t length)
                               .name = strndup(name.at, name.length)};
     struct section *sections =
         array_room(document->sections, document->section_count, sizeof *sections);
-    if (sections) {
+    if (sections != NULL) {
         document->sections = sections;
     }
-    if (!sections || !section.kind || !section.name) {
+    if (sections == NULL || section.kind == NULL || section.name == NULL) {
         mistake_error(reader->mistakes, reader->line, "out of memory");
         free(section.kind);
         free(section.name);
@@ -122,7 +122,7 @@ static const char *refuse(const struct reader *reader, const char *line, size_t 
                           bool comment, size_t max)
 {
     const char *mistake = bad_bytes(line, length);
-    if (mistake || comment) {
+    if (mistake != NULL || comment) {
         return mistake;
     }
     if (length > max) {
@@ -200,12 +200,12 @@ static char *next_line(char *buffer, int size, void *arg)
     if (reader->indented && reader->skipping) {
         return give(buffer, "", 0);
     }
-    if (mistake && length > max && !comment) {
+    if (mistake != NULL && length > max && !comment) {
         mistake_error(reader->mistakes, reader->line,
                       "%s: %zu bytes, at most %zu are read; a list may go on in the next line, "
                       "after white space",
                       mistake, length, max);
-    } else if (mistake) {
+    } else if (mistake != NULL) {
         mistake_error(reader->mistakes, reader->line, "%s", mistake);
     }
     if (comment) {
@@ -218,7 +218,7 @@ static char *next_line(char *buffer, int size, void *arg)
         reader->has_key = false;
         return give(buffer, "[]", 2); // has inih forget the last key
     }
-    if (mistake) {
+    if (mistake != NULL) {
         return give(buffer, "", 0);
     }
     reader->pending = true;
@@ -242,7 +242,7 @@ static int on_entry(void *arg, const char *section_name, const char *key, const 
     assert(section->entry_count == 0 || section->entries);
     struct entry *entries =
         array_room(section->entries, section->entry_count, sizeof *section->entries);
-    if (entries) {
+    if (entries != NULL) {
         section->entries = entries;
     }
     // inih cuts the key at 49 bytes when it gives it again.
@@ -252,7 +252,7 @@ static int on_entry(void *arg, const char *section_name, const char *key, const 
                           .continued = continued,
                           .key = strdup(whole_key),
                           .value = strdup(value)};
-    if (!entries || !entry.key || !entry.value) {
+    if (entries == NULL || entry.key == NULL || entry.value == NULL) {
         mistake_error(reader->mistakes, reader->line, "out of memory");
         free(entry.key);
         free(entry.value);
@@ -274,22 +274,22 @@ static int by_name(const void *left, const void *right)
 static void find_firsts(struct document *document, struct mistakes *mistakes)
 {
     struct section **sorted = calloc(document->section_count + 1, sizeof(struct section *));
-    if (!sorted) {
+    if (sorted == NULL) {
         mistake_error(mistakes, 0, "out of memory");
     }
     for (size_t i = 0; i < document->section_count; i++) {
         document->sections[i].first = &document->sections[i];
-        if (sorted) {
+        if (sorted != NULL) {
             sorted[i] = &document->sections[i];
         }
     }
-    if (!sorted) {
+    if (sorted == NULL) {
         return;
     }
     qsort(sorted, document->section_count, sizeof(struct section *), by_name);
     for (size_t i = 0; i < document->section_count; i++) {
         struct section *before = i > 0 ? sorted[i - 1] : NULL;
-        bool again = before && strcmp(before->kind, sorted[i]->kind) == 0 &&
+        bool again = before != NULL && strcmp(before->kind, sorted[i]->kind) == 0 &&
                      strcmp(before->name, sorted[i]->name) == 0;
         sorted[i]->first = again ? before->first : sorted[i];
     }
@@ -328,7 +328,7 @@ void document_free(struct document *document)
 
 const struct entry *section_find(const struct section *section, const char *key)
 {
-    for (size_t i = 0; section && i < section->entry_count; i++) {
+    for (size_t i = 0; section != NULL && i < section->entry_count; i++) {
         if (strcmp(section->entries[i].key, key) == 0) {
             return &section->entries[i];
         }
@@ -339,5 +339,5 @@ const struct entry *section_find(const struct section *section, const char *key)
 unsigned section_line(const struct section *section, const char *key)
 {
     const struct entry *entry = section_find(section, key);
-    return entry ? entry->line : section->line;
+    return entry != NULL ? entry->line : section->line;
 }

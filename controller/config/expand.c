@@ -42,7 +42,7 @@ int expand(const struct config *config, const char *value, char out[WORD_MAX],
             length = strcspn(value, "}");
             length += value[length] == '}';
             piece = find_replacement(config, value, length, error);
-            if (!piece) {
+            if (piece == NULL) {
                 return -1;
             }
             piece_length = strlen(piece);

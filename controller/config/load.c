@@ -18,14 +18,14 @@ static const struct section_kind *find_kind(const struct builder *builder,
                                             const struct section *section)
 {
     const struct section_kind *found = section_kind_of(section);
-    if (found->word) {
+    if (found->word != NULL) {
         return found;
     }
     struct nearest nearest = {.wanted = section->kind};
-    for (const struct section_kind *kind = section_kinds; kind->word; kind++) {
+    for (const struct section_kind *kind = section_kinds; kind->word != NULL; kind++) {
         nearest_offer(&nearest, kind->word);
     }
-    if (nearest.best) {
+    if (nearest.best != NULL) {
         mistake_error(builder->mistakes, section->line,
                       "unknown section [%.64s]; did you mean [%s]?", section->kind, nearest.best);
     } else if (section->kind[0]) {
@@ -38,7 +38,7 @@ static const struct section_kind *find_kind(const struct builder *builder,
 static void sort_section(struct builder *builder, const struct section *section)
 {
     const struct section_kind *kind = find_kind(builder, section);
-    if (!kind) {
+    if (kind == NULL) {
         return;
     }
     if (kind->named != (section->name[0] != '\0')) {
@@ -75,7 +75,7 @@ static void sort_section(struct builder *builder, const struct section *section)
         }
     }
 }
-// --- all of it -----------------------------------------------------------------------------------
+// ---- All of it
 
 static bool index_names(struct names *names, const struct section *const *sections, size_t count)
 {
@@ -93,11 +93,12 @@ static bool index_names(struct names *names, const struct section *const *sectio
 static bool sort_sections(struct builder *builder, const struct document *document)
 {
     struct config *config = builder->config;
-    const size_t room = document->section_count + 1;
+    size_t room = document->section_count + 1;
     builder->probe_sections = calloc(room, sizeof(struct section *));
     builder->service_sections = calloc(room, sizeof(struct section *));
     builder->answer_sections = calloc(room, sizeof(struct section *));
-    if (!builder->probe_sections || !builder->service_sections || !builder->answer_sections) {
+    if (builder->probe_sections == NULL || builder->service_sections == NULL ||
+        builder->answer_sections == NULL) {
         return false;
     }
     for (size_t i = 0; i < document->section_count; i++) {
@@ -106,7 +107,7 @@ static bool sort_sections(struct builder *builder, const struct document *docume
     config->probes = calloc(config->probe_count + 1, sizeof *config->probes);
     config->services = calloc(config->service_count + 1, sizeof *config->services);
     config->answers = calloc(config->answer_count + 1, sizeof *config->answers);
-    bool made = config->probes && config->services && config->answers &&
+    bool made = config->probes != NULL && config->services != NULL && config->answers != NULL &&
                 index_names(&builder->probes, builder->probe_sections, config->probe_count) &&
                 index_names(&builder->services, builder->service_sections, config->service_count);
     if (!made) {
@@ -165,7 +166,7 @@ static struct config *make_config(const char *text, struct mistakes *mistakes)
     struct document document;
     struct builder builder = {.config = calloc(1, sizeof *builder.config), .mistakes = mistakes};
     document_read(&document, text, mistakes);
-    bool made = builder.config && sort_sections(&builder, &document);
+    bool made = builder.config != NULL && sort_sections(&builder, &document);
     if (made) {
         build(&builder);
     }
@@ -223,7 +224,7 @@ struct config *config_load(const char *path, config_report_cb report, void *arg)
     struct config *config = NULL;
     assert(path && report);
     char *text = read_text(path, &mistakes);
-    if (text) {
+    if (text != NULL) {
         config = if_sound(make_config(text, &mistakes), &mistakes);
     }
     mistakes_tell(&mistakes, path, report, arg);
@@ -236,7 +237,7 @@ struct config *config_salvage(const char *path, config_report_cb report, void *a
     struct mistakes mistakes = {0};
     assert(path && report);
     char *text = read_text(path, &mistakes);
-    struct config *config = make_config(text ? text : "", &mistakes);
+    struct config *config = make_config(text != NULL ? text : "", &mistakes);
     mistakes_tell(&mistakes, path, report, arg);
     free(text);
     return config;

@@ -14,7 +14,7 @@ static void add(struct mistakes *mistakes, bool error, unsigned line, const char
     vsnprintf(text, sizeof text, format, args);
     mistakes->errors += error;
     struct mistake *items = array_room(mistakes->items, mistakes->count, sizeof *items);
-    if (!items) {
+    if (items == NULL) {
         return;
     }
     mistakes->items = items;
@@ -67,7 +67,7 @@ void mistakes_tell(struct mistakes *mistakes, const char *file,
     }
     for (size_t i = 0; i < mistakes->count; i++) {
         const struct mistake *mistake = &mistakes->items[i];
-        const char *text = mistake->text ? mistake->text : "out of memory";
+        const char *text = mistake->text != NULL ? mistake->text : "out of memory";
         if (mistake->line) {
             snprintf(line, sizeof line, "%s:%u: %s", file, mistake->line, text);
         } else {

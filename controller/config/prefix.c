@@ -33,7 +33,7 @@ int prefix_parse(const char *text, struct prefix *out, char error[ERROR_MAX])
 {
     char address[INET6_ADDRSTRLEN];
     char meant[PREFIX_TEXT_MAX];
-    struct prefix prefix = {.family = strchr(text, ':') ? FAMILY_V6 : FAMILY_V4};
+    struct prefix prefix = {.family = strchr(text, ':') != NULL ? FAMILY_V6 : FAMILY_V4};
     uint64_t length;
     size_t address_length = strcspn(text, "/");
     if (address_length >= sizeof address) {

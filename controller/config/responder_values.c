@@ -54,7 +54,7 @@ int value_listen(const char *word, void *field, char error[ERROR_MAX])
         return -1;
     }
     struct endpoint address = {.address = endpoint.address, .length = endpoint.length};
-    if (unfit(&address)) {
+    if (unfit(&address) != NULL) {
         return error_say(error, "%.80s can't be listened on: it is %s", word, unfit(&address));
     }
     for (size_t i = 0; i < config->responder.listen_count; i++) {
@@ -111,7 +111,7 @@ const char *domain_mistake(const char *text, bool wildcard)
         }
         if (*text == '\\' && text[1]) {
             text++; // whoever escapes means it
-        } else if (!strchr(LETTERS DIGITS "-_.", *text)) {
+        } else if (strchr(LETTERS DIGITS "-_.", *text) == NULL) {
             return "only letters, digits, - and _ are in names (\\DDD if you mean another octet)";
         }
     }
@@ -121,8 +121,8 @@ const char *domain_mistake(const char *text, bool wildcard)
 static int parse_name(const char *text, struct dns_name *out, char *error)
 {
     const char *mistake = domain_mistake(text, false);
-    mistake = mistake ? mistake : dns_name_parse(text, out);
-    if (mistake) {
+    mistake = mistake != NULL ? mistake : dns_name_parse(text, out);
+    if (mistake != NULL) {
         error_say(error, "\"%.80s\" is not a domain name: %s", text, mistake);
         return -1;
     }
@@ -172,9 +172,9 @@ int value_mailbox(const char *value, void *field, char error[ERROR_MAX])
     size_t used = 0;
     const char *at = strchr(value, '@');
     bool sound = true;
-    for (const char *from = value; at && from < at && used + 3 < sizeof text; from++) {
-        sound = sound && strchr(LETTERS DIGITS ATEXT, *from);
-        if (!strchr(LETTERS DIGITS "-_", *from)) {
+    for (const char *from = value; at != NULL && from < at && used + 3 < sizeof text; from++) {
+        sound = sound && strchr(LETTERS DIGITS ATEXT, *from) != NULL;
+        if (strchr(LETTERS DIGITS "-_", *from) == NULL) {
             text[used++] = '\\';
         }
         text[used++] = *from;
@@ -182,7 +182,8 @@ int value_mailbox(const char *value, void *field, char error[ERROR_MAX])
     if (!sound || at == value || strlen(value) + used + 2 > sizeof text) {
         return error_say(error, "\"%.80s\" is not a mailbox, e.g. dns@example.net", value);
     }
-    snprintf(text + used, sizeof text - used, "%s%s", at ? "." : "", at ? at + 1 : value);
+    snprintf(text + used, sizeof text - used, "%s%s", at != NULL ? "." : "",
+             at != NULL ? at + 1 : value);
     struct dns_name name;
     if (parse_name(text, &name, error) != 0) {
         return -1;

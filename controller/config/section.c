@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
-// --- keys ----------------------------------------------------------------------------------------
+// ---- Keys
 
 // The ending NUL too, so that "ab" "c" is not "a" "bc".
 uint64_t section_hash(uint64_t hash, const char *text)
@@ -41,7 +41,7 @@ static size_t set_value(const struct key *key, const char *value, unsigned line,
 const struct section_kind *section_kind_of(const struct section *section)
 {
     const struct section_kind *kind = section_kinds;
-    while (kind->word && strcmp(kind->word, section->kind) != 0) {
+    while (kind->word != NULL && strcmp(kind->word, section->kind) != 0) {
         kind++;
     }
     return kind;
@@ -76,7 +76,7 @@ static void set_from_section(const struct builder *builder, const struct key *ke
             continue;
         }
         const char *value = section_value(builder, section, entry, expanded);
-        if (!value) {
+        if (value == NULL) {
             return;
         }
         *hash = section_hash(*hash, value);
@@ -94,11 +94,11 @@ static void set_from_section(const struct builder *builder, const struct key *ke
 uint64_t section_read_keys(const struct builder *builder, const struct section *section,
                            const struct key *table, void *fields, uint64_t hash)
 {
-    for (const struct key *key = table; key && key->name; key++) {
+    for (const struct key *key = table; key != NULL && key->name != NULL; key++) {
         hash = section_hash(hash, key->name);
-        if (section_find(section, key->name)) {
+        if (section_find(section, key->name) != NULL) {
             set_from_section(builder, key, section, fields, &hash);
-        } else if (key->fallback) {
+        } else if (key->fallback != NULL) {
             hash = section_hash(hash, key->fallback);
             set_value(key, key->fallback, section->line, fields, builder->mistakes);
         } else if (key->required) {
@@ -112,27 +112,27 @@ uint64_t section_read_keys(const struct builder *builder, const struct section *
 uint64_t section_read_own_keys(const struct builder *builder, const struct section *section,
                                const struct key *table, void *fields, uint64_t hash)
 {
-    for (const struct key *key = table; key->name; key++) {
+    for (const struct key *key = table; key->name != NULL; key++) {
         const struct entry *entry = section_find(builder->defaults, key->name);
-        const char *inherited = entry ? entry->value : key->fallback;
+        const char *inherited = entry != NULL ? entry->value : key->fallback;
         assert(!key->list && !key->required);
         hash = section_hash(hash, key->name);
-        if (section_find(section, key->name)) {
+        if (section_find(section, key->name) != NULL) {
             set_from_section(builder, key, section, fields, &hash);
-        } else if (inherited) {
+        } else if (inherited != NULL) {
             hash = section_hash(hash, inherited);
         }
     }
     return hash;
 }
 
-// --- what a section may hold ---------------------------------------------------------------------
+// ---- What a section may hold
 
 static const struct key *find_in(const struct key *const *tables, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct key *key = tables[i] ? key_find(tables[i], name) : NULL;
-        if (key) {
+        const struct key *key = tables[i] != NULL ? key_find(tables[i], name) : NULL;
+        if (key != NULL) {
             return key;
         }
     }
@@ -142,8 +142,8 @@ static const struct key *find_in(const struct key *const *tables, size_t count, 
 // A probe type with a key of that name, or NULL.
 static const struct probe_type *type_with_key(const char *name)
 {
-    for (size_t i = 0; probe_types[i]; i++) {
-        if (probe_types[i]->keys && key_find(probe_types[i]->keys, name)) {
+    for (size_t i = 0; probe_types[i] != NULL; i++) {
+        if (probe_types[i]->keys != NULL && key_find(probe_types[i]->keys, name) != NULL) {
             return probe_types[i];
         }
     }
@@ -157,20 +157,20 @@ static void report_unknown_key(const struct builder *builder, const struct secti
     struct nearest nearest = {.wanted = entry->key};
     const struct probe_type *other =
         strcmp(section->kind, "probe") == 0 ? type_with_key(entry->key) : NULL;
-    const char *states = strcmp(section->kind, "answer") == 0 && strchr(entry->key, '.')
+    const char *states = strcmp(section->kind, "answer") == 0 && strchr(entry->key, '.') != NULL
                              ? " (after the dot: degraded, drained or withdrawn; the normal state "
                                "is without a dot)"
                              : "";
     for (size_t i = 0; i < count; i++) {
-        for (const struct key *key = tables[i]; key && key->name; key++) {
+        for (const struct key *key = tables[i]; key != NULL && key->name != NULL; key++) {
             nearest_offer(&nearest, key->name);
         }
     }
-    if (other) {
+    if (other != NULL) {
         mistake_error(builder->mistakes, entry->line,
                       "`%.64s` is a key of type %s, not of this probe's type", entry->key,
                       other->name);
-    } else if (nearest.best) {
+    } else if (nearest.best != NULL) {
         mistake_error(builder->mistakes, entry->line,
                       "unknown key `%.64s` in [%s]; did you mean `%s`?%s", entry->key,
                       section->kind, nearest.best, states);
@@ -187,7 +187,7 @@ void section_check_entries(const struct builder *builder, const struct section *
         const struct entry *entry = &section->entries[i];
         const struct entry *first = section_find(section, entry->key);
         const struct key *key = find_in(tables, count, entry->key);
-        if (!key) {
+        if (key == NULL) {
             if (!entry->continued) {
                 report_unknown_key(builder, section, entry, tables, count);
             }

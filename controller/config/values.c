@@ -16,7 +16,7 @@ bool number_parse(const char *text, size_t length, uint64_t max, uint64_t *out)
     for (size_t i = hex ? 2 : 0; i < length; i++) {
         const char *digits = "0123456789abcdef";
         const char *digit = memchr(digits, text[i], hex ? 16 : 10);
-        if (!digit) {
+        if (digit == NULL) {
             return false;
         }
         number = number * (hex ? 16 : 10) + (uint64_t)(digit - digits);
@@ -33,7 +33,7 @@ int list_append(void *items, size_t *count, const void *item, size_t size, char 
     void *array;
     memcpy(&array, items, sizeof array);
     array = array_room(array, *count, size);
-    if (!array) {
+    if (array == NULL) {
         return error_say(error, "out of memory");
     }
     memcpy((char *)array + *count * size, item, size);
@@ -117,7 +117,7 @@ int value_community(const char *word, void *field, char error[ERROR_MAX])
         for (size_t i = 0; i < sizeof well_known / sizeof *well_known; i++) {
             nearest_offer(&nearest, well_known[i].name);
         }
-        if (nearest.best) {
+        if (nearest.best != NULL) {
             return error_say(error, "\"%.80s\" is not a community; did you mean %s?", word,
                              nearest.best);
         }
@@ -269,7 +269,7 @@ int value_path(const char *value, void *field, char error[ERROR_MAX])
     if (value[0] != '/') {
         return error_say(error, "\"%.80s\" does not begin with /", value);
     }
-    if (strpbrk(value, " \t\"'\\")) {
+    if (strpbrk(value, " \t\"'\\") != NULL) {
         return error_say(error, "\"%.80s\" has white space, a quote or a backslash in it", value);
     }
     if (length >= PATH_LEN_MAX) {
@@ -283,7 +283,8 @@ int value_path(const char *value, void *field, char error[ERROR_MAX])
 int name_check(const char *name, size_t size, char error[ERROR_MAX])
 {
     size_t length = strlen(name);
-    if (length == 0 || !strchr(LETTERS, name[0]) || strspn(name, LETTERS DIGITS "_-") < length) {
+    if (length == 0 || strchr(LETTERS, name[0]) == NULL ||
+        strspn(name, LETTERS DIGITS "_-") < length) {
         return error_say(error, "\"%.80s\" is not a name: letters, digits, _ and -, a letter first",
                          name);
     }

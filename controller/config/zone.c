@@ -14,7 +14,7 @@ static bool set_default_names(struct config *config)
 {
     if (config->responder.ns_count == 0) {
         config->responder.ns = malloc(sizeof *config->responder.ns);
-        if (!config->responder.ns) {
+        if (config->responder.ns == NULL) {
             return false;
         }
         config->responder.ns[0] = dns_name_below("ns", &config->responder.zone);
@@ -68,12 +68,13 @@ static void check_servers(const struct builder *builder)
             answered = answered || dns_name_equal(server, &config->answers[j].name);
         }
         if (!answered) {
-            mistake_warning(builder->mistakes,
-                            section_line(builder->responder,
-                                         section_find(builder->responder, "ns") ? "ns" : "zone"),
-                            "the zone's server %.200s has no address: `listen` has only "
-                            "wildcards and loopback; write [answer %.200s] with the addresses",
-                            dns_name_text(server, text), text);
+            mistake_warning(
+                builder->mistakes,
+                section_line(builder->responder,
+                             section_find(builder->responder, "ns") != NULL ? "ns" : "zone"),
+                "the zone's server %.200s has no address: `listen` has only "
+                "wildcards and loopback; write [answer %.200s] with the addresses",
+                dns_name_text(server, text), text);
         }
     }
 }
@@ -84,7 +85,7 @@ static void check_zone_keys(const struct builder *builder)
     const struct section *responder = builder->responder;
     for (size_t i = 0; i < sizeof of_zone / sizeof *of_zone; i++) {
         const struct entry *entry = section_find(responder, of_zone[i]);
-        if (entry && !section_find(responder, "zone")) {
+        if (entry != NULL && section_find(responder, "zone") == NULL) {
             mistake_error(builder->mistakes, entry->line,
                           "`%s` is of the zone, but there is no "
                           "`zone`",
@@ -92,10 +93,11 @@ static void check_zone_keys(const struct builder *builder)
         }
     }
     for (size_t i = 0; i < builder->config->answer_count; i++) {
-        if (!section_find(responder, "zone")) {
+        if (section_find(responder, "zone") == NULL) {
             mistake_error(builder->mistakes, builder->answer_sections[i]->line,
                           "[answer %s] lies in no zone: %s", builder->answer_sections[i]->name,
-                          responder ? "[responder] has no `zone`" : "there is no [responder]");
+                          responder != NULL ? "[responder] has no `zone`"
+                                            : "there is no [responder]");
         }
     }
 }
@@ -104,18 +106,19 @@ static void check_cookies(const struct builder *builder)
 {
     const struct entry *file = section_find(builder->responder, "cookie_secret_file");
     const struct entry *credential = section_find(builder->responder, "cookie_secret_credential");
-    if (file && credential) {
+    if (file != NULL && credential != NULL) {
         mistake_error(builder->mistakes, credential->line,
                       "one of `cookie_secret_file` (line %u) and `cookie_secret_credential` is "
                       "enough",
                       file->line);
     }
-    const struct entry *secret = file ? file : credential;
-    if (secret && !builder->config->responder.cookies) {
+    const struct entry *secret = file != NULL ? file : credential;
+    if (secret != NULL && !builder->config->responder.cookies) {
         mistake_error(builder->mistakes, secret->line,
                       "`%s` is of no use with `cookies = off`: remove one of them", secret->key);
     }
-    if (credential && strchr(builder->config->responder.cookie_secret_credential, '/')) {
+    if (credential != NULL &&
+        strchr(builder->config->responder.cookie_secret_credential, '/') != NULL) {
         mistake_error(builder->mistakes, credential->line,
                       "`cookie_secret_credential`: it is a name, not a path");
     }
@@ -145,7 +148,7 @@ static void check_targets(const struct builder *builder, const struct zone_check
         if (at >= record->length) {
             continue;
         }
-        const struct dns_name target = dns_name_at(record->rdata + at);
+        struct dns_name target = dns_name_at(record->rdata + at);
         if (dns_name_is_within(&target, zone->apex) && !zone_check_has(check, &target)) {
             mistake_warning(builder->mistakes, builder->answer_sections[number]->line,
                             "[answer %s]: %s leads to %.200s, which is within the zone but not "
@@ -203,7 +206,7 @@ static void check_zone(const struct builder *builder)
         }
     }
     struct zone_check *check = zone_check_new(&config->zone);
-    if (!check) {
+    if (check == NULL) {
         mistake_error(builder->mistakes, 0, "out of memory");
         return;
     }
@@ -250,7 +253,7 @@ static bool make_zone(struct config *config)
         .answers = config->answers,
         .answer_count = config->answer_count,
     };
-    if (!addresses || !services) {
+    if (addresses == NULL || services == NULL) {
         return false;
     }
     config->zone.address_count = list_addresses(config, addresses);

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-// ---- who needs what ----
+// ---- Who needs what
 
 typedef const struct index_list *list_fn(const struct service_conf *service, size_t which);
 
@@ -83,7 +83,7 @@ void affected_free(struct affected *affected)
     *affected = (struct affected){0};
 }
 
-// ---- who is to be decided ----
+// ---- Who is to be decided
 
 static void swap(size_t *a, size_t *b)
 {

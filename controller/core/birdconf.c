@@ -41,7 +41,7 @@ _Static_assert(sizeof HEADER <= BIRDCONF_HEAD, "the head holds the revision");
 
 static const char *const family_channel[FAMILIES] = {[FAMILY_V4] = "ipv4", [FAMILY_V6] = "ipv6"};
 
-// --- rendering -----------------------------------------------------------------------------------
+// ---- Rendering
 
 static void print_attributes(FILE *out, const struct attributes *attributes, uint64_t local_as)
 {
@@ -143,7 +143,7 @@ static void print_all(FILE *out, const struct config *config)
     }
 }
 
-// --- slots and revision --------------------------------------------------------------------------
+// ---- Slots and revision
 
 // The line at *at of the text, newline included; false at the end. Moves *at past it.
 static bool next_line(const struct birdconf *conf, size_t *at, const char **line, size_t *length)
@@ -153,7 +153,7 @@ static bool next_line(const struct birdconf *conf, size_t *at, const char **line
     }
     *line = conf->text + *at;
     const char *newline = memchr(*line, '\n', conf->length - *at);
-    *length = newline ? (size_t)(newline - *line) + 1 : conf->length - *at;
+    *length = newline != NULL ? (size_t)(newline - *line) + 1 : conf->length - *at;
     *at += *length;
     return true;
 }
@@ -189,11 +189,11 @@ static uint64_t hash_line(uint64_t hash, const char *line, size_t length)
 {
     const char *part = revision_in(line, length);
     const char *stands_for_it = NO_REVISION;
-    if (!part) {
+    if (part == NULL) {
         part = slot_in(line, length);
         stands_for_it = SLOT_ON;
     }
-    if (!part) {
+    if (part == NULL) {
         return hash_bytes(hash, line, length);
     }
     size_t before = (size_t)(part - line);
@@ -212,7 +212,7 @@ static bool add_slot(struct birdconf *conf, const char *line, size_t length)
         name_length++;
     }
     struct birdconf_slot *slots = array_room(conf->slots, conf->slot_count, sizeof *slots);
-    if (!slots) {
+    if (slots == NULL) {
         return false;
     }
     conf->slots = slots;
@@ -243,14 +243,14 @@ static bool scan(struct birdconf *conf, uint64_t *hash)
             if (!add_slot(conf, line, length)) {
                 return false;
             }
-        } else if (last && word) {
+        } else if (last != NULL && word != NULL) {
             last->offset = (size_t)(word - conf->text);
-        } else if (last && starts_with(line, length, ROUTE_LINE)) {
+        } else if (last != NULL && starts_with(line, length, ROUTE_LINE)) {
             last->routes++;
         }
         *hash = hash_line(*hash, line, length);
     }
-    if (conf->slots) {
+    if (conf->slots != NULL) {
         qsort(conf->slots, conf->slot_count, sizeof *conf->slots, by_protocol);
     }
     return true;
@@ -262,7 +262,7 @@ static void write_revision(struct birdconf *conf)
     size_t length;
     for (size_t at = 0; next_line(conf, &at, &line, &length);) {
         const char *revision = revision_in(line, length);
-        if (revision) {
+        if (revision != NULL) {
             memcpy(conf->text + (revision - conf->text), conf->revision, REVISION_LENGTH);
         }
     }
@@ -277,11 +277,11 @@ struct birdconf *birdconf_render(const struct config *config)
 {
     uint64_t hash;
     struct birdconf *conf = calloc(1, sizeof *conf);
-    if (!conf) {
+    if (conf == NULL) {
         return NULL;
     }
     FILE *out = open_memstream(&conf->text, &conf->length);
-    if (!out) {
+    if (out == NULL) {
         goto err;
     }
     print_all(out, config);
@@ -308,7 +308,7 @@ static bool find_revision(const struct birdconf *conf, char out[REVISION_TEXT_MA
     out[0] = '\0';
     for (size_t at = 0; next_line(conf, &at, &line, &length);) {
         const char *revision = revision_in(line, length);
-        if (!revision) {
+        if (revision == NULL) {
             continue;
         }
         if (out[0] && memcmp(out, revision, REVISION_LENGTH) != 0) {
@@ -326,14 +326,14 @@ struct birdconf *birdconf_parse(const char *text, size_t length, char error[ERRO
     char found[REVISION_TEXT_MAX];
     error[0] = '\0';
     struct birdconf *conf = calloc(1, sizeof *conf);
-    if (!conf || !(conf->text = malloc(length + 1))) {
+    if (conf == NULL || (conf->text = malloc(length + 1)) == NULL) {
         error_say(error, "out of memory");
         goto err;
     }
     memcpy(conf->text, text, length);
     conf->text[length] = '\0';
     conf->length = length;
-    if (memchr(text, '\0', length) || !find_revision(conf, found)) {
+    if (memchr(text, '\0', length) != NULL || !find_revision(conf, found)) {
         error_say(error, "not a file that popgated wrote: it has no revision, or several");
         goto err;
     }
@@ -373,7 +373,7 @@ static const struct birdconf_slot *find_slot(const struct birdconf *conf, const 
 bool birdconf_set(struct birdconf *conf, const char *protocol, bool enabled)
 {
     const struct birdconf_slot *slot = find_slot(conf, protocol);
-    return slot && birdconf_switch(conf, (size_t)(slot - conf->slots), enabled);
+    return slot != NULL && birdconf_switch(conf, (size_t)(slot - conf->slots), enabled);
 }
 
 // The word is of `disabled`.
@@ -391,18 +391,18 @@ bool birdconf_switch(struct birdconf *conf, size_t slot, bool enabled)
 bool birdconf_get(const struct birdconf *conf, const char *protocol)
 {
     const struct birdconf_slot *slot = find_slot(conf, protocol);
-    return slot && memcmp(conf->text + slot->offset, SLOT_OFF, BIRDCONF_SLOT) == 0;
+    return slot != NULL && memcmp(conf->text + slot->offset, SLOT_OFF, BIRDCONF_SLOT) == 0;
 }
 
 size_t birdconf_slot_index(const struct birdconf *conf, const char *protocol)
 {
     const struct birdconf_slot *slot = find_slot(conf, protocol);
-    return slot ? (size_t)(slot - conf->slots) : conf->slot_count;
+    return slot != NULL ? (size_t)(slot - conf->slots) : conf->slot_count;
 }
 
 void birdconf_free(struct birdconf *conf)
 {
-    if (conf) {
+    if (conf != NULL) {
         free(conf->text);
         free(conf->slots);
         free(conf);

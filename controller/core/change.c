@@ -53,7 +53,7 @@ struct changes {
     char trouble[ERROR_MAX];
 };
 
-// ---- queues ----
+// ---- Queues
 
 static void queue_put(struct queue *queue, struct waiting *change)
 {
@@ -162,7 +162,7 @@ answer(struct changes *changes, const struct core *core, struct queue *queue,
     find_blocked(changes, core);
 }
 
-// ---- a change and the core ----
+// ---- A change and the core
 
 static bool lasts_longer(const struct intent *intent, const struct intent *other)
 {
@@ -267,7 +267,7 @@ static bool ends_nothing(const struct core *core, const struct waiting *change)
     return row_of(change)->nothing != NULL;
 }
 
-// ---- the guard ----
+// ---- The guard
 
 // Only a planned withdrawal of what is announced now needs another PoP. False: out of memory.
 static bool start_guard(struct changes *changes, struct core *core, struct waiting *change)
@@ -319,7 +319,7 @@ static enum outcome pass_guard(struct changes *changes, struct core *core, struc
     return outcome;
 }
 
-// ---- saving ----
+// ---- Saving
 
 // Brings the ledger's entries up to what the core has, so that a failed save leaves nothing behind.
 static bool refresh(struct changes *changes, const struct core *core)
@@ -383,7 +383,7 @@ static const char *save(struct changes *changes, const struct core *core, struct
     return why;
 }
 
-// ---- confirming ----
+// ---- Confirming
 
 static bool confirmed(const struct core *core, const struct waiting *change)
 {
@@ -513,7 +513,7 @@ static void change_saved(struct changes *changes, struct core *core, struct wait
     }
 }
 
-// ---- which comes next ----
+// ---- Which comes next
 
 static struct waiting *first_at_once(const struct changes *changes)
 {

@@ -12,7 +12,7 @@ void core_want_snapshot(struct core *core)
     core->snapshot_wanted = true;
 }
 
-// ---- inputs ----
+// ---- Inputs
 
 // What a change of health rests on: nothing that an `unknown` verdict said makes a service down.
 static const char *evidence_of(const struct core *core, size_t probe)
@@ -207,7 +207,7 @@ bool core_quiet(const struct core *core)
     return core_unconfirmed(core, &first) == 0;
 }
 
-// ---- outputs ----
+// ---- Outputs
 
 static void ask_snapshot(struct core *core, uint64_t now_ns)
 {
@@ -314,10 +314,10 @@ const struct birdconf *core_file(const struct core *core)
 uint64_t core_next_ms(const struct core *core)
 {
     bool asks = core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN;
-    const uint64_t times_ms[] = {asks ? core->snapshot_at_ms : UINT64_MAX,
-                                 asks && core->snapshot_soon_ms != 0 ? core->snapshot_soon_ms
-                                                                     : UINT64_MAX,
-                                 loader_next_ms(&core->loader), include_next_ms(&core->include)};
+    uint64_t times_ms[] = {asks ? core->snapshot_at_ms : UINT64_MAX,
+                           asks && core->snapshot_soon_ms != 0 ? core->snapshot_soon_ms
+                                                               : UINT64_MAX,
+                           loader_next_ms(&core->loader), include_next_ms(&core->include)};
     uint64_t next_ms = deadlines_next_ms(&core->deadlines);
     for (size_t i = 0; i < sizeof times_ms / sizeof *times_ms; i++) {
         next_ms = times_ms[i] < next_ms ? times_ms[i] : next_ms;

@@ -88,7 +88,7 @@ bool include_prepare(struct include *include, const struct config *config, struc
 // for.
 static struct birdconf *leave_file(struct include *old, const size_t *after)
 {
-    const enum file_name name = old->next_wanted ? FILE_NEXT : FILE_FORMER;
+    enum file_name name = old->next_wanted ? FILE_NEXT : FILE_FORMER;
     struct birdconf **place = old->next_wanted ? &old->next : &old->former;
     struct birdconf *file = *place;
     for (size_t i = 0; file != NULL && i < old->config->service_count; i++) {
@@ -106,7 +106,7 @@ static struct birdconf *leave_file(struct include *old, const size_t *after)
 void include_take_over(struct include *include, struct include *old, const size_t *before,
                        const size_t *after)
 {
-    const enum file_name name = old->next_wanted ? FILE_NEXT : FILE_FORMER;
+    enum file_name name = old->next_wanted ? FILE_NEXT : FILE_FORMER;
     include->former = leave_file(old, after);
     for (size_t i = 0; include->former != NULL && i < include->config->service_count; i++) {
         if (before[i] != SIZE_MAX) {

@@ -66,7 +66,7 @@ void include_settle(struct include *include);         // on next: there is no wa
 // Somebody may have put another file in its place: it is written again.
 void include_write_again(struct include *include);
 
-// ---- for the shell ----
+// ---- For the shell
 
 // Slots of include_file() to be patched now; returns how many, 0 if they are too many. They count
 // as patched.

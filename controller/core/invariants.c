@@ -9,7 +9,7 @@
 
 #define NEVER UINT64_MAX
 
-// ---- probes and gates ----
+// ---- Probes and gates
 
 static void check_health(const struct health *health, const struct core_probe *probe,
                          uint64_t now_ms)
@@ -37,7 +37,7 @@ static void check_gate(const struct core *core, size_t index)
     assert(gate->held_by == GATE_NOBODY || gate->held_by < core->config->probe_count);
 }
 
-// ---- decisions ----
+// ---- Decisions
 
 static void check_times(const struct decision *decision, uint64_t now_ms)
 {
@@ -106,7 +106,7 @@ static void check_service(const struct core *core, size_t index, uint64_t now_ms
     assert(service->look_again_ms == 0 || service->look_pause_ms >= LOOK_AGAIN_MS);
 }
 
-// ---- the include file ----
+// ---- The include file
 
 static void check_slots(const struct birdconf *file)
 {
@@ -189,7 +189,7 @@ static void check_loader(const struct loader *loader)
                                  loader->state != LOAD_CONFIGURING));
 }
 
-// ---- the announcer ----
+// ---- The announcer
 
 static void check_leg(const struct core *core, size_t service, enum leg_name name)
 {
@@ -271,7 +271,7 @@ static void check_announcer(const struct core *core)
     }
 }
 
-// ---- orders ----
+// ---- Orders
 
 static bool switches(const struct order *order)
 {
@@ -334,7 +334,7 @@ static void check_orders(const struct core *core)
     }
 }
 
-// ---- what is seen ----
+// ---- What is seen
 
 static void check_look_ups(const struct observed *observed)
 {
@@ -373,7 +373,7 @@ static void check_observed(const struct core *core)
     check_look_ups(observed);
 }
 
-// ---- the whole ----
+// ---- The whole
 
 // core_tick() comes no later than anything that waits for a time.
 static void check_wake_up(const struct core *core)

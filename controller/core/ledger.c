@@ -16,7 +16,7 @@
 #define BOOT_VERSION 1                // the boot memory's
 #define TIME_MS_MAX  1000000000000000 // far enough ahead, and no sum of two overflows
 
-// ---- entries ----
+// ---- Entries
 
 static int entry_compare(const void *a, const void *b)
 {
@@ -102,7 +102,7 @@ void ledger_clear(struct ledger *ledger)
     *ledger = (struct ledger){0};
 }
 
-// ---- the checksum ----
+// ---- The checksum
 
 #define CHECKSUM_KEY    "\"checksum\": \""
 #define CHECKSUM_ZEROS  "0000000000000000"
@@ -137,7 +137,7 @@ static bool checksum_holds(const char *text, size_t length)
     return memcmp(digits, checksum, CHECKSUM_DIGITS) == 0;
 }
 
-// ---- text ----
+// ---- Text
 
 char *ledger_text(const struct ledger *ledger)
 {
@@ -296,7 +296,7 @@ bool ledger_parse(const char *text, size_t length, struct ledger *out, char mess
     return sound;
 }
 
-// ---- boot memory ----
+// ---- Boot memory
 
 char *boot_memory_text(const struct boot_memory *memory, const char *boot_id)
 {

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-// ---- waiting ----
+// ---- Waiting
 
 void waiting_put(struct announcer *announcer, enum waiting_name name, size_t service)
 {
@@ -31,7 +31,7 @@ size_t waiting_take(struct announcer *announcer, enum waiting_name name)
     return service;
 }
 
-// ---- what a leg needs ----
+// ---- What a leg needs
 
 // What is seen to be on, or may come on, goes before what is off in all likelihood.
 static bool may_be_on(const struct announcer *announcer, size_t service, const struct leg *leg)
@@ -67,7 +67,7 @@ static bool needs_enable(const struct announcer *announcer, size_t service, enum
     return leg_has_state(announcer, service, leg, LEG_OFF);
 }
 
-// ---- orders for one leg ----
+// ---- Orders for one leg
 
 static void sent(struct announcer *announcer, struct leg *leg, bool enable)
 {
@@ -96,7 +96,7 @@ static void order_leg(struct announcer *announcer, struct orders *orders, size_t
 // its way out.
 static const enum leg_name leg_order[] = {LEG_DRAIN, LEG_PRIMARY};
 
-// ---- orders for many ----
+// ---- Orders for many
 
 // The nearest protocol that is to be kept, from `at` on downwards or upwards; NULL: there is none.
 static const struct announcer_protocol *kept_before(const struct announcer *announcer, size_t at)
@@ -285,7 +285,7 @@ static void sweep_everything(struct announcer *announcer, struct orders *orders)
     (void)sweep_out(announcer, orders, service);
 }
 
-// ---- the plan ----
+// ---- The plan
 
 static void sort_out(struct announcer *announcer, size_t service)
 {

@@ -57,7 +57,7 @@ __attribute__((format(printf, 6, 7))) static void found(struct search *search,
     search->count++;
 }
 
-// ---- of the PoP as a whole ----
+// ---- Of the PoP as a whole
 
 static void look_at_links(struct search *search)
 {
@@ -165,7 +165,7 @@ static void look_at_ourselves(struct search *search)
     }
 }
 
-// ---- of a service ----
+// ---- Of a service
 
 // With why the target is what it is; that takes time to say, so only if anybody is to read it.
 static void found_why(struct search *search, enum severity severity, const char *code,

@@ -186,7 +186,7 @@ static uint64_t save_at_ms(const struct shell *shell, uint64_t now_ns)
 
 static void arm(struct shell *shell, uint64_t now_ns)
 {
-    const uint64_t times_ms[] = {changes_next_ms(shell->changes), save_at_ms(shell, now_ns)};
+    uint64_t times_ms[] = {changes_next_ms(shell->changes), save_at_ms(shell, now_ns)};
     uint64_t next_ms = core_next_ms(shell->core);
     for (size_t i = 0; i < sizeof times_ms / sizeof *times_ms; i++) {
         next_ms = times_ms[i] < next_ms ? times_ms[i] : next_ms;

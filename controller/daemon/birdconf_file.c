@@ -92,7 +92,7 @@ struct birdconf *birdconf_read(const char *runtime_dir, char error[ERROR_MAX])
         return NULL;
     }
     struct birdconf *conf = birdconf_parse(text, length, why);
-    if (!conf) {
+    if (conf == NULL) {
         error_say(error, "%.120s: %.120s", path, why);
     }
     free(text);

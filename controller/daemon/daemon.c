@@ -82,7 +82,7 @@ static uint64_t now_ns(void)
 static void tell_manager(struct daemon *daemon);
 static void close_all(struct daemon *daemon);
 
-// ---- after each input: orders, files, log lines, timers ----
+// ---- After each input: orders, files, log lines, timers
 
 static bool can_send(void *arg)
 {
@@ -187,7 +187,7 @@ static void on_tick(uv_timer_t *timer)
     shell_tick(&daemon->shell, now_ns(), clock_wall_ms());
 }
 
-// ---- BIRD ----
+// ---- BIRD
 
 struct link_arg {
     struct daemon *daemon;
@@ -242,7 +242,7 @@ static bool connect_bird(struct daemon *daemon, struct link_arg args[2])
     return true;
 }
 
-// ---- probes ----
+// ---- Probes
 
 static void on_verdict(void *arg, size_t index, const struct verdict *verdict)
 {
@@ -273,7 +273,7 @@ static void set_all_fast(struct daemon *daemon)
     }
 }
 
-// ---- files ----
+// ---- Files
 
 static const struct include *watched_include(void *arg)
 {
@@ -359,7 +359,7 @@ static int write_memory(void *arg, const char *directory, const char *text, size
     return boot_memory_save(directory, text, error);
 }
 
-// ---- operators ----
+// ---- Operators
 
 static const struct core *api_core(void *arg)
 {
@@ -428,7 +428,7 @@ static struct own_trouble own_trouble(void *arg)
 static void tell_manager(struct daemon *daemon)
 {
     char line[PROBLEMS_LINE_MAX];
-    const struct own_trouble own = own_trouble(daemon);
+    struct own_trouble own = own_trouble(daemon);
     problems_line(daemon->core, &own, now_ns() / NS_PER_MS, line);
     if (strcmp(line, daemon->told) != 0) {
         snprintf(daemon->told, sizeof daemon->told, "%s", line);
@@ -436,12 +436,12 @@ static void tell_manager(struct daemon *daemon)
     }
 }
 
-// ---- reload ----
+// ---- Reload
 
 // False and why not; else what it remarks is in the log.
 static bool listen_to(struct daemon *daemon, const struct config *config, char error[ERROR_MAX])
 {
-    const struct responder_conf conf = identity_listen(config);
+    struct responder_conf conf = identity_listen(config);
     if (responder_listen(daemon->responder, &conf, error) != 0) {
         return false;
     }
@@ -515,7 +515,7 @@ static void reload_answer(void *arg, void *ticket, enum outcome outcome, const c
     api_answer(ticket, outcome, message);
 }
 
-// ---- start and stop ----
+// ---- Start and stop
 
 // Whoever watches over us (OnFailure= of the unit) finishes what we could not.
 // Files are written, and a configuration is read, by threads that nothing can stop; exit() would
@@ -575,7 +575,7 @@ static void on_watchdog(uv_timer_t *timer)
 
 static void close_links(struct daemon *daemon)
 {
-    const uint64_t left_ms = uv_timer_get_due_in(&daemon->stop);
+    uint64_t left_ms = uv_timer_get_due_in(&daemon->stop);
     for (unsigned i = 0; i < 2; i++) {
         if (daemon->links[i] != NULL) {
             bird_session_close(daemon->links[i], left_ms < LINK_ENDS_MS ? left_ms : LINK_ENDS_MS,

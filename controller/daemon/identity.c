@@ -20,7 +20,7 @@ struct identity {
     bool published;
 };
 
-// ---- cookie secrets ----
+// ---- Cookie secrets
 
 static enum secrets_found read_secrets(const struct config *config, struct cookie_secrets *out,
                                        char error[ERROR_MAX])
@@ -87,7 +87,7 @@ static int take_secrets(struct identity *identity, const struct identity *former
     return make_up_secret(&identity->cookies, error);
 }
 
-// ---- life ----
+// ---- Life
 
 static bool make_states(struct identity *identity, const struct identity *former)
 {
@@ -189,7 +189,7 @@ const char *identity_text(const struct config *config, char out[IDENTITY_TEXT_MA
     return out;
 }
 
-// ---- services ----
+// ---- Services
 
 enum dns_state identity_state(const struct core_service *service)
 {

@@ -61,13 +61,13 @@ static void begin(struct saver *saver);
 static void on_loop(uv_work_t *work, int status)
 {
     struct saver *saver = work->data;
-    const uint64_t version = saver->running.version;
+    uint64_t version = saver->running.version;
     bool failed = saver->status != 0 || status != 0;
     char error[ERROR_MAX]; // a copy: the next job's worker may be writing its own already
     snprintf(error, sizeof error, "%s", failed ? saver->error : "");
     saver->is_running = false;
     if (saver->is_waiting) {
-        const struct job ended = saver->running;
+        struct job ended = saver->running;
         saver->running = saver->waiting;
         saver->waiting = ended;
         saver->is_waiting = false;

@@ -18,7 +18,7 @@
 #define STAMP_FILE     "ledger"
 #define BOOT_ID_FILE   "/proc/sys/kernel/random/boot_id"
 
-// ---- the ledger ----
+// ---- The ledger
 
 static bool same_file(const char *a, const char *b)
 {
@@ -63,7 +63,7 @@ static bool is_known(const struct ledger_place *place, const struct stat *file)
            place->known.modified.tv_nsec == file->st_mtim.tv_nsec;
 }
 
-// ---- the stamp: there was a ledger ----
+// ---- The stamp: there was a ledger
 
 static void stamp_place(const char *state_dir, char directory[PATH_MAX])
 {
@@ -112,7 +112,7 @@ static void stamp(const char *state_dir, struct ledger_place *place)
     file_replace(directory, STAMP_FILE, text, sizeof text - 1, 0644, place->stamp_trouble);
 }
 
-// ---- keeping what can't be used ----
+// ---- Keeping what can't be used
 
 // False with errno.
 static bool keep(const char *state_dir, const char *path, const char *text,
@@ -274,7 +274,7 @@ int ledger_save(const char *state_dir, struct ledger_place *place, const char *t
     return result;
 }
 
-// ---- the boot memory ----
+// ---- The boot memory
 
 bool boot_memory_read(const char *runtime_dir, const char *boot_id, struct boot_memory *out)
 {
@@ -311,7 +311,7 @@ bool boot_id_read(char out[64])
     return read && out[0] != '\0';
 }
 
-// ---- a start ----
+// ---- A start
 
 bool state_files_read(struct past *past, struct ledger_place *place, const struct config *config,
                       struct events *events, char boot_id[64], uint64_t now_ns, uint64_t wall_ms)

@@ -92,7 +92,7 @@ static bool is_blank(char c)
 static void trim(const char **line, const char **end)
 {
     const char *comment = memchr(*line, '#', (size_t)(*end - *line));
-    *end = comment ? comment : *end;
+    *end = comment != NULL ? comment : *end;
     while (*line < *end && is_blank(**line)) {
         (*line)++;
     }
@@ -118,8 +118,8 @@ int cookie_secrets_parse(const char *text, size_t length, struct cookie_secrets 
     for (unsigned number = 1; text < end; text = next, number++) {
         const char *line = text;
         const char *line_end = memchr(text, '\n', (size_t)(end - text));
-        next = line_end ? line_end + 1 : end;
-        line_end = line_end ? line_end : end;
+        next = line_end != NULL ? line_end + 1 : end;
+        line_end = line_end != NULL ? line_end : end;
         trim(&line, &line_end);
         if (line == line_end) {
             continue;

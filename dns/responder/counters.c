@@ -42,7 +42,7 @@ void dns_count_request(struct dns_counters *counters, const struct dns_request *
 
 void dns_count_outcome(struct dns_counters *counters, const struct dns_outcome *outcome)
 {
-    const size_t rcode = outcome->rcode < DNS_RCODES ? outcome->rcode : DNS_RCODES - 1;
+    size_t rcode = outcome->rcode < DNS_RCODES ? outcome->rcode : DNS_RCODES - 1;
     count_one(&counters->rcodes[rcode]);
     count_one(&counters->kinds[outcome->kind]);
     if (outcome->truncated) {

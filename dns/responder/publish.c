@@ -27,7 +27,7 @@ struct dns_snapshot *dns_snapshot_new(struct zone *zone, size_t service_count)
     assert(zone);
     struct dns_snapshot *snapshot =
         calloc(1, sizeof *snapshot + service_count * sizeof *snapshot->services);
-    if (!snapshot) {
+    if (snapshot == NULL) {
         return NULL;
     }
     snapshot->zone = zone_share(zone);
@@ -37,7 +37,7 @@ struct dns_snapshot *dns_snapshot_new(struct zone *zone, size_t service_count)
 
 void dns_snapshot_free(struct dns_snapshot *snapshot)
 {
-    if (!snapshot) {
+    if (snapshot == NULL) {
         return;
     }
     zone_free(snapshot->zone);
@@ -52,7 +52,7 @@ struct publisher *publisher_new(void)
 
 static bool is_held(const struct publisher *publisher, const struct dns_snapshot *snapshot)
 {
-    for (struct dns_hold *hold = publisher->holds; hold; hold = hold->next) {
+    for (struct dns_hold *hold = publisher->holds; hold != NULL; hold = hold->next) {
         if (atomic_load(&hold->held) == snapshot) {
             return true;
         }
@@ -63,7 +63,7 @@ static bool is_held(const struct publisher *publisher, const struct dns_snapshot
 static void free_unheld(struct publisher *publisher)
 {
     struct dns_snapshot **at = &publisher->former;
-    while (*at) {
+    while (*at != NULL) {
         struct dns_snapshot *snapshot = *at;
         if (is_held(publisher, snapshot)) {
             at = &snapshot->former;
@@ -76,7 +76,7 @@ static void free_unheld(struct publisher *publisher)
 
 void publisher_free(struct publisher *publisher)
 {
-    if (!publisher) {
+    if (publisher == NULL) {
         return;
     }
     assert(!publisher->holds);
@@ -105,7 +105,7 @@ void publisher_remove(struct publisher *publisher, struct dns_hold *hold)
 void publisher_publish(struct publisher *publisher, struct dns_snapshot *snapshot)
 {
     struct dns_snapshot *former = atomic_exchange(&publisher->present, snapshot);
-    if (former) {
+    if (former != NULL) {
         former->former = publisher->former;
         publisher->former = former;
     }

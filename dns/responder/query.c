@@ -120,7 +120,7 @@ static uint16_t read_body(const struct dns_snapshot *snapshot, const struct dns_
 {
     // Two questions or more have no meaning that anyone agrees on (RFC 9619); which is to be
     // echoed?
-    const bool alone = header->counts[DNS_QUESTION] == 1;
+    bool alone = header->counts[DNS_QUESTION] == 1;
     for (unsigned i = 0; i < header->counts[DNS_QUESTION]; i++) {
         if (!(alone ? dns_read_question(reader, &out->question) : dns_skip_question(reader))) {
             return DNS_FORMERR;

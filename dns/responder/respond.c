@@ -291,7 +291,7 @@ static void put_additional(struct response *response, const struct exchange *exc
     size_t count = 0;
     for (size_t i = 0; i < set->count && count < ADDITIONAL_MAX; i++) {
         const struct zone_target *target = set->records[i].target;
-        bool again = !target;
+        bool again = target == NULL;
         for (size_t j = 0; j < count && !again; j++) {
             again = dns_name_equal(&done[j]->name, &target->name);
         }
@@ -300,11 +300,11 @@ static void put_additional(struct response *response, const struct exchange *exc
         }
         done[count++] = target;
         struct zone_place place = zone_find(exchange->snapshot->zone, &target->name, DNS_CLASS_IN);
-        for (size_t j = 0; place.node && j < 2; j++) {
+        for (size_t j = 0; place.node != NULL && j < 2; j++) {
             uint16_t type = j == 0 ? DNS_A : DNS_AAAA;
             struct made made;
             const struct zone_rrset *addresses = rrset_of(exchange, place.node, type, &made);
-            if (addresses && addresses->type == type) {
+            if (addresses != NULL && addresses->type == type) {
                 put_rrset(response, DNS_ADDITIONAL, owner_of(response, target), addresses,
                           exchange->asker->turn);
             }
@@ -354,10 +354,10 @@ static uint16_t put_answer(struct response *response, const struct exchange *exc
     for (;;) {
         struct made made;
         const struct zone_rrset *set =
-            place.node ? rrset_of(exchange, place.node, question->type, &made) : NULL;
-        if (!set) {
+            place.node != NULL ? rrset_of(exchange, place.node, question->type, &made) : NULL;
+        if (set == NULL) {
             put_negative(response, exchange);
-            return place.node ? DNS_NOERROR : DNS_NXDOMAIN;
+            return place.node != NULL ? DNS_NOERROR : DNS_NXDOMAIN;
         }
         if (!put_rrset(response, DNS_ANSWER, owner, set, exchange->asker->turn)) {
             response->truncated = true;
@@ -371,7 +371,7 @@ static uint16_t put_answer(struct response *response, const struct exchange *exc
             return DNS_NOERROR;
         }
         const struct zone_target *target = set->records[0].target;
-        if (!target || !chain_add(&chain, &target->name)) {
+        if (target == NULL || !chain_add(&chain, &target->name)) {
             return DNS_NOERROR;
         }
         place = zone_find(exchange->snapshot->zone, &target->name, DNS_CLASS_IN);
@@ -412,7 +412,7 @@ static struct course course_of(const struct exchange *exchange)
         course.kind = DNS_KIND_OUTSIDE;
         return course;
     }
-    course.kind = course.place.node ? kinds[course.place.node->kind] : DNS_KIND_MISSING;
+    course.kind = course.place.node != NULL ? kinds[course.place.node->kind] : DNS_KIND_MISSING;
     if (question->type >= DNS_IXFR && question->type <= DNS_MAILA) {
         bool transfer = question->type == DNS_IXFR || question->type == DNS_AXFR;
         course.rcode = transfer ? DNS_REFUSED : DNS_NOTIMP;
@@ -498,7 +498,7 @@ static void put_question(struct response *response, const struct dns_question *q
 
 static void put_header(struct response *response, const struct dns_request *request, uint16_t flags)
 {
-    const uint16_t kept = DNS_OPCODE_MASK | DNS_RD | DNS_CD;
+    uint16_t kept = DNS_OPCODE_MASK | DNS_RD | DNS_CD;
     put_u16(response->out, request->id);
     put_u16(response->out + 2, DNS_QR | (request->flags & kept) | flags);
     for (size_t i = 0; i < DNS_SECTIONS; i++) {
@@ -511,7 +511,7 @@ size_t dns_respond(const struct dns_snapshot *snapshot, const struct dns_asker *
                    struct dns_outcome *outcome)
 {
     assert(size >= DNS_UDP_MAX);
-    const struct exchange exchange = {.snapshot = snapshot, .asker = asker, .request = request};
+    struct exchange exchange = {.snapshot = snapshot, .asker = asker, .request = request};
     struct course course = course_of(&exchange);
     uint8_t opt[OPT_MAX];
     size_t opt_length = make_opt(&exchange, &course, opt);

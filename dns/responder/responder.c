@@ -96,7 +96,7 @@ static bool same_address(const struct sockaddr *a, const struct sockaddr *b)
 
 static const char *address_text(const struct endpoint *address, char out[ADDRESS_TEXT_MAX])
 {
-    const bool v6 = address->address.ss_family == AF_INET6;
+    bool v6 = address->address.ss_family == AF_INET6;
     const struct sockaddr_in *in = (const struct sockaddr_in *)&address->address;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->address;
     char host[INET6_ADDRSTRLEN] = "";
@@ -135,7 +135,7 @@ static const char *advice_for(int error)
 static int fail(char error[ERROR_MAX], const char *attempted, const struct endpoint *address,
                 const char *transport)
 {
-    const int number = errno;
+    int number = errno;
     char text[ADDRESS_TEXT_MAX];
     return error_say(error, "can't %s %s/%s: %s%s", attempted, address_text(address, text),
                      transport, strerror(number), advice_for(number));
@@ -151,8 +151,8 @@ static bool set(int socket, int level, int option, int value)
 // Bound, or -1 and errno. shared: joins the group of those that are there.
 static int open_socket(const struct endpoint *address, int type, bool shared)
 {
-    const bool v6 = address->address.ss_family == AF_INET6;
-    const int opened = socket(address->address.ss_family, type | SOCK_CLOEXEC, 0);
+    bool v6 = address->address.ss_family == AF_INET6;
+    int opened = socket(address->address.ss_family, type | SOCK_CLOEXEC, 0);
     if (opened < 0) {
         return -1;
     }
@@ -162,7 +162,7 @@ static int open_socket(const struct endpoint *address, int type, bool shared)
         (type == SOCK_STREAM && !set(opened, SOL_SOCKET, SO_REUSEADDR, 1)) ||
         (shared && !set(opened, SOL_SOCKET, SO_REUSEPORT, 1)) ||
         bind(opened, (const struct sockaddr *)&address->address, address->length) != 0) {
-        const int error = errno;
+        int error = errno;
         close(opened);
         errno = error;
         return -1;
@@ -204,7 +204,7 @@ static int borrow(int inherited, const struct endpoint *address, const char *tra
                          "BindIPv6Only=ipv6-only in its .socket unit)",
                          address_text(address, text), transport);
     }
-    const int socket = fcntl(inherited, F_DUPFD_CLOEXEC, 0);
+    int socket = fcntl(inherited, F_DUPFD_CLOEXEC, 0);
     return socket >= 0 ? socket : fail(error, "listen on", address, transport);
 }
 
@@ -212,7 +212,7 @@ static int borrow(int inherited, const struct endpoint *address, const char *tra
 // let others join them (see close_station()).
 static bool must_share(const struct responder *responder)
 {
-    return responder->leaving || tcp_server_unlistening(responder->tcp);
+    return responder->leaving != NULL || tcp_server_unlistening(responder->tcp);
 }
 
 // ---- UDP: a group of sockets, a worker each
@@ -226,7 +226,7 @@ static void steer(int socket, unsigned count)
         BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
         BPF_STMT(BPF_RET | BPF_A, 0),
     };
-    const struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
     setsockopt(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
 }
 
@@ -235,8 +235,8 @@ static void steer(int socket, unsigned count)
 static void activate(struct station *station, unsigned threads)
 {
     assert(station->workers != NULL);
-    const unsigned active = threads < station->count ? threads : station->count;
-    const int socket = station->workers->socket;
+    unsigned active = threads < station->count ? threads : station->count;
+    int socket = station->workers->socket;
     if (active < station->count) {
         steer(socket, active);
     } else if (station->active < active) {
@@ -250,13 +250,13 @@ static int add_worker(struct responder *responder, struct station *station, int 
                       bool inherited, char error[ERROR_MAX])
 {
     struct worker *worker = malloc(sizeof *worker);
-    if (!worker) {
+    if (worker == NULL) {
         close(socket);
         return fail(error, "start a thread for", &station->address, "udp");
     }
     worker->udp =
         udp_worker_start(socket, is_wildcard(&station->address), inherited, responder->publisher);
-    if (!worker->udp) {
+    if (worker->udp == NULL) {
         free(worker);
         return fail(error, "start a thread for", &station->address, "udp");
     }
@@ -276,7 +276,7 @@ static int adopt_workers(struct responder *responder, struct station *station,
             continue;
         }
         station->inherited = true;
-        const int socket = borrow(responder->inherited[i], &station->address, "udp", error);
+        int socket = borrow(responder->inherited[i], &station->address, "udp", error);
         if (socket < 0) {
             return -1;
         }
@@ -290,7 +290,7 @@ static int adopt_workers(struct responder *responder, struct station *station,
 
 static void stop_workers(struct responder *responder, struct station *station)
 {
-    while (station->workers) {
+    while (station->workers != NULL) {
         struct worker *worker = station->workers;
         station->workers = worker->next;
         set(worker->socket, SOL_SOCKET, SO_REUSEPORT, 1);
@@ -303,7 +303,7 @@ static void stop_workers(struct responder *responder, struct station *station)
 // wait: for those too that have not ended yet.
 static void reap_workers(struct responder *responder, bool wait)
 {
-    for (struct worker **at = &responder->leaving; *at;) {
+    for (struct worker **at = &responder->leaving; *at != NULL;) {
         struct worker *worker = *at;
         if (wait || udp_worker_ended(worker->udp)) {
             *at = worker->next;
@@ -334,7 +334,7 @@ static int add_workers(struct responder *responder, struct station *station, uns
         if (station->count > 0) {
             set(station->workers->socket, SOL_SOCKET, SO_REUSEPORT, 1); // the first is without
         }
-        const int socket =
+        int socket =
             open_socket(&station->address, SOCK_DGRAM, station->count > 0 || must_share(responder));
         if (socket < 0 && station->inherited && (errno == EADDRINUSE || errno == EACCES)) {
             remark_alone(station, errno, error);
@@ -361,13 +361,13 @@ static int tcp_socket(const struct responder *responder, const struct endpoint *
             return borrow(responder->inherited[i], address, "tcp", error);
         }
     }
-    const int socket = open_socket(address, SOCK_STREAM, must_share(responder));
+    int socket = open_socket(address, SOCK_STREAM, must_share(responder));
     return socket >= 0 ? socket : fail(error, "listen on", address, "tcp");
 }
 
 static int open_tcp(struct responder *responder, struct station *station, char error[ERROR_MAX])
 {
-    const int socket = tcp_socket(responder, &station->address, error);
+    int socket = tcp_socket(responder, &station->address, error);
     if (socket < 0) {
         return -1;
     }
@@ -404,8 +404,8 @@ static struct station *find_station(const struct responder *responder,
                                     const struct endpoint *address)
 {
     struct station *station = responder->stations;
-    while (station && !same_address((const struct sockaddr *)&station->address.address,
-                                    (const struct sockaddr *)&address->address)) {
+    while (station != NULL && !same_address((const struct sockaddr *)&station->address.address,
+                                            (const struct sockaddr *)&address->address)) {
         station = station->next;
     }
     return station;
@@ -415,7 +415,7 @@ static int open_station(struct responder *responder, const struct endpoint *addr
                         unsigned threads, char error[ERROR_MAX])
 {
     struct station *station = malloc(sizeof *station);
-    if (!station) {
+    if (station == NULL) {
         return fail(error, "listen on", address, "tcp");
     }
     *station = (struct station){.address = *address, .tcp = -1, .wanted = true};
@@ -433,7 +433,7 @@ static int want(struct responder *responder, const struct endpoint *address, uns
                 char error[ERROR_MAX])
 {
     struct station *station = find_station(responder, address);
-    if (!station) {
+    if (station == NULL) {
         return open_station(responder, address, threads, error);
     }
     if (station->wanted) {
@@ -447,7 +447,7 @@ static int want(struct responder *responder, const struct endpoint *address, uns
 // What only the former conf wanted goes.
 static void keep_wanted(struct responder *responder, unsigned threads)
 {
-    for (struct station **at = &responder->stations; *at;) {
+    for (struct station **at = &responder->stations; *at != NULL;) {
         struct station *station = *at;
         if (station->wanted) {
             activate(station, threads);
@@ -462,7 +462,7 @@ static void keep_wanted(struct responder *responder, unsigned threads)
 // What only the conf at hand wanted goes.
 static void keep_former(struct responder *responder)
 {
-    for (struct station **at = &responder->stations; *at;) {
+    for (struct station **at = &responder->stations; *at != NULL;) {
         struct station *station = *at;
         if (station->active > 0) {
             activate(station, station->active);
@@ -479,12 +479,12 @@ static void keep_former(struct responder *responder)
 struct responder *responder_new(const int *inherited, size_t inherited_count)
 {
     struct responder *responder = calloc(1, sizeof *responder);
-    if (!responder) {
+    if (responder == NULL) {
         goto err_inherited;
     }
     responder->publisher = publisher_new();
     responder->inherited = calloc(inherited_count + 1, sizeof *inherited); // never of size 0
-    if (!responder->publisher || !responder->inherited) {
+    if (responder->publisher == NULL || responder->inherited == NULL) {
         goto err_responder;
     }
     if (inherited_count > 0) {
@@ -508,7 +508,7 @@ static int start_tcp(struct responder *responder, const struct tcp_limits *limit
                      char error[ERROR_MAX])
 {
     responder->tcp = tcp_server_start(limits, responder->publisher);
-    if (!responder->tcp) {
+    if (responder->tcp == NULL) {
         return error_say(error, "can't start the thread for DNS over TCP: %s%s", strerror(errno),
                          advice_for(errno));
     }
@@ -522,10 +522,11 @@ int responder_listen(struct responder *responder, const struct responder_conf *c
     assert(conf->threads <= RESPONDER_THREADS_MAX);
     error[0] = '\0';
     reap_workers(responder, false);
-    if (!responder->tcp && conf->listen_count > 0 && start_tcp(responder, &conf->tcp, error) != 0) {
+    if (responder->tcp == NULL && conf->listen_count > 0 &&
+        start_tcp(responder, &conf->tcp, error) != 0) {
         return -1;
     }
-    for (struct station *station = responder->stations; station; station = station->next) {
+    for (struct station *station = responder->stations; station != NULL; station = station->next) {
         station->wanted = false;
     }
     for (size_t i = 0; i < conf->listen_count; i++) {
@@ -535,7 +536,7 @@ int responder_listen(struct responder *responder, const struct responder_conf *c
         }
     }
     keep_wanted(responder, conf->threads);
-    if (responder->tcp) {
+    if (responder->tcp != NULL) {
         tcp_server_set_limits(responder->tcp, &conf->tcp);
     }
     return 0;
@@ -549,7 +550,7 @@ void responder_publish(struct responder *responder, struct dns_snapshot *snapsho
 
 static void add_workers_totals(const struct worker *workers, struct dns_totals *totals)
 {
-    for (const struct worker *worker = workers; worker; worker = worker->next) {
+    for (const struct worker *worker = workers; worker != NULL; worker = worker->next) {
         dns_counters_add(totals, worker->channel, udp_worker_counters(worker->udp));
     }
 }
@@ -558,10 +559,11 @@ void responder_totals(const struct responder *responder, struct dns_totals *out)
 {
     *out = responder->past;
     add_workers_totals(responder->leaving, out);
-    for (const struct station *station = responder->stations; station; station = station->next) {
+    for (const struct station *station = responder->stations; station != NULL;
+         station = station->next) {
         add_workers_totals(station->workers, out);
     }
-    if (responder->tcp) {
+    if (responder->tcp != NULL) {
         dns_counters_add(out, DNS_TCP4, tcp_server_counters(responder->tcp, false));
         dns_counters_add(out, DNS_TCP6, tcp_server_counters(responder->tcp, true));
         out->tcp_open = tcp_server_open(responder->tcp);
@@ -570,16 +572,16 @@ void responder_totals(const struct responder *responder, struct dns_totals *out)
 
 void responder_free(struct responder *responder)
 {
-    if (!responder) {
+    if (responder == NULL) {
         return;
     }
-    while (responder->stations) {
+    while (responder->stations != NULL) {
         struct station *station = responder->stations;
         responder->stations = station->next;
         close_station(responder, station);
     }
     reap_workers(responder, true);
-    if (responder->tcp) {
+    if (responder->tcp != NULL) {
         tcp_server_stop(responder->tcp);
     }
     for (size_t i = 0; i < responder->inherited_count; i++) {

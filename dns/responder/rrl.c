@@ -27,7 +27,7 @@ struct rrl {
 struct rrl *rrl_new(void)
 {
     struct rrl *rrl = aligned_alloc(_Alignof(struct rrl), sizeof *rrl);
-    if (!rrl) {
+    if (rrl == NULL) {
         return NULL;
     }
     memset(rrl, 0, sizeof *rrl);
@@ -58,8 +58,8 @@ static uint64_t hash_prefix(const struct rrl *rrl, const struct sockaddr *client
 
 static uint32_t credit_at(const struct bucket *bucket, uint32_t now_ms, uint32_t rate)
 {
-    const uint64_t earned = (uint64_t)(now_ms - bucket->since_ms) * rate;
-    const uint64_t credit = bucket->credit + earned, most = (uint64_t)rate * ANSWER;
+    uint64_t earned = (uint64_t)(now_ms - bucket->since_ms) * rate;
+    uint64_t credit = bucket->credit + earned, most = (uint64_t)rate * ANSWER;
     return (uint32_t)(credit < most ? credit : most);
 }
 
@@ -71,14 +71,14 @@ static struct bucket *find(struct bucket set[WAYS], uint32_t tag, uint32_t now_m
     uint32_t most_credit = 0;
     for (size_t i = 0; i < WAYS; i++) {
         struct bucket *bucket = &set[i];
-        const uint32_t credit =
+        uint32_t credit =
             bucket->tag ? credit_at(bucket, now_ms, rate) : UINT32_MAX; // more than any in use
         if (bucket->tag == tag) {
             bucket->credit = credit;
             bucket->since_ms = now_ms;
             return bucket;
         }
-        if (!least || credit > most_credit) {
+        if (least == NULL || credit > most_credit) {
             least = bucket;
             most_credit = credit;
         }
@@ -94,8 +94,8 @@ enum rrl_verdict rrl_check(struct rrl *rrl, const struct sockaddr *client, uint6
         return RRL_ANSWER;
     }
     rate = rate < RRL_RATE_MAX ? rate : RRL_RATE_MAX;
-    const uint64_t hash = hash_prefix(rrl, client);
-    const uint32_t tag = (uint32_t)(hash >> 32) | 1; // never 0
+    uint64_t hash = hash_prefix(rrl, client);
+    uint32_t tag = (uint32_t)(hash >> 32) | 1; // never 0
     struct bucket *bucket = find(rrl->sets[hash % SETS], tag, (uint32_t)now_ms, rate);
     if (bucket->credit >= ANSWER) {
         bucket->credit -= ANSWER;

@@ -32,7 +32,8 @@ static bool poll_listener(struct tcp_listener *listener)
 static bool resume_listeners(struct tcp_server *server)
 {
     bool all = true;
-    for (struct tcp_listener *listener = server->listeners; listener; listener = listener->next) {
+    for (struct tcp_listener *listener = server->listeners; listener != NULL;
+         listener = listener->next) {
         if (listener->paused) {
             listener->paused = !poll_listener(listener);
             all &= !listener->paused;
@@ -44,9 +45,9 @@ static bool resume_listeners(struct tcp_server *server)
 static void on_tick(uv_timer_t *timer)
 {
     struct tcp_server *server = timer->data;
-    const uint64_t now_ms = uv_now(&server->loop);
-    const uint64_t idle_ms = atomic_load_explicit(&server->idle_ms, memory_order_relaxed);
-    const uint64_t total_ms = atomic_load_explicit(&server->total_ms, memory_order_relaxed);
+    uint64_t now_ms = uv_now(&server->loop);
+    uint64_t idle_ms = atomic_load_explicit(&server->idle_ms, memory_order_relaxed);
+    uint64_t total_ms = atomic_load_explicit(&server->total_ms, memory_order_relaxed);
     for (struct tcp_client *at = server->clients.next, *next; at != &server->clients; at = next) {
         next = at->next;
         if (now_ms - at->since_ms >= idle_ms || now_ms - at->opened_ms >= total_ms) {
@@ -70,7 +71,7 @@ static void need_tick(struct tcp_server *server)
 
 static void admit(struct tcp_server *server, int socket, const union tcp_address *address)
 {
-    const bool v6 = tcp_is_v6(address);
+    bool v6 = tcp_is_v6(address);
     if (tcp_clients_alike(server, address) >=
         atomic_load_explicit(&server->clients_per_prefix, memory_order_relaxed)) {
         tcp_tally(server, v6, DNS_COUNT_REFUSED);
@@ -105,8 +106,7 @@ static void accept_some(struct tcp_listener *listener, size_t most)
     for (size_t i = 0; i < most; i++) {
         union tcp_address address = {.any.sa_family = AF_UNSPEC};
         socklen_t length = sizeof address;
-        const int socket =
-            accept4(listener->socket, &address.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int socket = accept4(listener->socket, &address.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (socket >= 0) {
             admit(listener->server, socket, &address);
         } else if (errno == EAGAIN) {
@@ -136,7 +136,7 @@ static void on_listener_closed(uv_handle_t *handle)
 
 static void close_listener(struct tcp_listener *listener)
 {
-    const int socket = listener->socket;
+    int socket = listener->socket;
     if (listener->polled) {
         uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
     } else {
@@ -149,7 +149,7 @@ static void admit_listeners(struct tcp_server *server)
 {
     struct tcp_listener *listener =
         atomic_exchange_explicit(&server->arrived, NULL, memory_order_acquire);
-    while (listener) {
+    while (listener != NULL) {
         struct tcp_listener *next = listener->next;
         listener->next = server->listeners;
         server->listeners = listener;
@@ -162,7 +162,7 @@ static void admit_listeners(struct tcp_server *server)
 
 static void dismiss_listeners(struct tcp_server *server)
 {
-    for (struct tcp_listener **at = &server->listeners; *at;) {
+    for (struct tcp_listener **at = &server->listeners; *at != NULL;) {
         struct tcp_listener *listener = *at;
         if (atomic_load_explicit(&listener->leaving, memory_order_acquire)) {
             *at = listener->next;
@@ -179,7 +179,7 @@ static void dismiss_listeners(struct tcp_server *server)
 
 static void close_all(struct tcp_server *server)
 {
-    while (server->listeners) {
+    while (server->listeners != NULL) {
         struct tcp_listener *listener = server->listeners;
         server->listeners = listener->next;
         accept_some(listener, BACKLOG_MAX);
@@ -196,7 +196,7 @@ static void on_wake(uv_async_t *wake)
 {
     struct tcp_server *server = wake->data;
     // First: a listener that arrived before the end was called for must not be missed.
-    const bool stopping = atomic_load_explicit(&server->stopping, memory_order_acquire);
+    bool stopping = atomic_load_explicit(&server->stopping, memory_order_acquire);
     admit_listeners(server);
     dismiss_listeners(server);
     if (stopping) {
@@ -217,7 +217,7 @@ static void *run(void *arg)
 struct tcp_server *tcp_server_start(const struct tcp_limits *limits, struct publisher *publisher)
 {
     struct tcp_server *server = calloc(1, sizeof *server);
-    if (!server) {
+    if (server == NULL) {
         return NULL;
     }
     server->publisher = publisher;
@@ -266,8 +266,8 @@ static uint64_t half_of_descriptors(void)
 void tcp_server_set_limits(struct tcp_server *server, const struct tcp_limits *limits)
 {
     assert(limits->clients > 0 && limits->clients_per_prefix > 0);
-    const uint64_t half = half_of_descriptors();
-    const uint64_t clients = limits->clients < half ? limits->clients : half;
+    uint64_t half = half_of_descriptors();
+    uint64_t clients = limits->clients < half ? limits->clients : half;
     atomic_store_explicit(&server->idle_ms, limits->idle_ms, memory_order_relaxed);
     atomic_store_explicit(&server->total_ms, limits->total_ms, memory_order_relaxed);
     atomic_store_explicit(&server->clients_max, clients, memory_order_relaxed);
@@ -280,7 +280,7 @@ int tcp_server_listen(struct tcp_server *server, int socket)
     struct tcp_listener *listener = calloc(1, sizeof *listener);
     int family = AF_UNSPEC;
     socklen_t length = sizeof family;
-    if (!listener || getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &length) != 0) {
+    if (listener == NULL || getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &length) != 0) {
         free(listener);
         close(socket);
         return -1;
@@ -302,7 +302,7 @@ int tcp_server_listen(struct tcp_server *server, int socket)
 void tcp_server_unlisten(struct tcp_server *server, int socket)
 {
     struct tcp_listener **at = &server->known;
-    while (*at && (*at)->socket != socket) {
+    while (*at != NULL && (*at)->socket != socket) {
         at = &(*at)->former;
     }
     assert(*at);

@@ -54,9 +54,9 @@ static bool alike(const struct tcp_client *client, uint64_t prefix, bool v6)
 
 size_t tcp_clients_alike(struct tcp_server *server, const union tcp_address *address)
 {
-    const uint64_t prefix = prefix_of(address);
+    uint64_t prefix = prefix_of(address);
     size_t found = 0;
-    for (struct tcp_client *at = *bucket_of(server, prefix); at; at = at->alike) {
+    for (struct tcp_client *at = *bucket_of(server, prefix); at != NULL; at = at->alike) {
         found += alike(at, prefix, tcp_is_v6(address));
     }
     return found;
@@ -126,8 +126,7 @@ static ssize_t send_some(int socket, const uint8_t *bytes, size_t length)
 {
     size_t sent = 0;
     while (sent < length) {
-        const ssize_t result =
-            send(socket, bytes + sent, length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t result = send(socket, bytes + sent, length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (result >= 0) {
             sent += (size_t)result;
         } else if (errno == EAGAIN || errno == ENOBUFS) {
@@ -145,7 +144,7 @@ static bool keep(uint8_t **at, uint32_t *length, const uint8_t *bytes, size_t ne
     uint8_t *kept = NULL;
     if (new_length > 0) {
         kept = malloc(new_length);
-        if (!kept) {
+        if (kept == NULL) {
             return false;
         }
         memcpy(kept, bytes, new_length);
@@ -159,11 +158,11 @@ static bool keep(uint8_t **at, uint32_t *length, const uint8_t *bytes, size_t ne
 // What an earlier turn left. False: broken.
 static bool send_kept(struct tcp_client *client)
 {
-    if (!client->output) {
+    if (client->output == NULL) {
         return true;
     }
-    const ssize_t sent = send_some(client->socket, client->output + client->output_sent,
-                                   client->output_length - client->output_sent);
+    ssize_t sent = send_some(client->socket, client->output + client->output_sent,
+                             client->output_length - client->output_sent);
     if (sent < 0) {
         return false;
     }
@@ -179,11 +178,11 @@ static bool send_kept(struct tcp_client *client)
 // Sends the server's output, and keeps the rest. False: broken, or out of memory.
 static bool flush(struct tcp_client *client, size_t *length)
 {
-    const ssize_t sent = send_some(client->socket, client->server->output, *length);
+    ssize_t sent = send_some(client->socket, client->server->output, *length);
     if (sent < 0) {
         return false;
     }
-    const size_t rest = *length - (size_t)sent;
+    size_t rest = *length - (size_t)sent;
     *length = 0;
     client->output_sent = 0;
     return keep(&client->output, &client->output_length, client->server->output + sent, rest);
@@ -195,8 +194,8 @@ static size_t answer(struct tcp_client *client, const struct dns_snapshot *snaps
 {
     struct tcp_server *server = client->server;
     struct dns_counters *counters = &server->counters[tcp_is_v6(&client->address)];
-    const uint64_t idle_ds = atomic_load_explicit(&server->idle_ms, memory_order_relaxed) / 100;
-    const struct dns_asker asker = {
+    uint64_t idle_ds = atomic_load_explicit(&server->idle_ms, memory_order_relaxed) / 100;
+    struct dns_asker asker = {
         .address = &client->address.any,
         .transport = DNS_TCP,
         .now_s = (uint32_t)time(NULL),
@@ -211,7 +210,7 @@ static size_t answer(struct tcp_client *client, const struct dns_snapshot *snaps
     }
     dns_count_request(counters, &request);
     struct dns_outcome outcome;
-    const size_t written =
+    size_t written =
         dns_respond(snapshot, &asker, &request, false, out + 2, DNS_MESSAGE_MAX, &outcome);
     dns_count_outcome(counters, &outcome);
     put_u16(out, (uint16_t)written);
@@ -225,13 +224,13 @@ static ssize_t answer_all(struct tcp_client *client, const struct dns_snapshot *
 {
     struct tcp_server *server = client->server;
     size_t done = 0, written = 0;
-    while (have - done >= 2 && !client->output) {
+    while (have - done >= 2 && client->output == NULL) {
         const uint8_t *at = server->input + done;
-        const size_t length = get_u16(at);
+        size_t length = get_u16(at);
         if (have - done - 2 < length) {
             break;
         }
-        const size_t answered = answer(client, snapshot, at + 2, length, server->output + written);
+        size_t answered = answer(client, snapshot, at + 2, length, server->output + written);
         written += answered;
         done += 2 + length;
         if ((answered == 0 || written >= TCP_OUTPUT_FLUSH) && !flush(client, &written)) {
@@ -254,7 +253,7 @@ static ssize_t answer_all(struct tcp_client *client, const struct dns_snapshot *
 static bool receive(struct tcp_client *client, size_t *have, bool *ended)
 {
     assert(*have < TCP_MESSAGE_MAX);
-    const ssize_t received =
+    ssize_t received =
         recv(client->socket, client->server->input + *have, TCP_RECEIVE_MAX, MSG_DONTWAIT);
     if (received < 0) {
         return errno == EAGAIN || errno == EINTR;
@@ -271,23 +270,23 @@ static bool receive(struct tcp_client *client, size_t *have, bool *ended)
 static bool turn(struct tcp_client *client)
 {
     struct tcp_server *server = client->server;
-    const bool was_sending = client->output;
+    bool was_sending = client->output;
     if (!send_kept(client)) {
         return false;
     }
-    if (client->output) {
+    if (client->output != NULL) {
         return true;
     }
     size_t have = client->input_length;
     bool ended = false;
-    if (client->input) {
+    if (client->input != NULL) {
         memcpy(server->input, client->input, have);
     }
     if (!was_sending && !receive(client, &have, &ended)) {
         return false;
     }
     const struct dns_snapshot *snapshot = hold_take(server->publisher, &server->hold);
-    const ssize_t done = snapshot ? answer_all(client, snapshot, have) : -1;
+    ssize_t done = snapshot != NULL ? answer_all(client, snapshot, have) : -1;
     hold_release(&server->hold);
     return done >= 0 && !ended &&
            keep(&client->input, &client->input_length, server->input + done, have - (size_t)done);
@@ -296,13 +295,13 @@ static bool turn(struct tcp_client *client)
 static void on_client(uv_poll_t *poll, int status, int events)
 {
     struct tcp_client *client = poll->data;
-    const bool was_sending = client->output;
+    bool was_sending = client->output;
     (void)events; // what is waited for follows from client->output
     if (status < 0 || !turn(client)) {
         tcp_client_close(client);
         return;
     }
-    const bool is_sending = client->output;
+    bool is_sending = client->output;
     if (is_sending != was_sending &&
         uv_poll_start(poll, is_sending ? UV_WRITABLE : UV_READABLE, on_client) != 0) {
         tcp_client_close(client);
@@ -314,7 +313,7 @@ static void on_client(uv_poll_t *poll, int status, int events)
 void tcp_client_open(struct tcp_server *server, int socket, const union tcp_address *address)
 {
     struct tcp_client *client = calloc(1, sizeof *client);
-    if (!client || uv_poll_init(&server->loop, &client->poll, socket) != 0) {
+    if (client == NULL || uv_poll_init(&server->loop, &client->poll, socket) != 0) {
         free(client);
         close(socket);
         return;

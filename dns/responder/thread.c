@@ -14,7 +14,7 @@ int dns_thread_start(pthread_t *out, void *(*run)(void *arg), void *arg)
     sigset_t all, former;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &former); // a thread begins with its maker's mask
-    const int error = pthread_create(out, NULL, run, arg);
+    int error = pthread_create(out, NULL, run, arg);
     pthread_sigmask(SIG_SETMASK, &former, NULL);
     if (error != 0) {
         errno = error;
@@ -25,11 +25,11 @@ int dns_thread_start(pthread_t *out, void *(*run)(void *arg), void *arg)
 
 void dns_thread_begin(const char *name)
 {
-    const pid_t self = gettid();
+    pid_t self = gettid();
     pthread_setname_np(pthread_self(), name);
     // Linux has this for each thread, and nobody needs a privilege to be nicer.
     errno = 0;
-    const int present = getpriority(PRIO_PROCESS, (id_t)self);
+    int present = getpriority(PRIO_PROCESS, (id_t)self);
     if (errno == 0) {
         setpriority(PRIO_PROCESS, (id_t)self, present + NICER);
     }

@@ -141,7 +141,7 @@ static bool aim_v6(struct in6_pktinfo info, struct slot *slot, struct msghdr *ou
 
 static bool aim(struct msghdr *query, struct slot *slot, struct msghdr *out)
 {
-    for (struct cmsghdr *control = CMSG_FIRSTHDR(query); control;
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(query); control != NULL;
          control = CMSG_NXTHDR(query, control)) {
         if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
@@ -186,7 +186,7 @@ static enum rrl_verdict limit_rate(struct udp_worker *worker, const struct dns_s
     if (request->cookie == COOKIE_GOOD || is_own(slot)) {
         return RRL_ANSWER; // its address is not forged, or is no other's
     }
-    const enum rrl_verdict verdict =
+    enum rrl_verdict verdict =
         rrl_check(worker->rrl, &slot->client.any, now_ms, snapshot->rate_limit, snapshot->slip);
     if (verdict == RRL_DROP) {
         count_one(&worker->counters.counts[DNS_COUNT_DROPPED]);
@@ -209,18 +209,18 @@ static bool answer(struct udp_worker *worker, const struct dns_snapshot *snapsho
                            .msg_namelen = query->msg_hdr.msg_namelen,
                            .msg_iov = &slot->response_part,
                            .msg_iovlen = 1};
-    const struct dns_asker asker = {.address = &slot->client.any,
-                                    .transport = DNS_UDP,
-                                    .now_s = moment.now_s,
-                                    .turn = worker->turn++};
+    struct dns_asker asker = {.address = &slot->client.any,
+                              .transport = DNS_UDP,
+                              .now_s = moment.now_s,
+                              .turn = worker->turn++};
     struct dns_request request;
-    if (!snapshot || !may_answer(worker, &query->msg_hdr, slot, out) ||
+    if (snapshot == NULL || !may_answer(worker, &query->msg_hdr, slot, out) ||
         !dns_request_read(snapshot, &asker, slot->query, query->msg_len, &request)) {
         count_one(&worker->counters.counts[DNS_COUNT_IGNORED]);
         return false;
     }
     dns_count_request(&worker->counters, &request);
-    const enum rrl_verdict verdict = limit_rate(worker, snapshot, &request, slot, moment.now_ms);
+    enum rrl_verdict verdict = limit_rate(worker, snapshot, &request, slot, moment.now_ms);
     if (verdict == RRL_DROP) {
         return false;
     }
@@ -237,8 +237,8 @@ static bool answer(struct udp_worker *worker, const struct dns_snapshot *snapsho
 static void send_answers(struct udp_worker *worker, unsigned count)
 {
     for (unsigned sent = 0; sent < count;) {
-        const int result = sendmmsg(worker->socket, &worker->answers[sent], count - sent,
-                                    MSG_DONTWAIT | MSG_NOSIGNAL);
+        int result = sendmmsg(worker->socket, &worker->answers[sent], count - sent,
+                              MSG_DONTWAIT | MSG_NOSIGNAL);
         if (result > 0) {
             sent += (unsigned)result;
         } else if (errno != EINTR) {
@@ -251,11 +251,11 @@ static void send_answers(struct udp_worker *worker, unsigned count)
 // A batch; with MSG_DONTWAIT, nothing in it waits. Returns how many datagrams it was, or -1.
 static int serve(struct udp_worker *worker, int flags)
 {
-    const int received = recvmmsg(worker->socket, worker->queries, BATCH, flags, NULL);
+    int received = recvmmsg(worker->socket, worker->queries, BATCH, flags, NULL);
     if (received <= 0) {
         return -1;
     }
-    const struct moment moment = read_clocks();
+    struct moment moment = read_clocks();
     const struct dns_snapshot *snapshot = hold_take(worker->publisher, &worker->hold);
     unsigned count = 0;
     for (int i = 0; i < received; i++) {
@@ -314,23 +314,23 @@ static void set_buffer(const struct udp_worker *worker, int option, int by_force
 // whatever address routing likes best.
 static int set_options(const struct udp_worker *worker)
 {
-    const int socket = worker->socket;
+    int socket = worker->socket;
     int family = AF_UNSPEC;
     socklen_t length = sizeof family;
     if (getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &length) != 0) {
         return -1;
     }
-    const bool v6 = family == AF_INET6;
-    const int on = 1;
+    bool v6 = family == AF_INET6;
+    int on = 1;
     set_buffer(worker, SO_RCVBUF, SO_RCVBUFFORCE, BUFFER_SIZE);
     set_buffer(worker, SO_SNDBUF, SO_SNDBUFFORCE, SENDING_MAX);
     if (worker->inherited) {
-        const struct timeval look = {.tv_usec = LOOK_MS * 1000L};
+        struct timeval look = {.tv_usec = LOOK_MS * 1000L};
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof look);
     }
     // Fragments could be replaced on their way: none are made (RFC 9715), and no "fragmentation
     // needed", which may be forged, is heeded. Answers are small enough for any path.
-    const int probe = IP_PMTUDISC_PROBE; // IPv6 has the same number for it
+    int probe = IP_PMTUDISC_PROBE; // IPv6 has the same number for it
     setsockopt(socket, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER,
                &probe, sizeof probe);
     return worker->wildcard ? setsockopt(socket, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
@@ -343,7 +343,7 @@ struct udp_worker *udp_worker_start(int socket, bool wildcard, bool inherited,
 {
     // Buffers that are never used cost no memory: calloc() leaves their pages to the kernel.
     struct udp_worker *worker = calloc(1, sizeof *worker);
-    if (!worker) {
+    if (worker == NULL) {
         goto err_socket;
     }
     worker->socket = socket;
@@ -358,7 +358,7 @@ struct udp_worker *udp_worker_start(int socket, bool wildcard, bool inherited,
         prepare_query(worker, i);
     }
     worker->rrl = rrl_new();
-    if (!worker->rrl) {
+    if (worker->rrl == NULL) {
         goto err_worker;
     }
     publisher_add(publisher, &worker->hold);

@@ -40,13 +40,13 @@ const enum dns_state dns_state_fallback[DNS_STATES][DNS_STATES] = {
 
 void *zone_take(struct zone *zone, size_t size)
 {
-    const size_t align = alignof(max_align_t);
+    size_t align = alignof(max_align_t);
     size = (size + align - 1) / align * align;
     struct zone_chunk *chunk = zone->chunks;
-    if (!chunk || size > chunk->size - chunk->used) {
+    if (chunk == NULL || size > chunk->size - chunk->used) {
         size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
         chunk = malloc(sizeof *chunk + room);
-        if (!chunk) {
+        if (chunk == NULL) {
             return NULL;
         }
         *chunk = (struct zone_chunk){.next = zone->chunks, .size = room};
@@ -68,7 +68,7 @@ struct folded {
 // Each octet of word in lower case. Lengths of labels, at most 63, are below any letter.
 static uint64_t fold_word(uint64_t word)
 {
-    const uint64_t ones = 0x0101010101010101;
+    uint64_t ones = 0x0101010101010101;
     uint64_t low = word & 0x7f * ones; // what is added below can't carry into the next octet
     uint64_t from_a = low + (0x80 - 'A') * ones;
     uint64_t beyond_z = low + (0x7f - 'Z') * ones;
@@ -111,8 +111,8 @@ static struct slot *find_slot(const struct table *table, uint64_t hash, const ui
 {
     for (size_t i = hash;; i++) {
         struct slot *slot = &table->slots[i & (table->size - 1)];
-        if (!slot->node || (slot->hash == hash && slot->node->length == length &&
-                            memcmp(slot->node->name, wire, length) == 0)) {
+        if (slot->node == NULL || (slot->hash == hash && slot->node->length == length &&
+                                   memcmp(slot->node->name, wire, length) == 0)) {
             return slot;
         }
     }
@@ -127,12 +127,12 @@ static bool grow(struct table *table)
 {
     struct table larger = {.size = table->size ? 2 * table->size : 16, .count = table->count};
     larger.slots = calloc(larger.size, sizeof *larger.slots);
-    if (!larger.slots) {
+    if (larger.slots == NULL) {
         return false;
     }
     for (size_t i = 0; i < table->size; i++) {
         const struct slot *slot = &table->slots[i];
-        if (slot->node) {
+        if (slot->node != NULL) {
             *find_slot(&larger, slot->hash, slot->node->name, slot->node->length) = *slot;
         }
     }
@@ -149,12 +149,12 @@ static struct zone_node *add(struct zone *zone, struct table *table, const uint8
     }
     uint64_t hash = hash_of(wire, length);
     struct slot *slot = find_slot(table, hash, wire, length);
-    if (slot->node) {
+    if (slot->node != NULL) {
         return slot->node;
     }
     struct zone_node *node = zone_take(zone, sizeof *node);
     uint8_t *name = zone_take(zone, length);
-    if (!node || !name) {
+    if (node == NULL || name == NULL) {
         return NULL;
     }
     *node = (struct zone_node){
@@ -201,7 +201,7 @@ struct zone_node *zone_add_name(struct zone *zone, const struct dns_name *name)
     for (size_t i = count; i-- > 0;) {
         const uint8_t *wire = folded.wire + labels[i];
         struct zone_node *child = add(zone, &zone->names, wire, folded.length - labels[i]);
-        if (!child) {
+        if (child == NULL) {
             return NULL;
         }
         if (wire[0] == 1 && wire[1] == '*') {
@@ -222,7 +222,7 @@ size_t zone_prefix(const struct zone *zone, const struct dns_name *name)
 {
     struct folded folded;
     uint8_t labels[LABELS_MAX];
-    if (!zone->apex) {
+    if (zone->apex == NULL) {
         return SIZE_MAX;
     }
     fold(name->wire, name->length, &folded);
@@ -242,10 +242,11 @@ static struct zone_place find_enclosed(const struct zone *zone, const struct fol
         return (struct zone_place){0};
     }
     const struct zone_node *encloser = NULL;
-    for (size_t i = count > zone->depth ? count - zone->depth : 1; i < count && !encloser; i++) {
+    for (size_t i = count > zone->depth ? count - zone->depth : 1; i < count && encloser == NULL;
+         i++) {
         encloser = find(&zone->names, name->wire + labels[i], name->length - labels[i]);
     }
-    encloser = encloser ? encloser : zone->apex;
+    encloser = encloser != NULL ? encloser : zone->apex;
     return (struct zone_place){
         .node = encloser->wildcard, .inside = true, .prefix = name->length - zone->apex->length};
 }
@@ -258,11 +259,11 @@ struct zone_place zone_find(const struct zone *zone, const struct dns_name *name
         const struct zone_node *node = find(&zone->chaos, folded.wire, folded.length);
         return (struct zone_place){.node = node, .inside = node != NULL};
     }
-    if (class != DNS_CLASS_IN || !zone->apex) {
+    if (class != DNS_CLASS_IN || zone->apex == NULL) {
         return (struct zone_place){0};
     }
     const struct zone_node *node = find(&zone->names, folded.wire, folded.length);
-    if (!node) {
+    if (node == NULL) {
         return find_enclosed(zone, &folded);
     }
     return (struct zone_place){
@@ -290,10 +291,10 @@ struct zone *zone_share(struct zone *zone)
 
 void zone_free(struct zone *zone)
 {
-    if (!zone || atomic_fetch_sub(&zone->shares, 1) > 1) {
+    if (zone == NULL || atomic_fetch_sub(&zone->shares, 1) > 1) {
         return;
     }
-    while (zone->chunks) {
+    while (zone->chunks != NULL) {
         struct zone_chunk *chunk = zone->chunks;
         zone->chunks = chunk->next;
         free(chunk);

@@ -105,7 +105,7 @@ enum dns_state zone_provider(const struct dns_answer_conf *answer, enum dns_stat
 // The labels below the apex that are the responder's own; NULL ends the list.
 extern const char *const zone_own_labels[];
 
-// ---- for dns/responder/respond.c
+// ---- For dns/responder/respond.c
 
 // Who provides a name's records.
 enum zone_kind {

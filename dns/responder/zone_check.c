@@ -32,7 +32,7 @@ static bool is_label(const struct zone_conf *conf, const struct dns_name *name, 
 // Of the responder's own names the one that name is; NULL: none.
 static const char *own_label(const struct zone_conf *conf, const struct dns_name *name)
 {
-    for (const char *const *label = zone_own_labels; *label; label++) {
+    for (const char *const *label = zone_own_labels; *label != NULL; label++) {
         if (is_label(conf, name, *label)) {
             return *label;
         }
@@ -112,7 +112,7 @@ static size_t answer_called(const struct zone_check *check, const struct dns_nam
 {
     struct path path = path_of(name);
     const struct place *place = find_place(check, &path);
-    return place && place->path.length == path.length ? place->answer : SIZE_MAX;
+    return place != NULL && place->path.length == path.length ? place->answer : SIZE_MAX;
 }
 
 static int by_service(const void *left, const void *right)
@@ -175,11 +175,11 @@ static int check_answer_name(const struct zone_check *check, size_t answer, char
     if (asterisk_is_misplaced(name)) {
         return error_say(error, "an asterisk can only be the whole leftmost label");
     }
-    if (own_label(conf, name)) {
+    if (own_label(conf, name) != NULL) {
         return error_say(error, "the responder itself answers for this name (%s)",
                          own_label(conf, name));
     }
-    if (service_called(check, name)) {
+    if (service_called(check, name) != NULL) {
         return error_say(error,
                          "the responder itself answers for this name, that of service %.100s",
                          service_called(check, name));
@@ -252,9 +252,9 @@ enum dns_state zone_provider(const struct dns_answer_conf *answer, enum dns_stat
 // Whether the name or one below it is there by itself, not by a wildcard.
 static bool exists(const struct zone_check *check, const struct dns_name *name)
 {
-    const struct path path = path_of(name);
-    return find_place(check, &path) || dns_name_equal(name, check->conf->apex) ||
-           own_label(check->conf, name) || service_called(check, name) ||
+    struct path path = path_of(name);
+    return find_place(check, &path) != NULL || dns_name_equal(name, check->conf->apex) ||
+           own_label(check->conf, name) != NULL || service_called(check, name) != NULL ||
            zone_is_server(check->conf, name);
 }
 
@@ -303,7 +303,7 @@ static size_t follow(const struct zone_check *check, size_t number, enum dns_sta
 // all answers, walk of zeros.
 static void find_circles(struct zone_check *check, enum dns_state state, size_t *next, size_t *walk)
 {
-    const size_t count = check->conf->answer_count;
+    size_t count = check->conf->answer_count;
     for (size_t i = 0; i < count; i++) {
         next[i] = follow(check, i, state);
     }
@@ -322,13 +322,13 @@ static void find_circles(struct zone_check *check, enum dns_state state, size_t 
 
 static bool find_all_circles(struct zone_check *check)
 {
-    const size_t count = check->conf->answer_count;
+    size_t count = check->conf->answer_count;
     size_t *next = calloc(count + 1, sizeof *next);
     bool made = next != NULL;
     for (enum dns_state state = 0; made && state < DNS_STATES; state++) {
         size_t *walk = calloc(count + 1, sizeof *walk);
         check->circular[state] = calloc(count + 1, sizeof *check->circular[state]);
-        made = walk && check->circular[state];
+        made = walk != NULL && check->circular[state] != NULL;
         if (made) {
             find_circles(check, state, next, walk);
         }
@@ -396,7 +396,7 @@ static int check_answer(const struct zone_check *check, size_t number, char erro
 {
     const struct zone_conf *conf = check->conf;
     const struct dns_answer_conf *answer = &conf->answers[number];
-    if (!conf->apex) {
+    if (conf->apex == NULL) {
         return error_say(error, "answers need a zone that they are in");
     }
     assert(answer->service == SIZE_MAX || answer->service < conf->service_count);
@@ -421,7 +421,7 @@ static int check_service(const struct zone_check *check, size_t service, char er
         return error_say(error, "service %.100s can't be a label in the zone: it is too long",
                          name);
     }
-    for (const char *const *label = zone_own_labels; *label; label++) {
+    for (const char *const *label = zone_own_labels; *label != NULL; label++) {
         if (strcasecmp(*label, name) == 0) {
             return error_say(
                 error,
@@ -444,11 +444,11 @@ static int check_server(const struct zone_check *check, const struct dns_name *n
 {
     char text[DNS_NAME_TEXT_MAX];
     dns_name_text(name, text);
-    if (own_label(check->conf, name)) {
+    if (own_label(check->conf, name) != NULL) {
         return error_say(error, "name server %.180s is called like a name of the responder's own",
                          text);
     }
-    if (service_called(check, name)) {
+    if (service_called(check, name) != NULL) {
         return error_say(error,
                          "name server %.120s is called like service %.63s; set `ns` to another",
                          text, service_called(check, name));
@@ -459,7 +459,7 @@ static int check_server(const struct zone_check *check, const struct dns_name *n
 static int check_texts(const struct zone_conf *conf, char error[ERROR_MAX])
 {
     if (strlen(conf->id) > ID_MAX || strlen(conf->region) > UINT8_MAX ||
-        (conf->version && strlen(conf->version) > UINT8_MAX)) {
+        (conf->version != NULL && strlen(conf->version) > UINT8_MAX)) {
         return error_say(error,
                          "the PoP's id has at most %d octets, region and version have at most %d",
                          ID_MAX, UINT8_MAX);
@@ -474,7 +474,7 @@ static int check_rest(const struct zone_check *check, char error[ERROR_MAX])
 {
     const struct zone_conf *conf = check->conf;
     int result = check_texts(conf, error);
-    if (result != 0 || !conf->apex) {
+    if (result != 0 || conf->apex == NULL) {
         return result;
     }
     if (conf->apex->length + strlen("1whoami") > DNS_NAME_MAX) {
@@ -498,13 +498,13 @@ int zone_check(const struct zone_check *check, size_t answer, char error[ERROR_M
 struct zone_check *zone_check_new(const struct zone_conf *conf)
 {
     struct zone_check *check = calloc(1, sizeof *check);
-    if (!check) {
+    if (check == NULL) {
         return NULL;
     }
     check->conf = conf;
     check->places = calloc(conf->answer_count + 1, sizeof *check->places);
     check->services = calloc(conf->service_count + 1, sizeof(const char *const *));
-    if (!check->places || !check->services) {
+    if (check->places == NULL || check->services == NULL) {
         goto err;
     }
     for (size_t i = 0; i < conf->answer_count; i++) {
@@ -515,7 +515,7 @@ struct zone_check *zone_check_new(const struct zone_conf *conf)
     }
     qsort(check->places, conf->answer_count, sizeof *check->places, by_path);
     qsort(check->services, conf->service_count, sizeof(const char *const *), by_service);
-    if (conf->apex && !find_all_circles(check)) {
+    if (conf->apex != NULL && !find_all_circles(check)) {
         goto err;
     }
     return check;
@@ -526,7 +526,7 @@ err:
 
 void zone_check_free(struct zone_check *check)
 {
-    if (!check) {
+    if (check == NULL) {
         return;
     }
     free(check->places);

@@ -32,7 +32,7 @@ static bool set_target(struct zone *zone, struct zone_record *record, const stru
                        size_t prefix)
 {
     struct zone_target *target = zone_take(zone, sizeof *target);
-    if (target) {
+    if (target != NULL) {
         *target = (struct zone_target){.name = *name, .prefix = prefix};
         record->target = target;
     }
@@ -43,7 +43,7 @@ static bool compile(struct zone *zone, uint16_t class, uint32_t ttl_s,
                     const struct dns_record_conf *conf, struct zone_record *out)
 {
     uint8_t *wire = zone_take(zone, RECORD_HEAD + (size_t)conf->length);
-    if (!wire) {
+    if (wire == NULL) {
         return false;
     }
     size_t names = conf->type == DNS_SOA ? 2 : dns_rdata_name(conf->type) != SIZE_MAX ? 1 : 0;
@@ -99,7 +99,7 @@ static struct own_set *own_set(struct own *own, enum dns_state state, uint16_t t
     if (own->count == own->room) {
         size_t room = own->room ? 2 * own->room : 8;
         struct own_set *sets = realloc(own->sets, room * sizeof *sets);
-        if (!sets) {
+        if (sets == NULL) {
             return NULL;
         }
         own->sets = sets;
@@ -120,7 +120,7 @@ static struct zone_record *compile_alike(struct zone *zone, uint16_t class, uint
     }
     struct zone_record *records = zone_take(zone, found * sizeof *records);
     found = 0;
-    for (size_t i = 0; records && i < count; i++) {
+    for (size_t i = 0; records != NULL && i < count; i++) {
         if (conf[i].state == conf->state && conf[i].type == conf->type &&
             !compile(zone, class, ttl_s, &conf[i], &records[found++])) {
             return NULL;
@@ -135,14 +135,14 @@ static bool own_records(struct zone *zone, struct own *own, uint16_t class, uint
 {
     for (size_t i = 0; i < count; i++) {
         struct own_set *owned = own_set(own, conf[i].state, conf[i].type);
-        if (!owned) {
+        if (owned == NULL) {
             return false;
         }
-        if (!owned->set.records) {
+        if (owned->set.records == NULL) {
             owned->set.records =
                 compile_alike(zone, class, ttl_s, &conf[i], count - i, &owned->set.count);
         }
-        if (!owned->set.records) {
+        if (owned->set.records == NULL) {
             return false;
         }
     }
@@ -181,7 +181,7 @@ static bool resolve(struct zone *zone, const struct own *own, enum dns_state sta
     struct zone_rrset *sets = zone_take(zone, own->count * sizeof *sets);
     size_t count = 0;
     bool alone = false;
-    for (size_t i = 0; sets && i < own->count && !alone; i++) {
+    for (size_t i = 0; sets != NULL && i < own->count && !alone; i++) {
         const struct own_set *owned = &own->sets[i];
         if (owned->state == provider(own, state, owned->set.type)) {
             alone = owned->set.type == DNS_CNAME;
@@ -227,9 +227,9 @@ static bool add_txt(struct zone *zone, struct zone_node *node, uint16_t class, c
         rdata[1 + length] = (uint8_t)text[length];
     }
     rdata[0] = (uint8_t)length;
-    const struct dns_record_conf record = {
+    struct dns_record_conf record = {
         .type = DNS_TXT, .length = (uint16_t)(1 + length), .rdata = rdata};
-    bool ok = node && own_records(zone, &own, class, IDENTITY_TTL_S, &record, 1) &&
+    bool ok = node != NULL && own_records(zone, &own, class, IDENTITY_TTL_S, &record, 1) &&
               set_node(zone, node, &own);
     if (ok) {
         node->kind = ZONE_IDENTITY;
@@ -255,7 +255,7 @@ static bool add_chaos(struct zone *zone, const char *text, const char *const *na
 static bool add_made(struct zone *zone, const char *label, enum zone_kind kind, size_t service)
 {
     struct zone_node *node = zone_add_label(zone, label);
-    if (node) {
+    if (node != NULL) {
         node->kind = kind;
         node->service = service;
     }
@@ -278,8 +278,8 @@ static bool add_own_names(struct zone *zone, const struct zone_conf *conf)
 static uint16_t soa_rdata(const struct zone_conf *conf, uint8_t out[2 * DNS_NAME_MAX + 20])
 {
     const struct dns_name *primary = &conf->servers[0];
-    const uint32_t numbers[] = {conf->serial, SOA_REFRESH_S, SOA_RETRY_S, SOA_EXPIRE_S,
-                                conf->negative_ttl_s};
+    uint32_t numbers[] = {conf->serial, SOA_REFRESH_S, SOA_RETRY_S, SOA_EXPIRE_S,
+                          conf->negative_ttl_s};
     memcpy(out, primary->wire, primary->length);
     memcpy(out + primary->length, conf->hostmaster.wire, conf->hostmaster.length);
     size_t length = primary->length + conf->hostmaster.length;
@@ -293,18 +293,19 @@ static bool own_soa(struct zone *zone, struct own *own, const struct zone_conf *
 {
     uint8_t rdata[2 * DNS_NAME_MAX + 20];
     uint32_t negative = conf->ttl_s < conf->negative_ttl_s ? conf->ttl_s : conf->negative_ttl_s;
-    const struct dns_record_conf soa = {
+    struct dns_record_conf soa = {
         .type = DNS_SOA, .length = soa_rdata(conf, rdata), .rdata = rdata};
     zone->negative.type = DNS_SOA;
     zone->negative.records =
         compile_alike(zone, DNS_CLASS_IN, negative, &soa, 1, &zone->negative.count);
-    return zone->negative.records && own_records(zone, own, DNS_CLASS_IN, conf->ttl_s, &soa, 1);
+    return zone->negative.records != NULL &&
+           own_records(zone, own, DNS_CLASS_IN, conf->ttl_s, &soa, 1);
 }
 
 static bool own_servers(struct zone *zone, struct own *own, const struct zone_conf *conf)
 {
     struct dns_record_conf *records = calloc(conf->server_count, sizeof *records);
-    if (!records) {
+    if (records == NULL) {
         return false;
     }
     for (size_t i = 0; i < conf->server_count; i++) {
@@ -320,7 +321,7 @@ static bool own_servers(struct zone *zone, struct own *own, const struct zone_co
 static bool own_addresses(struct zone *zone, struct own *own, const struct zone_conf *conf)
 {
     struct dns_record_conf *records = calloc(conf->address_count + 1, sizeof *records);
-    if (!records) {
+    if (records == NULL) {
         return false;
     }
     for (size_t i = 0; i < conf->address_count; i++) {
@@ -349,12 +350,13 @@ static bool add_apex(struct zone *zone, const struct zone_conf *conf)
 {
     const struct dns_answer_conf *answer = answer_of(conf, conf->apex);
     struct own own = {0};
-    bool ok = own_soa(zone, &own, conf) && own_servers(zone, &own, conf) &&
-              (!answer || own_answer(zone, &own, answer)) &&
-              (answer || !zone_is_server(conf, conf->apex) || own_addresses(zone, &own, conf)) &&
-              set_node(zone, zone->apex, &own);
+    bool ok =
+        own_soa(zone, &own, conf) && own_servers(zone, &own, conf) &&
+        (answer == NULL || own_answer(zone, &own, answer)) &&
+        (answer != NULL || !zone_is_server(conf, conf->apex) || own_addresses(zone, &own, conf)) &&
+        set_node(zone, zone->apex, &own);
     zone->apex->kind = ZONE_APEX;
-    zone->apex->service = answer ? answer->service : SIZE_MAX;
+    zone->apex->service = answer != NULL ? answer->service : SIZE_MAX;
     free(own.sets);
     return ok;
 }
@@ -368,7 +370,7 @@ static bool add_server(struct zone *zone, const struct zone_conf *conf, const st
     }
     struct own own = {0};
     struct zone_node *node = zone_add_name(zone, name);
-    bool ok = node && own_addresses(zone, &own, conf) && set_node(zone, node, &own);
+    bool ok = node != NULL && own_addresses(zone, &own, conf) && set_node(zone, node, &own);
     if (ok) {
         node->kind = ZONE_APEX;
     }
@@ -383,7 +385,7 @@ static bool add_answer(struct zone *zone, const struct dns_answer_conf *answer)
     if (node == zone->apex) {
         return true; // add_apex() has it
     }
-    bool ok = node && own_answer(zone, &own, answer) && set_node(zone, node, &own);
+    bool ok = node != NULL && own_answer(zone, &own, answer) && set_node(zone, node, &own);
     if (ok) {
         node->kind = ZONE_ANSWER;
         node->service = answer->service;
@@ -397,7 +399,7 @@ static bool add_zone(struct zone *zone, const struct zone_conf *conf)
     assert(conf->server_count > 0);
     zone->apex_name = *conf->apex;
     zone->apex = zone_add(zone, &zone->names, conf->apex);
-    bool ok = zone->apex && add_own_names(zone, conf) && add_apex(zone, conf);
+    bool ok = zone->apex != NULL && add_own_names(zone, conf) && add_apex(zone, conf);
     for (size_t i = 0; ok && i < conf->server_count; i++) {
         ok = add_server(zone, conf, &conf->servers[i]);
     }
@@ -412,19 +414,19 @@ struct zone *zone_new(const struct zone_conf *conf)
     static const char *const identity[] = {"id.server", "hostname.bind"};
     static const char *const version[] = {"version.server", "version.bind"};
     struct zone *zone = calloc(1, sizeof *zone);
-    if (!zone) {
+    if (zone == NULL) {
         return NULL;
     }
     atomic_init(&zone->shares, 1);
     size_t id_size = strlen(conf->id) + 1;
     char *id = zone_take(zone, id_size);
-    if (!id) {
+    if (id == NULL) {
         goto err;
     }
     zone->id = memcpy(id, conf->id, id_size);
     if (!add_chaos(zone, conf->id, identity, 2) ||
-        (conf->version && !add_chaos(zone, conf->version, version, 2)) ||
-        (conf->apex && !add_zone(zone, conf))) {
+        (conf->version != NULL && !add_chaos(zone, conf->version, version, 2)) ||
+        (conf->apex != NULL && !add_zone(zone, conf))) {
         goto err;
     }
     return zone;

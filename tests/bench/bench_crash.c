@@ -29,7 +29,7 @@ static const struct setting settings[] = {
      "killed to withdrawal, 100 ms", "ExaBGP healthcheck, 100 ms", 0},
 };
 
-// --- ExaBGP
+// ---- ExaBGP
 // ----------------------------------------------------------------------------------------
 
 static void write_exabgp_conf(const struct lab_node *node, const struct setting *setting)
@@ -66,7 +66,7 @@ static struct tap *start_exabgp(struct pop *pop, const struct setting *setting)
                                                                 .router_as = POP_AS,
                                                                 .passive = true});
     write_exabgp_conf(pop->node, setting);
-    const struct lab_command command = {
+    struct lab_command command = {
         .name = "exabgp",
         .argv = LAB_ARGV("exabgp", lab_path(pop->node, "exabgp.conf", path)),
         .environment = LAB_ARGV("exabgp.daemon.user=root", "exabgp.daemon.drop=false",
@@ -77,7 +77,7 @@ static struct tap *start_exabgp(struct pop *pop, const struct setting *setting)
     return tap;
 }
 
-// --- The race
+// ---- The race
 // --------------------------------------------------------------------------------------
 
 static void start_popgated(struct pop *pop, const struct setting *setting)
@@ -103,7 +103,7 @@ static void wait_till_announced(const struct pop *pop, struct tap *exabgp)
 // The kill comes at no particular moment of either's interval.
 static void wait_a_while(void)
 {
-    const long ns = random() % SETTLE_MS * 1000000;
+    long ns = random() % SETTLE_MS * 1000000;
 
     (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = ns}, NULL);
 }
@@ -113,7 +113,7 @@ static void try_kill(const struct pop *pop, struct tap *exabgp, struct samples *
 {
     wait_till_announced(pop, exabgp);
     wait_a_while();
-    const uint64_t killed_ns = lab_now_ns();
+    uint64_t killed_ns = lab_now_ns();
     lab_kill(pop->unbound);
     LAB_WAIT(tap_withdrawn_at_ns(pop->tap, POP_V4) > killed_ns &&
                  tap_withdrawn_at_ns(exabgp, POP_V4) > killed_ns,

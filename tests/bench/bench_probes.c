@@ -31,7 +31,7 @@
 #define MEMORY_GOAL_MIB 32
 #define LOADED_GOAL     2 // times unloaded
 
-// --- The services --------------------------------------------------------------------------------
+// ---- The services
 
 enum { DNS, DNS_TCP, WEB, ID, SERVICES };
 
@@ -144,7 +144,7 @@ static struct pop make_pop(void)
     return pop;
 }
 
-// --- Configuration -------------------------------------------------------------------------------
+// ---- Configuration
 
 // Without a hold-down, so that a service that is back is announced again soon.
 #define AGAIN_AT_ONCE "[defaults]\nhold_down = 0ms\n"
@@ -229,7 +229,7 @@ static void reload(const struct pop *pop, const char *times, const struct load *
     free(config);
 }
 
-// --- The end of a service ------------------------------------------------------------------------
+// ---- The end of a service
 
 static void wait_till_announced(const struct pop *pop, const struct service *service)
 {
@@ -257,8 +257,7 @@ static uint64_t wait_for_withdrawal(const struct pop *pop, const struct service 
 
 static void sleep_ms(uint64_t ms)
 {
-    const struct timespec time = {.tv_sec = (time_t)(ms / 1000),
-                                  .tv_nsec = (long)(ms % 1000) * 1000000};
+    struct timespec time = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
 
     (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 }
@@ -276,8 +275,8 @@ static void wait_a_while(void)
 static uint64_t signal_all(const struct service *service, int signal)
 {
     pid_t family[LAB_FAMILY_MAX];
-    const size_t count = lab_family(service->process, family);
-    const uint64_t ns = lab_now_ns();
+    size_t count = lab_family(service->process, family);
+    uint64_t ns = lab_now_ns();
 
     for (size_t i = 0; i < count; i++) {
         kill(family[i], signal);
@@ -289,7 +288,7 @@ static uint64_t signal_all(const struct service *service, int signal)
 static int connect_to(const struct pop *pop, const struct service *service)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(service->port)};
-    const int fd = lab_socket(pop->node, AF_INET, SOCK_STREAM);
+    int fd = lab_socket(pop->node, AF_INET, SOCK_STREAM);
 
     (void)inet_pton(AF_INET, service->address, &address.sin_addr);
     if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -312,9 +311,9 @@ static void sample_gone(struct service *service, int client, uint64_t killed_ns)
 static void try_kill(const struct pop *pop, struct service *service)
 {
     wait_a_while();
-    const int client = connect_to(pop, service);
+    int client = connect_to(pop, service);
     sleep_ms(SERVED_MS);
-    const uint64_t killed_ns = signal_all(service, SIGKILL);
+    uint64_t killed_ns = signal_all(service, SIGKILL);
     sample_gone(service, client, killed_ns);
     sample_ns(&service->crash, killed_ns, wait_for_withdrawal(pop, service, killed_ns));
     lab_kill(service->process); // takes note of its end
@@ -330,7 +329,7 @@ static void try_by_hand(const struct pop *pop, int hand, bool rest, struct sampl
     if (rest) {
         wait_a_while();
     }
-    const uint64_t typed_ns = hand_type(hand, BY_HAND);
+    uint64_t typed_ns = hand_type(hand, BY_HAND);
     sample_ns(by_hand, typed_ns, wait_for_withdrawal(pop, &services[DNS], typed_ns));
     hand_read_reply(hand);
     lab_cont(popgated);
@@ -340,7 +339,7 @@ static void try_by_hand(const struct pop *pop, int hand, bool rest, struct sampl
 static void measure_crashes(const struct pop *pop, struct samples *by_hand,
                             struct samples *back_to_back)
 {
-    const int hand = hand_open(pop->bird);
+    int hand = hand_open(pop->bird);
 
     wait_till_all_announced(pop);
     for (int i = 0; i < CRASHES; i++) {
@@ -423,7 +422,7 @@ static void report_hangs(const struct report *report)
     }
 }
 
-// --- Load ----------------------------------------------------------------------------------------
+// ---- Load
 
 #define ROUNDS   3
 #define TRIES    20 // withdrawals, in each round
@@ -469,7 +468,7 @@ static struct tally tally_of(const struct pop *pop)
 
 static bool has_settled(const struct pop *pop, size_t probes)
 {
-    const struct tally tally = tally_of(pop);
+    struct tally tally = tally_of(pop);
 
     return tally.probes == probes && tally.up == probes;
 }
@@ -477,13 +476,13 @@ static bool has_settled(const struct pop *pop, size_t probes)
 // The checks are counted, by their verdicts: without them the CPU time would mean nothing.
 static void measure_cost(const struct pop *pop, struct measured *measured)
 {
-    const pid_t pid = lab_pid(lab_popgated_process(pop->popgated));
-    const size_t passes = tally_of(pop).passes;
-    const double before_s = cost_cpu_s(pid);
-    const uint64_t begin_ns = lab_now_ns();
+    pid_t pid = lab_pid(lab_popgated_process(pop->popgated));
+    size_t passes = tally_of(pop).passes;
+    double before_s = cost_cpu_s(pid);
+    uint64_t begin_ns = lab_now_ns();
 
     sleep_ms(WINDOW_S * UINT64_C(1000));
-    const double elapsed_s = (double)(lab_now_ns() - begin_ns) / (NS_PER_MS * 1000);
+    double elapsed_s = (double)(lab_now_ns() - begin_ns) / (NS_PER_MS * 1000);
     sample(&measured->cpu_percent, 100 * (cost_cpu_s(pid) - before_s) / elapsed_s);
     sample(&measured->checks_per_s, (double)(tally_of(pop).passes - passes) / elapsed_s);
     if (measured->memory_mib == 0) {
@@ -498,8 +497,8 @@ static void try_isolate(const struct pop *pop, bool rest, struct samples *decide
     if (rest) {
         wait_a_while();
     }
-    const uint64_t requested_ns = api_change(pop->node, "isolate", DNS_ALONE);
-    const uint64_t wire_ns = wait_for_withdrawal(pop, &services[DNS], requested_ns);
+    uint64_t requested_ns = api_change(pop->node, "isolate", DNS_ALONE);
+    uint64_t wire_ns = wait_for_withdrawal(pop, &services[DNS], requested_ns);
 
     sample_ns(decided, api_decided_ns(pop->node, mark), wire_ns);
     api_change(pop->node, "release", DNS_ALONE);
@@ -559,7 +558,7 @@ static void report_loads(const struct report *report, struct measured measured[L
                                      .peer = &measured[NO_LOAD].back_to_back});
 }
 
-// --- The whole -----------------------------------------------------------------------------------
+// ---- The whole
 
 int main(int argc, char **argv)
 {

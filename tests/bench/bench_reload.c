@@ -35,7 +35,7 @@ struct lab {
     struct samples rest, middle, whole, longest, longest_at_rest;
 };
 
-// --- Configuration -------------------------------------------------------------------------------
+// ---- Configuration
 
 static void write_service(FILE *out, unsigned number, unsigned timeout_ms)
 {
@@ -73,7 +73,7 @@ static char *make_config(const struct pop *pop, unsigned variant)
     return text;
 }
 
-// --- Reloads -------------------------------------------------------------------------------------
+// ---- Reloads
 
 static size_t reloads(const struct lab *lab)
 {
@@ -84,7 +84,7 @@ static size_t reloads(const struct lab *lab)
 static uint64_t begin_reload(struct lab *lab)
 {
     lab_write(lab->pop.node, "popgate.conf", lab->configs[++lab->turn % 2]);
-    const uint64_t now_ns = lab_now_ns();
+    uint64_t now_ns = lab_now_ns();
 
     lab_signal(lab_popgated_process(lab->pop.popgated), SIGHUP);
     return now_ns;
@@ -121,8 +121,8 @@ static void measure_turns_at_rest(struct lab *lab)
 
 static void try_whole_reload(struct lab *lab)
 {
-    const size_t before = reloads(lab);
-    const uint64_t begin_ns = begin_reload(lab);
+    size_t before = reloads(lab);
+    uint64_t begin_ns = begin_reload(lab);
 
     while (reloads(lab) == before) {
         (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 200000}, NULL);
@@ -132,12 +132,12 @@ static void try_whole_reload(struct lab *lab)
     sample_longest_turn(lab, "longest_turn_in_reload_us", &lab->longest);
 }
 
-// --- Withdrawals ---------------------------------------------------------------------------------
+// ---- Withdrawals
 
 static bool canary_seen(const struct lab *lab)
 {
     json_t *answer = ask_canary(lab);
-    const bool seen = json_is_true(json_object_get(json_object_get(answer, "service"), "seen"));
+    bool seen = json_is_true(json_object_get(json_object_get(answer, "service"), "seen"));
 
     json_decref(answer);
     return seen;
@@ -151,7 +151,7 @@ static void wait_till_announced(const struct lab *lab)
 
 static void withdraw(const struct lab *lab, struct samples *samples)
 {
-    const uint64_t asked_ns = api_change(lab->pop.node, "isolate", CANARY_JSON);
+    uint64_t asked_ns = api_change(lab->pop.node, "isolate", CANARY_JSON);
 
     LAB_WAIT(!tap_has(lab->pop.tap, CANARY_V4), "the prefix to be withdrawn", WAIT_MS);
     sample_ns(samples, asked_ns, tap_withdrawn_at_ns(lab->pop.tap, CANARY_V4));
@@ -172,8 +172,8 @@ static void try_at_rest(struct lab *lab)
 // part: of the time that a reload takes.
 static void try_in_the_middle(struct lab *lab, double part)
 {
-    const size_t before = reloads(lab);
-    const long pause_ns = (long)(part * lab->reload_ms * NS_PER_MS);
+    size_t before = reloads(lab);
+    long pause_ns = (long)(part * lab->reload_ms * NS_PER_MS);
 
     begin_reload(lab);
     (void)clock_nanosleep(
@@ -186,7 +186,7 @@ static void try_in_the_middle(struct lab *lab, double part)
     announce(lab);
 }
 
-// --- The whole -----------------------------------------------------------------------------------
+// ---- The whole
 
 static void make_lab(struct lab *lab)
 {

@@ -71,14 +71,14 @@ static void run_anywhere(void)
     (void)sched_setaffinity(0, sizeof set, &set);
 }
 
-// --- The limit -----------------------------------------------------------------------------------
+// ---- The limit
 
 #define ECHO_BATCH 64
 
 static int echo_socket(uint16_t port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     inet_pton(AF_INET, ADDRESS, &address.sin_addr);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -95,7 +95,7 @@ static _Noreturn void echo_main(uint16_t port, size_t size)
     static struct sockaddr_in clients[ECHO_BATCH];
     struct mmsghdr messages[ECHO_BATCH] = {0};
     struct iovec parts[ECHO_BATCH];
-    const int fd = echo_socket(port);
+    int fd = echo_socket(port);
 
     for (;;) {
         for (size_t i = 0; i < ECHO_BATCH; i++) {
@@ -105,7 +105,7 @@ static _Noreturn void echo_main(uint16_t port, size_t size)
                                                   .msg_iov = &parts[i],
                                                   .msg_iovlen = 1};
         }
-        const int got = recvmmsg(fd, messages, ECHO_BATCH, MSG_WAITFORONE, NULL);
+        int got = recvmmsg(fd, messages, ECHO_BATCH, MSG_WAITFORONE, NULL);
         for (int i = 0; i < got; i++) {
             bytes[i][2] |= 0x80; // QR
             parts[i].iov_len = size;
@@ -116,7 +116,7 @@ static _Noreturn void echo_main(uint16_t port, size_t size)
     }
 }
 
-// --- The servers ---------------------------------------------------------------------------------
+// ---- The servers
 
 struct bench {
     struct pop pop; // popgate's
@@ -177,7 +177,7 @@ static size_t answer_size(const struct bench *bench, enum server server, enum lo
 {
     static uint8_t answer[DNS_MESSAGE_MAX];
     uint8_t query[LAB_QUERY_MAX];
-    const struct lab_server asked = server_of(bench, server, load);
+    struct lab_server asked = server_of(bench, server, load);
 
     return lab_exchange(&asked, query, lab_query_write(&loads[load].query, 1, query), answer);
 }
@@ -196,18 +196,18 @@ static void start_echoes(struct bench *bench)
             lab_spawn(bench->nodes[ECHO],
                       &(struct lab_command){
                           .name = name, .argv = LAB_ARGV("/proc/self/exe", "--echo", port, size)});
-        const struct lab_server echo = server_of(bench, ECHO, i);
+        struct lab_server echo = server_of(bench, ECHO, i);
         LAB_WAIT(lab_answers(&echo, &loads[i].query), "the echo to answer", POP_WAIT_MS);
     }
 }
 
-// --- Queries a second ----------------------------------------------------------------------------
+// ---- Queries a second
 
 // In s, of all its threads and processes.
 static double runtime_of(const struct bench *bench, enum server server, enum load load)
 {
     pid_t family[LAB_FAMILY_MAX];
-    const size_t count = lab_family(bench->processes[server][load], family);
+    size_t count = lab_family(bench->processes[server][load], family);
     double sum_s = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -256,10 +256,10 @@ static struct lab_dnsperf dnsperf_of(const struct bench *bench, enum server serv
 static void ask_with_dnsperf(const struct bench *bench, enum server server, enum load load,
                              struct speeds *out)
 {
-    const struct lab_dnsperf options = dnsperf_of(bench, server, load);
-    const double before_s = runtime_of(bench, server, load);
-    const struct lab_dnsperf_result result = lab_dnsperf(&options);
-    const double used_s = runtime_of(bench, server, load) - before_s;
+    struct lab_dnsperf options = dnsperf_of(bench, server, load);
+    double before_s = runtime_of(bench, server, load);
+    struct lab_dnsperf_result result = lab_dnsperf(&options);
+    double used_s = runtime_of(bench, server, load) - before_s;
 
     sample(&out->qps, result.qps);
     sample(&out->cpu_us, 1e6 * used_s / (double)result.completed);
@@ -288,24 +288,23 @@ static void wait_ms(long ms)
 // dnsperf can't keep any of these servers busy, as it takes the answers too; this can.
 static void flood(const struct bench *bench, enum server server, enum load load, struct speeds *out)
 {
-    const struct lab_server asked = server_of(bench, server, load);
+    struct lab_server asked = server_of(bench, server, load);
     struct lab_query query = loads[load].query;
     struct lab_flood *flooding = lab_flood_start(&asked, copy_query, &query);
 
     LAB_WAIT(lab_flood_sent(flooding) > 10000, "the flood to begin", POP_WAIT_MS);
-    const uint64_t began_ns = lab_now_ns(), sent = lab_flood_sent(flooding);
-    const uint64_t before = datagrams_out(asked.from);
-    const double before_s = runtime_of(bench, server, load);
+    uint64_t began_ns = lab_now_ns(), sent = lab_flood_sent(flooding);
+    uint64_t before = datagrams_out(asked.from);
+    double before_s = runtime_of(bench, server, load);
     wait_ms(FLOOD_MS);
-    const uint64_t answered =
-        datagrams_out(asked.from) - before - (lab_flood_sent(flooding) - sent);
-    const double used_s = runtime_of(bench, server, load) - before_s;
+    uint64_t answered = datagrams_out(asked.from) - before - (lab_flood_sent(flooding) - sent);
+    double used_s = runtime_of(bench, server, load) - before_s;
     sample(&out->flooded_cpu_us, 1e6 * used_s / (double)answered);
     sample(&out->flooded_us, (double)(lab_now_ns() - began_ns) / 1000 / (double)answered);
     lab_flood_stop(flooding);
 }
 
-// --- Latency -------------------------------------------------------------------------------------
+// ---- Latency
 
 #define LATENCIES_MAX 65536
 
@@ -326,8 +325,8 @@ static void *sampler_main(void *arg)
 
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), -20); // it measures the server, not dnsperf
     for (uint16_t id = 0; !atomic_load(&sampler->end) && sampler->count < LATENCIES_MAX; id++) {
-        const size_t length = lab_query_write(sampler->query, id, query);
-        const uint64_t sent_ns = lab_now_ns();
+        size_t length = lab_query_write(sampler->query, id, query);
+        uint64_t sent_ns = lab_now_ns();
 
         if (lab_client_send(&sampler->client, query, length) &&
             lab_client_receive(&sampler->client, LAB_DNS_MS, answer) > 0) {
@@ -365,7 +364,7 @@ static void ask_at_half(const struct bench *bench, enum server server, enum load
     sample(&out->p99_ms, sampler.ms[sampler.count * 99 / 100]);
 }
 
-// --- The rows ------------------------------------------------------------------------------------
+// ---- The rows
 
 static struct samples *better(struct samples *a, struct samples *b)
 {
@@ -445,7 +444,7 @@ static void race(struct bench *bench, const struct report *report, enum load loa
             flood(bench, i, load, &of[i]);
         }
         // The same load for each: half of what the better of Knot and NSD answered.
-        const double knot = of[KNOT].qps.values[round], nsd = of[NSD].qps.values[round];
+        double knot = of[KNOT].qps.values[round], nsd = of[NSD].qps.values[round];
         for (enum server i = 0; i < SERVERS; i++) {
             ask_at_half(bench, i, load, (unsigned)((knot > nsd ? knot : nsd) / 2), &of[i]);
         }
@@ -485,18 +484,18 @@ static void race_all(const struct report *report)
     run_anywhere();
 }
 
-// --- Withdrawal ----------------------------------------------------------------------------------
+// ---- Withdrawal
 
 static void try_kill(const struct pop *pop, struct samples *out)
 {
     POP_WAIT_ANNOUNCED(pop);
     POP_WAIT_SAYS(pop, "services dns seen", "true");
     wait_ms(random() % SETTLE_MS);
-    const uint64_t killed_ns = lab_now_ns();
+    uint64_t killed_ns = lab_now_ns();
     lab_kill(pop->unbound);
     POP_WAIT_WITHDRAWN(pop);
-    const uint64_t v4_ns = tap_withdrawn_at_ns(pop->tap, POP_V4);
-    const uint64_t v6_ns = tap_withdrawn_at_ns(pop->tap, POP_V6);
+    uint64_t v4_ns = tap_withdrawn_at_ns(pop->tap, POP_V4);
+    uint64_t v6_ns = tap_withdrawn_at_ns(pop->tap, POP_V6);
     sample_ns(out, killed_ns, v4_ns > v6_ns ? v4_ns : v6_ns);
     lab_unbound_restart(pop->unbound);
 }
@@ -506,7 +505,7 @@ static void withdraw_under_flood(const struct report *report)
     struct samples calm = {0}, flooded = {0};
     struct pop pop = pop_make(&(struct pop_options){0});
     struct lab_query query = loads[IDENTITY].query;
-    const struct lab_server responder = {.from = pop.upstream, .address = ID_ADDRESS};
+    struct lab_server responder = {.from = pop.upstream, .address = ID_ADDRESS};
 
     lab_address_add(pop.node, ID_ADDRESS "/32");
     lab_ip(pop.upstream, "route add " ID_ADDRESS " via 10.0.1.1");
@@ -526,7 +525,7 @@ static void withdraw_under_flood(const struct report *report)
     lab_clear();
 }
 
-// --- All of it -----------------------------------------------------------------------------------
+// ---- All of it
 
 static void explain(const struct report *report)
 {

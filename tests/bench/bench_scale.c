@@ -32,7 +32,7 @@ struct lab {
     int hand;
 };
 
-// --- Configuration -------------------------------------------------------------------------------
+// ---- Configuration
 
 static void write_service(FILE *out, unsigned number)
 {
@@ -43,7 +43,7 @@ static void write_service(FILE *out, unsigned number)
             "prefixes =",
             number, number >> 8, number & 0xff, OWN_PORT, number, number);
     for (unsigned i = 0; i < PREFIXES; i++) {
-        const unsigned host = number * PREFIXES + i; // in 100.64.0.0/10
+        unsigned host = number * PREFIXES + i; // in 100.64.0.0/10
 
         fprintf(out, " 100.64.%u.%u/32", host >> 8, host & 0xff);
     }
@@ -69,7 +69,7 @@ static char *make_config(const struct pop *pop)
     return text;
 }
 
-// --- Withdrawing everything
+// ---- Withdrawing everything
 // ------------------------------------------------------------------------
 
 static void wait_till_announced(const struct lab *lab)
@@ -93,7 +93,7 @@ static struct span wait_till_withdrawn(const struct lab *lab, size_t mark)
     struct span span;
 
     LAB_WAIT(tap_route_count(lab->pop.tap) == 0, "every prefix to be withdrawn", WAIT_MS);
-    const size_t end = tap_event_count(lab->pop.tap);
+    size_t end = tap_event_count(lab->pop.tap);
     if (end - mark != ROUTES) {
         lab_fail("withdraw %zu prefixes: the neighbour was told of %zu changes", ROUTES,
                  end - mark);
@@ -110,9 +110,9 @@ static void try_by_hand(const struct lab *lab, struct samples *first, struct sam
     struct lab_process *popgated = lab_popgated_process(lab->pop.popgated);
 
     lab_stop(popgated);
-    const size_t mark = tap_event_count(lab->pop.tap);
-    const uint64_t typed_ns = hand_type(lab->hand, BY_HAND);
-    const struct span span = wait_till_withdrawn(lab, mark);
+    size_t mark = tap_event_count(lab->pop.tap);
+    uint64_t typed_ns = hand_type(lab->hand, BY_HAND);
+    struct span span = wait_till_withdrawn(lab, mark);
 
     hand_read_reply(lab->hand);
     sample_ns(first, typed_ns, span.first_ns);
@@ -124,11 +124,11 @@ static void try_by_hand(const struct lab *lab, struct samples *first, struct sam
 static void try_shared_probe(const struct lab *lab, struct samples *first, struct samples *last)
 {
     const json_int_t event = api_next_event(lab->pop.node);
-    const size_t mark = tap_event_count(lab->pop.tap);
+    size_t mark = tap_event_count(lab->pop.tap);
 
     lab_tcp_server_crash(lab->shared);
-    const struct span span = wait_till_withdrawn(lab, mark);
-    const uint64_t decided_ns = api_decided_ns(lab->pop.node, event);
+    struct span span = wait_till_withdrawn(lab, mark);
+    uint64_t decided_ns = api_decided_ns(lab->pop.node, event);
     sample_ns(first, decided_ns, span.first_ns);
     sample_ns(last, decided_ns, span.last_ns);
     lab_tcp_server_recover(lab->shared);
@@ -137,8 +137,8 @@ static void try_shared_probe(const struct lab *lab, struct samples *first, struc
 
 static void try_isolate_all(const struct lab *lab, struct samples *last)
 {
-    const size_t mark = tap_event_count(lab->pop.tap);
-    const uint64_t requested_ns = api_change(lab->pop.node, "isolate", EVERYTHING);
+    size_t mark = tap_event_count(lab->pop.tap);
+    uint64_t requested_ns = api_change(lab->pop.node, "isolate", EVERYTHING);
 
     sample_ns(last, requested_ns, wait_till_withdrawn(lab, mark).last_ns);
     api_change(lab->pop.node, "release", EVERYTHING);
@@ -150,18 +150,18 @@ static void try_own_probes(const struct lab *lab, struct samples *first, struct 
 {
     LAB_WAIT(lab_tcp_server_held(lab->own) >= SERVICES, "every crash watch to hold a connection",
              WAIT_MS);
-    const size_t mark = tap_event_count(lab->pop.tap);
-    const uint64_t killed_ns = lab_now_ns();
+    size_t mark = tap_event_count(lab->pop.tap);
+    uint64_t killed_ns = lab_now_ns();
 
     lab_tcp_server_crash(lab->own);
-    const struct span span = wait_till_withdrawn(lab, mark);
+    struct span span = wait_till_withdrawn(lab, mark);
     sample_ns(first, killed_ns, span.first_ns);
     sample_ns(last, killed_ns, span.last_ns);
     lab_tcp_server_recover(lab->own);
     wait_till_announced(lab);
 }
 
-// --- What it costs
+// ---- What it costs
 // ---------------------------------------------------------------------------------
 
 static pid_t pid_of(const struct lab *lab)
@@ -176,19 +176,19 @@ struct idle {
 // The checks are counted by their target: without them the CPU time would mean nothing.
 static struct idle measure_idle(const struct lab *lab)
 {
-    const double before_s = cost_cpu_s(pid_of(lab));
-    const size_t checks = lab_tcp_server_accepted(lab->own);
-    const uint64_t begin_ns = lab_now_ns();
+    double before_s = cost_cpu_s(pid_of(lab));
+    size_t checks = lab_tcp_server_accepted(lab->own);
+    uint64_t begin_ns = lab_now_ns();
 
     (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_sec = IDLE_S}, NULL);
-    const double elapsed_s = (double)(lab_now_ns() - begin_ns) / (NS_PER_MS * 1000);
+    double elapsed_s = (double)(lab_now_ns() - begin_ns) / (NS_PER_MS * 1000);
     return (struct idle){
         .cpu_percent = 100 * (cost_cpu_s(pid_of(lab)) - before_s) / elapsed_s,
         .checks_per_s = (double)(lab_tcp_server_accepted(lab->own) - checks) / elapsed_s,
     };
 }
 
-// --- The whole
+// ---- The whole
 // -------------------------------------------------------------------------------------
 
 static struct lab make_lab(void)
@@ -215,7 +215,7 @@ int main(int argc, char **argv)
     struct report report =
         report_begin("1,000 services, 10,000 prefixes, 1,001 TCP probes", json_path, lab.pop.node);
 
-    const struct idle idle = measure_idle(&lab);
+    struct idle idle = measure_idle(&lab);
     report_value(&report, "idle: checks, as their target counted them", "checks/s",
                  idle.checks_per_s, 0);
     report_value(&report, "idle: CPU of popgated", "% of a core", idle.cpu_percent,

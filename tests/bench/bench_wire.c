@@ -39,8 +39,8 @@ static uint64_t wait_for_withdrawal(const struct pop *pop, const char *prefix, u
 static void try_popgated(const struct pop *pop, struct tries *tries)
 {
     const json_int_t mark = api_next_event(pop->node);
-    const uint64_t requested_ns = api_change(pop->node, "isolate", DNS_ALONE);
-    const uint64_t wire_ns = wait_for_withdrawal(pop, POP_V4, requested_ns);
+    uint64_t requested_ns = api_change(pop->node, "isolate", DNS_ALONE);
+    uint64_t wire_ns = wait_for_withdrawal(pop, POP_V4, requested_ns);
 
     sample_ns(&tries->decided, api_decided_ns(pop->node, mark), wire_ns);
     sample_ns(&tries->requested, requested_ns, wire_ns);
@@ -56,7 +56,7 @@ static void try_by_hand(const struct pop *pop, int hand, bool awake, struct samp
     if (!awake) {
         lab_stop(popgated);
     }
-    const uint64_t typed_ns = hand_type(hand, BY_HAND);
+    uint64_t typed_ns = hand_type(hand, BY_HAND);
     sample_ns(samples, typed_ns, wait_for_withdrawal(pop, POP_V4, typed_ns));
     hand_read_reply(hand);
     if (!awake) {
@@ -68,7 +68,7 @@ static void try_by_hand(const struct pop *pop, int hand, bool awake, struct samp
 static struct tries measure(const struct pop *pop)
 {
     struct tries tries = {0};
-    const int hand = hand_open(pop->bird);
+    int hand = hand_open(pop->bird);
 
     wait_till_announced(pop);
     for (int i = 0; i < TRIES; i++) {
@@ -91,12 +91,12 @@ static void fill_table(const struct pop *pop)
 static struct samples measure_main_table(const struct pop *pop)
 {
     struct samples samples = {0};
-    const int hand = hand_open(pop->bird);
+    int hand = hand_open(pop->bird);
 
     for (int i = 0; i < TRIES_MAIN; i++) {
         lab_birdc(pop->bird, "enable " MAIN_STATIC);
         LAB_WAIT(tap_has(pop->tap, MAIN_PREFIX), "the route of master4", POP_WAIT_MS);
-        const uint64_t typed_ns = hand_type(hand, "disable " MAIN_STATIC "\n");
+        uint64_t typed_ns = hand_type(hand, "disable " MAIN_STATIC "\n");
         sample_ns(&samples, typed_ns, wait_for_withdrawal(pop, MAIN_PREFIX, typed_ns));
         hand_read_reply(hand);
     }

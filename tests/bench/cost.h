@@ -19,7 +19,7 @@ static inline void cost_read(pid_t pid, const char *file, char *out, size_t size
     if (stream == NULL) {
         lab_fail("read %s: %s", path, strerror(errno));
     }
-    const size_t length = fread(out, 1, size - 1, stream);
+    size_t length = fread(out, 1, size - 1, stream);
     out[length] = '\0';
     fclose(stream);
 }

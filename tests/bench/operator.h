@@ -17,7 +17,7 @@
 static inline int dial(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -33,7 +33,7 @@ static inline void write_text(int fd, const char *text)
     }
 }
 
-// --- By hand -------------------------------------------------------------------------------------
+// ---- By hand
 
 // Reads up to the end of BIRD's reply: a line whose code is followed by a space.
 static inline void hand_read_reply(int hand)
@@ -43,7 +43,7 @@ static inline void hand_read_reply(int hand)
     char mark = ' ', byte = ' ';
 
     do {
-        const ssize_t got = read(hand, bytes, sizeof bytes);
+        ssize_t got = read(hand, bytes, sizeof bytes);
 
         if (got <= 0) {
             lab_fail("read BIRD's reply to a command typed by hand: %s", strerror(errno));
@@ -59,7 +59,7 @@ static inline void hand_read_reply(int hand)
 // A connection that BIRD has greeted; close() it.
 static inline int hand_open(const struct lab_bird *bird)
 {
-    const int hand = dial(lab_bird_socket(bird));
+    int hand = dial(lab_bird_socket(bird));
 
     hand_read_reply(hand);
     return hand;
@@ -68,13 +68,13 @@ static inline int hand_open(const struct lab_bird *bird)
 // Types a line (with its newline). Returns when; hand_read_reply() has to follow.
 static inline uint64_t hand_type(int hand, const char *line)
 {
-    const uint64_t ns = lab_now_ns();
+    uint64_t ns = lab_now_ns();
 
     write_text(hand, line);
     return ns;
 }
 
-// --- popgated's API
+// ---- Popgated's API
 // --------------------------------------------------------------------------------
 
 // One request; the answer, which must be 200, is the caller's to json_decref(). written_ns may be
@@ -85,7 +85,7 @@ static inline json_t *api_ask(const struct lab_node *node, const char *method, c
     char path[LAB_PATH_MAX], request[512];
     char *answer = NULL;
     size_t length = 0;
-    const int fd = dial(lab_path(node, "run/popgate.sock", path));
+    int fd = dial(lab_path(node, "run/popgate.sock", path));
     FILE *stream = open_memstream(&answer, &length);
     char bytes[65536];
     ssize_t got;

@@ -53,7 +53,7 @@ static inline void sample_ns(struct samples *samples, uint64_t from_ns, uint64_t
 
 static inline int compare_values(const void *a, const void *b)
 {
-    const double left = *(const double *)a, right = *(const double *)b;
+    double left = *(const double *)a, right = *(const double *)b;
 
     return (left > right) - (left < right);
 }
@@ -61,7 +61,7 @@ static inline int compare_values(const void *a, const void *b)
 // The nearest rank: with fewer than 100 samples, p99 is the largest.
 static inline double quantile(const struct samples *samples, double part)
 {
-    const double rank = part * (double)samples->count;
+    double rank = part * (double)samples->count;
     size_t index = (size_t)rank + ((double)(size_t)rank < rank) - (rank > 0);
 
     assert(samples->count > 0);
@@ -73,7 +73,7 @@ static inline double median(const struct samples *samples)
     return quantile(samples, 0.5);
 }
 
-// --- The report ----------------------------------------------------------------------------------
+// ---- The report
 
 // "2.0.12": the last word of what `bird --version` says.
 #define VERSION_MAX 64
@@ -91,7 +91,7 @@ static inline struct report report_begin(const char *title, const char *json_pat
 {
     char version_text[VERSION_MAX], date[32];
     struct utsname kernel;
-    const time_t now = time(NULL);
+    time_t now = time(NULL);
     struct tm utc;
     struct report report = {
         .json_path = json_path, .root = json_object(), .rows = json_array(), .notes = json_array()};
@@ -100,7 +100,7 @@ static inline struct report report_begin(const char *title, const char *json_pat
     uname(&kernel);
     gmtime_r(&now, &utc);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     json_object_set_new(report.root, "title", json_string(title));
     json_object_set_new(report.root, "date", json_string(date));
     json_object_set_new(report.root, "popgate", json_string(POPGATE_VERSION));
@@ -162,7 +162,7 @@ static inline void report_row(const struct report *report, const struct row *row
         snprintf(ratio_text, sizeof ratio_text, ratio < 0.1 ? "%.4f" : "%.2f", ratio);
         snprintf(peer, sizeof peer, "%.3f", median(row->peer));
     }
-    const double judged = row->peer != NULL ? ratio : median(row->samples);
+    double judged = row->peer != NULL ? ratio : median(row->samples);
     const char *reading = row->goal <= 0 ? "" : judged <= row->goal ? "met" : "NOT MET";
     if (row->goal > 0) {
         snprintf(goal, sizeof goal, "%.4g", row->goal);

@@ -26,7 +26,7 @@ static char *contents(const struct pop *pop, const char *file)
 {
     char path[LAB_PATH_MAX];
     char *text = calloc(1, 1 << 16);
-    const int fd = open(lab_path(pop->node, file, path), O_RDONLY | O_CLOEXEC);
+    int fd = open(lab_path(pop->node, file, path), O_RDONLY | O_CLOEXEC);
 
     if (text == NULL || fd < 0 || read(fd, text, (1 << 16) - 1) < 0) {
         lab_fail("read %s", path);
@@ -38,7 +38,7 @@ static char *contents(const struct pop *pop, const char *file)
 static bool file_is(const struct pop *pop, const char *file, const char *expected)
 {
     char *text = contents(pop, file);
-    const bool same = strcmp(text, expected) == 0;
+    bool same = strcmp(text, expected) == 0;
 
     free(text);
     return same;
@@ -52,7 +52,7 @@ static bool configures(const struct pop *pop)
     return strstr(reply, "0003 ") != NULL || strstr(reply, "0004 ") != NULL;
 }
 
-// --- Commands of an operator at BIRD -------------------------------------------------------------
+// ---- Commands of an operator at BIRD
 
 // The whole history is looked at, so that nothing sent late is missed.
 LAB_TEST(a_configure_changes_nothing_in_any_state)
@@ -92,7 +92,7 @@ LAB_TEST(what_somebody_switches_is_switched_back_and_counted)
     POP_WAIT_SAYS(&pop, "services dns seen", "true");
     assert_repaired(&pop, "disable popgate_dns_v4", "1");
     assert_repaired(&pop, "disable popgate_dns_v6", "2");
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     assert_repaired(&pop, "enable popgate_dns_v4_drain", "3");
     LAB_WAIT(strstr(lab_birdc(pop.bird, "show protocols popgate_dns_v4_drain"), "down") != NULL,
              "the twin to be off", POP_WAIT_MS);
@@ -152,7 +152,7 @@ LAB_TEST(a_stale_include_file_is_overruled_and_replaced)
     free(withdrawn);
 }
 
-// --- BIRD comes and goes -------------------------------------------------------------------------
+// ---- BIRD comes and goes
 
 LAB_TEST(a_restarted_bird_announces_what_it_did_before)
 {
@@ -237,7 +237,7 @@ LAB_TEST(after_a_reboot_nothing_is_announced_until_it_is_known_healthy)
     lab_kill(pop.unbound);
     reboot_machine(&pop);
     POP_WAIT_WITHDRAWN(&pop); // lost with the session
-    const size_t mark = tap_event_count(pop.tap);
+    size_t mark = tap_event_count(pop.tap);
 
     lab_popgated_restart(pop.popgated); // as the unit orders it: before BIRD
     POP_WAIT_SAYS(&pop, "include saved", "true");
@@ -285,7 +285,7 @@ LAB_TEST(a_bird_that_hangs_withdraws_as_soon_as_it_wakes)
     POP_HISTORY(&pop, 0, "AW");
 }
 
-// --- Permission ----------------------------------------------------------------------------------
+// ---- Permission
 
 // Nothing would withdraw it after that: whoever stopped popgated must hear of it, and the
 // fail-safe.
@@ -340,7 +340,7 @@ LAB_TEST(a_socket_without_permission_is_said_and_used_once_it_may_be)
     POP_WAIT_SAYS(&pop, "services dns seen", "true");
 }
 
-// --- bird.conf -----------------------------------------------------------------------------------
+// ---- Bird.conf
 
 LAB_TEST(a_missing_include_line_is_said_and_its_coming_is_noticed)
 {

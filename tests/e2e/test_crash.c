@@ -11,7 +11,7 @@
 // Short, so that the state of a hundred flaps settles soon.
 #define SHORT_TIMING "hold_down = 20ms\nmax_hold_down = 100ms\ngrace = 50ms\n"
 
-// --- One crash -----------------------------------------------------------------------------------
+// ---- One crash
 
 LAB_TEST(a_crash_and_restart_while_healthy_send_nothing)
 {
@@ -91,7 +91,7 @@ LAB_TEST(a_drain_outlives_a_reboot)
     POP_WAIT_ANNOUNCED(&pop);
 }
 
-// --- A hundred crashes ---------------------------------------------------------------------------
+// ---- A hundred crashes
 
 #define CRASHES 100
 
@@ -121,7 +121,7 @@ static unsigned roll(struct world *world, unsigned sides)
 // A few of the moments at which a process can die: while it starts, connects, writes, waits.
 static void pause_at_random(struct world *world)
 {
-    const struct timespec time = {.tv_nsec = (long)roll(world, 30) * 1000000};
+    struct timespec time = {.tv_nsec = (long)roll(world, 30) * 1000000};
 
     nanosleep(&time, NULL);
 }
@@ -177,8 +177,8 @@ static bool as_it_ought_to_be(const struct world *world)
 {
     const struct truth *truth = &world->truth;
     struct tap *tap = world->pop.tap;
-    const bool dns = truth->dns_up && !truth->dns_drained;
-    const bool web = truth->web_up && !truth->web_drained;
+    bool dns = truth->dns_up && !truth->dns_drained;
+    bool web = truth->web_up && !truth->web_drained;
 
     return tap_has(tap, POP_V4) == dns && tap_has(tap, POP_V6) == dns &&
            tap_has(tap, WEB_V4) == web && tap_has(tap, WEB_V6) == web;
@@ -239,8 +239,8 @@ LAB_TEST(a_hundred_crashes_leave_no_wrong_announcement)
     pop_run(&world.pop, sections);
     LAB_WAIT(settled(&world), "the first announcements", POP_WAIT_MS);
     for (int i = 0; i < CRASHES; i++) {
-        const struct truth before = world.truth;
-        const size_t mark = pop_mark(&world.pop);
+        struct truth before = world.truth;
+        size_t mark = pop_mark(&world.pop);
 
         crash_once(&world);
         LAB_WAIT(settled(&world), "what is announced to be what ought to be", POP_WAIT_MS);

@@ -39,8 +39,8 @@ static void fill_disk(const struct pop *pop)
 {
     static const char block[4096];
     char path[LAB_PATH_MAX];
-    const int fd = open(lab_path(pop->node, "state/ballast", path),
-                        O_WRONLY | O_CREAT | O_CLOEXEC | O_TRUNC, 0644);
+    int fd = open(lab_path(pop->node, "state/ballast", path),
+                  O_WRONLY | O_CREAT | O_CLOEXEC | O_TRUNC, 0644);
 
     assert_true(fd >= 0);
     while (write(fd, block, sizeof block) > 0) {
@@ -98,7 +98,7 @@ LAB_TEST(an_isolation_on_a_full_disk_is_done_all_the_same)
     assert_true(pop_says(&pop, "services dns intent kind", "isolate"));
 }
 
-// --- Damage --------------------------------------------------------------------------------------
+// ---- Damage
 
 static size_t files_beginning_with(const struct pop *pop, const char *directory, const char *begin)
 {

@@ -20,7 +20,7 @@ LAB_TEST(a_service_is_announced_once_it_is_healthy_and_withdrawn_when_it_dies)
     POP_WAIT_WITHDRAWN(&pop);
     POP_WAIT_SAYS(&pop, "services dns cause", "unhealthy");
 
-    const uint64_t revived_ns = lab_now_ns();
+    uint64_t revived_ns = lab_now_ns();
     lab_unbound_restart(pop.unbound);
     POP_WAIT_ANNOUNCED(&pop);
     assert_true(tap_announced_at_ns(pop.tap, POP_V4) - revived_ns >= POP_HOLD_DOWN_MS * MS);
@@ -51,7 +51,7 @@ LAB_TEST(each_repeated_withdrawal_doubles_the_hold_down)
     for (int i = 0; i < 2; i++) {
         lab_kill(pop.unbound);
         POP_WAIT_WITHDRAWN(&pop);
-        const uint64_t revived_ns = lab_now_ns();
+        uint64_t revived_ns = lab_now_ns();
         lab_unbound_restart(pop.unbound);
         POP_WAIT_ANNOUNCED(&pop);
         assert_true(tap_announced_at_ns(pop.tap, POP_V4) - revived_ns >= least_ms * MS);
@@ -95,7 +95,7 @@ LAB_TEST(services_are_announced_and_withdrawn_each_for_itself)
     POP_WAIT_ANNOUNCED(&pop);
     LAB_WAIT(tap_has(pop.tap, "198.51.100.0/24") && tap_has(pop.tap, "2001:db8:80::/48"),
              "the web's prefixes", POP_WAIT_MS);
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
 
     lab_tcp_server_crash(web);
     LAB_WAIT(!tap_has(pop.tap, "198.51.100.0/24") && !tap_has(pop.tap, "2001:db8:80::/48"),
@@ -126,7 +126,7 @@ static const char attributes[] = POP_USUAL "degrade = cache\n"
 static void assert_attributes(const struct pop *pop, const char *prefix, bool drain)
 {
     const struct bgp_attributes *route = tap_route(pop->tap, prefix);
-    const size_t path_length = drain ? 4 : 1;
+    size_t path_length = drain ? 4 : 1;
 
     assert_non_null(route);
     assert_int_equal(route->as_path_length, path_length);
@@ -155,7 +155,7 @@ LAB_TEST(a_degraded_service_is_depreferenced_with_the_attributes_of_a_drain)
     POP_WAIT_ANNOUNCED(&pop);
     assert_attributes(&pop, POP_V4, false);
     assert_attributes(&pop, POP_V6, false);
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
 
     lab_tcp_server_crash(cache);
     POP_WAIT_DRAINING(&pop);
@@ -164,7 +164,7 @@ LAB_TEST(a_degraded_service_is_depreferenced_with_the_attributes_of_a_drain)
     POP_WAIT_SAYS(&pop, "services dns cause", "degraded");
     POP_WAIT_SAYS(&pop, "services dns seen", "true");
 
-    const uint64_t revived_ns = lab_now_ns();
+    uint64_t revived_ns = lab_now_ns();
     lab_tcp_server_recover(cache);
     LAB_WAIT(!tap_has_community(pop.tap, POP_V4, 65535, 0) &&
                  !tap_has_community(pop.tap, POP_V6, 65535, 0),

@@ -26,7 +26,7 @@
 #define SELF    "/proc/self/exe"
 #define WAIT_MS 20000
 
-// --- A small network: a PoP's router and its upstream
+// ---- A small network: a PoP's router and its upstream
 // ---------------------------------------------
 
 #define POP       "10.0.1.1"
@@ -68,7 +68,7 @@ static struct network small_network(bool passive_tap)
 {
     char config[LAB_CONFIG_MAX];
     struct network net = {.pop = lab_node("pop"), .upstream = lab_node("upstream")};
-    const struct lab_router router = {
+    struct lab_router router = {
         .id = POP,
         .as = POP_AS,
         .neighbors = {{.name = "upstream",
@@ -94,7 +94,7 @@ static struct network small_network(bool passive_tap)
     return net;
 }
 
-// --- Nodes and processes
+// ---- Nodes and processes
 // --------------------------------------------------------------------------
 
 LAB_TEST(the_host_and_its_network_are_out_of_sight)
@@ -111,7 +111,7 @@ LAB_TEST(the_host_and_its_network_are_out_of_sight)
 static int connect_to(struct lab_node *node, const char *address, uint16_t port)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-    const int fd = lab_socket(node, AF_INET, SOCK_STREAM);
+    int fd = lab_socket(node, AF_INET, SOCK_STREAM);
 
     inet_pton(AF_INET, address, &to.sin_addr);
     if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
@@ -126,7 +126,7 @@ static ssize_t read_text(int fd, char *text, size_t size)
     struct pollfd readable = {.fd = fd, .events = POLLIN};
 
     assert_int_equal(poll(&readable, 1, WAIT_MS), 1);
-    const ssize_t got = recv(fd, text, size - 1, 0);
+    ssize_t got = recv(fd, text, size - 1, 0);
     text[got > 0 ? got : 0] = '\0';
     return got;
 }
@@ -139,20 +139,20 @@ LAB_TEST(a_tcp_server_behaves_as_it_is_told)
     lab_link(a, "10.0.0.1/24", b, "10.0.0.2/24");
     struct lab_tcp_server *server = lab_tcp_server_start(b, "10.0.0.2", 80, LAB_TCP_GREET, "hello");
 
-    const int held = connect_to(a, "10.0.0.2", 80);
+    int held = connect_to(a, "10.0.0.2", 80);
     assert_true(held >= 0);
     assert_int_equal(read_text(held, text, sizeof text), 5);
     assert_string_equal(text, "hello");
 
     lab_tcp_server_set(server, LAB_TCP_ECHO);
-    const int echo = connect_to(a, "10.0.0.2", 80);
+    int echo = connect_to(a, "10.0.0.2", 80);
     assert_int_equal(send(echo, "again", 5, MSG_NOSIGNAL), 5);
     assert_int_equal(read_text(echo, text, sizeof text), 5);
     assert_string_equal(text, "again");
     close(echo);
 
     lab_tcp_server_set(server, LAB_TCP_RESET);
-    const int reset = connect_to(a, "10.0.0.2", 80);
+    int reset = connect_to(a, "10.0.0.2", 80);
     assert_true(reset < 0 || read_text(reset, text, sizeof text) < 0);
     if (reset >= 0) {
         close(reset);
@@ -163,7 +163,7 @@ LAB_TEST(a_tcp_server_behaves_as_it_is_told)
     assert_int_equal(read_text(held, text, sizeof text), 0);
     assert_int_equal(connect_to(a, "10.0.0.2", 80), -ECONNREFUSED);
     lab_tcp_server_recover(server);
-    const int later = connect_to(a, "10.0.0.2", 80);
+    int later = connect_to(a, "10.0.0.2", 80);
     assert_true(later >= 0);
     close(later);
     close(held);
@@ -187,7 +187,7 @@ LAB_TEST(a_udp_server_answers_over_ipv6)
     lab_link(a, "2001:db8::1/64", b, "2001:db8::2/64");
     lab_udp_server_start(b, "2001:db8::2", 5353, shout, NULL);
     inet_pton(AF_INET6, "2001:db8::2", &to.sin6_addr);
-    const int fd = lab_socket(a, AF_INET6, SOCK_DGRAM);
+    int fd = lab_socket(a, AF_INET6, SOCK_DGRAM);
     assert_int_equal(sendto(fd, "hey", 3, 0, (struct sockaddr *)&to, sizeof to), 3);
     assert_int_equal(read_text(fd, text, sizeof text), 4);
     assert_string_equal(text, "hey!");
@@ -197,7 +197,7 @@ LAB_TEST(a_udp_server_answers_over_ipv6)
 LAB_TEST(a_process_can_be_stopped_continued_killed_and_started_again)
 {
     struct lab_node *node = lab_node("host");
-    const struct lab_command command = {.name = "cat", .argv = LAB_ARGV("cat", "/dev/zero")};
+    struct lab_command command = {.name = "cat", .argv = LAB_ARGV("cat", "/dev/zero")};
 
     struct lab_process *process = lab_spawn(node, &command);
     lab_stop(process);
@@ -214,7 +214,7 @@ LAB_TEST(a_log_is_that_of_the_last_run)
 {
     char path[LAB_PATH_MAX];
     struct lab_node *node = lab_node("host");
-    const struct lab_command command = {
+    struct lab_command command = {
         .name = "ls",
         .argv = LAB_ARGV("ls", lab_path(node, "file", path)),
         .environment = LAB_ARGV("LC_ALL=C"),
@@ -232,8 +232,7 @@ LAB_TEST(a_log_is_that_of_the_last_run)
 LAB_TEST(a_process_can_run_as_another_user)
 {
     struct lab_node *node = lab_node("host");
-    const struct lab_command command = {
-        .name = "id", .argv = LAB_ARGV("id", "-u"), .user = LAB_NOBODY};
+    struct lab_command command = {.name = "id", .argv = LAB_ARGV("id", "-u"), .user = LAB_NOBODY};
 
     if (!lab_has_users()) {
         skip();
@@ -243,14 +242,14 @@ LAB_TEST(a_process_can_run_as_another_user)
     assert_true(lab_log_contains(process, "65534"));
 }
 
-// --- BIRD and the tap
+// ---- BIRD and the tap
 // -----------------------------------------------------------------------------
 
 LAB_TEST(a_tap_sees_a_route_with_its_path_and_communities)
 {
-    const struct network net = small_network(false);
+    struct network net = small_network(false);
 
-    const uint64_t before_ns = lab_now_ns();
+    uint64_t before_ns = lab_now_ns();
     assert_non_null(strstr(lab_birdc(net.bird, "enable popgate_dns_v4"), "0011-popgate_dns_v4"));
     LAB_WAIT(tap_has(net.tap, "192.0.2.53/32"), "the prefix", WAIT_MS);
 
@@ -275,14 +274,14 @@ LAB_TEST(a_tap_sees_a_route_with_its_path_and_communities)
 
 LAB_TEST(a_tap_sees_ipv6_its_med_and_a_withdrawal)
 {
-    const struct network net = small_network(false);
+    struct network net = small_network(false);
     struct tap_event events[4];
 
     lab_birdc(net.bird, "enable popgate_dns_v6");
     LAB_WAIT(tap_has(net.tap, "2001:db8::53/128"), "the prefix", WAIT_MS);
     assert_true(tap_route(net.tap, "2001:db8::53/128")->has_med);
     assert_int_equal(tap_route(net.tap, "2001:db8::53/128")->med, 5);
-    const size_t mark = tap_event_count(net.tap);
+    size_t mark = tap_event_count(net.tap);
 
     lab_birdc(net.bird, "disable popgate_dns_v6");
     LAB_WAIT(!tap_has(net.tap, "2001:db8::53/128"), "the withdrawal", WAIT_MS);
@@ -295,13 +294,13 @@ LAB_TEST(a_tap_sees_ipv6_its_med_and_a_withdrawal)
 
 LAB_TEST(a_drain_by_a_twin_is_seen_as_one_announcement)
 {
-    const struct network net = small_network(true);
+    struct network net = small_network(true);
     struct tap_event events[4];
 
     lab_birdc(net.bird, "enable popgate_dns_v4");
     LAB_WAIT(tap_has(net.tap, "192.0.2.53/32"), "the prefix", WAIT_MS);
     lab_barrier(net.bird, net.tap);
-    const size_t mark = tap_event_count(net.tap);
+    size_t mark = tap_event_count(net.tap);
 
     lab_birdc(net.bird, "enable popgate_dns_v4_drain");
     lab_barrier(net.bird, net.tap);
@@ -316,7 +315,7 @@ LAB_TEST(a_drain_by_a_twin_is_seen_as_one_announcement)
 
 LAB_TEST(a_dropped_session_loses_its_routes_and_comes_back)
 {
-    const struct network net = small_network(false);
+    struct network net = small_network(false);
 
     lab_birdc(net.bird, "enable popgate_dns_v4");
     LAB_WAIT(tap_has(net.tap, "192.0.2.53/32"), "the prefix", WAIT_MS);
@@ -331,7 +330,7 @@ LAB_TEST(a_dropped_session_loses_its_routes_and_comes_back)
 
 LAB_TEST(a_killed_bird_is_lost_and_its_successor_is_found)
 {
-    const struct network net = small_network(false);
+    struct network net = small_network(false);
 
     lab_bird_kill(net.bird);
     LAB_WAIT(!tap_established(net.tap), "the end of the session", WAIT_MS);
@@ -344,13 +343,13 @@ LAB_TEST(two_birds_pass_a_route_on_to_a_tap)
     char config[LAB_CONFIG_MAX];
     struct lab_node *pop = lab_node("pop"), *transit = lab_node("transit"),
                     *world = lab_node("world");
-    const struct lab_router pop_router = {
+    struct lab_router pop_router = {
         .id = "10.0.1.1",
         .as = 64512,
         .neighbors = {{.name = "t", .local = POP, .remote = UPSTREAM, .as = 64600}},
         .extra = services,
     };
-    const struct lab_router transit_router = {
+    struct lab_router transit_router = {
         .id = "10.0.1.2",
         .as = 64600,
         .neighbors = {{.name = "pop", .local = UPSTREAM, .remote = POP, .as = 64512},
@@ -379,8 +378,8 @@ LAB_TEST(two_birds_pass_a_route_on_to_a_tap)
 
 LAB_TEST(a_tap_plays_another_pop)
 {
-    const struct network net = small_network(false);
-    const struct bgp_attributes attributes = {
+    struct network net = small_network(false);
+    struct bgp_attributes attributes = {
         .as_path = {64999}, .as_path_length = 1, .communities = {{64999, 1}}, .community_count = 1};
 
     tap_announce(net.tap, "192.0.2.53/32", &attributes);
@@ -397,7 +396,7 @@ LAB_TEST(a_tap_plays_another_pop)
 
 LAB_TEST(a_tap_feeds_a_table)
 {
-    const struct network net = small_network(false);
+    struct network net = small_network(false);
 
     tap_feed(net.tap, 100000);
     LAB_WAIT(tap_flushed(net.tap), "the table to be written", WAIT_MS);
@@ -406,7 +405,7 @@ LAB_TEST(a_tap_feeds_a_table)
     assert_non_null(strstr(lab_birdc(net.bird, "show route 21.134.160.0/24"), "8001"));
 }
 
-// --- Services
+// ---- Services
 // -------------------------------------------------------------------------------------
 
 LAB_TEST(unbound_answers_on_an_anycast_address_until_it_is_killed)
@@ -415,7 +414,7 @@ LAB_TEST(unbound_answers_on_an_anycast_address_until_it_is_killed)
     struct lab_node *pop = lab_node("pop");
     const char *const query[] = {"dig",    "@192.0.2.53",      "+short", "+tries=1", "+time=5",
                                  "+notcp", "www.example.net.", "A",      NULL};
-    const struct lab_unbound conf = {
+    struct lab_unbound conf = {
         .listen = "192.0.2.53 2001:db8::53",
         .zone = "example.net.",
         .local_data = "www.example.net. A 192.0.2.80\nwww.example.net. AAAA 2001:db8::80",
@@ -436,7 +435,7 @@ LAB_TEST(unbound_answers_on_an_anycast_address_until_it_is_killed)
     assert_int_equal(lab_run(pop, query, NULL, 0), 0);
 }
 
-// --- popgated and popgate, played by this program
+// ---- Popgated and popgate, played by this program
 // ---------------------------------------------------
 
 static int play_popgated(const char *config)
@@ -485,13 +484,13 @@ LAB_TEST(popgate_gives_its_status_and_output)
     assert_string_equal(output, "--socket /run/lab/pop/run/popgate.sock drain dns\n");
 }
 
-// --- The end
+// ---- The end
 // --------------------------------------------------------------------------------------
 
 static int play_killed_lab(void)
 {
-    const struct network net = small_network(false);
-    const struct lab_command command = {.name = "sleep", .argv = LAB_ARGV("sleep", "1000")};
+    struct network net = small_network(false);
+    struct lab_command command = {.name = "sleep", .argv = LAB_ARGV("sleep", "1000")};
 
     lab_spawn(net.upstream, &command);
     printf("the lab is up\n");
@@ -505,8 +504,8 @@ static bool is_marked(const char *pid)
     char path[300], environment[32768];
 
     snprintf(path, sizeof path, "/proc/%s/environ", pid);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const ssize_t got = fd >= 0 ? read(fd, environment, sizeof environment) : 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, environment, sizeof environment) : 0;
     if (fd >= 0) {
         close(fd);
     }
@@ -532,7 +531,7 @@ static size_t marked_processes(void)
 LAB_TEST(a_killed_lab_leaves_no_process_behind)
 {
     struct lab_node *node = lab_node("host");
-    const struct lab_command command = {
+    struct lab_command command = {
         .name = "lab", .argv = LAB_ARGV(SELF), .environment = LAB_ARGV(MARK)};
 
     struct lab_process *killed = lab_spawn(node, &command);

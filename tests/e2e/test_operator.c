@@ -25,15 +25,15 @@ static bool output_has(const char *text)
     return strstr(pop_output, text) != NULL;
 }
 
-// --- Drain ---------------------------------------------------------------------------------------
+// ---- Drain
 
 // Promised: one UPDATE with the community, no withdrawal before grace is over.
 LAB_TEST(a_drain_is_one_update_and_after_grace_one_withdrawal)
 {
     struct pop pop = usual_pop();
 
-    const size_t mark = pop_mark(&pop);
-    const uint64_t began_ns = lab_now_ns();
+    size_t mark = pop_mark(&pop);
+    uint64_t began_ns = lab_now_ns();
     POP_COMMAND(&pop, 0, "drain", "dns", "--reason", "new kernel");
     POP_WAIT_WITHDRAWN(&pop);
     assert_true(tap_withdrawn_at_ns(pop.tap, POP_V4) - began_ns >= POP_GRACE_MS * MS);
@@ -72,7 +72,7 @@ LAB_TEST(a_drain_for_a_time_ends_by_itself)
 {
     struct pop pop = usual_pop();
 
-    const uint64_t began_ns = lab_now_ns();
+    uint64_t began_ns = lab_now_ns();
     POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--for", "500ms");
     POP_WAIT_WITHDRAWN(&pop);
     POP_WAIT_ANNOUNCED(&pop);
@@ -94,7 +94,7 @@ LAB_TEST(a_drained_service_that_dies_and_returns_stays_drained)
     POP_HISTORY(&pop, 0, "AW");
 }
 
-// --- The guard -----------------------------------------------------------------------------------
+// ---- The guard
 
 #define GUARDED                                                                                    \
     POP_PROBES "[service dns]\nprefixes = " POP_V4 " " POP_V6 "\nrequire = dns4 dns6\n" POP_TIMING
@@ -165,7 +165,7 @@ LAB_TEST(a_pin_announces_what_the_probes_call_dead_until_it_ends)
     POP_HISTORY(&pop, 0, "AWAW");
 }
 
-// --- More services than one ----------------------------------------------------------------------
+// ---- More services than one
 
 static const char three_services[] = POP_USUAL
     "[service mail]\nprefixes = 198.51.100.25/32\nrequire = dns4\nlast_pop_guard = off\n" POP_TIMING
@@ -200,7 +200,7 @@ LAB_TEST(one_unknown_service_among_others_changes_nothing)
     assert_true(pop_says(&pop, "services web intent kind", "auto"));
 }
 
-// --- The command ---------------------------------------------------------------------------------
+// ---- The command
 
 LAB_TEST(a_usage_error_is_told_from_a_missing_daemon)
 {
@@ -253,7 +253,7 @@ static struct lab_process *popgate_as_nobody(const struct pop *pop, const char *
                                              const char *service)
 {
     char program[LAB_PATH_MAX], socket[LAB_PATH_MAX];
-    const struct lab_command command = {
+    struct lab_command command = {
         .name = verb,
         .argv = LAB_ARGV(lab_program_for_all(pop->node, lab_popgate_program(), program), "--socket",
                          lab_path(pop->node, "run/popgate.sock", socket), verb, service),
@@ -280,7 +280,7 @@ LAB_TEST(an_ordinary_user_may_look_but_not_touch)
     POP_HISTORY(&pop, 0, "A");
 }
 
-// --- What it prints ------------------------------------------------------------------------------
+// ---- What it prints
 
 // Columns, counting characters of UTF-8.
 static size_t columns(const char *line, size_t length)
@@ -296,7 +296,7 @@ static size_t columns(const char *line, size_t length)
 static void assert_fits_80_columns(const char *text)
 {
     while (*text != '\0') {
-        const size_t length = strcspn(text, "\n");
+        size_t length = strcspn(text, "\n");
 
         if (columns(text, length) > 80) {
             lab_fail("this line is wider than 80 columns: %.*s", (int)length, text);

@@ -55,7 +55,7 @@ struct world {
 
 static void append(struct world *world, const char *text)
 {
-    const size_t length = strlen(text);
+    size_t length = strlen(text);
 
     assert_true(world->length + length < sizeof world->conf);
     memcpy(world->conf + world->length, text, length + 1);
@@ -144,7 +144,7 @@ static struct world make_world(void)
     lab_cert_write(world.node, "ca.pem", LAB_CERTS(world.root));
     lab_write(world.node, "rubbish.pem", "-----BEGIN CERTIFICATE-----\nrubbish\n");
     append(&world, "ssl_protocols TLSv1.2 TLSv1.3;\n");
-    const struct site sites[] = {
+    struct site sites[] = {
         {PORT_GOOD, world.good, ca, NULL},
         {PORT_EXPIRED, leaf_of(ca, names, -9 * DAY_S, -3 * DAY_S - 60), ca, NULL},
         {PORT_EARLY, leaf_of(ca, names, 2 * DAY_S + 60, 9 * DAY_S), ca, NULL},
@@ -196,20 +196,20 @@ static struct verdict http_check(const struct world *world, const char *url, con
 
 #define ASSERT_TLS(world, port, more, kind, code, cause)                                           \
     do {                                                                                           \
-        const struct verdict verdict = tls_check((world), (port), (more));                         \
+        struct verdict verdict = tls_check((world), (port), (more));                               \
         lab_assert_verdict(&verdict, (kind), (code), (cause));                                     \
     } while (0)
 #define ASSERT_HTTP(world, url, more, kind, code, cause)                                           \
     do {                                                                                           \
-        const struct verdict verdict = http_check((world), (url), (more));                         \
+        struct verdict verdict = http_check((world), (url), (more));                               \
         lab_assert_verdict(&verdict, (kind), (code), (cause));                                     \
     } while (0)
 
-// --- The certificate -----------------------------------------------------------------------------
+// ---- The certificate
 
 LAB_TEST(a_good_handshake_tells_what_it_is)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
 
     ASSERT_TLS(&world, PORT_GOOD, "", VERDICT_PASS, "ok",
                "TLS handshake with 127.0.0.1:4401 (dns.example.net): TLSv1.3 TLS_");
@@ -224,7 +224,7 @@ LAB_TEST(a_good_handshake_tells_what_it_is)
 
 LAB_TEST(what_is_wrong_with_a_certificate_is_told)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
 
     ASSERT_TLS(
         &world, PORT_EXPIRED, "", VERDICT_FAIL, "expired",
@@ -246,7 +246,7 @@ LAB_TEST(what_is_wrong_with_a_certificate_is_told)
 
 LAB_TEST(days_left_are_judged_by_both_thresholds)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
 
     ASSERT_TLS(&world, PORT_SOON, "min_days = 10\n", VERDICT_PASS, "ok", "(10 days)");
     ASSERT_TLS(&world, PORT_SOON, "min_days = 11\n", VERDICT_DEGRADED, "expiring",
@@ -257,7 +257,7 @@ LAB_TEST(days_left_are_judged_by_both_thresholds)
 
 LAB_TEST(a_pin_is_of_the_key)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
     char right[LAB_PIN_MAX];
     char wrong[LAB_PIN_MAX];
     char more[256];
@@ -272,7 +272,7 @@ LAB_TEST(a_pin_is_of_the_key)
 
 LAB_TEST(a_stapled_response_is_required_and_judged)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
     const char *require = "ocsp = require\n";
 
     ASSERT_TLS(&world, PORT_OCSP, require, VERDICT_PASS, "ok", "TLSv1.3");
@@ -286,11 +286,11 @@ LAB_TEST(a_stapled_response_is_required_and_judged)
     ASSERT_TLS(&world, PORT_OCSP_REVOKED, "", VERDICT_PASS, "ok", "TLSv1.3");
 }
 
-// --- The handshake -------------------------------------------------------------------------------
+// ---- The handshake
 
 LAB_TEST(an_old_version_is_refused_unless_allowed)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
 
     ASSERT_TLS(&world, PORT_OLD_TLS, "", VERDICT_FAIL, "version",
                "the server does not speak TLS 1.2 or later");
@@ -300,7 +300,7 @@ LAB_TEST(an_old_version_is_refused_unless_allowed)
 
 LAB_TEST(an_application_protocol_is_negotiated_or_it_fails)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
 
     ASSERT_TLS(&world, PORT_H2, "alpn = h2 http/1.1\n", VERDICT_PASS, "ok", "TLSv1.3");
     ASSERT_TLS(&world, PORT_H2, "alpn = dot\n", VERDICT_FAIL, "alpn", "ALPN protocols dot");
@@ -308,7 +308,7 @@ LAB_TEST(an_application_protocol_is_negotiated_or_it_fails)
 
 LAB_TEST(rude_servers_are_told_apart)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
     struct lab_tcp_server *rude =
         lab_tcp_server_start(world.node, "127.0.0.1", PORT_RUDE, LAB_TCP_SILENT,
                              "220 mail.example.net ESMTP and a line that is long enough\r\n");
@@ -331,7 +331,7 @@ LAB_TEST(rude_servers_are_told_apart)
                "no STARTTLS offer of 127.0.0.1:9000");
 }
 
-// --- STARTTLS ------------------------------------------------------------------------------------
+// ---- STARTTLS
 
 // A mail server's first words, for one connection; then the bytes of a real TLS server.
 struct mail_server {
@@ -343,7 +343,7 @@ struct mail_server {
 static bool copy_bytes(int from, int to)
 {
     char bytes[4096];
-    const ssize_t got = recv(from, bytes, sizeof bytes, 0);
+    ssize_t got = recv(from, bytes, sizeof bytes, 0);
 
     return got > 0 && send(to, bytes, (size_t)got, MSG_NOSIGNAL) == got;
 }
@@ -368,7 +368,7 @@ static void send_reply(int client, const char *reply)
     (void)recv(client, line, sizeof line - 1, 0);
     line[strcspn(line, " \r")] = '\0';
     const char *tag = strstr(reply, "TAG");
-    const size_t before = tag != NULL ? (size_t)(tag - reply) : strlen(reply);
+    size_t before = tag != NULL ? (size_t)(tag - reply) : strlen(reply);
     snprintf(text, sizeof text, "%.*s%s%s", (int)before, reply, tag != NULL ? line : "",
              tag != NULL ? tag + 3 : "");
     (void)send(client, text, strlen(text), MSG_NOSIGNAL);
@@ -377,10 +377,10 @@ static void send_reply(int client, const char *reply)
 static void *serve_mail(void *arg)
 {
     const struct mail_server *server = arg;
-    const struct sockaddr_in behind = {.sin_family = AF_INET,
-                                       .sin_port = htons(PORT_GOOD),
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const int client = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+    struct sockaddr_in behind = {.sin_family = AF_INET,
+                                 .sin_port = htons(PORT_GOOD),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int client = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 
     (void)send(client, server->greeting, strlen(server->greeting), MSG_NOSIGNAL);
     for (size_t i = 0; i < 3 && server->replies[i] != NULL; i++) {
@@ -397,10 +397,10 @@ static void assert_starttls(const struct world *world, struct mail_server *serve
                             const char *protocol, enum verdict_kind kind, const char *code,
                             const char *cause)
 {
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons(PORT_RUDE),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const int on = 1;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(PORT_RUDE),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int on = 1;
     char more[64];
     pthread_t thread;
 
@@ -411,7 +411,7 @@ static void assert_starttls(const struct world *world, struct mail_server *serve
     assert_int_equal(listen(server->listener, 1), 0);
     assert_int_equal(pthread_create(&thread, NULL, serve_mail, server), 0);
     snprintf(more, sizeof more, "starttls = %s\n", protocol);
-    const struct verdict verdict = tls_check(world, PORT_RUDE, more);
+    struct verdict verdict = tls_check(world, PORT_RUDE, more);
     pthread_join(thread, NULL);
     close(server->listener);
     close(server->behind);
@@ -420,7 +420,7 @@ static void assert_starttls(const struct world *world, struct mail_server *serve
 
 LAB_TEST(tls_is_asked_for_in_the_words_of_mail)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
 
     assert_starttls(
         &world,
@@ -438,11 +438,11 @@ LAB_TEST(tls_is_asked_for_in_the_words_of_mail)
         "smtp", VERDICT_FAIL, "starttls", "does not offer STARTTLS");
 }
 
-// --- Ourselves -----------------------------------------------------------------------------------
+// ---- Ourselves
 
 LAB_TEST(trouble_of_our_own_is_no_evidence)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
 
     ASSERT_TLS(&world, PORT_GOOD, "source = 192.0.2.77\n", VERDICT_UNKNOWN, "local",
                "connect to 127.0.0.1:4401: address not available");
@@ -461,8 +461,8 @@ static void take_descriptors(void *arg, size_t i)
     const struct rlimit *limit = arg;
 
     if (i == 1) {
-        const int next = dup(STDIN_FILENO);
-        const struct rlimit few = {.rlim_cur = (rlim_t)next + 1, .rlim_max = limit->rlim_max};
+        int next = dup(STDIN_FILENO);
+        struct rlimit few = {.rlim_cur = (rlim_t)next + 1, .rlim_max = limit->rlim_max};
 
         assert_true(next >= 0);
         close(next);
@@ -474,7 +474,7 @@ static void take_descriptors(void *arg, size_t i)
 
 LAB_TEST(no_descriptors_are_no_evidence_and_pass)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
     struct rlimit limit;
     struct verdict verdicts[3];
     char keys[512];
@@ -517,13 +517,13 @@ LAB_TEST(a_replaced_ca_file_is_read_anew)
     lab_assert_verdict(&verdicts[2], VERDICT_PASS, "ok", "TLSv1.3");
 }
 
-// --- http ----------------------------------------------------------------------------------------
+// ---- Http
 
 #define HEALTH "http://127.0.0.1:8080/health"
 
 LAB_TEST(an_answer_is_judged_by_status_header_and_body)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
 
     ASSERT_HTTP(&world, HEALTH, "", VERDICT_PASS, "ok",
                 "GET http://127.0.0.1:8080/health at 127.0.0.1:8080: status 200, 22 bytes");
@@ -552,7 +552,7 @@ LAB_TEST(an_answer_is_judged_by_status_header_and_body)
 
 LAB_TEST(a_redirect_is_an_answer_unless_followed)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
     const char *follow = "follow_redirects = on\n";
 
     ASSERT_HTTP(&world, "http://127.0.0.1:8080/moved", "", VERDICT_FAIL, "status",
@@ -568,7 +568,7 @@ LAB_TEST(a_redirect_is_an_answer_unless_followed)
 
 LAB_TEST(an_answer_has_a_largest_size)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
 
     ASSERT_HTTP(&world, "http://127.0.0.1:8080/big", "max_body = 1960\n", VERDICT_PASS, "ok",
                 "1960 bytes");
@@ -578,7 +578,7 @@ LAB_TEST(an_answer_has_a_largest_size)
 
 LAB_TEST(http_over_tls_is_judged_as_tls_is)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
 
     ASSERT_HTTP(&world, "https://" NAME "/", "target = 127.0.0.1:4401\n", VERDICT_PASS, "ok",
                 "status 200, 13 bytes");
@@ -592,7 +592,7 @@ LAB_TEST(http_over_tls_is_judged_as_tls_is)
 
 LAB_TEST(a_rude_http_server_is_told_apart)
 {
-    const struct world world = make_world();
+    struct world world = make_world();
     struct lab_tcp_server *rude =
         lab_tcp_server_start(world.node, "127.0.0.1", PORT_RUDE, LAB_TCP_GREET,
                              "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nslow");

@@ -55,7 +55,7 @@ static const char *strict_keys(const char *more)
 #define EXPECT(kind, code, cause_part, more)                                                       \
     LAB_CHECK(node, VERDICT_##kind, (code), (cause_part), strict_keys(more))
 
-// --- A good issuer -------------------------------------------------------------------------------
+// ---- A good issuer
 
 LAB_TEST(a_good_token_passes)
 {
@@ -124,7 +124,7 @@ LAB_TEST(an_opaque_token_is_judged_by_those_who_know_it)
     LAB_CHECK(node, VERDICT_PASS, "ok", "accepted", keys);
 }
 
-// --- A hostile one -------------------------------------------------------------------------------
+// ---- A hostile one
 
 LAB_TEST(a_bad_token_fails_and_says_what_is_wrong_with_it)
 {
@@ -183,7 +183,7 @@ LAB_TEST(a_wrong_secret_is_refused_by_the_issuer)
     LAB_CHECK(node, VERDICT_FAIL, "grant", "with the secret of /", keys_text);
 }
 
-// --- The key set ---------------------------------------------------------------------------------
+// ---- The key set
 
 LAB_TEST(a_key_set_that_cant_be_had_is_no_evidence)
 {
@@ -277,7 +277,7 @@ LAB_TEST(keys_that_nobody_has_are_asked_for_once_only)
     assert_true(lab_issuer_asked(issuer, LAB_ISSUER_KEYS) <= 2);
 }
 
-// --- The secret ----------------------------------------------------------------------------------
+// ---- The secret
 
 LAB_TEST(a_secret_that_cant_be_trusted_is_no_evidence)
 {
@@ -301,7 +301,7 @@ LAB_TEST(an_issuer_that_sends_the_secret_back_does_not_reveal_it)
 {
     make_issuer();
     lab_issuer_set(issuer, LAB_ISSUER_TOKEN, LAB_ISSUER_ECHO);
-    const struct verdict verdict = lab_check(node, strict_keys("auth = post\n"));
+    struct verdict verdict = lab_check(node, strict_keys("auth = post\n"));
     lab_assert_verdict(&verdict, VERDICT_FAIL, "malformed", "so it is not shown");
 }
 
@@ -346,7 +346,7 @@ LAB_TEST(a_process_with_a_secret_leaves_no_core)
     prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
 }
 
-// --- TLS ----------------------------------------------------------------------------------------
+// ---- TLS
 
 // nginx before the issuer, with a certificate for id.example.net that ends at ends_s from now.
 static void make_tls_issuer(int64_t ends_s)
@@ -403,7 +403,7 @@ LAB_TEST(an_expired_certificate_of_the_issuer_fails)
     LAB_CHECK(node, VERDICT_FAIL, "expired", "certificate expired 3 days ago", tls_keys(more));
 }
 
-// --- A real issuer -------------------------------------------------------------------------------
+// ---- A real issuer
 
 #define OIDC "http://" HOST ":4593/api/oidc"
 

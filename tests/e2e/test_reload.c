@@ -29,7 +29,7 @@ static bool output_has(const char *text)
     return strstr(pop_output, text) != NULL;
 }
 
-// --- Reload --------------------------------------------------------------------------------------
+// ---- Reload
 
 LAB_TEST(a_broken_configuration_changes_nothing_and_is_told)
 {
@@ -139,7 +139,7 @@ LAB_TEST(a_service_that_was_away_comes_back_drained_as_it_went)
     assert_int_equal(tap_events(pop.tap, 0, WEB_V4, NULL, 0), 2);
 }
 
-// --- A reload that takes its time ----------------------------------------------------------------
+// ---- A reload that takes its time
 
 #define MANY_ANSWERS 60000
 
@@ -169,14 +169,14 @@ static size_t reloads_ended(const struct pop *pop)
 // Whether the prefixes were withdrawn before the reload under way had ended.
 static bool withdrawn_in_mid_reload(struct pop *pop, const char *config)
 {
-    const size_t before = reloads_ended(pop);
+    size_t before = reloads_ended(pop);
 
     POP_WAIT_ANNOUNCED(pop);
     POP_WAIT_SAYS(pop, "services dns seen", "true");
     lab_popgated_reload(pop->popgated, config);
     lab_kill(pop->unbound);
     POP_WAIT_WITHDRAWN(pop);
-    const bool first = reloads_ended(pop) == before;
+    bool first = reloads_ended(pop) == before;
     LAB_WAIT(reloads_ended(pop) > before, "the reload to end", POP_WAIT_MS);
     return first;
 }
@@ -214,7 +214,7 @@ LAB_TEST(a_stop_does_not_wait_for_a_huge_configuration_to_be_in_use)
     free(config);
 }
 
-// --- Stop ----------------------------------------------------------------------------------------
+// ---- Stop
 
 static char *include_file(const struct pop *pop, char *out, size_t size)
 {
@@ -249,7 +249,7 @@ LAB_TEST(a_clean_stop_may_keep_and_the_next_start_sends_nothing)
     POP_HISTORY(&pop, 0, "A");
 }
 
-// --- While an issuer keeps a token probe waiting -------------------------------------------------
+// ---- While an issuer keeps a token probe waiting
 
 // Neither waits for the issuer, which never answers, nor for the probe's time, which is an hour.
 LAB_TEST(a_reload_and_a_stop_do_not_wait_for_a_stalled_issuer)
@@ -286,7 +286,7 @@ LAB_TEST(a_reload_and_a_stop_do_not_wait_for_a_stalled_issuer)
     POP_WAIT_WITHDRAWN(&pop);
 }
 
-// --- Not as a daemon -----------------------------------------------------------------------------
+// ---- Not as a daemon
 
 static int run_popgated(const struct pop *pop, const char *option)
 {

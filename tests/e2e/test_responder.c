@@ -45,7 +45,7 @@ static struct answering serving(const char *more)
     return answering;
 }
 
-// --- dig and kdig --------------------------------------------------------------------------------
+// ---- Dig and kdig
 
 #define WORDS_MAX   16
 #define NEEDLES_MAX 5
@@ -196,7 +196,7 @@ LAB_TEST(whoami_tells_the_address_that_the_query_came_from)
     struct answering answering = serving(ANSWERING_RESPONDER);
 
     for (enum answering_way way = 0; way < ANSWERING_WAYS; way++) {
-        const bool v6 = way == WAY_UDP6 || way == WAY_TCP6;
+        bool v6 = way == WAY_UDP6 || way == WAY_TCP6;
         const struct lab_server *server = &answering.ways[way];
 
         assert_string_equal(lab_ask_text(server, "whoami." ZONE, v6 ? DNS_AAAA : DNS_A),
@@ -216,7 +216,7 @@ LAB_TEST(what_is_not_configured_is_not_told)
 
     answering_run(&answering, "[responder]\n" ANSWERING_LISTEN "nsid = off\ncookies = off\n"
                               "rate_limit = 0\n" ANSWERING_SERVICE);
-    const struct question nothing[] = {
+    struct question nothing[] = {
         {"CH TXT id.server", {"id.server. 0 CH TXT \"pop\""}, {0}},
         {"CH TXT version.bind", {"answer: 0"}, {"popgate"}},
         {"CH TXT version.server", {"answer: 0"}, {"popgate"}},
@@ -242,7 +242,7 @@ LAB_TEST(records_take_turns)
     }
 }
 
-// --- States --------------------------------------------------------------------------------------
+// ---- States
 
 #define API_NORMAL    "192.0.2.10 192.0.2.11 192.0.2.12"
 #define API_DEGRADED  "192.0.2.20"
@@ -311,7 +311,7 @@ LAB_TEST(answers_follow_the_state_of_their_service)
     wait_says(&answering, "front." ZONE, API_NORMAL " api." ZONE "."); // sorted by owner
 }
 
-// --- Clients that are known, and those that are not ----------------------------------------------
+// ---- Clients that are known, and those that are not
 
 #define LIMITED  "rate_limit = 1\nslip = 1\ncookie_secret_file = "
 #define SECRET_A "00112233445566778899aabbccddeeff\n"
@@ -348,7 +348,7 @@ static const char *limited_sections(const struct lab_node *node, const char *lis
 static struct cookie get_cookie(const struct lab_server *server)
 {
     struct cookie cookie = {{0, DNS_OPTION_COOKIE, 0, 24}};
-    const struct lab_query query = {
+    struct lab_query query = {
         .name = ZONE, .type = DNS_SOA, .edns = true, .options = LAB_BYTES(CLIENT_COOKIE)};
     const struct dns_option *option = lab_answer_option(lab_ask(server, &query), DNS_OPTION_COOKIE);
 
@@ -387,7 +387,7 @@ LAB_TEST(only_unknown_clients_are_limited)
 
     write_secret(answering.pop.node, SECRET_A);
     answering_run(&answering, limited_sections(answering.pop.node, ANSWERING_LISTEN, "", sections));
-    const struct cookie good = get_cookie(udp);
+    struct cookie good = get_cookie(udp);
     memcpy(bad.option, good.option, sizeof bad.option);
     bad.option[sizeof bad.option - 1] ^= 1;
 
@@ -407,7 +407,7 @@ LAB_TEST(a_secret_is_rolled_over_without_anyone_noticing)
 
     write_secret(answering.pop.node, SECRET_A);
     answering_run(&answering, limited_sections(answering.pop.node, ANSWERING_LISTEN, "", sections));
-    const struct cookie old = get_cookie(udp);
+    struct cookie old = get_cookie(udp);
 
     write_secret(answering.pop.node, SECRET_B SECRET_A);
     pop_reload(&answering.pop,
@@ -415,7 +415,7 @@ LAB_TEST(a_secret_is_rolled_over_without_anyone_noticing)
                                 "[answer new." ZONE "]\na = 192.0.2.1\n", sections));
     LAB_WAIT(strcmp(lab_ask_text(&answering.ways[WAY_TCP4], "new." ZONE, DNS_A), "192.0.2.1") == 0,
              "the reload", POP_WAIT_MS);
-    const struct cookie new = get_cookie(udp);
+    struct cookie new = get_cookie(udp);
     assert_memory_not_equal(old.option, new.option, sizeof old.option);
     assert_int_equal(truncated_of_burst(udp, &old), 0);
     assert_int_equal(truncated_of_burst(udp, &new), 0);
@@ -435,7 +435,7 @@ LAB_TEST(a_client_stays_known_at_another_pop)
 {
     struct answering answering = answering_make();
     struct pop another = {.node = lab_node("another")};
-    const struct lab_router router = {.id = "10.0.7.1", .as = POP_AS};
+    struct lab_router router = {.id = "10.0.7.1", .as = POP_AS};
     struct lab_server first = answering.ways[WAY_UDP4];
     struct lab_server second = {
         .from = answering.pop.upstream, .address = "10.0.7.1", .source = CLIENT_V4};
@@ -454,12 +454,12 @@ LAB_TEST(a_client_stays_known_at_another_pop)
     limited_sections(another.node, "listen = 10.0.7.1:53\n", "", sections);
     pop_run(&another, sections);
 
-    const struct cookie cookie = get_cookie(&first);
+    struct cookie cookie = get_cookie(&first);
     assert_int_equal(truncated_of_burst(&second, &cookie), 0);
     assert_true(truncated_of_burst(&second, NULL) > 0);
 }
 
-// --- Listening -----------------------------------------------------------------------------------
+// ---- Listening
 
 static const struct lab_query identity = {
     .name = "id.server", .type = DNS_TXT, .class = DNS_CLASS_CH};
@@ -516,7 +516,7 @@ LAB_TEST(port_53_needs_one_capability_and_not_root)
                                   ANSWERING_RESPONDER ANSWERING_SERVICE, config));
     lab_program_for_all(answering.pop.node, lab_popgated_program(), program);
     lab_path(answering.pop.node, "popgate.conf", file);
-    const struct lab_command bound = {
+    struct lab_command bound = {
         .name = "popgated",
         .argv = LAB_ARGV("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
                          "--inh-caps", "-all,+net_bind_service", "--ambient-caps",
@@ -591,7 +591,7 @@ LAB_TEST(it_ends_and_begins_with_popgated)
     }
 }
 
-// --- Reload --------------------------------------------------------------------------------------
+// ---- Reload
 
 #define RELOADS 20
 
@@ -614,15 +614,15 @@ LAB_TEST(reloads_lose_no_query)
 {
     struct answering answering = serving(ANSWERING_RESPONDER);
     struct lab_stream *streams[ANSWERING_WAYS];
-    const size_t count = sizeof streams / sizeof *streams;
-    const struct lab_query query = {.name = "api." ZONE};
+    size_t count = sizeof streams / sizeof *streams;
+    struct lab_query query = {.name = "api." ZONE};
     // Many at a time, so that some wait in a socket that is given up.
-    const struct lab_dnsperf many = {.server = answering.ways[WAY_UDP4],
-                                     .queries = &query,
-                                     .query_count = 1,
-                                     .seconds = 4,
-                                     .clients = 32,
-                                     .max_qps = 20000};
+    struct lab_dnsperf many = {.server = answering.ways[WAY_UDP4],
+                               .queries = &query,
+                               .query_count = 1,
+                               .seconds = 4,
+                               .clients = 32,
+                               .max_qps = 20000};
     int reloads = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -634,7 +634,7 @@ LAB_TEST(reloads_lose_no_query)
     }
     struct lab_process *dnsperf = lab_dnsperf_start(&many);
     for (; reloads < RELOADS || lab_running(dnsperf); reloads++) {
-        const uint64_t before = lab_stream_answered(streams[0]);
+        uint64_t before = lab_stream_answered(streams[0]);
 
         reload_number(&answering, reloads);
         LAB_WAIT(lab_stream_answered(streams[0]) > before + 10, "the stream to go on", POP_WAIT_MS);
@@ -651,18 +651,18 @@ LAB_TEST(reloads_lose_no_query)
         assert_int_equal(result.said_count, 1);
         assert_string_equal(result.said[0].text, API_NORMAL);
     }
-    const struct lab_dnsperf_result result = lab_dnsperf_end(&many, dnsperf);
+    struct lab_dnsperf_result result = lab_dnsperf_end(&many, dnsperf);
     print_message("dnsperf: %lu asked, %lu answered, during %d reloads\n",
                   (unsigned long)result.sent, (unsigned long)result.completed, reloads);
     assert_int_equal(result.lost, 0);
 }
 
-// --- Another PoP ---------------------------------------------------------------------------------
+// ---- Another PoP
 
 LAB_TEST(clients_move_to_another_pop_without_a_query_lost)
 {
     struct pair pair = pair_make();
-    const size_t from = pair_best(&pair);
+    size_t from = pair_best(&pair);
     struct lab_stream_result result;
     char said[PAIR_POPS][16];
 
@@ -672,8 +672,8 @@ LAB_TEST(clients_move_to_another_pop_without_a_query_lost)
     struct lab_stream *stream = lab_stream_start(
         &(struct lab_stream_options){.server = pair.client, .query = identity, .pause_us = 100});
     for (size_t i = 0; i < 6; i++) {
-        const size_t drained = i % 2 ? 1 - from : from;
-        const uint64_t before = lab_stream_said(stream, said[1 - drained]);
+        size_t drained = i % 2 ? 1 - from : from;
+        uint64_t before = lab_stream_said(stream, said[1 - drained]);
 
         POP_COMMAND(&pair.pops[drained], 0, "drain", PAIR_SERVICE, "--reason", "test");
         LAB_WAIT(lab_stream_said(stream, said[1 - drained]) > before + 10 &&
@@ -691,7 +691,7 @@ LAB_TEST(clients_move_to_another_pop_without_a_query_lost)
     assert_int_equal(result.said_count, 2);
 }
 
-// --- The default service -------------------------------------------------------------------------
+// ---- The default service
 
 LAB_TEST(the_identity_is_announced_while_it_answers)
 {

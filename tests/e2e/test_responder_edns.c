@@ -280,7 +280,7 @@ static const struct compliance table[] = {
     {"one byte more than an id", .raw = LAB_BYTES("\x00"), .wants = SILENCE | UDP_ONLY},
 };
 
-// --- Judging -------------------------------------------------------------------------------------
+// ---- Judging
 
 static size_t wrongs;
 
@@ -317,8 +317,8 @@ static void expect(const struct heard *heard, bool as_it_should, const char *wha
 static void judge_header(const struct heard *heard)
 {
     const struct compliance *row = heard->row;
-    const uint16_t flags = heard->answer.header.flags;
-    const uint16_t asked =
+    uint16_t flags = heard->answer.header.flags;
+    uint16_t asked =
         row->raw.at != NULL ? (uint16_t)(((const uint8_t *)row->raw.at)[0] << 8) : row->query.flags;
 
     if (heard->answer.rcode != row->rcode &&
@@ -341,7 +341,7 @@ static void judge_header(const struct heard *heard)
 static void judge_sections(const struct heard *heard)
 {
     const struct lab_answer *answer = &heard->answer;
-    const unsigned wants = heard->row->wants;
+    unsigned wants = heard->row->wants;
 
     if (wants & FOUND || (wants & TC && heard->tcp)) {
         expect(heard, answer->counts[DNS_ANSWER] > 0, "nothing in the answer section");
@@ -388,7 +388,7 @@ static void judge_option(const struct heard *heard, unsigned bit, uint16_t code,
 static void judge_edns(const struct heard *heard)
 {
     const struct lab_answer *answer = &heard->answer;
-    const unsigned wants = heard->row->wants;
+    unsigned wants = heard->row->wants;
 
     // A malformed query may be answered without OPT, when it can't be told whether it had one.
     if (wants & OPT || heard->row->rcode != DNS_FORMERR) {
@@ -413,16 +413,16 @@ static void judge_edns(const struct heard *heard)
 static void judge_size(const struct heard *heard)
 {
     const struct lab_query *asked = &heard->row->query;
-    const size_t own = !asked->edns                   ? SHORT_UDP
-                       : asked->edns_size == 0        ? UDP_SIZE
-                       : asked->edns_size < SHORT_UDP ? SHORT_UDP
-                       : asked->edns_size < UDP_SIZE  ? asked->edns_size
-                                                      : UDP_SIZE;
+    size_t own = !asked->edns                   ? SHORT_UDP
+                 : asked->edns_size == 0        ? UDP_SIZE
+                 : asked->edns_size < SHORT_UDP ? SHORT_UDP
+                 : asked->edns_size < UDP_SIZE  ? asked->edns_size
+                                                : UDP_SIZE;
 
     expect(heard, heard->tcp || heard->length <= own, "larger than asked for");
 }
 
-// --- Asking --------------------------------------------------------------------------------------
+// ---- Asking
 
 static size_t write_row(const struct compliance *row, uint16_t id, uint8_t out[LAB_QUERY_MAX])
 {
@@ -468,7 +468,7 @@ static void ask_row(const struct compliance *row, const struct lab_server *serve
         expect_silence(&heard, server);
         return;
     }
-    const size_t length = write_row(row, 0xabcd, query);
+    size_t length = write_row(row, 0xabcd, query);
     heard.length = lab_exchange(server, query, length, message);
     if (heard.length == 0) {
         lab_fail("%s, %s: no answer", row->title, way);

@@ -17,7 +17,7 @@
 
 #define ZONE ANSWERING_ZONE
 
-// --- Garbage
+// ---- Garbage
 // -------------------------------------------------------------------------------------
 
 #define FLOODED 200000 // datagrams, at least
@@ -41,15 +41,15 @@ static size_t garbage(void *arg, uint64_t i, uint8_t out[LAB_QUERY_MAX])
     uint64_t *state = arg;
 
     if (i % 3 == 0) {
-        const size_t length = next_random(state) % 100;
+        size_t length = next_random(state) % 100;
 
         for (size_t j = 0; j < length; j++) {
             out[j] = (uint8_t)next_random(state);
         }
         return length;
     }
-    const size_t length = lab_query_write(&query, (uint16_t)i, out);
-    const size_t changes = next_random(state) % 4 + 1;
+    size_t length = lab_query_write(&query, (uint16_t)i, out);
+    size_t changes = next_random(state) % 4 + 1;
     for (size_t j = 0; j < changes; j++) {
         out[next_random(state) % length] = (uint8_t)next_random(state);
     }
@@ -74,7 +74,7 @@ LAB_TEST(a_flood_of_garbage_leaves_the_service_as_it_was)
     for (size_t i = 0; i < 2; i++) {
         lab_flood_stop(floods[i]);
     }
-    const struct lab_query query = {.name = "api." ZONE};
+    struct lab_query query = {.name = "api." ZONE};
     for (enum answering_way way = 0; way < ANSWERING_WAYS; way++) {
         LAB_WAIT(lab_answers(&answering.ways[way], &query), "the flood to drain", POP_WAIT_MS);
         assert_string_equal(lab_ask_text(&answering.ways[way], "api." ZONE, DNS_A), "192.0.2.10");
@@ -82,7 +82,7 @@ LAB_TEST(a_flood_of_garbage_leaves_the_service_as_it_was)
     assert_true(lab_running(lab_popgated_process(answering.pop.popgated)));
 }
 
-// --- Neighbours that are not there
+// ---- Neighbours that are not there
 // ---------------------------------------------------------------
 
 #define NOBODIES        64
@@ -99,8 +99,8 @@ static void ask_for_nobody(struct lab_node *from, uint32_t address)
     struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
     struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(53)};
     uint8_t message[LAB_QUERY_MAX];
-    const size_t length = lab_query_write(&query, 1, message);
-    const int fd = lab_socket(from, AF_INET, SOCK_DGRAM);
+    size_t length = lab_query_write(&query, 1, message);
+    int fd = lab_socket(from, AF_INET, SOCK_DGRAM);
 
     inet_pton(AF_INET, ANSWERING_V4, &server.sin_addr);
     assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &(int){1}, sizeof(int)), 0);
@@ -141,7 +141,7 @@ LAB_TEST(answers_that_nobody_takes_leave_room_for_others)
     }
 }
 
-// --- TCP clients
+// ---- TCP clients
 // ---------------------------------------------------------------------------------
 
 #define HALF_OPEN 1000
@@ -182,7 +182,7 @@ LAB_TEST(half_open_clients_make_room_and_leave_udp_as_it_was)
     static const uint8_t half[] = {0, 40, 1, 2, 3};
     struct answering answering = answering_make();
     struct lab_stream_result result;
-    const struct lab_query query = {.name = "api." ZONE};
+    struct lab_query query = {.name = "api." ZONE};
 
     allow_many_descriptors();
     answering_run(&answering, ANSWERING_RESPONDER
@@ -199,7 +199,7 @@ LAB_TEST(half_open_clients_make_room_and_leave_udp_as_it_was)
              POP_WAIT_MS);
     assert_string_equal(lab_ask_text(&answering.ways[WAY_TCP4], "api." ZONE, DNS_A), "192.0.2.10");
     assert_string_equal(lab_ask_text(&answering.ways[WAY_TCP6], "api." ZONE, DNS_A), "192.0.2.10");
-    const uint64_t answered = lab_stream_answered(stream);
+    uint64_t answered = lab_stream_answered(stream);
     LAB_WAIT(lab_stream_answered(stream) > answered + 100, "UDP to go on", POP_WAIT_MS);
     lab_stream_stop(stream);
     lab_stream_result(stream, &result);
@@ -243,8 +243,8 @@ LAB_TEST(slow_clients_are_cut)
     }
     // The first says nothing, the second half of something, the third asks again and again.
     (void)send(clients[1].fd, prefix, sizeof prefix, MSG_NOSIGNAL);
-    const size_t length = lab_query_write(&(struct lab_query){.name = "api." ZONE}, 7, query);
-    const uint64_t began_ns = lab_now_ns();
+    size_t length = lab_query_write(&(struct lab_query){.name = "api." ZONE}, 7, query);
+    uint64_t began_ns = lab_now_ns();
     uint8_t answer[DNS_MESSAGE_MAX];
     size_t answered = 0;
     while (lab_client_send(&clients[2], query, length) &&
@@ -272,12 +272,12 @@ LAB_TEST(a_client_that_never_reads_is_cut)
                   ANSWERING_RESPONDER "tcp_idle = 1s\ntcp_max_age = 1h\n"
                                       "[answer api." ZONE "]\na = 192.0.2.10\n" ANSWERING_SERVICE);
     struct lab_client client = lab_client_open(&answering.ways[WAY_TCP4]);
-    const struct timeval patience = {.tv_sec = POP_WAIT_MS / 1000};
+    struct timeval patience = {.tv_sec = POP_WAIT_MS / 1000};
     setsockopt(client.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    const size_t length = lab_query_write(&(struct lab_query){.name = "api." ZONE}, 7, framed + 2);
+    size_t length = lab_query_write(&(struct lab_query){.name = "api." ZONE}, 7, framed + 2);
     framed[0] = 0;
     framed[1] = (uint8_t)length;
-    const uint64_t began_ns = lab_now_ns();
+    uint64_t began_ns = lab_now_ns();
     while (send(client.fd, framed, length + 2, MSG_NOSIGNAL) > 0) { // a part will do
         if (lab_now_ns() - began_ns > POP_WAIT_MS * UINT64_C(1000000)) {
             lab_fail("a client that never reads is never cut");
@@ -288,7 +288,7 @@ LAB_TEST(a_client_that_never_reads_is_cut)
     lab_client_close(&client);
 }
 
-// --- Two states
+// ---- Two states
 // ----------------------------------------------------------------------------------
 
 #define NORMAL  "192.0.2.10 192.0.2.11 192.0.2.12 192.0.2.13"
@@ -350,7 +350,7 @@ LAB_TEST(an_answer_never_mixes_two_states)
                         i % 2 ? NORMAL : DRAINED) == 0,
                  "the other state", POP_WAIT_MS);
         for (size_t j = 0; j < CLIENTS; j++) {
-            const uint64_t before = lab_stream_answered(streams[j]);
+            uint64_t before = lab_stream_answered(streams[j]);
             LAB_WAIT(lab_stream_answered(streams[j]) > before, "each client to be told",
                      POP_WAIT_MS);
         }
@@ -366,7 +366,7 @@ LAB_TEST(an_answer_never_mixes_two_states)
     }
 }
 
-// --- Withdrawal
+// ---- Withdrawal
 // ----------------------------------------------------------------------------------
 
 static size_t real_query(void *arg, uint64_t i, uint8_t out[LAB_QUERY_MAX])

@@ -16,7 +16,7 @@
 #define KNOT_V4 "10.0.8.1"
 #define NSD_V4  "10.0.9.1"
 
-// --- The zone, twice -----------------------------------------------------------------------------
+// ---- The zone, twice
 
 #define FORTY "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define LONG  "\"" FORTY FORTY FORTY FORTY "\""
@@ -74,7 +74,7 @@ static void write_sections(char out[LAB_CONFIG_MAX])
     used += (size_t)snprintf(out, LAB_CONFIG_MAX,
                              ANSWERING_RESPONDER "ns = ns1." ZONE " ns2.example.org\n");
     for (size_t i = 0; i < RECORDS; i++) {
-        const bool more = i > 0 && strcmp(records[i].name, records[i - 1].name) == 0;
+        bool more = i > 0 && strcmp(records[i].name, records[i - 1].name) == 0;
 
         if (!more) {
             used += (size_t)snprintf(out + used, LAB_CONFIG_MAX - used, "[answer %s." ZONE "]\n",
@@ -104,7 +104,7 @@ static void write_zone(const struct lab_server *responder, char out[LAB_CONFIG_M
     assert_true(used < LAB_CONFIG_MAX);
 }
 
-// --- The queries ---------------------------------------------------------------------------------
+// ---- The queries
 
 struct asked {
     struct lab_query query;
@@ -218,7 +218,7 @@ static void random_query(uint64_t *state, struct asked *out)
     out->tcp = next_random(state) % 8 == 0;
 }
 
-// --- The comparison ------------------------------------------------------------------------------
+// ---- The comparison
 
 enum part {
     RCODE = 1 << 0,
@@ -244,7 +244,7 @@ static void hear(const struct lab_server *server, const struct asked *asked, str
 {
     struct lab_server way = *server;
     uint8_t query[LAB_QUERY_MAX];
-    const size_t length = lab_query_write(&asked->query, 77, query);
+    size_t length = lab_query_write(&asked->query, 77, query);
 
     way.tcp = asked->tcp;
     out->length = lab_exchange(&way, query, length, out->message);
@@ -282,7 +282,7 @@ static bool same_section(enum dns_section section)
 static unsigned compare(void)
 {
     const struct lab_answer *a = &ours.answer, *b = &theirs.answer;
-    const uint16_t flags = a->header.flags ^ b->header.flags;
+    uint16_t flags = a->header.flags ^ b->header.flags;
 
     return (a->rcode != b->rcode ? RCODE : 0U) |
            (flags & (DNS_QR | DNS_AA | DNS_RD | DNS_RA | DNS_AD) ? FLAGS : 0U) |
@@ -293,7 +293,7 @@ static unsigned compare(void)
            (a->has_edns != b->has_edns ? EDNS : 0U);
 }
 
-// --- The rules -----------------------------------------------------------------------------------
+// ---- The rules
 
 enum { KNOT = 1, NSD = 2 };
 
@@ -395,7 +395,7 @@ static size_t ask_all(const struct lab_server *responder, const struct lab_serve
         random_query(&state, &asked);
         hear(responder, &asked, &ours);
         hear(other, &asked, &theirs);
-        const unsigned parts = compare();
+        unsigned parts = compare();
         if (parts != 0 && !is_explained(&asked, server, parts)) {
             tell(&asked, name, parts);
             unexplained++;
@@ -417,8 +417,8 @@ LAB_TEST(the_same_zone_is_answered_the_same_elsewhere)
     lab_knot_start(neighbour(&answering, "knot", KNOT_V4, "10.0.8.2"), &authority);
     authority.listen = NSD_V4;
     lab_nsd_start(neighbour(&answering, "nsd", NSD_V4, "10.0.9.2"), &authority);
-    const struct lab_server knot = {.from = answering.pop.upstream, .address = KNOT_V4};
-    const struct lab_server nsd = {.from = answering.pop.upstream, .address = NSD_V4};
+    struct lab_server knot = {.from = answering.pop.upstream, .address = KNOT_V4};
+    struct lab_server nsd = {.from = answering.pop.upstream, .address = NSD_V4};
     size_t unexplained = ask_all(responder, &knot, "Knot", KNOT);
     unexplained += ask_all(responder, &nsd, "NSD", NSD);
     assert_int_equal(unexplained, 0);

@@ -74,12 +74,12 @@ static long verdicts(const struct pop *pop, enum trio_service service, const cha
 // So many checks more have passed.
 static void checked_again(const struct pop *pop, enum trio_service service, long times)
 {
-    const long before = verdicts(pop, service, "pass");
+    long before = verdicts(pop, service, "pass");
 
     LAB_WAIT(verdicts(pop, service, "pass") >= before + times, trio_probes[service], POP_WAIT_MS);
 }
 
-// --- Wrong, killed, stopped ----------------------------------------------------------------------
+// ---- Wrong, killed, stopped
 
 LAB_TEST(each_is_withdrawn_alone_when_only_its_own_probe_can_see_it)
 {
@@ -94,7 +94,7 @@ LAB_TEST(each_is_withdrawn_alone_when_only_its_own_probe_can_see_it)
 
     run(&trio, NULL, BY_FALL);
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
-        const size_t mark = pop_mark(&pop);
+        size_t mark = pop_mark(&pop);
         trio_break(&trio, i);
         withdrawn(&pop, i);
         probe_says(&pop, i, "verdict code", codes[i]);
@@ -117,7 +117,7 @@ LAB_TEST(each_is_withdrawn_alone_when_it_is_killed)
     probe_says(&pop, TRIO_LOGIN, "watch", "tcp connection held");
     probe_says(&pop, TRIO_WEB, "not_after", "T");
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
-        const size_t mark = pop_mark(&pop);
+        size_t mark = pop_mark(&pop);
         trio_kill(&trio, i);
         withdrawn(&pop, i);
         probe_says(&pop, i, "verdict code", "refused");
@@ -134,7 +134,7 @@ LAB_TEST(each_is_withdrawn_alone_when_it_hangs)
 
     run(&trio, NULL, BY_FALL);
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
-        const size_t mark = pop_mark(&pop);
+        size_t mark = pop_mark(&pop);
         trio_stop(&trio, i);
         withdrawn(&pop, i);
         probe_says(&pop, i, "verdict code", "timeout");
@@ -150,7 +150,7 @@ LAB_TEST(a_quick_restart_within_crash_grace_is_not_seen_outside)
     struct trio trio = trio_make(&pop);
 
     run(&trio, NULL, NEVER_BY_FALL "crash_grace = 1h\n");
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
         trio_kill(&trio, i);
         probe_says(&pop, i, "verdict code", "refused");
@@ -169,7 +169,7 @@ LAB_TEST(a_service_that_is_reloaded_is_not_withdrawn)
     run(&trio, NULL, NEVER_BY_FALL);
     probe_says(&pop, TRIO_DNS, "watch", "kernel notifications");
     probe_says(&pop, TRIO_WEB, "watch", "tcp connection held");
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     trio_mend(&trio, TRIO_WEB); // nothing is broken: it reads what it read before
     trio_mend(&trio, TRIO_DNS);
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
@@ -178,7 +178,7 @@ LAB_TEST(a_service_that_is_reloaded_is_not_withdrawn)
     saw_alone(&pop, mark, TRIO_SERVICES, "");
 }
 
-// --- Slow ----------------------------------------------------------------------------------------
+// ---- Slow
 
 // Between a probe and its service: hands on what the client says at once, and what the service
 // answers late_ms later.
@@ -203,14 +203,14 @@ static int to_unbound[2];
 
 static void be_late(const struct relay *relay)
 {
-    const long ns = (long)relay->late_ms * 1000000;
+    long ns = (long)relay->late_ms * 1000000;
 
     clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = ns}, NULL);
 }
 
 static void *relay_connection(void *arg)
 {
-    const struct relayed relayed = *(struct relayed *)arg;
+    struct relayed relayed = *(struct relayed *)arg;
     struct pollfd ends[2] = {{relayed.client, POLLIN, 0}, {relayed.service, POLLIN, 0}};
     bool open = true;
 
@@ -218,7 +218,7 @@ static void *relay_connection(void *arg)
     while (open && poll(ends, 2, -1) > 0) {
         for (int i = 0; i < 2 && open; i++) {
             char bytes[4096];
-            const ssize_t got = ends[i].revents != 0 ? read(ends[i].fd, bytes, sizeof bytes) : 0;
+            ssize_t got = ends[i].revents != 0 ? read(ends[i].fd, bytes, sizeof bytes) : 0;
             if (got > 0 && i == 1) {
                 be_late(relayed.relay);
             }
@@ -279,13 +279,13 @@ static void relay_start(const struct trio *trio, enum trio_service service)
 static size_t relay_query(void *arg, const uint8_t *query, size_t length, uint8_t *answer,
                           size_t size)
 {
-    const int service = *(const int *)arg;
+    int service = *(const int *)arg;
     struct pollfd answered = {service, POLLIN, 0};
 
     if (send(service, query, length, 0) < 0 || poll(&answered, 1, POP_WAIT_MS) != 1) {
         return 0;
     }
-    const ssize_t got = recv(service, answer, size, 0);
+    ssize_t got = recv(service, answer, size, 0);
     be_late(&relays[TRIO_DNS]);
     return got > 0 ? (size_t)got : 0;
 }
@@ -327,7 +327,7 @@ LAB_TEST(each_is_depreferenced_alone_when_it_is_slow)
         "interval = 200ms\nfast_interval = 50ms\ntimeout = 10s\nrise = 2\nfall = 2\n"
         "max_latency = 300ms\n");
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
-        const size_t mark = pop_mark(&pop);
+        size_t mark = pop_mark(&pop);
         relays[i].late_ms = 400;
         LAB_WAIT(tap_has_community(pop.tap, trio_prefixes[i], 65535, 0), trio_names[i],
                  POP_WAIT_MS);
@@ -339,7 +339,7 @@ LAB_TEST(each_is_depreferenced_alone_when_it_is_slow)
     }
 }
 
-// --- popgated itself is stopped ------------------------------------------------------------------
+// ---- Popgated itself is stopped
 
 #define ASLEEP_MS 5000 // longer than a check may take, and than is allowed for a late timer
 #define SLEEPS    2
@@ -358,10 +358,10 @@ LAB_TEST(popgated_that_was_stopped_blames_nobody)
     run(&trio, &relay_ports,
         "interval = 100ms\nfast_interval = 50ms\ntimeout = 3s\nmax_latency = 2900ms\n"
         "rise = 2\nfall = 1\n");
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     struct lab_process *popgated = lab_popgated_process(pop.popgated);
     for (int i = 0; i < SLEEPS; i++) {
-        const uint64_t end_ns = lab_now_ns() + ASLEEP_MS * UINT64_C(1000000);
+        uint64_t end_ns = lab_now_ns() + ASLEEP_MS * UINT64_C(1000000);
         lab_stop(popgated);
         LAB_WAIT(lab_now_ns() >= end_ns, "every check's time to be over", POP_WAIT_MS);
         lab_cont(popgated);

@@ -50,7 +50,7 @@ static void stays_announced_while_blind(struct pop *pop, size_t mark, const char
     POP_HISTORY(pop, mark, "");
 }
 
-// --- Descriptors
+// ---- Descriptors
 // -----------------------------------------------------------------------------------
 
 // Gives it no number above; returns the limit that it had.
@@ -88,8 +88,8 @@ LAB_TEST(without_descriptors_everything_stays_announced)
     snprintf(sections, sizeof sections, "%s%s", PROBES, SERVICE);
     pop_run(&pop, sections);
     POP_WAIT_ANNOUNCED(&pop);
-    const size_t mark = pop_mark(&pop);
-    const pid_t pid = lab_pid(lab_popgated_process(pop.popgated));
+    size_t mark = pop_mark(&pop);
+    pid_t pid = lab_pid(lab_popgated_process(pop.popgated));
     const rlim_t before = limit_descriptors(pid, free_descriptor(pid));
     // Nobody can ask it now; its events are on record when they can again.
     LAB_WAIT(lab_log_contains(lab_popgated_process(pop.popgated), "too many open files"),
@@ -120,7 +120,7 @@ LAB_TEST(it_takes_the_descriptors_that_it_may_have)
     assert_true(own.rlim_cur > 256);
 }
 
-// --- A disk that takes nothing
+// ---- A disk that takes nothing
 // -----------------------------------------------------------------------
 
 LAB_TEST(with_read_only_disks_it_announces_and_withdraws_and_says_so)
@@ -131,7 +131,7 @@ LAB_TEST(with_read_only_disks_it_announces_and_withdraws_and_says_so)
     snprintf(sections, sizeof sections, "%s%s", PROBES, SERVICE);
     pop_run(&pop, sections);
     POP_WAIT_ANNOUNCED(&pop);
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     const char *const directories[] = {lab_path(pop.node, "run", run),
                                        lab_path(pop.node, "state", states)};
     for (size_t i = 0; i < 2; i++) {
@@ -158,7 +158,7 @@ LAB_TEST(with_read_only_disks_it_announces_and_withdraws_and_says_so)
     POP_WAIT_SAYS(&pop, "include saved", "true");
 }
 
-// --- A loopback that carries nothing
+// ---- A loopback that carries nothing
 // -------------------------------------------------------------------
 
 LAB_TEST(a_prober_that_cannot_reach_itself_withdraws_nothing)
@@ -169,7 +169,7 @@ LAB_TEST(a_prober_that_cannot_reach_itself_withdraws_nothing)
     snprintf(sections, sizeof sections, "%s%s", PROBES, SERVICE);
     pop_run(&pop, sections);
     POP_WAIT_ANNOUNCED(&pop);
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     // Everything between addresses of this host goes over lo, so the probes time out as well.
     lab_ip(pop.node, "link set lo down");
     stays_announced_while_blind(&pop, mark, "popgated itself is sick");
@@ -189,7 +189,7 @@ LAB_TEST(a_prober_that_cannot_reach_itself_withdraws_nothing)
     POP_WAIT_WITHDRAWN(&pop);
 }
 
-// --- A sandbox that refuses sockets
+// ---- A sandbox that refuses sockets
 // ----------------------------------------------------------------
 
 #define REFUSE "REFUSE_SOCKETS" // a file; popgated may make no IP socket while it exists
@@ -209,7 +209,7 @@ static bool refuse_ip_sockets(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    const struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
 
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
@@ -246,7 +246,7 @@ LAB_TEST(a_sandbox_that_refuses_sockets_withdraws_nothing)
     pop_run(&pop, sections);
     setenv("POPGATED", real, 1);
     POP_WAIT_ANNOUNCED(&pop);
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     lab_popgated_kill(pop.popgated);
     lab_write(pop.node, "refuse", "");
     lab_popgated_restart(pop.popgated);

@@ -44,7 +44,7 @@ static void withdrawn_because_refused(struct pop *pop, const char *verdict_path)
     LAB_WAIT(pop_says(pop, path, "refused"), "the verdict to be a refusal", POP_WAIT_MS);
 }
 
-// --- DNS servers ---------------------------------------------------------------------------------
+// ---- DNS servers
 
 static const char over_udp[] = DNS("dns4", "192.0.2.53:53", NEVER_POLLED)
     DNS("dns6", "[2001:db8::53]:53", NEVER_POLLED) SERVICE("dns4 dns6");
@@ -54,7 +54,7 @@ LAB_TEST(a_killed_unbound_is_withdrawn_at_once)
     struct pop pop = pop_make(&(struct pop_options){0});
 
     announced_and_watched(&pop, over_udp, "probes dns4 watch", "kernel notifications");
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     lab_kill(pop.unbound);
     withdrawn_because_refused(&pop, "probes dns4 verdict");
     POP_HISTORY(&pop, mark, "W");
@@ -76,7 +76,7 @@ LAB_TEST(a_killed_unbound_behind_tcp_is_withdrawn_at_once)
 static void a_killed_authority_is_withdrawn_at_once(struct pop *pop, struct lab_process *server)
 {
     announced_and_watched(pop, over_udp, "probes dns6 watch", "kernel notifications");
-    const size_t mark = pop_mark(pop);
+    size_t mark = pop_mark(pop);
     lab_kill_group(server);
     withdrawn_because_refused(pop, "probes dns6 verdict");
     lab_authority_restart(server);
@@ -105,12 +105,12 @@ LAB_TEST(a_quick_restart_within_crash_grace_is_not_noticed_outside)
     announced_and_watched(&pop,
                           DNS("dns4", "192.0.2.53:53", POLLED "crash_grace = 1h\n") SERVICE("dns4"),
                           "probes dns4 watch", "kernel notifications");
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     lab_kill(pop.unbound);
     LAB_WAIT(pop_says(&pop, "probes dns4 verdict code", "refused"), "the crash to be seen",
              POP_WAIT_MS);
     // Many times `fall`, and still within the grace.
-    const long fails = strtol(pop_status(&pop, "probes dns4 verdicts fail"), NULL, 10);
+    long fails = strtol(pop_status(&pop, "probes dns4 verdicts fail"), NULL, 10);
     LAB_WAIT(strtol(pop_status(&pop, "probes dns4 verdicts fail"), NULL, 10) >= fails + 6,
              "some more checks", POP_WAIT_MS);
     lab_unbound_restart(pop.unbound);
@@ -134,7 +134,7 @@ LAB_TEST(a_stopped_unbound_is_found_by_polling)
     POP_HISTORY(&pop, 0, "AWA");
 }
 
-// --- A server that is slow, and wrong
+// ---- A server that is slow, and wrong
 // ---------------------------------------------------------------
 
 static _Atomic unsigned slow_ms;
@@ -144,8 +144,8 @@ static _Atomic int answers_rcode;
 static size_t answer_late(void *arg, const uint8_t *query, size_t length, uint8_t *answer,
                           size_t size)
 {
-    const size_t opt_length = 11;
-    const long ns = (long)slow_ms * 1000000;
+    size_t opt_length = 11;
+    long ns = (long)slow_ms * 1000000;
 
     (void)arg;
     if (length < 12 + opt_length || length > size) {
@@ -170,7 +170,7 @@ LAB_TEST(a_slow_server_is_depreferenced_and_a_wrong_one_withdrawn)
                   "rcode = REFUSED\ninterval = 200ms\nfast_interval = 50ms\ntimeout = 10s\n"
                   "max_latency = 300ms\nrise = 2\nfall = 2\n" SERVICE("dns4"));
     POP_WAIT_ANNOUNCED(&pop);
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     slow_ms = 400;
     POP_WAIT_SAYS(&pop, "probes dns4 health", "degraded");
     POP_WAIT_DRAINING(&pop);
@@ -182,7 +182,7 @@ LAB_TEST(a_slow_server_is_depreferenced_and_a_wrong_one_withdrawn)
     POP_HISTORY(&pop, mark, "GW");
 }
 
-// --- TCP servers ---------------------------------------------------------------------------------
+// ---- TCP servers
 
 #define WEB(more)                                                                                  \
     "[probe web]\ntype = tcp\ntarget = 192.0.2.53:80\n" more "[service dns]\nprefixes = " POP_V4   \
@@ -207,7 +207,7 @@ LAB_TEST(a_server_that_ends_every_connection_is_not_withdrawn)
 
     announced_and_watched(&pop, WEB(NEVER_POLLED), "probes web watch",
                           "not available: the server ended the idle tcp connection");
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     lab_tcp_server_set(web, LAB_TCP_RESET);
     POP_HISTORY(&pop, mark, "");
     // Two to rise, the held connection, the check that its end costs; and a few for a pause that
@@ -215,7 +215,7 @@ LAB_TEST(a_server_that_ends_every_connection_is_not_withdrawn)
     assert_true(lab_tcp_server_accepted(web) <= 8);
 }
 
-// --- This host -----------------------------------------------------------------------------------
+// ---- This host
 
 LAB_TEST(an_address_that_is_removed_is_withdrawn_at_once)
 {
@@ -225,7 +225,7 @@ LAB_TEST(an_address_that_is_removed_is_withdrawn_at_once)
                           "[probe lo]\ntype = address\n"
                           "addresses = 192.0.2.53 2001:db8::53\n" NEVER_POLLED SERVICE("lo"),
                           "probes lo watch", "kernel notifications");
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     lab_address_delete(pop.node, POP_V6);
     POP_WAIT_WITHDRAWN(&pop);
     assert_true(pop_says(&pop, "probes lo verdict code", "no-address"));
@@ -243,7 +243,7 @@ LAB_TEST(an_address_that_moves_stays_announced)
     pop_run(&pop,
             "[probe lo]\ntype = address\naddresses = 192.0.2.53\n" NEVER_POLLED SERVICE("lo"));
     POP_WAIT_ANNOUNCED(&pop);
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     lab_ip(pop.node, "addr add 192.0.2.53/32 dev upstream");
     lab_address_delete(pop.node, POP_V4);
     POP_HISTORY(&pop, mark, "");
@@ -288,7 +288,7 @@ LAB_TEST(a_command_decides_and_leaves_nothing_behind)
     pop_run(&pop, sections);
     POP_WAIT_ANNOUNCED(&pop);
     POP_WAIT_SAYS(&pop, "probes plugin verdict cause", "all well");
-    const size_t mark = pop_mark(&pop);
+    size_t mark = pop_mark(&pop);
     lab_write(pop.node, "verdict", "echo 'a bit slow|t=3'; exit 1\n");
     POP_WAIT_DRAINING(&pop);
     lab_write(pop.node, "verdict", "echo 'broken by hand'; exit 2\n");
@@ -297,7 +297,7 @@ LAB_TEST(a_command_decides_and_leaves_nothing_behind)
     lab_write(pop.node, "verdict", "echo all well; sleep 1000 & exit 0\n");
     POP_WAIT_ANNOUNCED(&pop);
     POP_HISTORY(&pop, mark, "GWA");
-    const pid_t popgated = lab_pid(lab_popgated_process(pop.popgated));
+    pid_t popgated = lab_pid(lab_popgated_process(pop.popgated));
     LAB_WAIT(zombies_of(popgated) == 0, "no zombie", POP_WAIT_MS);
     lab_write(pop.node, "verdict", "exit 3\n"); // lets the last one end
     LAB_WAIT(lab_run(pop.node, LAB_ARGV("pgrep", "-x", "sleep"), NULL, 0) != 0,

@@ -20,7 +20,7 @@ static struct birdconf *parse_with_right_revision(char *text, size_t length)
     char error[ERROR_MAX];
     struct birdconf *conf = birdconf_parse(text, length, error);
     const char *makes = strstr(error, "its text makes ");
-    if (conf || !makes) {
+    if (conf != NULL || makes == NULL) {
         return conf;
     }
     makes += strlen("its text makes ");
@@ -44,12 +44,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     struct birdconf *conf = parse_with_right_revision(text, size);
-    if (conf) {
+    if (conf != NULL) {
         for (size_t i = 0; i < conf->slot_count; i++) {
             birdconf_set(conf, conf->slots[i].protocol, i % 2 == 0);
         }
         struct birdconf *back = birdconf_parse(conf->text, conf->length, error);
-        must(back && strcmp(back->revision, conf->revision) == 0);
+        must(back != NULL && strcmp(back->revision, conf->revision) == 0);
         birdconf_free(back);
     }
     birdconf_free(conf);

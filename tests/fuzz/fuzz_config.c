@@ -59,7 +59,8 @@ static void check_rendered(const struct config *config)
         must(birdconf_set(conf, conf->slots[i].protocol, true));
     }
     struct birdconf *back = birdconf_parse(conf->text, conf->length, error);
-    must(back && strcmp(back->text, conf->text) == 0 && back->slot_count == conf->slot_count);
+    must(back != NULL && strcmp(back->text, conf->text) == 0 &&
+         back->slot_count == conf->slot_count);
     birdconf_free(back);
     birdconf_free(conf);
 }
@@ -68,7 +69,7 @@ static void check_zone(const struct config *config)
 {
     char error[ERROR_MAX];
     must(config->responder.threads > 0 && config->responder.tcp_clients > 0);
-    must(config->answer_count == 0 || config->zone.apex);
+    must(config->answer_count == 0 || config->zone.apex != NULL);
     struct zone_check *check = zone_check_new(&config->zone);
     must(check != NULL);
     for (size_t i = 0; i < config->answer_count; i++) {
@@ -92,10 +93,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     errors = 0;
     struct config *config = config_parse("fuzz", text, hear, NULL);
     must((config != NULL) == (errors == 0));
-    for (size_t i = 0; config && i < config->service_count; i++) {
+    for (size_t i = 0; config != NULL && i < config->service_count; i++) {
         check_service(config, &config->services[i]);
     }
-    if (config) {
+    if (config != NULL) {
         check_order(config);
         check_rendered(config);
         check_zone(config);

@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     regex_t regex;
     char *text = malloc(size + 1);
     char *body = malloc(size + 1);
-    if (!text || !body || size < 2) {
+    if (text == NULL || body == NULL || size < 2) {
         goto end;
     }
     memcpy(text, data, size);
@@ -73,12 +73,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     snprintf(expected.body_regex, sizeof expected.body_regex, "%s", expressions[data[1] % 3]);
     require(http_regex_compile(&expected, &regex, error) == 0);
-    const struct http_answer answer = {.status = data[0] * 4L,
-                                       .head = rest,
-                                       .head_length = head_length,
-                                       .body = body,
-                                       .body_length = body_length,
-                                       .redirect = ""};
+    struct http_answer answer = {.status = data[0] * 4L,
+                                 .head = rest,
+                                 .head_length = head_length,
+                                 .body = body,
+                                 .body_length = body_length,
+                                 .redirect = ""};
     http_match(&expected, data[1] & 0x80 ? &regex : NULL, &answer, &finding);
     require_good(&finding);
     // The body begins with what it must contain, so that is never what is missing.

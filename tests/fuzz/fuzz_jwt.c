@@ -26,7 +26,7 @@ static void judge(const struct jwt_rules *rules, const char *token, size_t lengt
     require(good || out->finding.kind == VERDICT_FAIL);
     require(good == (strcmp(out->finding.code, "ok") == 0));
     require(out->finding.code[0] && out->finding.cause[0]);
-    require(!good || (keys && !out->newer_keys_may_help));
+    require(!good || (keys != NULL && !out->newer_keys_may_help));
 }
 
 static void read_answer(const char *text, size_t length)
@@ -45,8 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *token = (const char *)data;
     const char *line_end = size > 0 ? memchr(data, '\n', size) : NULL;
-    size_t length = line_end ? (size_t)(line_end - token) : size;
-    const char *rest = line_end ? line_end + 1 : token + size;
+    size_t length = line_end != NULL ? (size_t)(line_end - token) : size;
+    const char *rest = line_end != NULL ? line_end + 1 : token + size;
     size_t rest_length = size - (size_t)(rest - token);
     struct jwt_rules lax = {.leeway_ms = 1000};
     struct jwt_rules strict = {.min_lifetime_ms = 1000, .issuer = "i", .audience = "a"};
@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(jwt_algorithm_parse("EdDSA", &strict.algorithms, error) == 0);
 
     json_t *keys = jwt_keys_parse(rest, rest_length, error);
-    require(keys || error[0]);
+    require(keys != NULL || error[0]);
     judge(&lax, token, length, NULL, &judgement);
     judge(&lax, token, length, keys, &judgement);
     bool believed = judgement.finding.kind == VERDICT_PASS;

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     // As probes/netlink.c hands it over: its length is what is there.
     struct nlmsghdr *message = malloc(size);
-    if (!message) {
+    if (message == NULL) {
         abort();
     }
     memcpy(message, data, size);

@@ -23,12 +23,12 @@ static void check(uint16_t type, const uint8_t *rdata, size_t length)
 {
     static char text[TEXT_MAX];
     static uint8_t back[DNS_RDATA_MAX];
-    const struct dns_record record = {.type = type, .class = DNS_CLASS_IN, .rdata_length = length};
+    struct dns_record record = {.type = type, .class = DNS_CLASS_IN, .rdata_length = length};
     size_t back_length;
     must(dns_rdata_is_plain(type, rdata, length), "accepted what is not sound");
     must(dns_rdata_text(rdata, &record, text, sizeof text), "longer as text than thought");
     const char *problem = dns_rdata_parse(type, text, back, &back_length);
-    must(!problem, problem);
+    must(problem == NULL, problem);
     must(back_length == length && memcmp(back, rdata, length) == 0, "another when read again");
 }
 
@@ -43,11 +43,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = malloc(size);
     uint8_t *rdata = malloc(DNS_RDATA_MAX);
     size_t length;
-    must(text && rdata, "memory");
+    must(text != NULL && rdata != NULL, "memory");
     memcpy(text, data + 1, size - 1);
     text[size - 1] = '\0';
     // SOA can only be written as \# LENGTH HEX, but is not printed so.
-    if (!dns_rdata_parse(type, text, rdata, &length)) {
+    if (dns_rdata_parse(type, text, rdata, &length) == NULL) {
         must(length <= DNS_RDATA_MAX, "longer than allowed");
         if (type != DNS_SOA) {
             check(type, rdata, length);

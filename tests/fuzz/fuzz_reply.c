@@ -39,7 +39,7 @@ static void parse_every_way(const struct bird_line *line)
         require(!protocol.established || protocol.up);
     }
     if (bird_parse_route(line, &route)) {
-        require(route.protocol[0] != '\0' && !strchr(route.protocol, ' '));
+        require(route.protocol[0] != '\0' && strchr(route.protocol, ' ') == NULL);
     }
     if (bird_parse_description(line, description, sizeof description)) {
         require(strlen(description) < sizeof description);
@@ -69,14 +69,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
-    const size_t piece = data[0] == 0 ? 1 : data[0];
+    size_t piece = data[0] == 0 ? 1 : data[0];
     const char *bytes = (const char *)data + 1;
     size_t left = size - 1;
 
     whole = split = (struct bird_reader){0};
     bird_reader_feed(&whole, bytes, left, on_line, &at_once);
     while (left > 0) {
-        const size_t length = left < piece ? left : piece;
+        size_t length = left < piece ? left : piece;
         bird_reader_feed(&split, bytes, length, on_line, &in_pieces);
         bytes += length;
         left -= length;

@@ -42,7 +42,7 @@ static void answer(const struct dns_snapshot *snapshot, const struct dns_asker *
     must(written > 0 && written <= size, "a response of no possible length");
     const char *problem = response_problem(query, length, out, written,
                                            limit_of(snapshot, asker, &request, size), &outcome);
-    must(!problem, problem);
+    must(problem == NULL, problem);
     bool has_records = out[7] | out[9];
     must(!only_tc || !has_records, "records for who is over the rate limit");
     must(!outcome.truncated || only_tc || asker->transport == DNS_UDP, "TC over TCP");
@@ -53,7 +53,7 @@ static void answer(const struct dns_snapshot *snapshot, const struct dns_asker *
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct dns_snapshot *snapshot;
-    if (!snapshot) {
+    if (snapshot == NULL) {
         snapshot = rich_snapshot();
     }
     if (size < 2 || size > DNS_MESSAGE_MAX) {

@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     FILE *first = open_memstream(&texts[0], &text_lengths[0]);
     FILE *second = open_memstream(&texts[1], &text_lengths[1]);
-    require(first && second);
+    require(first != NULL && second != NULL);
     bool readable = copy(data, size, once, &length, first) && length > 0;
     if (readable) {
         require(copy(once, length, twice, &length_again, second));

@@ -140,7 +140,7 @@ struct lab_process *lab_knot_start(struct lab_node *node, const struct lab_autho
                            .argv = LAB_ARGV("knotd", "-c", lab_path(node, "knot.conf", path))});
 }
 
-// --- Ends ----------------------------------------------------------------------------------------
+// ---- Ends
 
 static pid_t parent_of(pid_t pid)
 {
@@ -171,7 +171,7 @@ size_t lab_family(const struct lab_process *process, pid_t out[LAB_FAMILY_MAX])
             lab_fail("read /proc: %s", strerror(errno));
         }
         for (const struct dirent *entry; (entry = readdir(processes)) != NULL;) {
-            const pid_t candidate = (pid_t)strtol(entry->d_name, NULL, 10);
+            pid_t candidate = (pid_t)strtol(entry->d_name, NULL, 10);
             if (candidate > 0 && count < LAB_FAMILY_MAX && parent_of(candidate) == out[i]) {
                 out[count++] = candidate;
             }
@@ -184,7 +184,7 @@ size_t lab_family(const struct lab_process *process, pid_t out[LAB_FAMILY_MAX])
 void lab_kill_group(struct lab_process *process)
 {
     pid_t family[LAB_FAMILY_MAX];
-    const size_t count = lab_family(process, family);
+    size_t count = lab_family(process, family);
 
     for (size_t i = 0; i < count; i++) {
         kill(family[i], SIGKILL);
@@ -198,7 +198,7 @@ void lab_kill_group(struct lab_process *process)
 void lab_signal_group(struct lab_process *process, int signal)
 {
     pid_t family[LAB_FAMILY_MAX];
-    const size_t count = lab_family(process, family);
+    size_t count = lab_family(process, family);
 
     for (size_t i = 0; i < count; i++) {
         kill(family[i], signal);

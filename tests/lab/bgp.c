@@ -52,7 +52,7 @@ bool bgp_prefix_parse(const char *text, struct bgp_prefix *out)
            inet_pton(out->family == BGP_V4 ? AF_INET : AF_INET6, address, out->address) == 1;
 }
 
-// --- Writing -----------------------------------------------------------------------------------
+// ---- Writing
 
 // Callers know that there is room.
 struct writer {
@@ -126,7 +126,7 @@ size_t bgp_write_open(uint8_t *out, uint32_t as, uint16_t hold_seconds, uint32_t
 
 size_t bgp_write_keepalive(uint8_t *out)
 {
-    const struct writer writer = message_begin(out, BGP_KEEPALIVE);
+    struct writer writer = message_begin(out, BGP_KEEPALIVE);
 
     return message_end(&writer);
 }
@@ -161,7 +161,7 @@ static void put_numbers(struct writer *writer, uint8_t flags, enum attribute_typ
 
 static void put_as_path(struct writer *writer, const struct bgp_attributes *attributes)
 {
-    const size_t count = attributes->as_path_length;
+    size_t count = attributes->as_path_length;
 
     put_attribute(writer, FLAG_TRANSITIVE, AS_PATH, count > 0 ? 2 + 4 * count : 0);
     if (count > 0) {
@@ -175,7 +175,7 @@ static void put_as_path(struct writer *writer, const struct bgp_attributes *attr
 
 static void put_attributes(struct writer *writer, const struct bgp_attributes *attributes)
 {
-    const uint8_t community = FLAG_OPTIONAL | FLAG_TRANSITIVE;
+    uint8_t community = FLAG_OPTIONAL | FLAG_TRANSITIVE;
 
     put_attribute(writer, FLAG_TRANSITIVE, ORIGIN, 1);
     put(writer, 0, 1);
@@ -220,10 +220,10 @@ static size_t put_prefixes(struct writer *writer, size_t limit, const struct bgp
 static size_t put_withdrawn_v4(struct writer *writer, const struct bgp_prefix *prefixes,
                                size_t count)
 {
-    const size_t length_at = writer->length;
+    size_t length_at = writer->length;
 
     put(writer, 0, 2);
-    const size_t taken = put_prefixes(writer, BGP_MESSAGE_MAX - 2, prefixes, count);
+    size_t taken = put_prefixes(writer, BGP_MESSAGE_MAX - 2, prefixes, count);
     set_length(writer->bytes + length_at, writer->length - length_at - 2);
     put(writer, 0, 2);
     return taken;
@@ -232,7 +232,7 @@ static size_t put_withdrawn_v4(struct writer *writer, const struct bgp_prefix *p
 static size_t put_multiprotocol(struct writer *writer, const struct bgp_attributes *attributes,
                                 const struct bgp_prefix *prefixes, size_t count)
 {
-    const size_t length_at = writer->length + 2;
+    size_t length_at = writer->length + 2;
 
     put_attribute(writer, FLAG_OPTIONAL, attributes != NULL ? MP_REACH : MP_UNREACH, 0);
     put(writer, afi[BGP_V6], 2);
@@ -242,7 +242,7 @@ static size_t put_multiprotocol(struct writer *writer, const struct bgp_attribut
         put_bytes(writer, attributes->next_hop, 16);
         put(writer, 0, 1);
     }
-    const size_t taken = put_prefixes(writer, BGP_MESSAGE_MAX, prefixes, count);
+    size_t taken = put_prefixes(writer, BGP_MESSAGE_MAX, prefixes, count);
     set_length(writer->bytes + length_at, writer->length - length_at - 2);
     return taken;
 }
@@ -251,7 +251,7 @@ size_t bgp_write_update(uint8_t *out, const struct bgp_attributes *attributes,
                         const struct bgp_prefix *prefixes, size_t count, size_t *taken)
 {
     struct writer writer = message_begin(out, BGP_UPDATE);
-    const bool v6 = prefixes[0].family == BGP_V6;
+    bool v6 = prefixes[0].family == BGP_V6;
 
     assert(count > 0);
     if (attributes == NULL && !v6) {
@@ -259,7 +259,7 @@ size_t bgp_write_update(uint8_t *out, const struct bgp_attributes *attributes,
         return message_end(&writer);
     }
     put(&writer, 0, 2);
-    const size_t length_at = writer.length;
+    size_t length_at = writer.length;
     put(&writer, 0, 2);
     if (attributes != NULL) {
         put_attributes(&writer, attributes);
@@ -277,7 +277,7 @@ size_t bgp_write_update(uint8_t *out, const struct bgp_attributes *attributes,
     return message_end(&writer);
 }
 
-// --- Reading -----------------------------------------------------------------------------------
+// ---- Reading
 
 // A span of the message; reading past its end makes it bad, and gives zeros.
 struct reader {
@@ -320,7 +320,7 @@ ssize_t bgp_message_length(const uint8_t *bytes, size_t length)
     if (length < BGP_HEADER_BYTES) {
         return 0;
     }
-    const size_t total = (size_t)bytes[16] << 8 | bytes[17];
+    size_t total = (size_t)bytes[16] << 8 | bytes[17];
     if (total < BGP_HEADER_BYTES || total > BGP_MESSAGE_MAX) {
         return -1;
     }
@@ -339,7 +339,7 @@ static void read_as_path(struct reader *value, struct bgp_attributes *out)
         size_t count = (size_t)get(value, 1);
 
         for (; count > 0 && !value->bad; count--) {
-            const uint32_t as = (uint32_t)get(value, 4);
+            uint32_t as = (uint32_t)get(value, 4);
 
             if (out->as_path_length < BGP_PATH_MAX) {
                 out->as_path[out->as_path_length++] = as;
@@ -378,8 +378,8 @@ static void read_ext_communities(struct reader *value, struct bgp_attributes *ou
 
 static void read_next_hop(struct reader *value, size_t length, struct bgp_attributes *out)
 {
-    const struct reader next_hop = take(value, length);
-    const size_t bytes = left(&next_hop);
+    struct reader next_hop = take(value, length);
+    size_t bytes = left(&next_hop);
 
     memcpy(out->next_hop, next_hop.at, bytes < 16 ? bytes : 16);
 }
@@ -397,8 +397,8 @@ struct update {
 // RFC 4760, sections 3 and 4. Families other than IPv6 unicast are left out.
 static void read_multiprotocol(struct reader *value, bool reach, struct update *update)
 {
-    const bool ours = get(value, 2) == afi[BGP_V6];
-    const bool unicast = get(value, 1) == SAFI_UNICAST;
+    bool ours = get(value, 2) == afi[BGP_V6];
+    bool unicast = get(value, 1) == SAFI_UNICAST;
 
     if (reach) {
         read_next_hop(value, (size_t)get(value, 1), &update->attributes);
@@ -414,9 +414,9 @@ static void read_multiprotocol(struct reader *value, bool reach, struct update *
 static bool read_attribute(struct reader *attributes, struct update *update)
 {
     struct bgp_attributes *out = &update->attributes;
-    const uint64_t flags = get(attributes, 1);
-    const uint64_t type = get(attributes, 1);
-    const size_t length = (size_t)get(attributes, flags & FLAG_EXTENDED ? 2 : 1);
+    uint64_t flags = get(attributes, 1);
+    uint64_t type = get(attributes, 1);
+    size_t length = (size_t)get(attributes, flags & FLAG_EXTENDED ? 2 : 1);
     struct reader value = take(attributes, length);
 
     switch (type) {
@@ -462,7 +462,7 @@ static bool read_prefixes(struct prefixes *prefixes, const struct bgp_attributes
         struct bgp_prefix prefix = {.family = (uint8_t)prefixes->family};
 
         prefix.length = (uint8_t)get(bytes, 1);
-        const struct reader address = take(bytes, (prefix.length + 7U) / 8U);
+        struct reader address = take(bytes, (prefix.length + 7U) / 8U);
         if (bytes->bad || prefix.length > 8 * address_bytes(prefix.family)) {
             return false;
         }

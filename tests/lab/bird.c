@@ -24,12 +24,12 @@ struct lab_bird {
     size_t reply_length, reply_capacity;
 };
 
-// --- Control socket ------------------------------------------------------------------------------
+// ---- Control socket
 
 static int dial(const struct lab_bird *bird)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     snprintf(address.sun_path, sizeof address.sun_path, "%s", bird->socket);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -76,7 +76,7 @@ static bool read_reply(struct lab_bird *bird, int fd)
         if (poll(&readable, 1, COMMAND_MS) != 1) {
             return false;
         }
-        const ssize_t got = recv(fd, bird->reply + bird->reply_length, 4095, 0);
+        ssize_t got = recv(fd, bird->reply + bird->reply_length, 4095, 0);
         if (got <= 0) {
             return false;
         }
@@ -88,8 +88,8 @@ static bool read_reply(struct lab_bird *bird, int fd)
 
 static bool answers(struct lab_bird *bird)
 {
-    const int fd = dial(bird);
-    const bool greeted = fd >= 0 && read_reply(bird, fd);
+    int fd = dial(bird);
+    bool greeted = fd >= 0 && read_reply(bird, fd);
 
     if (fd >= 0) {
         close(fd);
@@ -99,7 +99,7 @@ static bool answers(struct lab_bird *bird)
 
 const char *lab_birdc(struct lab_bird *bird, const char *command)
 {
-    const int fd = dial(bird);
+    int fd = dial(bird);
 
     if (fd < 0) {
         lab_fail("say `%s` to BIRD in node %s: connect to %s: %s", command, lab_name(bird->node),
@@ -133,7 +133,7 @@ bool lab_bird_established(struct lab_bird *bird, const char *session)
     return strstr(lab_birdc(bird, command), "Established") != NULL;
 }
 
-// --- Life ----------------------------------------------------------------------------------------
+// ---- Life
 
 const char *lab_bird_program(void)
 {
@@ -180,7 +180,7 @@ struct lab_bird *lab_bird_start(struct lab_node *node, const char *config)
     bird->node = node;
     lab_path(node, "bird.ctl", bird->socket);
     lab_bird_write(bird, config);
-    const struct lab_command command = {
+    struct lab_command command = {
         .name = "bird",
         .argv = LAB_ARGV(lab_bird_program(), "-f", "-c", lab_path(node, "bird.conf", file), "-s",
                          bird->socket, "-P", lab_path(node, "bird.pid", pid_file)),
@@ -217,7 +217,7 @@ void lab_bird_write(struct lab_bird *bird, const char *config)
     lab_write(bird->node, "bird.conf", config);
 }
 
-// --- The usual router ----------------------------------------------------------------------------
+// ---- The usual router
 
 static void write_neighbor(FILE *out, const struct lab_router *router,
                            const struct lab_neighbor *neighbor)

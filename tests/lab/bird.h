@@ -32,7 +32,7 @@ uint64_t lab_bird_imported(struct lab_bird *bird, const char *protocol);
 
 bool lab_bird_established(struct lab_bird *bird, const char *session);
 
-// --- The usual router ----------------------------------------------------------------------------
+// ---- The usual router
 
 struct lab_neighbor {
     const char *name;           // of the protocol

@@ -23,6 +23,6 @@ void lab_assert_verdict(const struct verdict *verdict, enum verdict_kind kind, c
                         const char *cause_part);
 #define LAB_CHECK(node, kind, code, cause_part, keys)                                              \
     do {                                                                                           \
-        const struct verdict lab_verdict = lab_check((node), (keys));                              \
+        struct verdict lab_verdict = lab_check((node), (keys));                                    \
         lab_assert_verdict(&lab_verdict, (kind), (code), (cause_part));                            \
     } while (0)

@@ -14,7 +14,7 @@
 
 #define EDNS_SIZE 1232
 
-// --- A query -------------------------------------------------------------------------------------
+// ---- A query
 
 static void write_opt(struct dns_writer *writer, const struct lab_query *query)
 {
@@ -51,14 +51,14 @@ size_t lab_query_write(const struct lab_query *query, uint16_t id, uint8_t out[L
     if (query->tail.length > 0) {
         dns_write_bytes(&writer, query->tail.at, query->tail.length);
     }
-    const size_t length = dns_write_end(&writer);
+    size_t length = dns_write_end(&writer);
     if (length == 0) {
         lab_fail("make a query for %s: it is longer than %d bytes", query->name, LAB_QUERY_MAX);
     }
     return length;
 }
 
-// --- An answer -----------------------------------------------------------------------------------
+// ---- An answer
 
 static const char *read_opt(const uint8_t *message, const struct dns_record *record,
                             struct lab_answer *out)
@@ -91,14 +91,13 @@ static const char *keep_record(const uint8_t *message, const struct dns_record *
 {
     char owner[DNS_NAME_TEXT_MAX], type[DNS_TYPE_TEXT_MAX];
     char *text = out->texts + *used;
-    const size_t room = sizeof out->texts - *used;
+    size_t room = sizeof out->texts - *used;
 
     if (out->record_count == LAB_RECORDS_MAX) {
         return "more records than a test should ask for";
     }
-    const int head =
-        snprintf(text, room, "%s %u %s %s ", dns_name_text(&record->owner, owner), record->ttl,
-                 class_text(record->class), dns_type_text(record->type, type));
+    int head = snprintf(text, room, "%s %u %s %s ", dns_name_text(&record->owner, owner),
+                        record->ttl, class_text(record->class), dns_type_text(record->type, type));
     if ((size_t)head >= room ||
         !dns_rdata_text(message, record, text + head, room - (size_t)head)) {
         return "records longer than a test should ask for";
@@ -247,7 +246,7 @@ const char *lab_answer_text(const struct lab_answer *answer, char out[LAB_ANSWER
     return out;
 }
 
-// --- Asking --------------------------------------------------------------------------------------
+// ---- Asking
 
 static socklen_t parse_address(const char *address, uint16_t port, struct sockaddr_storage *out)
 {
@@ -273,10 +272,9 @@ static socklen_t parse_address(const char *address, uint16_t port, struct sockad
 static int connected_socket(const struct lab_server *server)
 {
     struct sockaddr_storage address, source;
-    const socklen_t length =
+    socklen_t length =
         parse_address(server->address, server->port != 0 ? server->port : 53, &address);
-    const int fd =
-        socket(address.ss_family, (server->tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+    int fd = socket(address.ss_family, (server->tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
 
     if (fd < 0) {
         return -1;
@@ -297,8 +295,8 @@ err:
 struct lab_client lab_client_open(const struct lab_server *server)
 {
     lab_enter(server->from);
-    const int fd = connected_socket(server);
-    const int error = errno;
+    int fd = connected_socket(server);
+    int error = errno;
     lab_leave();
 
     if (fd < 0) {
@@ -328,7 +326,7 @@ bool lab_client_send(const struct lab_client *client, const uint8_t *message, si
 static bool wait_readable(int fd, uint64_t deadline_ns)
 {
     struct pollfd readable = {.fd = fd, .events = POLLIN};
-    const uint64_t now_ns = lab_now_ns();
+    uint64_t now_ns = lab_now_ns();
 
     return poll(&readable, 1,
                 now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / 1000000 + 1) : 0) == 1;
@@ -337,8 +335,7 @@ static bool wait_readable(int fd, uint64_t deadline_ns)
 static bool receive_all(int fd, uint8_t *out, size_t length, uint64_t deadline_ns)
 {
     for (size_t have = 0; have < length;) {
-        const ssize_t got =
-            wait_readable(fd, deadline_ns) ? recv(fd, out + have, length - have, 0) : -1;
+        ssize_t got = wait_readable(fd, deadline_ns) ? recv(fd, out + have, length - have, 0) : -1;
 
         if (got <= 0) {
             return false;
@@ -351,18 +348,18 @@ static bool receive_all(int fd, uint8_t *out, size_t length, uint64_t deadline_n
 size_t lab_client_receive(const struct lab_client *client, uint64_t wait_ms,
                           uint8_t out[DNS_MESSAGE_MAX])
 {
-    const uint64_t deadline_ns = lab_now_ns() + wait_ms * 1000000;
+    uint64_t deadline_ns = lab_now_ns() + wait_ms * 1000000;
     uint8_t prefix[2];
 
     if (!client->tcp) {
-        const ssize_t got =
+        ssize_t got =
             wait_readable(client->fd, deadline_ns) ? recv(client->fd, out, DNS_MESSAGE_MAX, 0) : -1;
         return got > 0 ? (size_t)got : 0;
     }
     if (!receive_all(client->fd, prefix, 2, deadline_ns)) {
         return 0;
     }
-    const size_t length = (size_t)prefix[0] << 8 | prefix[1];
+    size_t length = (size_t)prefix[0] << 8 | prefix[1];
     return receive_all(client->fd, out, length, deadline_ns) ? length : 0;
 }
 
@@ -370,7 +367,7 @@ size_t lab_exchange(const struct lab_server *server, const uint8_t *query, size_
                     uint8_t out[DNS_MESSAGE_MAX])
 {
     struct lab_client client = lab_client_open(server);
-    const size_t got =
+    size_t got =
         lab_client_send(&client, query, length) ? lab_client_receive(&client, LAB_DNS_MS, out) : 0;
 
     lab_client_close(&client);
@@ -383,8 +380,8 @@ const struct lab_answer *lab_ask(const struct lab_server *server, const struct l
     static uint8_t message[DNS_MESSAGE_MAX];
     static uint16_t id;
     uint8_t bytes[LAB_QUERY_MAX];
-    const size_t asked = lab_query_write(query, ++id, bytes);
-    const size_t length = lab_exchange(server, bytes, asked, message);
+    size_t asked = lab_query_write(query, ++id, bytes);
+    size_t length = lab_exchange(server, bytes, asked, message);
 
     if (length == 0) {
         lab_fail("ask %s for %s over %s: no answer", server->address, query->name,
@@ -415,7 +412,7 @@ bool lab_answers(const struct lab_server *server, const struct lab_query *query)
 {
     static uint8_t message[DNS_MESSAGE_MAX];
     uint8_t bytes[LAB_QUERY_MAX];
-    const size_t length = lab_query_write(query, 1, bytes);
+    size_t length = lab_query_write(query, 1, bytes);
 
     lab_enter(server->from);
     struct lab_client client = {.fd = connected_socket(server), .tcp = server->tcp};
@@ -423,7 +420,7 @@ bool lab_answers(const struct lab_server *server, const struct lab_query *query)
     if (client.fd < 0) {
         return false;
     }
-    const bool answered =
+    bool answered =
         lab_client_send(&client, bytes, length) && lab_client_receive(&client, 100, message) > 0;
     lab_client_close(&client);
     return answered;

@@ -17,7 +17,7 @@ struct lab_bytes {
         (literal), sizeof(literal) - 1                                                             \
     }
 
-// --- A query -------------------------------------------------------------------------------------
+// ---- A query
 
 #define LAB_QUERY_MAX 2048
 
@@ -37,7 +37,7 @@ struct lab_query {
 // Returns its length.
 size_t lab_query_write(const struct lab_query *query, uint16_t id, uint8_t out[LAB_QUERY_MAX]);
 
-// --- An answer -----------------------------------------------------------------------------------
+// ---- An answer
 
 #define LAB_RECORDS_MAX 128
 #define LAB_OPTIONS_MAX 16
@@ -78,7 +78,7 @@ const char *lab_answer_rdata(const struct lab_answer *answer, enum dns_section s
 #define LAB_ANSWER_TEXT_MAX 16384
 const char *lab_answer_text(const struct lab_answer *answer, char out[LAB_ANSWER_TEXT_MAX]);
 
-// --- Asking --------------------------------------------------------------------------------------
+// ---- Asking
 
 struct lab_server {
     struct lab_node *from;

@@ -17,14 +17,14 @@
 
 static void start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
 {
-    const int error = pthread_create(thread, NULL, run, arg);
+    int error = pthread_create(thread, NULL, run, arg);
 
     if (error != 0) {
         lab_fail("start a thread: %s", strerror(error));
     }
 }
 
-// --- A stream ------------------------------------------------------------------------------------
+// ---- A stream
 
 struct lab_stream {
     struct lab_stream_options options;
@@ -84,8 +84,8 @@ static const char *what_it_says(struct lab_stream *stream, size_t length)
 static void ask_once(struct lab_stream *stream, uint16_t id)
 {
     uint8_t query[LAB_QUERY_MAX];
-    const size_t length = lab_query_write(&stream->options.query, id, query);
-    const size_t got = lab_client_send(&stream->client, query, length) ? receive(stream, id) : 0;
+    size_t length = lab_query_write(&stream->options.query, id, query);
+    size_t got = lab_client_send(&stream->client, query, length) ? receive(stream, id) : 0;
     const char *text = got > 0 ? what_it_says(stream, got) : NULL;
 
     pthread_mutex_lock(&stream->lock);
@@ -102,8 +102,8 @@ static void ask_once(struct lab_stream *stream, uint16_t id)
 static void *stream_main(void *arg)
 {
     struct lab_stream *stream = arg;
-    const struct timespec pause = {.tv_sec = stream->options.pause_us / 1000000,
-                                   .tv_nsec = stream->options.pause_us % 1000000 * 1000L};
+    struct timespec pause = {.tv_sec = stream->options.pause_us / 1000000,
+                             .tv_nsec = stream->options.pause_us % 1000000 * 1000L};
 
     for (uint16_t id = 0; !atomic_load(&stream->end); id++) {
         ask_once(stream, id);
@@ -159,7 +159,7 @@ void lab_stream_result(struct lab_stream *stream, struct lab_stream_result *out)
 uint64_t lab_stream_answered(struct lab_stream *stream)
 {
     pthread_mutex_lock(&stream->lock);
-    const uint64_t answered = stream->result.answered;
+    uint64_t answered = stream->result.answered;
     pthread_mutex_unlock(&stream->lock);
     return answered;
 }
@@ -178,7 +178,7 @@ uint64_t lab_stream_said(struct lab_stream *stream, const char *text)
     return count;
 }
 
-// --- A flood -------------------------------------------------------------------------------------
+// ---- A flood
 
 struct lab_flood {
     struct lab_client client;
@@ -204,7 +204,7 @@ static void *flood_main(void *arg)
             messages[j].msg_hdr.msg_iov = &parts[j];
             messages[j].msg_hdr.msg_iovlen = 1;
         }
-        const int sent = sendmmsg(flood->client.fd, messages, FLOOD_BATCH, 0);
+        int sent = sendmmsg(flood->client.fd, messages, FLOOD_BATCH, 0);
         atomic_fetch_add(&flood->sent, sent > 0 ? (uint64_t)sent : 0);
     }
     return NULL;
@@ -249,7 +249,7 @@ uint64_t lab_flood_sent(struct lab_flood *flood)
     return atomic_load(&flood->sent);
 }
 
-// --- dnsperf -------------------------------------------------------------------------------------
+// ---- Dnsperf
 
 // The queries as dnsperf -B reads them: each with its length ahead, as over TCP. A text file could
 // not say class CH.
@@ -262,7 +262,7 @@ static void write_queries(const struct lab_dnsperf *options, const char *path)
         lab_fail("write %s: %s", path, strerror(errno));
     }
     for (size_t i = 0; i < options->query_count; i++) {
-        const size_t length = lab_query_write(&options->queries[i], (uint16_t)i, query);
+        size_t length = lab_query_write(&options->queries[i], (uint16_t)i, query);
 
         fputc((int)(length >> 8), out);
         fputc((int)(length & 0xff), out);
@@ -281,10 +281,9 @@ struct dnsperf_argv {
 static void dnsperf_argv(const struct lab_dnsperf *options, struct dnsperf_argv *out)
 {
     static unsigned runs;
-    const unsigned values[] = {options->server.port != 0 ? options->server.port : 53,
-                               options->seconds, options->clients != 0 ? options->clients : 1,
-                               options->outstanding != 0 ? options->outstanding : 100,
-                               options->max_qps};
+    unsigned values[] = {options->server.port != 0 ? options->server.port : 53, options->seconds,
+                         options->clients != 0 ? options->clients : 1,
+                         options->outstanding != 0 ? options->outstanding : 100, options->max_qps};
     char name[32];
     size_t count = 0;
 
@@ -347,7 +346,7 @@ struct lab_dnsperf_result lab_dnsperf(const struct lab_dnsperf *options)
     char text[8192];
 
     dnsperf_argv(options, &command);
-    const int status = lab_run(options->server.from, command.argv, text, sizeof text);
+    int status = lab_run(options->server.from, command.argv, text, sizeof text);
     if (status != 0) {
         lab_fail("run dnsperf against %s: it ended with %d and wrote:\n%s", options->server.address,
                  status, text);
@@ -368,7 +367,7 @@ struct lab_dnsperf_result lab_dnsperf_end(const struct lab_dnsperf *options,
                                           struct lab_process *process)
 {
     char path[LAB_PATH_MAX], text[8192];
-    const int status = lab_wait_exit(process, options->seconds * 1000 + END_MS);
+    int status = lab_wait_exit(process, options->seconds * 1000 + END_MS);
     FILE *log = fopen(lab_path(options->server.from, "dnsperf.log", path), "re");
 
     if (status != 0 || log == NULL) {

@@ -4,7 +4,7 @@
 
 #include "tests/lab/dns.h"
 
-// --- A stream ------------------------------------------------------------------------------------
+// ---- A stream
 
 // Asks the same again and again, one query at a time, each once: never sends one a second time.
 struct lab_stream;
@@ -37,7 +37,7 @@ uint64_t lab_stream_said(struct lab_stream *stream, const char *text); // how of
 // Waits for the answer to the last query; the result is final then.
 void lab_stream_stop(struct lab_stream *stream);
 
-// --- A flood -------------------------------------------------------------------------------------
+// ---- A flood
 
 struct lab_flood;
 
@@ -49,7 +49,7 @@ struct lab_flood *lab_flood_start(const struct lab_server *server, lab_flood_cb 
 uint64_t lab_flood_sent(struct lab_flood *flood);
 void lab_flood_stop(struct lab_flood *flood);
 
-// --- dnsperf -------------------------------------------------------------------------------------
+// ---- Dnsperf
 
 struct lab_dnsperf {
     struct lab_server server;

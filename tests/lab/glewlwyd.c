@@ -91,11 +91,11 @@ static void set_region(struct lab_node *node, const char *region)
 // Its log says that it has started before it listens.
 static bool listens(const struct lab_glewlwyd *glewlwyd)
 {
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons(glewlwyd->port),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const int fd = lab_socket(glewlwyd->node, AF_INET, SOCK_STREAM);
-    const bool connected = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(glewlwyd->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = lab_socket(glewlwyd->node, AF_INET, SOCK_STREAM);
+    bool connected = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
 
     close(fd);
     return connected;
@@ -157,7 +157,7 @@ struct lab_glewlwyd *lab_glewlwyd_start(struct lab_node *node, uint16_t port, co
              "database = { type = \"sqlite3\" path = \"%s\" };\n",
              port, lab_path(node, "glewlwyd.db", path));
     lab_write(node, "glewlwyd.conf", conf);
-    const struct lab_command command = {
+    struct lab_command command = {
         .name = "glewlwyd",
         .argv = LAB_ARGV("glewlwyd", "-c", lab_path(node, "glewlwyd.conf", path)),
     };

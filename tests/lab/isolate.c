@@ -31,7 +31,7 @@ static _Noreturn void give_up(const char *attempted)
 
 static void write_file(const char *path, const char *text)
 {
-    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
 
     if (fd < 0 || write(fd, text, strlen(text)) < 0) {
         give_up(path);
@@ -42,8 +42,8 @@ static void write_file(const char *path, const char *text)
 static void become_root_of_own_users(void)
 {
     char map[64];
-    const uid_t uid = geteuid();
-    const gid_t gid = getegid();
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
 
     if (unshare(CLONE_NEWUSER) != 0) {
         give_up("make a user namespace (run as root, or allow users to make them)");
@@ -113,7 +113,7 @@ void lab_init(void)
     }
     fflush(NULL);
 
-    const pid_t init = fork();
+    pid_t init = fork();
     if (init < 0) {
         give_up("fork");
     }
@@ -127,7 +127,7 @@ void lab_init(void)
     close(parent_pipe[1]);
     die_with_parent(parent_pipe[0]);
 
-    const pid_t program = fork();
+    pid_t program = fork();
     if (program < 0) {
         give_up("fork");
     }

@@ -43,7 +43,7 @@ struct body {
     char bytes[BODY_MAX];
 };
 
-// --- Tokens --------------------------------------------------------------------------------------
+// ---- Tokens
 
 static char *make_claims(enum lab_issuer_mode mode)
 {
@@ -64,8 +64,8 @@ static char *make_claims(enum lab_issuer_mode mode)
 
 static char *sign_by_other(const struct lab_issuer *issuer, const char *claims, const char *kid)
 {
-    json_t *other =
-        mint_key("ES256", kid ? kid : json_string_value(json_object_get(issuer->key, "kid")));
+    json_t *other = mint_key(
+        "ES256", kid != NULL ? kid : json_string_value(json_object_get(issuer->key, "kid")));
     char *token = mint_token(other, claims);
 
     json_decref(other);
@@ -75,7 +75,7 @@ static char *sign_by_other(const struct lab_issuer *issuer, const char *claims, 
 // The lock is held.
 static char *make_token(const struct lab_issuer *issuer)
 {
-    const enum lab_issuer_mode mode = issuer->modes[LAB_ISSUER_TOKEN];
+    enum lab_issuer_mode mode = issuer->modes[LAB_ISSUER_TOKEN];
     char *claims = make_claims(mode);
     char *token = NULL;
 
@@ -106,7 +106,7 @@ char *lab_issuer_token(struct lab_issuer *issuer)
     return token;
 }
 
-// --- Answers -------------------------------------------------------------------------------------
+// ---- Answers
 
 static ssize_t fill(void *arg, uint64_t at, char *out, size_t size)
 {
@@ -129,7 +129,7 @@ static ssize_t drip(void *arg, uint64_t at, char *out, size_t size)
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status,
                               struct MHD_Response *response)
 {
-    const enum MHD_Result result = MHD_queue_response(connection, status, response);
+    enum MHD_Result result = MHD_queue_response(connection, status, response);
 
     MHD_destroy_response(response);
     return result;
@@ -217,7 +217,7 @@ static enum MHD_Result give_token(struct lab_issuer *issuer, struct MHD_Connecti
     json_t *object =
         mint_require(json_pack("{s:s,s:s}", "access_token", issuer->last, "token_type", "Bearer"));
     char *text = mint_require(json_dumps(object, JSON_COMPACT));
-    const enum MHD_Result result = answer_text(connection, 200, text);
+    enum MHD_Result result = answer_text(connection, 200, text);
     free(text);
     json_decref(object);
     return result;
@@ -226,7 +226,7 @@ static enum MHD_Result give_token(struct lab_issuer *issuer, struct MHD_Connecti
 static enum MHD_Result give_keys(const struct lab_issuer *issuer, struct MHD_Connection *connection)
 {
     char *set = mint_key_set(issuer->key, NULL);
-    const enum MHD_Result result = answer_text(connection, 200, set);
+    enum MHD_Result result = answer_text(connection, 200, set);
 
     free(set);
     return result;
@@ -235,8 +235,8 @@ static enum MHD_Result give_keys(const struct lab_issuer *issuer, struct MHD_Con
 static enum MHD_Result introspect(const struct lab_issuer *issuer,
                                   struct MHD_Connection *connection, const struct body *body)
 {
-    const bool active = issuer->last != NULL && strstr(body->bytes, issuer->last) != NULL &&
-                        issuer->modes[LAB_ISSUER_INTROSPECT] != LAB_ISSUER_REFUSES;
+    bool active = issuer->last != NULL && strstr(body->bytes, issuer->last) != NULL &&
+                  issuer->modes[LAB_ISSUER_INTROSPECT] != LAB_ISSUER_REFUSES;
 
     if (!is_client(connection, body)) {
         return answer_text(connection, 401, "{\"error\":\"invalid_client\"}");
@@ -250,8 +250,8 @@ static enum MHD_Result serve_protected(const struct lab_issuer *issuer,
     char expected[BODY_MAX];
 
     snprintf(expected, sizeof expected, "Bearer %s", issuer->last != NULL ? issuer->last : "");
-    const bool good = is_header(connection, expected) &&
-                      issuer->modes[LAB_ISSUER_PROTECTED] != LAB_ISSUER_REFUSES;
+    bool good = is_header(connection, expected) &&
+                issuer->modes[LAB_ISSUER_PROTECTED] != LAB_ISSUER_REFUSES;
     return answer_text(connection, good ? 200 : 401, "");
 }
 
@@ -298,15 +298,15 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         return *request != NULL ? MHD_YES : MHD_NO;
     }
     if (*upload_length > 0) {
-        const size_t room = sizeof body->bytes - 1 - body->length;
-        const size_t taken = *upload_length < room ? *upload_length : room;
+        size_t room = sizeof body->bytes - 1 - body->length;
+        size_t taken = *upload_length < room ? *upload_length : room;
         memcpy(body->bytes + body->length, upload, taken);
         body->length += taken;
         *upload_length = 0;
         return MHD_YES;
     }
     pthread_mutex_lock(&issuer->lock);
-    const enum MHD_Result result = serve(issuer, connection, url, body);
+    enum MHD_Result result = serve(issuer, connection, url, body);
     pthread_mutex_unlock(&issuer->lock);
     return result;
 }
@@ -321,7 +321,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **re
     *request = NULL;
 }
 
-// --- Life ----------------------------------------------------------------------------------------
+// ---- Life
 
 void lab_issuer_crash(struct lab_issuer *issuer)
 {
@@ -334,8 +334,8 @@ void lab_issuer_crash(struct lab_issuer *issuer)
 void lab_issuer_recover(struct lab_issuer *issuer)
 {
     struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons(issuer->port)};
-    const int on = 1;
-    const int fd = lab_socket(issuer->node, AF_INET, SOCK_STREAM);
+    int on = 1;
+    int fd = lab_socket(issuer->node, AF_INET, SOCK_STREAM);
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (inet_pton(AF_INET, issuer->address, &local.sin_addr) != 1 ||
@@ -398,7 +398,7 @@ void lab_issuer_rotate(struct lab_issuer *issuer)
 size_t lab_issuer_asked(struct lab_issuer *issuer, enum lab_issuer_path path)
 {
     pthread_mutex_lock(&issuer->lock);
-    const size_t asked = issuer->asked[path];
+    size_t asked = issuer->asked[path];
     pthread_mutex_unlock(&issuer->lock);
     return asked;
 }

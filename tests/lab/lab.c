@@ -36,7 +36,7 @@ static struct ending *endings; // last made first
 static bool in_test, passed;
 static _Thread_local int home_net = -1; // of a thread that has entered a node
 
-// --- Life of a lab -----------------------------------------------------------------------------
+// ---- Life of a lab
 
 void lab_files_mount(void)
 {
@@ -122,7 +122,7 @@ static int test_teardown(void **state)
 
 const struct test_fixture lab_test_fixture = {test_setup, test_teardown};
 
-// --- Nodes -------------------------------------------------------------------------------------
+// ---- Nodes
 
 static void node_end(void *arg)
 {
@@ -148,7 +148,7 @@ static void node_make_dirs(struct lab_node *node)
 // Without it a v6 address of a new interface can't be used for a second.
 static void node_skip_duplicate_detection(void)
 {
-    const int fd = open("/proc/sys/net/ipv6/conf/default/accept_dad", O_WRONLY | O_CLOEXEC);
+    int fd = open("/proc/sys/net/ipv6/conf/default/accept_dad", O_WRONLY | O_CLOEXEC);
 
     if (fd >= 0) {
         (void)!write(fd, "0", 1);
@@ -158,7 +158,7 @@ static void node_skip_duplicate_detection(void)
 
 static int open_own_net(void)
 {
-    const int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
         lab_fail("open this thread's network namespace: %s", strerror(errno));
@@ -169,7 +169,7 @@ static int open_own_net(void)
 struct lab_node *lab_node(const char *name)
 {
     struct lab_node *node = calloc(1, sizeof *node);
-    const int home = open_own_net();
+    int home = open_own_net();
 
     assert(strlen(name) < LAB_NAME_MAX);
     if (node == NULL) {
@@ -207,7 +207,7 @@ const char *lab_dir(const struct lab_node *node)
 
 const char *lab_path(const struct lab_node *node, const char *file, char out[LAB_PATH_MAX])
 {
-    const int length = snprintf(out, LAB_PATH_MAX, "%s/%s", node->dir, file);
+    int length = snprintf(out, LAB_PATH_MAX, "%s/%s", node->dir, file);
 
     if (length >= LAB_PATH_MAX) {
         lab_fail("path %s/%s is longer than a socket's may be", node->dir, file);
@@ -269,7 +269,7 @@ void lab_ip(struct lab_node *node, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    const int length = vsnprintf(line, sizeof line, format, arguments);
+    int length = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     assert(length >= 0 && (size_t)length < sizeof line);
     memcpy(words, line, (size_t)length + 1);
@@ -288,9 +288,9 @@ void lab_sysctl(struct lab_node *node, const char *variable, const char *value)
 
     snprintf(path, sizeof path, "/proc/sys/%s", variable);
     lab_enter(node);
-    const int fd = open(path, O_WRONLY | O_CLOEXEC);
-    const bool written = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-    const int error = errno;
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool written = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+    int error = errno;
     lab_leave();
     if (fd >= 0) {
         close(fd);
@@ -325,8 +325,8 @@ void lab_leave(void)
 int lab_socket(const struct lab_node *node, int domain, int type)
 {
     lab_enter(node);
-    const int fd = socket(domain, type | SOCK_CLOEXEC, 0);
-    const int error = errno;
+    int fd = socket(domain, type | SOCK_CLOEXEC, 0);
+    int error = errno;
     lab_leave();
 
     if (fd < 0) {
@@ -345,7 +345,7 @@ const char *lab_enter_command(const struct lab_node *node, char out[LAB_ENTER_MA
     return out;
 }
 
-// --- Waiting and failing -----------------------------------------------------------------------
+// ---- Waiting and failing
 
 uint64_t lab_now_ns(void)
 {
@@ -393,7 +393,7 @@ static void dump_log(const char *node, const char *name)
     if (fseek(log, -DUMP_BYTES, SEEK_END) != 0) {
         rewind(log);
     }
-    const size_t length = fread(bytes, 1, sizeof bytes, log);
+    size_t length = fread(bytes, 1, sizeof bytes, log);
     fprintf(stderr, "---- %s/%s\n%.*s", node, name, (int)length, bytes);
     fclose(log);
 }

@@ -50,7 +50,7 @@ void lab_clear(void);
 // Calls end(arg) when the lab is cleared.
 void lab_at_clear(void (*end)(void *arg), void *arg);
 
-// --- Nodes -------------------------------------------------------------------------------------
+// ---- Nodes
 
 struct lab_node;
 
@@ -91,7 +91,7 @@ int lab_socket(const struct lab_node *node, int domain, int type);
 #define LAB_ENTER_MAX 160
 const char *lab_enter_command(const struct lab_node *node, char out[LAB_ENTER_MAX]);
 
-// --- Processes ---------------------------------------------------------------------------------
+// ---- Processes
 
 struct lab_process;
 
@@ -123,7 +123,7 @@ bool lab_log_contains(const struct lab_process *process, const char *text);
 // and stderr is in output (cut to size, NUL-terminated; may be NULL).
 int lab_run(struct lab_node *node, const char *const argv[], char *output, size_t size);
 
-// --- Waiting and failing -----------------------------------------------------------------------
+// ---- Waiting and failing
 
 uint64_t lab_now_ns(void); // CLOCK_MONOTONIC, as uv_hrtime()
 
@@ -131,7 +131,7 @@ uint64_t lab_now_ns(void); // CLOCK_MONOTONIC, as uv_hrtime()
 // awaited: LAB_WAIT(tap_has(tap, "192.0.2.53/32"), "the prefix to be announced", 5000).
 #define LAB_WAIT(condition, what, timeout_ms)                                                      \
     do {                                                                                           \
-        const uint64_t lab_begin_ns = lab_now_ns();                                                \
+        uint64_t lab_begin_ns = lab_now_ns();                                                      \
         while (!(condition)) {                                                                     \
             lab_wait_step(lab_begin_ns, (timeout_ms), (what), #condition, __FILE__, __LINE__);     \
         }                                                                                          \

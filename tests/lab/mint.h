@@ -14,7 +14,7 @@
 
 static inline void *mint_require(void *made)
 {
-    if (!made) {
+    if (made == NULL) {
         fprintf(stderr, "mint: out of memory, or asked for the impossible\n");
         abort();
     }
@@ -47,7 +47,7 @@ static inline json_t *mint_key(const char *alg, const char *kid)
     json_object_set_new(key, "alg", json_string(alg));
     json_object_set_new(key, "use", json_string("sig"));
     json_object_del(key, "key_ops");
-    if (kid) {
+    if (kid != NULL) {
         json_object_set_new(key, "kid", json_string(kid));
     }
     return key;
@@ -68,7 +68,7 @@ static inline json_t *mint_public(const json_t *key)
 static inline char *mint_key_set(const json_t *first, const json_t *second)
 {
     json_t *set = mint_require(json_pack("{s:[o]}", "keys", mint_public(first)));
-    if (second) {
+    if (second != NULL) {
         json_array_append_new(json_object_get(set, "keys"), mint_public(second));
     }
     char *text = mint_require(json_dumps(set, JSON_COMPACT));

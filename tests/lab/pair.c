@@ -73,8 +73,8 @@ static void start_upstream(struct pair *pair)
 static void start_pop(struct pair *pair, size_t i)
 {
     struct pop *pop = &pair->pops[i];
-    const size_t other = 1 - i;
-    const struct lab_router router = {
+    size_t other = 1 - i;
+    struct lab_router router = {
         .id = ends[i].up_v4,
         .as = POP_AS,
         .neighbors = {{.name = "upstream",

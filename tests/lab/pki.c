@@ -69,7 +69,7 @@ struct lab_cert *lab_cert(const struct lab_cert_options *options)
 {
     static long serial = 1;
     struct lab_cert *cert = calloc(1, sizeof *cert);
-    const bool timed = options->begins_s != 0 || options->ends_s != 0;
+    bool timed = options->begins_s != 0 || options->ends_s != 0;
 
     if (cert == NULL) {
         lab_fail("out of memory");
@@ -163,7 +163,7 @@ void lab_cert_write_ocsp(struct lab_node *node, const char *file, struct lab_cer
     FILE *out = open_file(node, file);
     OCSP_RESPONSE *response = ocsp_response(cert, ocsp);
     unsigned char *der = NULL;
-    const int length = i2d_OCSP_RESPONSE(response, &der);
+    int length = i2d_OCSP_RESPONSE(response, &der);
 
     if (length <= 0 || fwrite(der, 1, (size_t)length, out) != (size_t)length) {
         give_up("write an OCSP response");

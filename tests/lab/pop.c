@@ -29,7 +29,7 @@
 
 char pop_output[LAB_OUTPUT_MAX];
 
-// --- The network ---------------------------------------------------------------------------------
+// ---- The network
 
 static void remove_include(char *config)
 {
@@ -102,7 +102,7 @@ static void start_transit(struct pop *pop)
 {
     char config[LAB_CONFIG_MAX];
     struct lab_node *node = pop->transit_node = lab_node("transit");
-    const struct lab_router router = {
+    struct lab_router router = {
         .id = TRANSIT_V4,
         .as = TRANSIT_AS,
         .neighbors = {{.name = "pop",
@@ -156,7 +156,7 @@ struct pop pop_make(const struct pop_options *options)
     return pop;
 }
 
-// --- popgated ------------------------------------------------------------------------------------
+// ---- Popgated
 
 void pop_run(struct pop *pop, const char *sections)
 {
@@ -182,7 +182,7 @@ void pop_reload(struct pop *pop, const char *sections)
                         lab_popgated_config(pop->node, pop->bird, POP_AS, sections, config));
 }
 
-// --- What the upstream sees ----------------------------------------------------------------------
+// ---- What the upstream sees
 
 bool pop_announced(const struct pop *pop)
 {
@@ -231,7 +231,7 @@ void pop_history_of(const struct pop *pop, const char *prefix, size_t mark, cons
     char seen[HISTORY_MAX + 1] = "";
 
     lab_barrier(pop->bird, pop->tap);
-    const size_t count = tap_events(pop->tap, mark, prefix, events, HISTORY_MAX);
+    size_t count = tap_events(pop->tap, mark, prefix, events, HISTORY_MAX);
     for (size_t i = 0; i < count && i < HISTORY_MAX; i++) {
         seen[i] = letter_of(&events[i]);
     }
@@ -248,12 +248,12 @@ void pop_history(const struct pop *pop, size_t mark, const char *letters, const 
     pop_history_of(pop, POP_V6, mark, letters, file, line);
 }
 
-// --- What popgated says --------------------------------------------------------------------------
+// ---- What popgated says
 
 static int dial(const struct pop *pop)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     lab_path(pop->node, "run/popgate.sock", address.sun_path);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -268,7 +268,7 @@ static char *ask(const struct pop *pop, const char *target)
 {
     size_t length = 0, capacity = 1 << 16;
     ssize_t got = 0;
-    const int fd = dial(pop);
+    int fd = dial(pop);
     char *answer = fd >= 0 ? malloc(capacity) : NULL;
     struct pollfd readable = {.fd = fd, .events = POLLIN};
 
@@ -383,7 +383,7 @@ bool pop_has_event(const struct pop *pop, const char *text)
 void pop_command(const struct pop *pop, int status, const char *const words[], const char *file,
                  int line)
 {
-    const int ended = lab_popgate(pop->node, pop_output, words);
+    int ended = lab_popgate(pop->node, pop_output, words);
 
     if (ended != status) {
         lab_fail("%s:%d: popgate %s ended with %d, not %d, and wrote:\n%s", file, line, words[0],

@@ -73,7 +73,7 @@ void pop_run(struct pop *pop, const char *sections);    // starts popgated
 void pop_write(struct pop *pop, const char *sections);  // its configuration, for the next start
 void pop_reload(struct pop *pop, const char *sections); // SIGHUP
 
-// --- What the upstream sees ----------------------------------------------------------------------
+// ---- What the upstream sees
 
 bool pop_announced(const struct pop *pop); // both prefixes
 bool pop_withdrawn(const struct pop *pop); // neither of them
@@ -102,7 +102,7 @@ void pop_history(const struct pop *pop, size_t mark, const char *letters, const 
 void pop_history_of(const struct pop *pop, const char *prefix, size_t mark, const char *letters,
                     const char *file, int line);
 
-// --- What popgated says --------------------------------------------------------------------------
+// ---- What popgated says
 
 // One value of /v1/status?full=1, as text ("true", "12"); a path is words, an object of an array is
 // chosen by its name or prefix, e.g. "services dns prefixes 192.0.2.53/32 condition". "" when there

@@ -34,12 +34,12 @@ struct lab_popgated {
 const char *lab_popgated_config(const struct lab_node *node, const struct lab_bird *bird,
                                 uint32_t local_as, const char *extra, char out[LAB_CONFIG_MAX])
 {
-    const int length = snprintf(out, LAB_CONFIG_MAX,
-                                "[pop]\nid = %s\nregion = " LAB_REGION "\n"
-                                "state_dir = %s/state\nruntime_dir = %s/run\n\n"
-                                "[bird]\nsocket = %s\nlocal_as = %u\n\n%s\n",
-                                lab_name(node), lab_dir(node), lab_dir(node), lab_bird_socket(bird),
-                                local_as, extra);
+    int length = snprintf(out, LAB_CONFIG_MAX,
+                          "[pop]\nid = %s\nregion = " LAB_REGION "\n"
+                          "state_dir = %s/state\nruntime_dir = %s/run\n\n"
+                          "[bird]\nsocket = %s\nlocal_as = %u\n\n%s\n",
+                          lab_name(node), lab_dir(node), lab_dir(node), lab_bird_socket(bird),
+                          local_as, extra);
 
     if (length >= LAB_CONFIG_MAX) {
         lab_fail("popgated's configuration is longer than %d bytes", LAB_CONFIG_MAX);
@@ -47,12 +47,12 @@ const char *lab_popgated_config(const struct lab_node *node, const struct lab_bi
     return out;
 }
 
-// --- sd_notify -----------------------------------------------------------------------------------
+// ---- Sd_notify
 
 static int notify_socket(const struct lab_node *node)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     lab_path(node, "notify", address.sun_path);
     unlink(address.sun_path);
@@ -87,7 +87,7 @@ static void *read_notes(void *arg)
     char message[4096];
 
     while (poll(polled, 2, -1) > 0 && polled[0].revents == 0) {
-        const ssize_t got = recv(popgated->notify, message, sizeof message, 0);
+        ssize_t got = recv(popgated->notify, message, sizeof message, 0);
 
         if (got > 0) {
             pthread_mutex_lock(&popgated->lock);
@@ -120,13 +120,13 @@ size_t lab_popgated_notified(struct lab_popgated *popgated, const char *text)
     return count;
 }
 
-// --- Life ----------------------------------------------------------------------------------------
+// ---- Life
 
 static void popgated_end(void *arg)
 {
     struct lab_popgated *popgated = arg;
 
-    const uint64_t one = 1;
+    uint64_t one = 1;
 
     (void)!write(popgated->end, &one, sizeof one);
     pthread_join(popgated->reader, NULL);
@@ -196,7 +196,7 @@ struct lab_popgated *lab_popgated_start_as(struct lab_node *node, const char *co
     lab_write(node, "popgate.conf", config);
     snprintf(environment, sizeof environment, "NOTIFY_SOCKET=%s",
              lab_path(node, "notify", socket_path));
-    const struct lab_command command = {
+    struct lab_command command = {
         .name = "popgated",
         .argv = LAB_ARGV(user == 0 ? lab_popgated_program()
                                    : lab_program_for_all(node, lab_popgated_program(), copy),

@@ -27,7 +27,7 @@ struct lab_process {
     int status;
 };
 
-// --- In the child, between fork and exec -------------------------------------------------------
+// ---- In the child, between fork and exec
 
 static _Noreturn void child_give_up(const char *attempted, const char *on)
 {
@@ -57,7 +57,7 @@ static _Noreturn void child_exec(const struct lab_node *node, char *const argv[]
                                  char *const environment[], uid_t user, int output)
 {
     sigset_t none;
-    const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -74,7 +74,7 @@ static _Noreturn void child_exec(const struct lab_node *node, char *const argv[]
     child_give_up("run", argv[0]);
 }
 
-// --- Spawning ----------------------------------------------------------------------------------
+// ---- Spawning
 
 static char **copy_strings(const char *const strings[])
 {
@@ -107,7 +107,7 @@ static void free_strings(char **strings)
 static void start(struct lab_process *process)
 {
     struct stat stat;
-    const int log = open(process->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    int log = open(process->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
     if (log < 0 || fstat(log, &stat) != 0) {
         lab_fail("open log %s: %s", process->log, strerror(errno));
@@ -165,7 +165,7 @@ void lab_respawn(struct lab_process *process)
     start(process);
 }
 
-// --- Watching ----------------------------------------------------------------------------------
+// ---- Watching
 
 static int exit_status(int status)
 {
@@ -250,12 +250,12 @@ bool lab_log_contains(const struct lab_process *process, const char *text)
     return found;
 }
 
-// --- Running to the end ------------------------------------------------------------------------
+// ---- Running to the end
 
 // Until the other end closes. False when that takes longer than RUN_TIMEOUT_MS.
 static bool read_all(int fd, char *output, size_t size)
 {
-    const uint64_t deadline_ns = lab_now_ns() + RUN_TIMEOUT_MS * UINT64_C(1000000);
+    uint64_t deadline_ns = lab_now_ns() + RUN_TIMEOUT_MS * UINT64_C(1000000);
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     char chunk[4096];
     size_t length = 0;
@@ -267,8 +267,8 @@ static bool read_all(int fd, char *output, size_t size)
         }
         got = read(fd, chunk, sizeof chunk);
         if (got > 0 && output != NULL && length + 1 < size) {
-            const size_t room = size - 1 - length;
-            const size_t part = (size_t)got < room ? (size_t)got : room;
+            size_t room = size - 1 - length;
+            size_t part = (size_t)got < room ? (size_t)got : room;
 
             memcpy(output + length, chunk, part);
             length += part;
@@ -289,7 +289,7 @@ int lab_run(struct lab_node *node, const char *const argv[], char *output, size_
         lab_fail("make a pipe for %s: %s", argv[0], strerror(errno));
     }
     fflush(NULL);
-    const pid_t pid = fork();
+    pid_t pid = fork();
     if (pid < 0) {
         lab_fail("fork for %s: %s", argv[0], strerror(errno));
     }
@@ -297,7 +297,7 @@ int lab_run(struct lab_node *node, const char *const argv[], char *output, size_
         child_exec(node, (char *const *)argv, NULL, 0, ends[1]);
     }
     close(ends[1]);
-    const bool ended = read_all(ends[0], output, size);
+    bool ended = read_all(ends[0], output, size);
     close(ends[0]);
     if (!ended) {
         kill(pid, SIGKILL);

@@ -48,7 +48,7 @@ static void make_room_for_event(struct rib *rib)
 static void make_room_for_route(struct rib *rib)
 {
     if (2 * rib->route_count >= rib->route_capacity) {
-        const size_t capacity = rib->route_capacity > 0 ? 2 * rib->route_capacity : 1024;
+        size_t capacity = rib->route_capacity > 0 ? 2 * rib->route_capacity : 1024;
         struct rib_route *routes = need(calloc(capacity, sizeof *routes));
 
         for (size_t i = 0; i < rib->route_capacity; i++) {
@@ -77,7 +77,7 @@ void rib_add(struct rib *rib, const struct tap_event *event)
     make_room_for_event(rib);
     make_room_for_route(rib);
     struct rib_route *route = place(rib->routes, rib->route_capacity, &event->prefix);
-    const bool present = event->kind == TAP_ANNOUNCED;
+    bool present = event->kind == TAP_ANNOUNCED;
 
     rib->route_count += !route->used;
     rib->present_count += (size_t)present - (size_t)route->present;

@@ -18,7 +18,7 @@
 #define START_MS 10000
 #define BACKLOG  4096
 
-// --- unbound -------------------------------------------------------------------------------------
+// ---- Unbound
 
 // One line of unbound's configuration per item of a list.
 static void write_each(FILE *out, const char *key, const char *quote, const char *list,
@@ -76,7 +76,7 @@ static void wait_till_it_serves(struct lab_process *unbound)
 struct lab_process *lab_unbound_start(struct lab_node *node, const struct lab_unbound *unbound)
 {
     char path[LAB_PATH_MAX];
-    const struct lab_command command = {
+    struct lab_command command = {
         .name = "unbound",
         .argv = LAB_ARGV("unbound", "-d", "-p", "-c", lab_path(node, "unbound.conf", path)),
     };
@@ -101,7 +101,7 @@ void lab_unbound_reload(struct lab_node *node, struct lab_process *process,
     lab_signal(process, SIGHUP);
 }
 
-// --- nginx ---------------------------------------------------------------------------------------
+// ---- Nginx
 
 static void write_nginx_conf(const struct lab_node *node, const char *http)
 {
@@ -134,7 +134,7 @@ static void wait_till_nginx_serves(struct lab_process *nginx)
 struct lab_process *lab_nginx_start(struct lab_node *node, const char *http)
 {
     char path[LAB_PATH_MAX];
-    const struct lab_command command = {
+    struct lab_command command = {
         .name = "nginx",
         .argv = LAB_ARGV("nginx", "-p", lab_dir(node), "-e", "stderr", "-c",
                          lab_path(node, "nginx.conf", path)),
@@ -160,7 +160,7 @@ void lab_nginx_restart(struct lab_node *node, struct lab_process *nginx, const c
     wait_till_nginx_serves(nginx);
 }
 
-// --- Both kinds of server ------------------------------------------------------------------------
+// ---- Both kinds of server
 
 static struct sockaddr_storage parse_address(const char *text, uint16_t port, socklen_t *length)
 {
@@ -186,9 +186,9 @@ static struct sockaddr_storage parse_address(const char *text, uint16_t port, so
 static int bound_socket(const struct lab_node *node, int type, const char *address, uint16_t port)
 {
     socklen_t length = 0;
-    const int on = 1;
-    const struct sockaddr_storage local = parse_address(address, port, &length);
-    const int fd = lab_socket(node, local.ss_family, type | SOCK_NONBLOCK);
+    int on = 1;
+    struct sockaddr_storage local = parse_address(address, port, &length);
+    int fd = lab_socket(node, local.ss_family, type | SOCK_NONBLOCK);
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, (const struct sockaddr *)&local, length) != 0 ||
@@ -208,7 +208,7 @@ static void start_thread(pthread_t *thread, void *(*run)(void *arg), void *arg)
 
 static void end_thread(pthread_t thread, int end)
 {
-    const uint64_t one = 1;
+    uint64_t one = 1;
 
     (void)!write(end, &one, sizeof one);
     pthread_join(thread, NULL);
@@ -217,7 +217,7 @@ static void end_thread(pthread_t thread, int end)
 
 static int end_signal(void)
 {
-    const int end = eventfd(0, EFD_CLOEXEC);
+    int end = eventfd(0, EFD_CLOEXEC);
 
     if (end < 0) {
         lab_fail("make an eventfd: %s", strerror(errno));
@@ -225,7 +225,7 @@ static int end_signal(void)
     return end;
 }
 
-// --- TCP -----------------------------------------------------------------------------------------
+// ---- TCP
 
 struct connection {
     int fd; // -1: the place is free
@@ -257,7 +257,7 @@ struct lab_tcp_server {
 
 static void reset(int fd)
 {
-    const struct linger at_once = {.l_onoff = 1};
+    struct linger at_once = {.l_onoff = 1};
 
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
@@ -274,7 +274,7 @@ static void watch(const struct lab_tcp_server *server, int fd, uint64_t event)
 static size_t new_place(struct lab_tcp_server *server)
 {
     if (server->free == server->size) {
-        const size_t size = 2 * server->size + 64;
+        size_t size = 2 * server->size + 64;
         server->connections = realloc(server->connections, size * sizeof *server->connections);
         if (server->connections == NULL) {
             lab_fail("out of memory");
@@ -284,20 +284,20 @@ static size_t new_place(struct lab_tcp_server *server)
         }
         server->size = size;
     }
-    const size_t place = server->free;
+    size_t place = server->free;
     server->free = server->connections[place].next;
     return place;
 }
 
 static void tcp_accept(struct lab_tcp_server *server)
 {
-    const int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+    int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd < 0) {
         return;
     }
     pthread_mutex_lock(&server->lock);
-    const enum lab_tcp_mode mode = server->mode;
+    enum lab_tcp_mode mode = server->mode;
     server->accepted++;
     server->held += mode != LAB_TCP_RESET;
     pthread_mutex_unlock(&server->lock);
@@ -312,7 +312,7 @@ static void tcp_accept(struct lab_tcp_server *server)
     if (mode == LAB_TCP_GREET) {
         (void)send(fd, server->greeting, strlen(server->greeting), MSG_NOSIGNAL);
     }
-    const size_t place = new_place(server);
+    size_t place = new_place(server);
     server->connections[place].fd = fd;
     server->connections[place].mode = mode;
     watch(server, fd, place);
@@ -323,7 +323,7 @@ static void tcp_read(struct lab_tcp_server *server, size_t place)
 {
     char bytes[4096];
     struct connection *connection = &server->connections[place];
-    const ssize_t got = recv(connection->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    ssize_t got = recv(connection->fd, bytes, sizeof bytes, MSG_DONTWAIT);
 
     if (got > 0 && connection->mode != LAB_TCP_RESET_ON_READ) {
         if (connection->mode == LAB_TCP_ECHO) {
@@ -363,7 +363,7 @@ static void *tcp_main(void *arg)
 
     for (;;) {
         struct epoll_event events[64];
-        const int count = epoll_wait(server->poll, events, 64, -1);
+        int count = epoll_wait(server->poll, events, 64, -1);
         for (int i = 0; i < count; i++) {
             if (events[i].data.u64 == EVENT_END) {
                 tcp_end(server);
@@ -441,7 +441,7 @@ void lab_tcp_server_set(struct lab_tcp_server *server, enum lab_tcp_mode mode)
 size_t lab_tcp_server_accepted(struct lab_tcp_server *server)
 {
     pthread_mutex_lock(&server->lock);
-    const size_t accepted = server->accepted;
+    size_t accepted = server->accepted;
     pthread_mutex_unlock(&server->lock);
     return accepted;
 }
@@ -449,12 +449,12 @@ size_t lab_tcp_server_accepted(struct lab_tcp_server *server)
 size_t lab_tcp_server_held(struct lab_tcp_server *server)
 {
     pthread_mutex_lock(&server->lock);
-    const size_t held = server->held;
+    size_t held = server->held;
     pthread_mutex_unlock(&server->lock);
     return held;
 }
 
-// --- UDP -----------------------------------------------------------------------------------------
+// ---- UDP
 
 struct lab_udp_server {
     int fd, end;
@@ -473,12 +473,11 @@ static void *udp_main(void *arg)
     while (poll(polled, 2, -1) > 0 && polled[0].revents == 0) {
         struct sockaddr_storage client;
         socklen_t client_length = sizeof client;
-        const ssize_t got = recvfrom(server->fd, query, sizeof query, MSG_DONTWAIT,
-                                     (struct sockaddr *)&client, &client_length);
+        ssize_t got = recvfrom(server->fd, query, sizeof query, MSG_DONTWAIT,
+                               (struct sockaddr *)&client, &client_length);
 
         if (got >= 0) {
-            const size_t length =
-                server->answer(server->arg, query, (size_t)got, answer, sizeof answer);
+            size_t length = server->answer(server->arg, query, (size_t)got, answer, sizeof answer);
 
             if (length > 0) {
                 (void)sendto(server->fd, answer, length, 0, (struct sockaddr *)&client,

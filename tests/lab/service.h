@@ -64,7 +64,7 @@ void lab_kill_group(struct lab_process *process);
 // Sends a signal to it, and to every process that it has started.
 void lab_signal_group(struct lab_process *process, int signal);
 
-// --- TCP -----------------------------------------------------------------------------------------
+// ---- TCP
 
 struct lab_tcp_server;
 
@@ -89,7 +89,7 @@ size_t lab_tcp_server_held(struct lab_tcp_server *server); // connections that a
 void lab_tcp_server_crash(struct lab_tcp_server *server);
 void lab_tcp_server_recover(struct lab_tcp_server *server);
 
-// --- UDP -----------------------------------------------------------------------------------------
+// ---- UDP
 
 struct lab_udp_server;
 

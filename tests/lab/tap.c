@@ -55,7 +55,7 @@ struct tap {
     size_t queue_begin, queue_end, queue_capacity;
 };
 
-// --- Queue (locked) ----------------------------------------------------------------------------
+// ---- Queue (locked)
 
 static void queue_put(struct tap *tap, const uint8_t *bytes, size_t length)
 {
@@ -83,8 +83,8 @@ static void queue_clear(struct tap *tap)
 static bool queue_write(struct tap *tap, int fd)
 {
     while (!queue_is_empty(tap)) {
-        const ssize_t sent = send(fd, tap->queue + tap->queue_begin,
-                                  tap->queue_end - tap->queue_begin, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = send(fd, tap->queue + tap->queue_begin, tap->queue_end - tap->queue_begin,
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (sent < 0) {
             return errno == EAGAIN || errno == EINTR;
@@ -95,7 +95,7 @@ static bool queue_write(struct tap *tap, int fd)
     return true;
 }
 
-// --- What is received (locked) -----------------------------------------------------------------
+// ---- What is received (locked)
 
 struct arrival {
     struct tap *tap;
@@ -112,7 +112,7 @@ static void on_prefix(void *arg, const struct bgp_prefix *prefix,
     if (attributes != NULL && arrival->attributes == NULL) {
         arrival->attributes = rib_keep(rib, attributes);
     }
-    const struct tap_event event = {
+    struct tap_event event = {
         .ns = arrival->ns,
         .kind = attributes != NULL ? TAP_ANNOUNCED : TAP_WITHDRAWN,
         .prefix = *prefix,
@@ -166,12 +166,12 @@ static bool on_bytes(struct tap *tap, uint64_t ns)
     return going && length >= 0;
 }
 
-// --- Sessions, on the tap's thread ---------------------------------------------------------------
+// ---- Sessions, on the tap's thread
 
 static bool is_wanted(struct tap *tap)
 {
     pthread_mutex_lock(&tap->lock);
-    const bool wanted = tap->wanted && !tap->ending;
+    bool wanted = tap->wanted && !tap->ending;
     pthread_mutex_unlock(&tap->lock);
     return wanted;
 }
@@ -200,8 +200,7 @@ static int connect_router(struct tap *tap)
 {
     int error = 0;
     socklen_t size = sizeof error;
-    const int fd =
-        socket(tap->peer.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(tap->peer.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0) {
         return -1;
@@ -264,10 +263,10 @@ static bool session_turn(struct tap *tap, int fd)
     if ((ready & (POLLIN | POLLHUP | POLLERR)) == 0) {
         return going;
     }
-    const ssize_t got = recv(fd, tap->received + tap->received_length,
-                             RECEIVE_BYTES - tap->received_length, MSG_DONTWAIT);
-    const uint64_t ns = lab_now_ns();
-    const int on = 1;
+    ssize_t got = recv(fd, tap->received + tap->received_length,
+                       RECEIVE_BYTES - tap->received_length, MSG_DONTWAIT);
+    uint64_t ns = lab_now_ns();
+    int on = 1;
     // BIRD's next message waits for our acknowledgement (Nagle), which the kernel would delay by 40
     // ms.
     setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
@@ -283,7 +282,7 @@ static bool session_turn(struct tap *tap, int fd)
 
 static void session_run(struct tap *tap, int fd)
 {
-    const int on = 1;
+    int on = 1;
     uint64_t keepalive_ns = lab_now_ns();
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -304,7 +303,7 @@ static void session_run(struct tap *tap, int fd)
 static bool is_ending(struct tap *tap)
 {
     pthread_mutex_lock(&tap->lock);
-    const bool ending = tap->ending;
+    bool ending = tap->ending;
     pthread_mutex_unlock(&tap->lock);
     return ending;
 }
@@ -319,7 +318,7 @@ static void *tap_main(void *arg)
             (void)wait_for(tap, -1, 0, -1);
             continue;
         }
-        const int fd = tap->passive ? accept_router(tap) : connect_router(tap);
+        int fd = tap->passive ? accept_router(tap) : connect_router(tap);
         if (fd >= 0) {
             session_run(tap, fd);
         }
@@ -329,11 +328,11 @@ static void *tap_main(void *arg)
     return NULL;
 }
 
-// --- From the test's thread ----------------------------------------------------------------------
+// ---- From the test's thread
 
 static void wake(struct tap *tap)
 {
-    const uint64_t one = 1;
+    uint64_t one = 1;
 
     (void)!write(tap->wake, &one, sizeof one);
 }
@@ -359,8 +358,8 @@ static struct address parse_address(const char *text, uint16_t port)
 
 static int listen_at(const struct lab_node *node, const struct address *local)
 {
-    const int on = 1;
-    const int fd = lab_socket(node, local->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK);
+    int on = 1;
+    int fd = lab_socket(node, local->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK);
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, (const struct sockaddr *)&local->storage, local->length) != 0 ||
@@ -372,7 +371,7 @@ static int listen_at(const struct lab_node *node, const struct address *local)
 
 static void set_next_hop(struct tap *tap, const char *address)
 {
-    const struct address parsed = parse_address(address, 0);
+    struct address parsed = parse_address(address, 0);
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)&parsed.storage;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&parsed.storage;
 
@@ -446,7 +445,7 @@ struct tap *tap_start(struct lab_node *node, const struct tap_options *options)
 uint64_t tap_established_at_ns(struct tap *tap)
 {
     pthread_mutex_lock(&tap->lock);
-    const uint64_t ns = tap->established_ns;
+    uint64_t ns = tap->established_ns;
     pthread_mutex_unlock(&tap->lock);
     return ns;
 }
@@ -488,11 +487,11 @@ static struct bgp_prefix parse_prefix(const char *text)
 // A copy; all zero when never heard of.
 static struct rib_route find(struct tap *tap, const char *text)
 {
-    const struct bgp_prefix prefix = parse_prefix(text);
+    struct bgp_prefix prefix = parse_prefix(text);
 
     pthread_mutex_lock(&tap->lock);
     const struct rib_route *route = rib_find(&tap->rib, &prefix);
-    const struct rib_route copy = route != NULL ? *route : (struct rib_route){0};
+    struct rib_route copy = route != NULL ? *route : (struct rib_route){0};
     pthread_mutex_unlock(&tap->lock);
     return copy;
 }
@@ -504,7 +503,7 @@ bool tap_has(struct tap *tap, const char *prefix)
 
 const struct bgp_attributes *tap_route(struct tap *tap, const char *prefix)
 {
-    const struct rib_route route = find(tap, prefix);
+    struct rib_route route = find(tap, prefix);
 
     return route.present ? route.attributes : NULL;
 }
@@ -534,7 +533,7 @@ uint64_t tap_withdrawn_at_ns(struct tap *tap, const char *prefix)
 size_t tap_route_count(struct tap *tap)
 {
     pthread_mutex_lock(&tap->lock);
-    const size_t count = tap->rib.present_count;
+    size_t count = tap->rib.present_count;
     pthread_mutex_unlock(&tap->lock);
     return count;
 }
@@ -542,7 +541,7 @@ size_t tap_route_count(struct tap *tap)
 size_t tap_event_count(struct tap *tap)
 {
     pthread_mutex_lock(&tap->lock);
-    const size_t count = tap->rib.event_count;
+    size_t count = tap->rib.event_count;
     pthread_mutex_unlock(&tap->lock);
     return count;
 }
@@ -550,7 +549,7 @@ size_t tap_event_count(struct tap *tap)
 size_t tap_events(struct tap *tap, size_t mark, const char *prefix, struct tap_event *out,
                   size_t size)
 {
-    const struct bgp_prefix only = prefix != NULL ? parse_prefix(prefix) : (struct bgp_prefix){0};
+    struct bgp_prefix only = prefix != NULL ? parse_prefix(prefix) : (struct bgp_prefix){0};
     size_t count = 0;
 
     pthread_mutex_lock(&tap->lock);
@@ -568,7 +567,7 @@ size_t tap_events(struct tap *tap, size_t mark, const char *prefix, struct tap_e
     return count;
 }
 
-// --- Announcing ----------------------------------------------------------------------------------
+// ---- Announcing
 
 static void send_update(struct tap *tap, const struct bgp_attributes *attributes,
                         const struct bgp_prefix *prefixes, size_t count)
@@ -580,7 +579,7 @@ static void send_update(struct tap *tap, const struct bgp_attributes *attributes
     established = tap->established_ns != 0;
     while (established && count > 0) {
         size_t taken = 0;
-        const size_t length = bgp_write_update(message, attributes, prefixes, count, &taken);
+        size_t length = bgp_write_update(message, attributes, prefixes, count, &taken);
 
         queue_put(tap, message, length);
         prefixes += taken;
@@ -616,22 +615,22 @@ static struct bgp_attributes complete(const struct tap *tap,
 
 void tap_announce(struct tap *tap, const char *prefix, const struct bgp_attributes *attributes)
 {
-    const struct bgp_prefix parsed = parse_prefix(prefix);
-    const struct bgp_attributes completed = complete(tap, attributes, parsed.family);
+    struct bgp_prefix parsed = parse_prefix(prefix);
+    struct bgp_attributes completed = complete(tap, attributes, parsed.family);
 
     send_update(tap, &completed, &parsed, 1);
 }
 
 void tap_withdraw(struct tap *tap, const char *prefix)
 {
-    const struct bgp_prefix parsed = parse_prefix(prefix);
+    struct bgp_prefix parsed = parse_prefix(prefix);
 
     send_update(tap, NULL, &parsed, 1);
 }
 
 static struct bgp_prefix feed_prefix(size_t number)
 {
-    const uint32_t address = htonl(FEED_FIRST + ((uint32_t)number << 8));
+    uint32_t address = htonl(FEED_FIRST + ((uint32_t)number << 8));
     struct bgp_prefix prefix = {.family = BGP_V4, .length = 24};
 
     memcpy(prefix.address, &address, sizeof address);
@@ -645,12 +644,12 @@ void tap_feed(struct tap *tap, size_t count)
 
     assert(count <= TAP_FEED_MAX);
     while (fed < count) {
-        const uint32_t path = (uint32_t)(fed / 1000 % FEED_PATHS);
-        const struct bgp_attributes attributes = {
+        uint32_t path = (uint32_t)(fed / 1000 % FEED_PATHS);
+        struct bgp_attributes attributes = {
             .as_path = {65000 + path % 7, 64000 + path},
             .as_path_length = 2,
         };
-        const struct bgp_attributes completed = complete(tap, &attributes, BGP_V4);
+        struct bgp_attributes completed = complete(tap, &attributes, BGP_V4);
         size_t part = 0;
 
         while (part < sizeof prefixes / sizeof *prefixes && fed < count) {
@@ -663,7 +662,7 @@ void tap_feed(struct tap *tap, size_t count)
 bool tap_flushed(struct tap *tap)
 {
     pthread_mutex_lock(&tap->lock);
-    const bool flushed = queue_is_empty(tap);
+    bool flushed = queue_is_empty(tap);
     pthread_mutex_unlock(&tap->lock);
     return flushed;
 }

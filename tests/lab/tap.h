@@ -42,7 +42,7 @@ uint64_t tap_established_at_ns(struct tap *tap); // the present session, 0 witho
 void tap_drop_session(struct tap *tap);
 void tap_reconnect(struct tap *tap);
 
-// --- What the router told us. Prefixes are written like "192.0.2.53/32". ------------------------
+// ---- What the router told us. Prefixes are written like "192.0.2.53/32".
 
 bool tap_has(struct tap *tap, const char *prefix);
 
@@ -63,7 +63,7 @@ size_t tap_event_count(struct tap *tap); // so far; serves as a mark for tap_eve
 size_t tap_events(struct tap *tap, size_t mark, const char *prefix, struct tap_event *out,
                   size_t size);
 
-// --- What we tell the router, while the session is established. A new session starts empty. ------
+// ---- What we tell the router, while the session is established. A new session starts empty.
 
 // attributes may be NULL. The AS path's beginning and the next hop are filled in.
 void tap_announce(struct tap *tap, const char *prefix, const struct bgp_attributes *attributes);

@@ -73,10 +73,10 @@ const char *trio_sections(const struct trio *trio, const struct trio_ports *port
                           char out[LAB_CONFIG_MAX])
 {
     const char *dir = lab_dir(trio->pop->node);
-    const unsigned dns = (ports != NULL ? ports : &usual_ports)->of[TRIO_DNS];
-    const unsigned web = (ports != NULL ? ports : &usual_ports)->of[TRIO_WEB];
-    const unsigned login = (ports != NULL ? ports : &usual_ports)->of[TRIO_LOGIN];
-    const int length = snprintf(
+    unsigned dns = (ports != NULL ? ports : &usual_ports)->of[TRIO_DNS];
+    unsigned web = (ports != NULL ? ports : &usual_ports)->of[TRIO_WEB];
+    unsigned login = (ports != NULL ? ports : &usual_ports)->of[TRIO_LOGIN];
+    int length = snprintf(
         out, LAB_CONFIG_MAX,
         "[probe dns4]\ntype = dns\ntarget = 192.0.2.53:%u\n"
         "qname = " POP_WWW "\nqtype = A\nanswer = " POP_WWW_V4 "\n%s"
@@ -101,7 +101,7 @@ const char *trio_sections(const struct trio *trio, const struct trio_ports *port
     return out;
 }
 
-// --- Broken and mended ---------------------------------------------------------------------------
+// ---- Broken and mended
 
 static void set_broken(struct trio *trio, enum trio_service service, bool broken)
 {
@@ -133,7 +133,7 @@ void trio_mend(struct trio *trio, enum trio_service service)
     set_broken(trio, service, false);
 }
 
-// --- Killed and stopped --------------------------------------------------------------------------
+// ---- Killed and stopped
 
 static struct lab_process *process_of(struct trio *trio, enum trio_service service)
 {

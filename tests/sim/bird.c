@@ -33,7 +33,7 @@ const struct model_prefix *model_prefix(const struct model *model, const char *t
     return &model->prefixes[prefix_index(text)];
 }
 
-// ---- the include file ----
+// ---- The include file
 
 static void begin_protocol(struct model_conf *conf, const char *name)
 {
@@ -125,7 +125,7 @@ static void load(struct model *model)
     find_owners(model);
 }
 
-// ---- what neighbours see ----
+// ---- What neighbours see
 
 static bool is_on(const struct model *model, const struct model_protocol *protocol)
 {
@@ -210,7 +210,7 @@ bool model_switch(struct model *model, const char *pattern, bool enable)
     return any;
 }
 
-// ---- answers ----
+// ---- Answers
 
 struct answer {
     model_answer_cb say;
@@ -316,7 +316,7 @@ static void answer_route(const struct model *model, const struct answer *answer,
     if (sscanf(command, "show route %49s export 'up%1[0-9]'", text, digit) != 2) {
         abort();
     }
-    const unsigned session = (unsigned)(digit[0] - '0');
+    unsigned session = (unsigned)(digit[0] - '0');
     if (session >= MODEL_SESSIONS) {
         abort();
     }

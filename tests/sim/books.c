@@ -9,7 +9,7 @@ static uint64_t ms_of(uint64_t ns)
     return ns / NS_PER_MS;
 }
 
-// ---- probes ----
+// ---- Probes
 
 static void settle(struct oracle_probe *probe, const struct probe_conf *conf, uint64_t now_ms)
 {
@@ -57,7 +57,7 @@ void oracle_verdict(struct oracle *oracle, size_t index, const struct verdict *v
     settle(probe, conf, ms_of(now_ns));
 }
 
-// ---- gates ----
+// ---- Gates
 
 // What one probe says to a gate. late: what is to happen at this very millisecond has not happened
 // yet.
@@ -175,7 +175,7 @@ enum target books_target(enum level level)
                                      : TARGET_WITHDRAW;
 }
 
-// ---- intents ----
+// ---- Intents
 
 enum intent_kind books_intent(const struct oracle_service *service, uint64_t now_ns, bool *vague)
 {
@@ -210,7 +210,7 @@ void books_read_again(struct oracle_intent *intent, uint64_t wall_ms, uint64_t n
     }
 }
 
-// ---- configurations ----
+// ---- Configurations
 
 unsigned books_leg(unsigned family, bool drain)
 {

@@ -23,7 +23,7 @@ uint64_t slow_ns(const struct world *world, unsigned link)
     return link == ORDER_LINK_ASK && world->slow_until_ns > world->now_ns ? 400 * NS_PER_MS : 0;
 }
 
-// ---- effects ----
+// ---- Effects
 
 // Before each effect; once it has died, it does nothing any more.
 static bool is_dead(struct world *world)
@@ -207,7 +207,7 @@ static const struct shell_effects effects = {has_room,  send_order, withdrawn,  
                                              publish,   is_idle,    save,       answer,
                                              log_event, wake_at,    may_reload, end};
 
-// ---- its end ----
+// ---- Its end
 
 // What was being written is there, or it is not.
 static void abandon_disks(struct world *world)
@@ -278,7 +278,7 @@ static void end_stop(struct world *world)
     end_daemon(world, true);
 }
 
-// ---- after each input ----
+// ---- After each input
 
 static void check(struct world *world)
 {
@@ -321,7 +321,7 @@ void daemon_after_input(struct world *world)
     after_work(world);
 }
 
-// ---- inputs ----
+// ---- Inputs
 
 void daemon_stop(struct world *world)
 {
@@ -465,7 +465,7 @@ static void on_end(void *arg, uint64_t token, enum bird_end end, unsigned code, 
 
 const struct line_events daemon_line_events = {on_link, on_line, on_end};
 
-// ---- its beginning ----
+// ---- Its beginning
 
 static void read_past(struct world *world, struct past *past)
 {

@@ -19,7 +19,7 @@ static void disturb(struct world *world)
     oracle_disturbed(&world->oracle, world_clock_ns(world));
 }
 
-// ---- services ----
+// ---- Services
 
 static void flip_probe(struct world *world)
 {
@@ -48,7 +48,7 @@ static void crash_service(struct world *world)
     }
 }
 
-// ---- BIRD and its operator ----
+// ---- BIRD and its operator
 
 static void kill_bird(struct world *world)
 {
@@ -176,7 +176,7 @@ static void edit_bird_conf(struct world *world)
     disturb(world);
 }
 
-// ---- popgated, its disk, its machine ----
+// ---- Popgated, its disk, its machine
 
 static void kill_daemon(struct world *world)
 {
@@ -317,7 +317,7 @@ static void reboot(struct world *world)
     world->boot_ns = world->now_ns - NS_PER_S;
 }
 
-// ---- operators of popgate ----
+// ---- Operators of popgate
 
 static void another_pop(struct world *world)
 {

@@ -40,7 +40,7 @@ static unsigned legs_of(const struct oracle *oracle, const struct oracle_service
     return legs;
 }
 
-// ---- transitions ----
+// ---- Transitions
 
 static uint64_t hold_down_ms(const struct service_conf *conf, uint64_t worsenings)
 {
@@ -174,7 +174,7 @@ static void check_events(struct oracle *oracle, const struct core *core,
     }
 }
 
-// ---- targets ----
+// ---- Targets
 
 static void check_intended(struct oracle *oracle, const struct oracle_service *service,
                            enum intent_kind kind, uint64_t now_ns)
@@ -242,7 +242,7 @@ static void check_target(struct oracle *oracle, struct oracle_service *service,
     }
 }
 
-// ---- what BIRD has ----
+// ---- What BIRD has
 
 void books_legs(struct oracle *oracle, const struct model *model)
 {
@@ -292,7 +292,7 @@ void oracle_order(struct oracle *oracle, const char *command, const struct model
     }
 }
 
-// ---- what neighbours see ----
+// ---- What neighbours see
 
 static bool matches(enum view view, enum target target, bool established)
 {
@@ -473,7 +473,7 @@ void oracle_check(struct oracle *oracle, const struct core *core, const struct m
     check_neighbours(oracle, model, abilities, now_ns);
 }
 
-// ---- at the end of a stop, and after a long quiet time ----
+// ---- At the end of a stop, and after a long quiet time
 
 void oracle_check_stopped(struct oracle *oracle, const struct model *model, uint64_t now_ns)
 {

@@ -42,7 +42,7 @@ const struct scene_service *scene_find(const struct scene *scene, unsigned name)
     return NULL;
 }
 
-// ---- at random ----
+// ---- At random
 
 static struct scene_probe draw_probe(struct dice *dice)
 {
@@ -138,7 +138,7 @@ void scene_draw(struct scene *scene, struct dice *dice)
     }
 }
 
-// ---- changes ----
+// ---- Changes
 
 static void remove_service(struct scene *scene, unsigned index)
 {
@@ -219,7 +219,7 @@ bool scene_change(struct scene *scene, struct dice *dice, enum scene_change chan
     }
 }
 
-// ---- as popgate.conf ----
+// ---- As popgate.conf
 
 static void print_range(FILE *out, const char *key, unsigned from, unsigned to)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- what the ledger says ----
+// ---- What the ledger says
 
 struct entry {
     enum intent_kind kind; // INTENT_AUTO: there is none
@@ -46,7 +46,7 @@ static bool read_ledger(const struct model_file *file, struct entry entries[SCEN
     return root != NULL;
 }
 
-// ---- what a verb does, by the manual ----
+// ---- What a verb does, by the manual
 
 static enum intent_kind sets(enum verb verb)
 {
@@ -109,7 +109,7 @@ static void put_in_force(struct oracle *oracle, struct oracle_service *service,
                          const struct asked *asked, uint64_t now_ns, uint64_t wall_ms)
 {
     uint64_t now_ms = now_ns / NS_PER_MS;
-    const struct oracle_intent before = service->intent;
+    struct oracle_intent before = service->intent;
     bool close;
     bool longer = outlasts(&before, asked, now_ns, &close);
     struct oracle_intent intent = {.kind = sets(asked->verb)};
@@ -132,7 +132,7 @@ static void put_in_force(struct oracle *oracle, struct oracle_service *service,
     service->unsure = false;
 }
 
-// ---- asking and answering ----
+// ---- Asking and answering
 
 void verbs_asked(struct oracle *oracle, const struct asked *asked, uint64_t now_ns,
                  uint64_t wall_ms)
@@ -322,7 +322,7 @@ void verbs_saved(struct oracle *oracle)
     }
 }
 
-// ---- a start ----
+// ---- A start
 
 static bool concerns(const struct asked *asked, unsigned name)
 {

@@ -42,7 +42,7 @@ struct abilities world_abilities(const struct world *world)
     return abilities;
 }
 
-// ---- BIRD ----
+// ---- BIRD
 
 static void step_line(struct world *world, unsigned link)
 {
@@ -127,7 +127,7 @@ static void plan_by_hand(struct world *world)
     }
 }
 
-// ---- what happens by itself ----
+// ---- What happens by itself
 
 void world_verdict(struct world *world, size_t probe, bool definitive)
 {

@@ -45,7 +45,7 @@ static inline struct config *parse(const char *text)
 static inline struct config *parse_good(const char *text)
 {
     struct config *config = parse(text);
-    if (!config || errors || warnings) {
+    if (config == NULL || errors || warnings) {
         print_message("%s", told);
     }
     assert_non_null(config);
@@ -57,7 +57,7 @@ static inline struct config *parse_good(const char *text)
 static inline void assert_error(const char *text, const char *line)
 {
     struct config *config = parse(text);
-    if (config || errors != 1 || !strstr(told, line)) {
+    if (config != NULL || errors != 1 || strstr(told, line) == NULL) {
         print_message("wanted: %s\ntold: %s", line, told);
     }
     assert_null(config);

@@ -51,11 +51,11 @@ static inline size_t answer(struct server *server, const struct dns_header *head
                             const struct dns_question *question, uint8_t *out)
 {
     struct dns_writer writer;
-    uint8_t length = server->txt ? (uint8_t)strlen(server->txt) : 0;
+    uint8_t length = server->txt != NULL ? (uint8_t)strlen(server->txt) : 0;
     uint16_t flags = DNS_QR | server->reply_flags | (server->rcode & DNS_RCODE_MASK);
     dns_write_begin(&writer, out, 1024, header->id, flags);
     dns_write_question(&writer, question);
-    if (server->txt) {
+    if (server->txt != NULL) {
         dns_record_begin(&writer, DNS_ANSWER, &question->name, DNS_TXT, question->class, 0);
         dns_write_u8(&writer, length);
         dns_write_bytes(&writer, server->txt, length);
@@ -64,7 +64,7 @@ static inline size_t answer(struct server *server, const struct dns_header *head
     if (server->edns) {
         dns_opt_begin(&writer, &(struct dns_edns){.udp_size = 1232,
                                                   .rcode_high = (uint8_t)(server->rcode >> 4)});
-        if (server->nsid) {
+        if (server->nsid != NULL) {
             dns_write_option(&writer, DNS_OPTION_NSID, server->nsid, strlen(server->nsid));
         }
         if (server->cookies_given && server->cookie_length >= DNS_CLIENT_COOKIE) {
@@ -233,7 +233,7 @@ static inline void server_open(struct server *server, uv_loop_t *loop, const cha
     struct sockaddr_storage bound = {0};
     int length = sizeof bound;
     *server = (struct server){.on_udp = answer, .on_tcp = answer, .txt = "fra1"};
-    if (strchr(address, ':')) {
+    if (strchr(address, ':') != NULL) {
         uv_ip6_addr(address, 0, (struct sockaddr_in6 *)&bound);
     } else {
         uv_ip4_addr(address, 0, (struct sockaddr_in *)&bound);

@@ -16,7 +16,7 @@ static inline void first_error_say(void *arg, bool error, const char *text)
 // 0, or -1 and the error as probe_check() says it.
 static inline int first_error(const struct probe_conf *conf, char error[ERROR_MAX])
 {
-    const struct probe_problems problems = {first_error_say, error};
+    struct probe_problems problems = {first_error_say, error};
     error[0] = '\0';
     probe_check(conf, &problems);
     return error[0] == '\0' ? 0 : -1;

@@ -66,10 +66,10 @@ static inline void http_on_client(uv_poll_t *poll, int status, int events)
     request[length] = '\0';
     server->asked++;
     const char *answer = server->answer(request);
-    if (answer) {
+    if (answer != NULL) {
         http_client_say(client, answer);
     }
-    if (server->flood) {
+    if (server->flood != NULL) {
         uv_poll_start(poll, UV_READABLE | UV_WRITABLE, http_on_client);
     }
 }

@@ -28,7 +28,7 @@ static inline void fixture_set(struct fixture *fixture, const char *name, const 
     char error[ERROR_MAX];
     const struct key *key = key_find(probe_common_keys, name);
     void *section = &fixture->conf;
-    if (!key) {
+    if (key == NULL) {
         key = key_find(fixture->conf.type->keys, name);
         section = fixture->conf.options;
     }
@@ -59,7 +59,8 @@ static inline void fixture_open(struct fixture *fixture, const char *type)
 static inline void fixture_target(struct fixture *fixture, const char *address, unsigned port)
 {
     char target[ENDPOINT_TEXT_MAX];
-    snprintf(target, sizeof target, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port);
+    snprintf(target, sizeof target, strchr(address, ':') != NULL ? "[%s]:%u" : "%s:%u", address,
+             port);
     fixture_set(fixture, "target", target);
 }
 
@@ -112,7 +113,7 @@ static inline void assert_verdict(const struct verdict *verdict, enum verdict_ki
                                   const char *code, const char *cause_part)
 {
     if (verdict->kind != kind || strcmp(verdict->code, code) != 0 ||
-        !strstr(verdict->cause, cause_part)) {
+        strstr(verdict->cause, cause_part) == NULL) {
         fail_msg("%s (%s): %s\n  expected %s (%s) with \"%s\"", verdict_name(verdict->kind),
                  verdict->code, verdict->cause, verdict_name(kind), code, cause_part);
     }

@@ -41,7 +41,7 @@ static inline struct dns_name fixture_name(const char *text)
 {
     struct dns_name name;
     const char *problem = dns_name_parse(text, &name);
-    fixture_must(!problem, problem);
+    fixture_must(problem == NULL, problem);
     return name;
 }
 
@@ -57,13 +57,13 @@ static inline void fixture_answers(struct zone_conf *conf, const struct told *to
                                               .ttl_s = told[i].ttl_s,
                                               .service = told[i].service,
                                               .records = records};
-        for (size_t j = 0; j < TOLD_RECORDS && told[i].records[j].text; j++) {
+        for (size_t j = 0; j < TOLD_RECORDS && told[i].records[j].text != NULL; j++) {
             uint8_t *rdata = malloc(DNS_RDATA_MAX);
             size_t length;
             fixture_must(rdata != NULL, "memory");
             const char *problem =
                 dns_rdata_parse(told[i].records[j].type, told[i].records[j].text, rdata, &length);
-            fixture_must(!problem, problem);
+            fixture_must(problem == NULL, problem);
             records[j] = (struct dns_record_conf){.state = told[i].records[j].state,
                                                   .type = told[i].records[j].type,
                                                   .length = (uint16_t)length,
@@ -373,7 +373,7 @@ static inline const char *header_problem(const uint8_t *query, size_t query_leng
     if (header->id != asked.id) {
         return "another id";
     }
-    const uint16_t kept = DNS_OPCODE_MASK | DNS_RD | DNS_CD;
+    uint16_t kept = DNS_OPCODE_MASK | DNS_RD | DNS_CD;
     if ((header->flags & kept) != (asked.flags & kept) || !(header->flags & DNS_QR)) {
         return "QR, opcode, RD or CD is not as it should be";
     }
@@ -416,7 +416,7 @@ static inline const char *response_problem(const uint8_t *query, size_t query_le
     if (length > limit) {
         return "larger than allowed";
     }
-    if (!dns_read_header(&reader, &header) || !response_text(response, length, &said)) {
+    if (!dns_read_header(&reader, &header) || response_text(response, length, &said) == NULL) {
         return "not well-formed";
     }
     for (const char *at = said.text; (at = strstr(at, "\nopt ")) != NULL; at++) {
@@ -430,5 +430,6 @@ static inline const char *response_problem(const uint8_t *query, size_t query_le
         return "the outcome is another than the response's";
     }
     const char *problem = header_problem(query, query_length, &header);
-    return problem ? problem : question_problem(query, query_length, response, length, &header);
+    return problem != NULL ? problem
+                           : question_problem(query, query_length, response, length, &header);
 }

@@ -52,7 +52,7 @@ static inline size_t from_hex(const char *hex, uint8_t *out)
     size_t length = 0;
     for (; *hex; hex += hex[0] == ' ' ? 1 : 2) {
         if (*hex != ' ') {
-            const char pair[] = {hex[0], hex[1], '\0'};
+            char pair[] = {hex[0], hex[1], '\0'};
             out[length++] = (uint8_t)strtoul(pair, NULL, 16);
         }
     }
@@ -64,7 +64,7 @@ static inline size_t write_query(const struct ask *ask, uint8_t *out, size_t siz
     struct dns_writer writer;
     uint8_t options[512];
     dns_write_begin(&writer, out, size, 0xbeef, ask->flags);
-    if (ask->name) {
+    if (ask->name != NULL) {
         struct dns_question question = {.name = fixture_name(ask->name),
                                         .type = ask->type,
                                         .class = ask->class ? ask->class : DNS_CLASS_IN};
@@ -74,7 +74,8 @@ static inline size_t write_query(const struct ask *ask, uint8_t *out, size_t siz
         struct dns_edns edns = {
             .udp_size = ask->udp_size, .version = ask->version, .dnssec_ok = ask->dnssec_ok};
         dns_opt_begin(&writer, &edns);
-        dns_write_bytes(&writer, options, from_hex(ask->options ? ask->options : "", options));
+        dns_write_bytes(&writer, options,
+                        from_hex(ask->options != NULL ? ask->options : "", options));
         dns_record_end(&writer);
     }
     return dns_write_end(&writer);
@@ -87,12 +88,11 @@ static inline void exchange_bytes(const struct dns_snapshot *snapshot, const str
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(5300)};
     inet_pton(AF_INET, "198.51.100.100", &v4.sin_addr);
     inet_pton(AF_INET6, "2001:db8:220:1:59de:d0f4:8769:82b8", &v6.sin6_addr);
-    const struct dns_asker asker = {.address =
-                                        ask->v6 ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4,
-                                    .transport = ask->tcp ? DNS_TCP : DNS_UDP,
-                                    .now_s = NOW_S,
-                                    .turn = ask->turn,
-                                    .keepalive_ds = 100};
+    struct dns_asker asker = {.address = ask->v6 ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4,
+                              .transport = ask->tcp ? DNS_TCP : DNS_UDP,
+                              .now_s = NOW_S,
+                              .turn = ask->turn,
+                              .keepalive_ds = 100};
     size_t size = ask->tcp ? DNS_MESSAGE_MAX : 4096;
     struct dns_request request;
     *out = (struct exchanged){.query = malloc(length + 1), .query_length = length};
@@ -109,7 +109,7 @@ static inline void exchange_bytes(const struct dns_snapshot *snapshot, const str
         dns_respond(snapshot, &asker, &request, ask->only_tc, out->response, size, &out->outcome);
     const char *problem =
         response_problem(out->query, length, out->response, out->length, size, &out->outcome);
-    if (problem) {
+    if (problem != NULL) {
         fail_msg("%s: %s", ask->name ? ask->name : "(no question)", problem);
     }
     assert_non_null(response_text(out->response, out->length, &out->said));

@@ -78,7 +78,7 @@ static inline void note_closed(void *arg)
 
 static inline void close_if(struct world *world, enum close_at here)
 {
-    if (world->close_at == here && world->session) {
+    if (world->close_at == here && world->session != NULL) {
         bird_session_close(world->session, world->close_within_ms, note_closed, world);
         world->session = NULL;
     }
@@ -100,7 +100,7 @@ static inline void on_link(void *arg, enum bird_link link, const char *reason,
     struct linked *linked = &world->links[world->link_count++];
     linked->link = link;
     snprintf(linked->reason, sizeof linked->reason, "%s", reason);
-    linked->version = version ? *version : (struct bird_version){0};
+    linked->version = version != NULL ? *version : (struct bird_version){0};
     close_if(world, at[link]);
 }
 
@@ -157,8 +157,8 @@ static inline struct sockaddr_un address_of(const struct world *world)
 
 static inline int bind_socket(const struct world *world)
 {
-    const struct sockaddr_un address = address_of(world);
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = address_of(world);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
     return fd;
@@ -179,7 +179,7 @@ static inline void fake_hang_up(struct world *world)
 
 static inline void fake_say(struct world *world, const char *text)
 {
-    const size_t length = strlen(text);
+    size_t length = strlen(text);
     assert_int_equal(write(world->client, text, length), length);
 }
 
@@ -221,7 +221,7 @@ static inline void fake_turn(struct world *world)
     if (world->client < 0 && world->listener >= 0) {
         world->client = accept4(world->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         world->accepted += world->client >= 0;
-        if (world->client >= 0 && world->greeting) {
+        if (world->client >= 0 && world->greeting != NULL) {
             (void)!write(world->client, world->greeting, strlen(world->greeting)); // may be gone
         }
     }
@@ -301,7 +301,7 @@ static inline void send_numbered(struct world *world, uint64_t token, bool urgen
 
 static inline void assert_reason_has(const struct world *world, const char *words)
 {
-    if (!strstr(last_link(world)->reason, words)) {
+    if (strstr(last_link(world)->reason, words) == NULL) {
         fail_msg("reason \"%s\" lacks \"%s\"", last_link(world)->reason, words);
     }
 }
@@ -326,7 +326,7 @@ static inline int make_world(void **state)
 static inline int end_world(void **state)
 {
     struct world *world = *state;
-    if (world->session) {
+    if (world->session != NULL) {
         bird_session_close(world->session, 0, note_closed, world);
         world->session = NULL;
         run_until(world, world->closed);
@@ -384,7 +384,7 @@ static inline bool is_silent(const struct world *world)
 // The connection that the session has now becomes the former one.
 static inline int keep_former(struct world *world)
 {
-    const int former = world->client;
+    int former = world->client;
     assert_true(former >= 0);
     world->client = -1;
     return former;

@@ -120,7 +120,7 @@ TEST(many_services_come_in_order_whatever_the_order_of_their_probes)
     expect_none();
 }
 
-// ---- deadlines ----
+// ---- Deadlines
 
 static int set_deadlines(void **state)
 {

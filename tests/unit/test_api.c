@@ -136,7 +136,7 @@ static int tear_down(void **state)
 
 TEST_FIXTURE(set_up, tear_down);
 
-// ---- clients ----
+// ---- Clients
 
 static int connect_unix(void)
 {
@@ -277,7 +277,7 @@ static unsigned status_for(uid_t uid, gid_t extra_group, const char *request)
     return status;
 }
 
-// ---- reading ----
+// ---- Reading
 
 TEST(status_services_and_events_are_served)
 {
@@ -316,7 +316,7 @@ TEST(many_readers_are_all_answered)
     }
 }
 
-// ---- changing ----
+// ---- Changing
 
 TEST(every_verb_reaches_the_shell)
 {
@@ -388,7 +388,7 @@ TEST(a_body_in_pieces_is_put_together)
     reply_free(reply);
 }
 
-// ---- tickets ----
+// ---- Tickets
 
 // Sends a change and runs the loop until the shell has its ticket.
 static int change_in_waiting(void)
@@ -456,7 +456,7 @@ TEST(closing_answers_what_still_waits)
     reply_free(reply);
 }
 
-// ---- who ----
+// ---- Who
 
 TEST(a_request_that_comes_while_closing_is_turned_away)
 {
@@ -595,7 +595,7 @@ TEST(silent_clients_do_not_keep_operators_out)
     exchange(connect_tcp(), "GET", "/healthz", "", 200, "ok\n"); // their places are free again
 }
 
-// ---- the socket ----
+// ---- The socket
 
 TEST(a_second_daemon_is_refused_and_leaves_the_first_its_socket)
 {

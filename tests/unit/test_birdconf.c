@@ -45,7 +45,7 @@ static struct birdconf *render(const char *text)
 
 static void assert_says(const struct birdconf *conf, const char *text)
 {
-    if (!strstr(conf->text, text)) {
+    if (strstr(conf->text, text) == NULL) {
         print_message("%s\nhas no: %s\n", conf->text, text);
     }
     assert_non_null(strstr(conf->text, text));
@@ -225,7 +225,7 @@ TEST(a_file_edited_anywhere_is_refused)
         char was = conf->text[i];
         conf->text[i] = (char)(was == 'x' ? 'y' : 'x');
         struct birdconf *back = birdconf_parse(conf->text, conf->length, error);
-        if (back) {
+        if (back != NULL) {
             print_message("not noticed at byte %zu: '%c'\n", i, was);
         }
         assert_null(back);
@@ -258,7 +258,7 @@ static int make_directory(void **state)
 {
     (void)state;
     memcpy(directory, "/tmp/popgate_test_XXXXXX", sizeof directory); // mkdtemp filled it in
-    return mkdtemp(directory) ? 0 : -1;
+    return mkdtemp(directory) != NULL ? 0 : -1;
 }
 
 static int remove_directory(void **state)
@@ -355,7 +355,7 @@ static void assert_file(const char *expected)
 
 static int patch(const struct birdconf *conf, const char *protocol)
 {
-    const size_t slot = birdconf_slot_index(conf, protocol);
+    size_t slot = birdconf_slot_index(conf, protocol);
     assert_true(slot < conf->slot_count);
     return birdconf_patch(conf, directory, &slot, 1);
 }

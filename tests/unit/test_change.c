@@ -138,7 +138,7 @@ TEST(a_failed_save_changes_nothing)
 // ledger is not acknowledged.
 TEST(what_the_ledger_has_not_is_not_applied_when_its_hindrance_ends_meanwhile)
 {
-    const size_t both[] = {DNS, TOKEN};
+    size_t both[] = {DNS, TOKEN};
     struct intent drain = {.kind = INTENT_DRAIN, .until_ms = now_ns / NS_PER_MS + 100};
     core_intent(fixture->core, TOKEN, &drain, "drained", now_ns);
     struct change pin = {

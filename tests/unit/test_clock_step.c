@@ -25,7 +25,7 @@ time_t time(time_t *out)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    if (out) {
+    if (out != NULL) {
         *out = now.tv_sec;
     }
     return now.tv_sec;

@@ -287,7 +287,7 @@ TEST(a_fingerprint_is_of_what_is_meant_not_of_how_it_is_written)
     assert_false(plain == probe_fingerprint(HEAD "send = x\n" SERVICE));
 }
 
-// --- [responder] and [answer] --------------------------------------------------------------------
+// ---- [responder] and [answer]
 
 static char *manual_text(void)
 {
@@ -302,13 +302,13 @@ static char *manual_text(void)
 static void assert_in_manual(const char *manual, const struct key *table)
 {
     char item[80];
-    for (const struct key *key = table; key && key->name; key++) {
-        if (strchr(key->name, '.')) {
+    for (const struct key *key = table; key != NULL && key->name != NULL; key++) {
+        if (strchr(key->name, '.') != NULL) {
             continue; // a variant: told of once for all
         }
         snprintf(item, sizeof item, ".It Cm %s", key->name);
         const char *found = strstr(manual, item);
-        if (!found) {
+        if (found == NULL) {
             print_message("popgate.conf.5 does not tell of `%s`\n", key->name);
         }
         assert_non_null(found);
@@ -318,12 +318,12 @@ static void assert_in_manual(const char *manual, const struct key *table)
 TEST(the_manual_tells_of_every_key)
 {
     const char *manual = manual_text();
-    for (const struct section_kind *kind = section_kinds; kind->word; kind++) {
+    for (const struct section_kind *kind = section_kinds; kind->word != NULL; kind++) {
         for (size_t i = 0; i < CONFIG_TABLES_MAX; i++) {
             assert_in_manual(manual, kind->tables[i]);
         }
     }
-    for (size_t i = 0; probe_types[i]; i++) {
+    for (size_t i = 0; probe_types[i] != NULL; i++) {
         assert_in_manual(manual, probe_types[i]->keys);
     }
 }

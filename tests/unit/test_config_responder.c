@@ -1,7 +1,7 @@
 // popgate.conf: [responder] and [answer].
 #include "tests/unit/config_fixture.h"
 
-// --- [responder] and [answer] --------------------------------------------------------------------
+// ---- [responder] and [answer]
 
 #define RESPONDER "[responder]\nlisten = 192.0.2.53:53 [2001:db8::53]:53\nzone = pop.example.net\n"
 #define ANSWER    "[answer api.pop.example.net]\n" // line 14 after HEAD, SERVICE and RESPONDER
@@ -355,7 +355,7 @@ TEST(every_fallback_parses)
     // key_set_fallbacks() asserts it.
     struct probe_conf probe = {0};
     key_set_fallbacks(probe_common_keys, &probe);
-    for (size_t i = 0; probe_types[i]; i++) {
+    for (size_t i = 0; probe_types[i] != NULL; i++) {
         void *options = calloc(1, probe_types[i]->options_size + 1);
         assert_non_null(options);
         key_set_fallbacks(probe_types[i]->keys, options);

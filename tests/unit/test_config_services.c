@@ -95,8 +95,8 @@ TEST(any_min_is_not_above_any)
 static void assert_told(const char *text, size_t error_count, const char *const lines[])
 {
     struct config *config = parse(text);
-    for (size_t i = 0; lines[i]; i++) {
-        if (!strstr(told, lines[i])) {
+    for (size_t i = 0; lines[i] != NULL; i++) {
+        if (strstr(told, lines[i]) == NULL) {
             fail_msg("wanted: %s\ntold: %s", lines[i], told);
         }
     }

@@ -21,7 +21,7 @@ static size_t octets(const char *hex, uint8_t *out)
 {
     size_t length = strlen(hex) / 2;
     for (size_t i = 0; i < length; i++) {
-        const char pair[] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        char pair[] = {hex[2 * i], hex[2 * i + 1], '\0'};
         out[i] = (uint8_t)strtoul(pair, NULL, 16);
     }
     return length;

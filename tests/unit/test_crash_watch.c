@@ -185,7 +185,7 @@ static struct world world;
 
 static int bound_socket(int type, const char *address)
 {
-    struct endpoint any = endpoint_of(strchr(address, ':') ? "[::1]:1" : "127.0.0.1:1");
+    struct endpoint any = endpoint_of(strchr(address, ':') != NULL ? "[::1]:1" : "127.0.0.1:1");
     char error[ERROR_MAX];
     int fd = socket(any.address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     assert_true(fd >= 0);
@@ -193,7 +193,7 @@ static int bound_socket(int type, const char *address)
     if (world.bound.length == 0) {
         world.bound = any;
     }
-    const int on = 1;
+    int on = 1;
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&world.bound.address, world.bound.length), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&world.bound.address, &world.bound.length),
@@ -216,7 +216,7 @@ static void begin(const char *type, const char *address, int kind)
 static void run(size_t verdicts)
 {
     const struct probe_conf *conf = &world.fixture.conf;
-    if (!world.fixture.scheduler) {
+    if (world.fixture.scheduler == NULL) {
         world.fixture.scheduler =
             scheduler_new(&world.fixture.loop, fixture_on_verdict, &world.fixture);
         assert_int_equal(scheduler_apply(world.fixture.scheduler, &conf, 1), 0);
@@ -353,9 +353,9 @@ TEST(sockets_of_other_ports_begin_no_check)
 // A netlink socket that is told the same as the watch's, with more room.
 static int open_witness(void)
 {
-    const struct sockaddr_nl local = {.nl_family = AF_NETLINK};
-    const unsigned group = SKNLGRP_INET_UDP_DESTROY;
-    const int room = 1 << 24;
+    struct sockaddr_nl local = {.nl_family = AF_NETLINK};
+    unsigned group = SKNLGRP_INET_UDP_DESTROY;
+    int room = 1 << 24;
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     assert_true(fd >= 0);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room); // else it reads in time
@@ -410,7 +410,7 @@ TEST(a_server_whose_end_was_lost_among_others_is_noticed)
 // The first netlink socket of a process has its pid for its address.
 static bool forge(const struct notification *notification)
 {
-    const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK, .nl_pid = (uint32_t)getpid()};
+    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK, .nl_pid = (uint32_t)getpid()};
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     assert_true(fd >= 0);
     ssize_t sent = sendto(fd, notification, sizeof *notification, 0,
@@ -624,7 +624,7 @@ TEST(a_server_that_never_stops_talking_is_let_go)
     close(accept_one());
     int held = accept_one();
     guard_awaits("the watch to let go");
-    while (!strstr(watch_now(), "sends unasked")) {
+    while (strstr(watch_now(), "sends unasked") == NULL) {
         (void)send(held, noise, sizeof noise, MSG_DONTWAIT | MSG_NOSIGNAL);
         uv_run(&world.fixture.loop, UV_RUN_NOWAIT);
     }

@@ -41,7 +41,7 @@ static struct dns_judgement judged(const struct dns_options *options, const stru
     dns_query_make(options, &(struct dns_cookie){.length = 0}, &query);
     dns_write_begin(&writer, message, sizeof message, query.id, DNS_QR);
     dns_write_question(&writer, &query.question);
-    for (size_t i = 0; i < RECORDS && records[i].data; i++) {
+    for (size_t i = 0; i < RECORDS && records[i].data != NULL; i++) {
         dns_record_begin(&writer, records[i].section, &query.question.name, records[i].type,
                          records[i].class, 60);
         write_rdata(&writer, &records[i]);

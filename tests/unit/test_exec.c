@@ -50,7 +50,7 @@ static int tear_down(void **state)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
     DIR *entries = opendir(directory);
     assert_non_null(entries);
-    for (const struct dirent *entry; (entry = readdir(entries));) {
+    for (const struct dirent *entry; (entry = readdir(entries)) != NULL;) {
         (void)unlinkat(dirfd(entries), entry->d_name, 0);
     }
     closedir(entries);
@@ -65,7 +65,7 @@ static void command(const char *words)
 {
     char copy[1024], *rest = copy;
     snprintf(copy, sizeof copy, "%s", words);
-    for (const char *word; (word = strsep(&rest, " "));) {
+    for (const char *word; (word = strsep(&rest, " ")) != NULL;) {
         fixture_set(&fixture, "command", word);
     }
 }
@@ -276,10 +276,10 @@ static bool is_not_ready(void)
 {
     unsigned lines = 0;
     FILE *in = fopen(path_of("ready"), "re");
-    for (int byte; in && (byte = fgetc(in)) != EOF;) {
+    for (int byte; in != NULL && (byte = fgetc(in)) != EOF;) {
         lines += byte == '\n';
     }
-    if (in) {
+    if (in != NULL) {
         fclose(in);
     }
     return lines < lines_in_time;
@@ -300,18 +300,18 @@ static void assert_gone(const char *file)
     char line[32];
     FILE *in = fopen(path_of(file), "re");
     assert_non_null(in);
-    while (fgets(line, sizeof line, in)) {
+    while (fgets(line, sizeof line, in) != NULL) {
         pid = strtol(line, NULL, 10);
         assert_true(pid > 0);
         while (kill((pid_t)pid, 0) == 0) {
             char path[64], text[128] = "";
             snprintf(path, sizeof path, "/proc/%ld/stat", pid);
             FILE *stat = fopen(path, "re");
-            if (stat) {
+            if (stat != NULL) {
                 (void)!fread(text, 1, sizeof text - 1, stat);
                 fclose(stat);
             }
-            if (strstr(text, ") Z ")) {
+            if (strstr(text, ") Z ") != NULL) {
                 break; // dead, but whoever adopted it has not looked yet
             }
             guard_awaits("a process to be gone");

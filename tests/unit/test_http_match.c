@@ -56,12 +56,12 @@ static struct finding match(const struct http_expected *expected, long status, c
     if (searches) {
         assert_int_equal(http_regex_compile(expected, &regex, error), 0);
     }
-    const struct http_answer answer = {.status = status,
-                                       .head = head,
-                                       .head_length = strlen(head),
-                                       .body = own,
-                                       .body_length = body_length,
-                                       .redirect = ""};
+    struct http_answer answer = {.status = status,
+                                 .head = head,
+                                 .head_length = strlen(head),
+                                 .body = own,
+                                 .body_length = body_length,
+                                 .redirect = ""};
     http_match(expected, searches ? &regex : NULL, &answer, &finding);
     if (searches) {
         regfree(&regex);
@@ -75,7 +75,7 @@ static void assert_finding(struct finding finding, enum verdict_kind kind, const
 {
     assert_string_equal(finding.code, code);
     assert_int_equal(finding.kind, kind);
-    if (!strstr(finding.cause, cause_part)) {
+    if (strstr(finding.cause, cause_part) == NULL) {
         fail_msg("\"%s\" is not in \"%s\"", cause_part, finding.cause);
     }
 }

@@ -48,7 +48,7 @@ static const char *address_of(const struct dns_snapshot *snapshot)
 {
     static char text[INET_ADDRSTRLEN];
     static const struct sockaddr_in client = {.sin_family = AF_INET};
-    const struct dns_asker asker = {.address = (const struct sockaddr *)&client};
+    struct dns_asker asker = {.address = (const struct sockaddr *)&client};
     uint8_t query[DNS_UDP_MAX];
     uint8_t answer[DNS_UDP_MAX];
     struct dns_question question = {.type = DNS_A, .class = DNS_CLASS_IN};

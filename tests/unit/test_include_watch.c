@@ -119,7 +119,7 @@ TEST(a_file_that_somebody_else_put_in_place_of_ours_is_noticed)
 
 TEST(one_word_is_enough)
 {
-    const size_t slot = 0;
+    size_t slot = 0;
     struct birdconf *edited = birdconf_render(config);
     assert_true(birdconf_switch(edited, slot, true));
     assert_int_equal(birdconf_patch(edited, directory, &slot, 1), 0);

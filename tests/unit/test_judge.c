@@ -83,21 +83,21 @@ static const struct trial trials[] = {
 
 static void judged(const struct trial *trial, struct verdict *out)
 {
-    const struct course course = {
+    struct course course = {
         .timeout_ms = 100,
         .max_latency_ms = 20,
         .took_ns = trial->took_ns,
         .busy_ns = trial->busy_ns,
         .held_ns = trial->held_ns,
         .alert = trial->alert,
-        .awaited = trial->said_code ? NULL : "answer",
+        .awaited = trial->said_code != NULL ? NULL : "answer",
     };
     struct finding said;
     *out = (struct verdict){.kind = VERDICT_UNKNOWN};
-    if (trial->said_code) {
+    if (trial->said_code != NULL) {
         finding_set(&said, trial->said, trial->said_code, "as said");
     }
-    judge(&course, trial->said_code ? &said : NULL, out);
+    judge(&course, trial->said_code != NULL ? &said : NULL, out);
 }
 
 TEST(a_check_is_judged_by_its_word_and_its_course)
@@ -117,7 +117,7 @@ TEST(a_check_is_judged_by_its_word_and_its_course)
 
 TEST(without_max_latency_no_pass_is_slow)
 {
-    const struct course course = {.timeout_ms = 100, .took_ns = MS(99)};
+    struct course course = {.timeout_ms = 100, .took_ns = MS(99)};
     struct finding said;
     struct verdict verdict;
     finding_set(&said, VERDICT_PASS, "ok", "as said");
@@ -130,7 +130,7 @@ TEST(what_a_sick_prober_saw_says_nothing_but_is_told)
     static const bool bad[] = {
         [VERDICT_FAIL] = true, [VERDICT_DEGRADED] = true, [VERDICT_PASS] = 0};
     for (enum verdict_kind kind = VERDICT_UNKNOWN; kind <= VERDICT_PASS; kind++) {
-        const struct verdict verdict = {.kind = kind};
+        struct verdict verdict = {.kind = kind};
         assert_int_equal(verdict_is_bad(&verdict), bad[kind]);
     }
     struct verdict verdict = {.kind = VERDICT_FAIL, .definitive = true, .cause = "refused by it"};

@@ -53,8 +53,8 @@ static struct jwt_judgement judge_text(const struct jwt_rules *rules, const char
 {
     struct jwt_judgement judgement;
     char error[ERROR_MAX];
-    json_t *keys = key_set ? jwt_keys_parse(key_set, strlen(key_set), error) : NULL;
-    if (key_set && !keys) {
+    json_t *keys = key_set != NULL ? jwt_keys_parse(key_set, strlen(key_set), error) : NULL;
+    if (key_set != NULL && keys == NULL) {
         fail_msg("%s: %s", key_set, error);
     }
     jwt_judge(rules, token, strlen(token), keys, NOW, &judgement);
@@ -64,7 +64,8 @@ static struct jwt_judgement judge_text(const struct jwt_rules *rules, const char
 
 static void assert_judged(struct jwt_judgement judgement, const char *code, const char *cause_part)
 {
-    if (strcmp(judgement.finding.code, code) != 0 || !strstr(judgement.finding.cause, cause_part) ||
+    if (strcmp(judgement.finding.code, code) != 0 ||
+        strstr(judgement.finding.cause, cause_part) == NULL ||
         (judgement.finding.kind == VERDICT_PASS) != (strcmp(code, "ok") == 0)) {
         fail_msg("%s: %s\n  expected %s with \"%s\"", judgement.finding.code,
                  judgement.finding.cause, code, cause_part);

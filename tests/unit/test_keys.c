@@ -52,7 +52,7 @@ static bool accepts(struct sample *sample, const char *name, const char *value)
 static void assert_refused(const char *name, const char *value, const char *saying)
 {
     struct sample sample = {.choice = 7};
-    const struct sample before = sample;
+    struct sample before = sample;
     assert_false(accepts(&sample, name, value));
     assert_non_null(strstr(error, saying));
     assert_memory_equal(&sample, &before, sizeof sample);
@@ -144,7 +144,7 @@ TEST(text_that_does_not_fit_is_refused_not_cut)
 
 TEST(an_empty_value_is_refused)
 {
-    for (const struct key *key = sample_keys; key->name; key++) {
+    for (const struct key *key = sample_keys; key->name != NULL; key++) {
         assert_refused(key->name, "", "has no value");
     }
 }
@@ -176,7 +176,7 @@ TEST(an_endpoint_is_read_and_written_alike)
 
 TEST(an_endpoint_not_set_is_no_text)
 {
-    const struct endpoint none = {.length = 0};
+    struct endpoint none = {.length = 0};
     char text[ENDPOINT_TEXT_MAX] = "left over";
     assert_string_equal(endpoint_text(&none, text), "");
 }
@@ -218,7 +218,7 @@ TEST(fallbacks_fill_only_what_has_one)
 static const char *nearest_to(const char *wanted)
 {
     struct nearest nearest = {.wanted = wanted};
-    for (const struct key *key = sample_keys; key->name; key++) {
+    for (const struct key *key = sample_keys; key->name != NULL; key++) {
         nearest_offer(&nearest, key->name);
     }
     return nearest.best;

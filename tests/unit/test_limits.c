@@ -36,7 +36,7 @@ static _Atomic(const char *) peer_address;  // of every TCP connection over IPv6
 
 static void say_asked_address(struct msghdr *message, const char *address)
 {
-    for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control;
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL;
          control = CMSG_NXTHDR(message, control)) {
         if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
@@ -55,9 +55,9 @@ static void say_asked_address(struct msghdr *message, const char *address)
 int recvmmsg(int socket, struct mmsghdr *messages, unsigned count, int flags,
              struct timespec *timeout)
 {
-    const int received = (int)syscall(SYS_recvmmsg, socket, messages, count, flags, timeout);
+    int received = (int)syscall(SYS_recvmmsg, socket, messages, count, flags, timeout);
     const char *address = asked_address;
-    for (int i = 0; i < received && address; i++) {
+    for (int i = 0; i < received && address != NULL; i++) {
         say_asked_address(&messages[i].msg_hdr, address);
     }
     return received;
@@ -67,9 +67,9 @@ int recvmmsg(int socket, struct mmsghdr *messages, unsigned count, int flags,
 int accept_as(int socket, struct sockaddr *peer, socklen_t *length, int flags) __asm__("accept4");
 int accept_as(int socket, struct sockaddr *peer, socklen_t *length, int flags)
 {
-    const int accepted = (int)syscall(SYS_accept4, socket, peer, length, flags);
+    int accepted = (int)syscall(SYS_accept4, socket, peer, length, flags);
     const char *address = peer_address;
-    if (accepted >= 0 && address && peer->sa_family == AF_INET6) {
+    if (accepted >= 0 && address != NULL && peer->sa_family == AF_INET6) {
         inet_pton(AF_INET6, address, &((struct sockaddr_in6 *)peer)->sin6_addr);
     }
     return accepted;
@@ -102,7 +102,7 @@ static uint64_t now_ms(void)
 static int begin(void **state)
 {
     static struct world world;
-    const struct zone_conf conf = {.id = ID, .region = ""};
+    struct zone_conf conf = {.id = ID, .region = ""};
     struct zone *zone = zone_new(&conf);
     assert_non_null(zone);
     struct dns_snapshot *snapshot = dns_snapshot_new(zone, 0);
@@ -125,11 +125,11 @@ static int begin(void **state)
 static int end(void **state)
 {
     struct world *world = *state;
-    if (world->udp) {
+    if (world->udp != NULL) {
         udp_worker_stop(world->udp);
         udp_worker_free(world->udp);
     }
-    if (world->tcp) {
+    if (world->tcp != NULL) {
         tcp_server_stop(world->tcp);
     }
     if (world->client >= 0) {
@@ -146,11 +146,11 @@ static int server_socket(struct world *world, const char *host, int type)
 {
     struct sockaddr_in *v4 = (struct sockaddr_in *)&world->address;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&world->address;
-    const bool is_v4 = inet_pton(AF_INET, host, &v4->sin_addr) == 1;
+    bool is_v4 = inet_pton(AF_INET, host, &v4->sin_addr) == 1;
     assert_true(is_v4 || inet_pton(AF_INET6, host, &v6->sin6_addr) == 1);
     world->address.ss_family = is_v4 ? AF_INET : AF_INET6;
     world->length = is_v4 ? sizeof *v4 : sizeof *v6;
-    const int server = socket(world->address.ss_family, type, 0);
+    int server = socket(world->address.ss_family, type, 0);
     assert_true(server >= 0);
     assert_int_equal(bind(server, (struct sockaddr *)&world->address, world->length), 0);
     assert_int_equal(getsockname(server, (struct sockaddr *)&world->address, &world->length), 0);
@@ -165,10 +165,10 @@ static int server_socket(struct world *world, const char *host, int type)
 // From another address than the server's, where there are two on loopback.
 static int client_of(const struct world *world, int type)
 {
-    const struct sockaddr_in other = {.sin_family = AF_INET,
-                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
-    const struct timeval guard = {.tv_sec = GUARD_MS / 1000};
-    const int client = socket(world->address.ss_family, type, 0);
+    struct sockaddr_in other = {.sin_family = AF_INET,
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
+    struct timeval guard = {.tv_sec = GUARD_MS / 1000};
+    int client = socket(world->address.ss_family, type, 0);
     assert_true(client >= 0);
     if (world->address.ss_family == AF_INET) {
         assert_int_equal(bind(client, (const struct sockaddr *)&other, sizeof other), 0);
@@ -180,8 +180,8 @@ static int client_of(const struct world *world, int type)
 
 static void listen_udp(struct world *world, const char *host)
 {
-    const bool wildcard = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
-    const int server = server_socket(world, host, SOCK_DGRAM);
+    bool wildcard = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    int server = server_socket(world, host, SOCK_DGRAM);
     world->udp = udp_worker_start(server, wildcard, false, world->publisher);
     assert_non_null(world->udp);
     world->client = client_of(world, SOCK_DGRAM);
@@ -199,17 +199,17 @@ static void ask(const struct world *world, const uint8_t *cookie, size_t length)
 {
     uint8_t query[QUERY_MAX];
     struct dns_question question = {.type = DNS_TXT, .class = DNS_CLASS_CH};
-    const struct dns_edns edns = {.udp_size = 1232};
+    struct dns_edns edns = {.udp_size = 1232};
     struct dns_writer writer;
     assert_null(dns_name_parse("id.server", &question.name));
     dns_write_begin(&writer, query, sizeof query, 7, 0);
     dns_write_question(&writer, &question);
     dns_opt_begin(&writer, &edns);
-    if (cookie) {
+    if (cookie != NULL) {
         dns_write_option(&writer, DNS_OPTION_COOKIE, cookie, length);
     }
     dns_record_end(&writer);
-    const size_t size = dns_write_end(&writer);
+    size_t size = dns_write_end(&writer);
     assert_int_equal(send(world->client, query, size, 0), size);
 }
 
@@ -217,7 +217,7 @@ static void ask(const struct world *world, const uint8_t *cookie, size_t length)
 static bool is_answered(const struct world *world)
 {
     uint8_t bytes[2048];
-    const ssize_t length = recv(world->client, bytes, sizeof bytes, 0);
+    ssize_t length = recv(world->client, bytes, sizeof bytes, 0);
     assert_true(length > 0);
     struct dns_reader reader = {.message = bytes, .end = (size_t)length};
     struct dns_header header;
@@ -328,8 +328,8 @@ static uint64_t tcp_count(const struct world *world, enum dns_count count)
 // Connects as from that address; returns whether it was let in.
 static bool is_let_in(const struct world *world, const char *from, int *client)
 {
-    const uint64_t accepted = tcp_count(world, DNS_COUNT_ACCEPTED);
-    const uint64_t refused = tcp_count(world, DNS_COUNT_REFUSED);
+    uint64_t accepted = tcp_count(world, DNS_COUNT_ACCEPTED);
+    uint64_t refused = tcp_count(world, DNS_COUNT_REFUSED);
     peer_address = from;
     *client = client_of(world, SOCK_STREAM);
     WAIT_FOR(tcp_count(world, DNS_COUNT_ACCEPTED) + tcp_count(world, DNS_COUNT_REFUSED) >
@@ -340,10 +340,10 @@ static bool is_let_in(const struct world *world, const char *from, int *client)
 TEST(a_network_of_one_client_over_ipv6_is_one_client)
 {
     struct world *world = *state;
-    const struct tcp_limits limits = {
+    struct tcp_limits limits = {
         .idle_ms = 3600000, .total_ms = 3600000, .clients = 100, .clients_per_prefix = 2};
     int clients[5];
-    const int server = server_socket(world, "::1", SOCK_STREAM);
+    int server = server_socket(world, "::1", SOCK_STREAM);
     assert_int_equal(listen(server, 8), 0);
     assert_int_equal(fcntl(server, F_SETFL, O_NONBLOCK), 0);
     world->tcp = tcp_server_start(&limits, world->publisher);

@@ -78,7 +78,7 @@ TEST(an_answer_without_a_bearer_token_says_why)
     char error[ERROR_MAX];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(read_token(cases[i].text, token, error), 0);
-        if (!strstr(error, cases[i].error)) {
+        if (strstr(error, cases[i].error) == NULL) {
             fail_msg("%s: %s", cases[i].text, error);
         }
     }
@@ -135,7 +135,7 @@ TEST(only_true_is_active)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool active = oauth_read_active(cases[i].text, strlen(cases[i].text), error);
         assert_int_equal(active, cases[i].error == NULL);
-        if (cases[i].error) {
+        if (cases[i].error != NULL) {
             assert_non_null(strstr(error, cases[i].error));
         }
     }

@@ -110,7 +110,7 @@ static size_t prohibit_it(struct server *server, const struct dns_header *header
                  .udp = {.source = client->sin6_port,
                          .dest = htons((uint16_t)server->port),
                          .len = htons(sizeof(struct udphdr))}};
-    const struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
     (void)header, (void)question, (void)out;
     int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
     assert_true(fd >= 0);

@@ -66,7 +66,7 @@ static void on_bytes(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer
         return;
     }
     world->received_length += (size_t)length;
-    if (world->echo) {
+    if (world->echo != NULL) {
         say(world, world->echo, strlen(world->echo));
     }
 }
@@ -83,7 +83,7 @@ static void on_connection(uv_stream_t *listener, int status)
     world->connected = true;
     uv_accept(listener, (uv_stream_t *)&world->connection);
     uv_read_start((uv_stream_t *)&world->connection, on_allocate, on_bytes);
-    if (world->banner) {
+    if (world->banner != NULL) {
         say(world, world->banner,
             world->banner_length ? world->banner_length : strlen(world->banner));
     } else if (world->hangs_up) {

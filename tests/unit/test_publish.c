@@ -24,11 +24,11 @@ struct world {
 static int begin(void **state)
 {
     static struct world world;
-    const struct zone_conf conf = {.id = "fra1", .region = ""};
+    struct zone_conf conf = {.id = "fra1", .region = ""};
     world.zone = zone_new(&conf);
     world.publisher = publisher_new();
     *state = &world;
-    return world.zone && world.publisher ? 0 : -1;
+    return world.zone != NULL && world.publisher != NULL ? 0 : -1;
 }
 
 static int end(void **state)
@@ -55,7 +55,7 @@ static struct dns_snapshot *make(struct world *world, uint64_t number)
 
 static bool is_whole(const struct dns_snapshot *snapshot)
 {
-    const uint64_t number = snapshot->counts[0];
+    uint64_t number = snapshot->counts[0];
     bool same = snapshot->counts[2] == number && snapshot->service_count == SERVICES;
     for (size_t i = 0; same && i < SERVICES; i++) {
         same = snapshot->services[i].target == (uint8_t)number;
@@ -140,7 +140,7 @@ TEST(the_zone_outlives_whoever_made_it)
     zone_free(world->zone);
     struct dns_hold hold = {.next = NULL};
     publisher_add(world->publisher, &hold);
-    const struct dns_name name = {.length = 11, .wire = "\2id\6server"};
+    struct dns_name name = {.length = 11, .wire = "\2id\6server"};
     const struct dns_snapshot *held = hold_take(world->publisher, &hold);
     assert_non_null(zone_find(held->zone, &name, DNS_CLASS_CH).node);
     world->zone = zone_share(held->zone);

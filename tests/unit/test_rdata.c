@@ -138,7 +138,7 @@ TEST(what_is_sound_becomes_the_octets_that_the_rfcs_say)
         uint8_t rdata[DNS_RDATA_MAX];
         size_t length;
         const char *problem = dns_rdata_parse(sound[i].type, sound[i].text, rdata, &length);
-        if (problem) {
+        if (problem != NULL) {
             fail_msg("%s: %s", sound[i].text, problem);
         }
         assert_int_equal(length, sound[i].length);
@@ -149,14 +149,14 @@ TEST(what_is_sound_becomes_the_octets_that_the_rfcs_say)
 TEST(what_is_printed_is_read_again_as_the_same)
 {
     for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
-        const struct dns_record record = {
+        struct dns_record record = {
             .type = sound[i].type, .class = DNS_CLASS_IN, .rdata_length = sound[i].length};
         char text[1024];
         uint8_t rdata[DNS_RDATA_MAX];
         size_t length;
         assert_true(dns_rdata_text(sound[i].rdata, &record, text, sizeof text));
         const char *problem = dns_rdata_parse(sound[i].type, text, rdata, &length);
-        if (problem) {
+        if (problem != NULL) {
             fail_msg("%s: %s", text, problem);
         }
         assert_int_equal(length, sound[i].length);
@@ -170,7 +170,7 @@ TEST(what_is_wrong_is_refused_with_the_part_that_is)
         uint8_t rdata[DNS_RDATA_MAX];
         size_t length;
         const char *problem = dns_rdata_parse(wrong[i].type, wrong[i].text, rdata, &length);
-        if (!problem || !strstr(problem, wrong[i].says)) {
+        if (problem == NULL || strstr(problem, wrong[i].says) == NULL) {
             fail_msg("\"%s\": %s", wrong[i].text, problem ? problem : "taken for right");
         }
     }

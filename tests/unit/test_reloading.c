@@ -234,8 +234,8 @@ TEST(too_many_who_wait_are_refused)
 
 TEST(what_happens_while_one_is_built_is_not_lost)
 {
-    const struct verdict verdict = {.kind = VERDICT_PASS, .at_ns = uv_hrtime()};
-    const struct intent drain = {.kind = INTENT_DRAIN, .grace_ms = 1};
+    struct verdict verdict = {.kind = VERDICT_PASS, .at_ns = uv_hrtime()};
+    struct intent drain = {.kind = INTENT_DRAIN, .grace_ms = 1};
     write_config(HEAD PROBE_A WEB DNS);
     assert_true(reload_ask(world.reload, NULL));
     core_verdict(world.present.core, 0, &verdict, uv_hrtime());
@@ -269,7 +269,7 @@ TEST(the_swap_waits_until_it_may_be)
 
 TEST(a_file_with_mistakes_changes_nothing_and_the_first_is_told)
 {
-    const struct setup before = world.present;
+    struct setup before = world.present;
     write_config(HEAD PROBE_A DNS "hold_dwon = 1s\n[service web]\nprefixes = 10.0.0.1/8\n");
     assert_true(reload_ask(world.reload, ticket(0)));
     run_until(1);
@@ -298,7 +298,7 @@ TEST(what_takes_a_restart_is_refused)
 
 TEST(a_swap_that_is_refused_changes_nothing)
 {
-    const struct setup before = world.present;
+    struct setup before = world.present;
     world.refuses = true;
     assert_true(reload_ask(world.reload, ticket(0)));
     run_until(1);

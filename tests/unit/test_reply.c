@@ -59,8 +59,8 @@ static struct lines *read_in_pieces(const char *bytes, size_t length, size_t (*s
     assert_non_null(reader);
     assert_non_null(lines);
     while (length > 0) {
-        const size_t wanted = step();
-        const size_t piece = wanted < length ? wanted : length;
+        size_t wanted = step();
+        size_t piece = wanted < length ? wanted : length;
         bird_reader_feed(reader, bytes, piece, keep_line, lines);
         bytes += piece;
         length -= piece;
@@ -100,11 +100,11 @@ static size_t load(size_t version, const char *what, char *out)
     char path[256];
     snprintf(path, sizeof path, "tests/unit/recordings/bird-%s-%s.txt", versions[version], what);
     FILE *file = fopen(path, "r");
-    if (!file) {
+    if (file == NULL) {
         fail_msg("open %s (run the tests from the top of the source): failed", path);
         return 0;
     }
-    const size_t length = fread(out, 1, RECORDING_MAX, file);
+    size_t length = fread(out, 1, RECORDING_MAX, file);
     fclose(file);
     assert_in_range(length, 1, RECORDING_MAX - 1);
     return length;
@@ -172,7 +172,7 @@ static void assert_any_split_gives_the_same(const char *bytes, size_t length)
     assert_same(once, single);
     forget(single);
     for (seed = 1; seed < 20000; seed += 997) {
-        const unsigned kept = seed;
+        unsigned kept = seed;
         struct lines *split = read_in_pieces(bytes, length, at_random);
         assert_same(once, split);
         forget(split);
@@ -248,7 +248,7 @@ TEST(an_overlong_line_is_cut_and_marked_and_the_next_one_is_whole)
     static char text[BIRD_LINE_MAX * 4];
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         for (size_t j = 0; j < sizeof prefixes / sizeof *prefixes; j++) {
-            const int head = snprintf(text, sizeof text, "1002-first\n%s", prefixes[j]);
+            int head = snprintf(text, sizeof text, "1002-first\n%s", prefixes[j]);
             memset(text + head, 'x', lengths[i]);
             snprintf(text + head + lengths[i], sizeof text - (size_t)head - lengths[i],
                      "\n0000 end\n");
@@ -299,7 +299,7 @@ static void assert_last_codes(size_t version, const char *what, const unsigned *
     size_t last = 0;
     for (size_t i = 0; i < lines->count; i++) {
         if (lines->items[i].kind == BIRD_LAST) {
-            const unsigned code = lines->items[i].code;
+            unsigned code = lines->items[i].code;
             assert_true(last < count);
             assert_int_equal(code == BIRD_CODE_RECONFIGURED ? TAKEN : code, codes[last++]);
         }
@@ -318,7 +318,7 @@ TEST(recorded_replies_end_with_the_codes_that_are_documented)
                                       8001, 9001, 9001, 9001, 9001, 9001, 0, 14};
     static const unsigned protocols[] = {1, 0, 8003, 0, 0, 0, 0, 0, 0};
     for (size_t version = 0; version < VERSIONS; version++) {
-        const unsigned echo[] = {1, has_echo(version) ? 0 : BIRD_CODE_SYNTAX, 0, 0};
+        unsigned echo[] = {1, has_echo(version) ? 0 : BIRD_CODE_SYNTAX, 0, 0};
         assert_last_codes(version, "switching", switching, sizeof switching / sizeof *switching);
         assert_last_codes(version, "configure", configure, sizeof configure / sizeof *configure);
         assert_last_codes(version, "routes", routes, sizeof routes / sizeof *routes);
@@ -380,7 +380,7 @@ static struct bird_protocol protocol_row(size_t version, const char *what, const
     struct bird_protocol row = {0};
     bool found = false;
     for (size_t i = 0; i < lines->count && !found; i++) {
-        const struct bird_line line = line_at(lines, i);
+        struct bird_line line = line_at(lines, i);
         found = bird_parse_protocol(&line, &row) && strcmp(row.name, name) == 0 && nth-- == 0;
     }
     forget(lines);
@@ -429,10 +429,10 @@ TEST(protocol_rows_are_read_in_every_time_format)
 {
     for (size_t version = 0; version < VERSIONS; version++) {
         for (size_t nth = 0; nth < 3; nth++) { // iso long, "Nov 21 00:42", the usual iso short
-            const struct bird_protocol up = protocol_row(version, "timeformat", "upstream_a", nth);
+            struct bird_protocol up = protocol_row(version, "timeformat", "upstream_a", nth);
             assert_true(up.established);
             assert_string_equal(up.info, "Established");
-            const struct bird_protocol down =
+            struct bird_protocol down =
                 protocol_row(version, "timeformat", "upstream_with_a_long_name", nth);
             assert_false(down.up);
             assert_string_equal(down.info, "Active        Socket: Connection refused");
@@ -462,7 +462,7 @@ TEST(a_session_is_established_only_if_it_is_bgp_and_up_and_says_so)
         {"Established BGP       ---        up     00:22:45.151  ", false},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        const struct bird_line line = row_of(1002, table[i].text);
+        struct bird_line line = row_of(1002, table[i].text);
         struct bird_protocol row;
         assert_true(bird_parse_protocol(&line, &row));
         assert_int_equal(row.established, table[i].established);
@@ -472,10 +472,10 @@ TEST(a_session_is_established_only_if_it_is_bgp_and_up_and_says_so)
 TEST(rows_that_are_no_protocols_are_refused)
 {
     struct bird_protocol row;
-    const struct bird_line heading = row_of(2002, "Name Proto Table State Since Info");
-    const struct bird_line detail = row_of(1006, "a BGP --- up 00:22:45.151 Established");
-    const struct bird_line partial = row_of(1002, "a BGP ---");
-    const struct bird_line empty = row_of(1002, "");
+    struct bird_line heading = row_of(2002, "Name Proto Table State Since Info");
+    struct bird_line detail = row_of(1006, "a BGP --- up 00:22:45.151 Established");
+    struct bird_line partial = row_of(1002, "a BGP ---");
+    struct bird_line empty = row_of(1002, "");
     struct bird_line echo = row_of(1002, "a BGP --- up 00:22:45.151 Established");
     echo.kind = BIRD_ECHO;
     assert_false(bird_parse_protocol(&heading, &row));
@@ -510,10 +510,10 @@ TEST(descriptions_are_read_under_either_width_of_label)
         struct lines *lines = read_recording(version, "protocols");
         size_t ours = 0, others = 0;
         for (size_t i = 0; i < lines->count; i++) {
-            const struct bird_line line = line_at(lines, i);
+            struct bird_line line = line_at(lines, i);
             char text[64];
             if (bird_parse_description(&line, text, sizeof text)) {
-                const bool is_ours = strncmp(text, "popgate ", 8) == 0 && strlen(text) == 8 + 16;
+                bool is_ours = strncmp(text, "popgate ", 8) == 0 && strlen(text) == 8 + 16;
                 ours += is_ours;
                 others += !is_ours && strcmp(text, "first upstream") == 0;
             }
@@ -523,7 +523,7 @@ TEST(descriptions_are_read_under_either_width_of_label)
         forget(lines);
     }
     char small[8];
-    const struct bird_line line = row_of(1006, "  Description:        popgate 0123456789abcdef");
+    struct bird_line line = row_of(1006, "  Description:        popgate 0123456789abcdef");
     assert_true(bird_parse_description(&line, small, sizeof small));
     assert_string_equal(small, "popgate");
 }
@@ -536,7 +536,7 @@ static void routes_of_reply(size_t version, size_t nth, char out[256])
     size_t reply = 0, length = 0;
     out[0] = '\0';
     for (size_t i = 0; i < lines->count && reply <= nth; i++) {
-        const struct bird_line line = line_at(lines, i);
+        struct bird_line line = line_at(lines, i);
         struct bird_route route;
         if (reply == nth && bird_parse_route(&line, &route)) {
             length += (size_t)snprintf(out + length, 256 - length, "%s%s%s", length > 0 ? " " : "",
@@ -614,7 +614,7 @@ TEST(rows_without_a_route_are_refused)
         "192.0.2.53/32 blackhole [name] *",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        const struct bird_line line = row_of(1007, texts[i]);
+        struct bird_line line = row_of(1007, texts[i]);
         struct bird_route route;
         assert_false(bird_parse_route(&line, &route));
     }

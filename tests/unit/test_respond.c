@@ -102,8 +102,8 @@ TEST(a_malformed_client_subnet_is_a_format_error)
         "0008 0000",
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        const struct ask ask = {"id.pop.example.net", .type = DNS_TXT, .udp_size = 1232,
-                                .options = options[i]};
+        struct ask ask = {"id.pop.example.net", .type = DNS_TXT, .udp_size = 1232,
+                          .options = options[i]};
         assert_says(&ask, "FORMERR\nopt 1232");
     }
 }
@@ -305,14 +305,14 @@ TEST(a_long_chain_of_aliases_is_cut)
 TEST(the_zone_may_have_its_servers_elsewhere)
 {
     struct dns_name apex = fixture_name("example"), server = fixture_name("ns.example.org");
-    const struct zone_conf conf = {.id = "x",
-                                   .region = "",
-                                   .apex = &apex,
-                                   .servers = &server,
-                                   .server_count = 1,
-                                   .hostmaster = fixture_name("host.example"),
-                                   .ttl_s = 60,
-                                   .negative_ttl_s = 3600};
+    struct zone_conf conf = {.id = "x",
+                             .region = "",
+                             .apex = &apex,
+                             .servers = &server,
+                             .server_count = 1,
+                             .hostmaster = fixture_name("host.example"),
+                             .ttl_s = 60,
+                             .negative_ttl_s = 3600};
     struct zone *zone = zone_new(&conf);
     assert_non_null(zone);
     struct dns_snapshot *snapshot = fixture_snapshot(zone, 0);
@@ -329,14 +329,14 @@ TEST(the_zone_may_have_its_servers_elsewhere)
 TEST(the_zone_may_be_the_root)
 {
     struct dns_name apex = fixture_name("."), server = fixture_name("ns");
-    const struct zone_conf conf = {.id = "x",
-                                   .region = "",
-                                   .apex = &apex,
-                                   .servers = &server,
-                                   .server_count = 1,
-                                   .hostmaster = fixture_name("dns.operator"), // fills its memory
-                                   .ttl_s = 60,
-                                   .negative_ttl_s = 60};
+    struct zone_conf conf = {.id = "x",
+                             .region = "",
+                             .apex = &apex,
+                             .servers = &server,
+                             .server_count = 1,
+                             .hostmaster = fixture_name("dns.operator"), // fills its memory
+                             .ttl_s = 60,
+                             .negative_ttl_s = 60};
     struct zone *zone = zone_new(&conf);
     assert_non_null(zone);
     struct dns_snapshot *snapshot = fixture_snapshot(zone, 0);
@@ -412,9 +412,9 @@ TEST(letters_are_echoed_as_they_were_asked)
 TEST(flags_are_copied_or_cleared_as_the_rfcs_say)
 {
     // RA, AD, and the bit that must be zero, which the fixture looks at; AA and TC are ours to set.
-    const struct ask ask = {"id.pop.example.net", .type = DNS_TXT,
-                            .flags = DNS_RD | DNS_CD | DNS_AD | DNS_RA | DNS_AA | DNS_TC | 0x0040 |
-                                     DNS_NXDOMAIN};
+    struct ask ask = {"id.pop.example.net", .type = DNS_TXT,
+                      .flags = DNS_RD | DNS_CD | DNS_AD | DNS_RA | DNS_AA | DNS_TC | 0x0040 |
+                               DNS_NXDOMAIN};
     assert_says(&ask, "NOERROR aa rd cd\n- id.pop.example.net. 0 TXT \"fra1\"");
     assert_says(&(struct ask){"example.org", .type = DNS_A, .flags = DNS_RD | DNS_AA},
                 "REFUSED rd");

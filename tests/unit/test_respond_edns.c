@@ -8,7 +8,7 @@ static void assert_bytes_say(const char *hex, const char *expected)
 {
     struct exchanged exchanged;
     uint8_t query[1024];
-    const struct ask ask = {.name = hex};
+    struct ask ask = {.name = hex};
     exchange_bytes(rich, &ask, query, from_hex(hex, query), &exchanged);
     assert_string_equal(exchanged.length ? exchanged.said.text : "(nothing)", expected);
     done(&exchanged);
@@ -119,12 +119,12 @@ TEST(a_good_cookie_is_known_from_others_before_the_answer)
     };
     struct sockaddr_in client = {.sin_family = AF_INET};
     inet_pton(AF_INET, "198.51.100.100", &client.sin_addr);
-    const struct dns_asker asker = {.address = (struct sockaddr *)&client, .now_s = NOW_S};
+    struct dns_asker asker = {.address = (struct sockaddr *)&client, .now_s = NOW_S};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint8_t query[512];
         struct dns_request request;
-        const struct ask ask = {"id.pop.example.net", .type = DNS_TXT, .udp_size = 1232,
-                                .options = cases[i].option};
+        struct ask ask = {"id.pop.example.net", .type = DNS_TXT, .udp_size = 1232,
+                          .options = cases[i].option};
         size_t length = write_query(&ask, query, sizeof query);
         assert_true(dns_request_read(rich, &asker, query, length, &request));
         assert_int_equal(request.cookie, cases[i].verdict);
@@ -200,8 +200,8 @@ TEST(other_opcodes_are_not_implemented_whatever_is_in_them)
 TEST(a_query_cut_anywhere_is_a_format_error)
 {
     uint8_t query[512];
-    const struct ask ask = {"api.pop.example.net", .type = DNS_A, .udp_size = 1232,
-                            .options = "0003 0000 000a 0008 2464c4abcf10c957"};
+    struct ask ask = {"api.pop.example.net", .type = DNS_A, .udp_size = 1232,
+                      .options = "0003 0000 000a 0008 2464c4abcf10c957"};
     size_t whole = write_query(&ask, query, sizeof query);
     for (size_t length = 0; length < whole; length++) {
         struct exchanged exchanged;
@@ -229,7 +229,7 @@ TEST(a_response_is_never_larger_than_allowed_and_cut_between_rrsets_only)
                                             "alias2.pop.example.net", "pop.example.net"};
         static const uint16_t types[] = {DNS_MX, 65280, DNS_A, DNS_NS};
         for (size_t i = 0; i < 4; i++) {
-            const struct ask ask = {names[i], .type = types[i], .udp_size = size};
+            struct ask ask = {names[i], .type = types[i], .udp_size = size};
             struct exchanged exchanged;
             exchange_of(small, &ask, &exchanged);
             assert_true(exchanged.length <= size);
@@ -249,7 +249,7 @@ TEST(a_response_is_never_larger_than_allowed_and_cut_between_rrsets_only)
 TEST(what_fits_exactly_is_not_cut)
 {
     struct dns_snapshot *snapshot = rich_snapshot();
-    const struct ask asks[] = {
+    struct ask asks[] = {
         {"many.pop.example.net", .type = DNS_MX, .udp_size = 4096},
         {"big.pop.example.net", .type = 65280, .udp_size = 4096,
          .options = "0003 0000 000a 0008 2464c4abcf10c957"},
@@ -305,9 +305,9 @@ TEST(the_longest_question_and_every_option_fit_into_512_octets)
     memcpy(name + 237, ".pop.example.net", 17);
     struct dns_name longest = fixture_name(name);
     assert_int_equal(longest.length, DNS_NAME_MAX);
-    const struct ask ask = {name, .type = DNS_TXT, .udp_size = 512,
-                            .options = "0003 0000 000a 0008 2464c4abcf10c957 0008 0014 0002 80 00 "
-                                       "20010db8000000000000000000000001 000b 0000"};
+    struct ask ask = {name, .type = DNS_TXT, .udp_size = 512,
+                      .options = "0003 0000 000a 0008 2464c4abcf10c957 0008 0014 0002 80 00 "
+                                 "20010db8000000000000000000000001 000b 0000"};
     struct exchanged exchanged;
     exchange_of(snapshot, &ask, &exchanged);
     assert_true(exchanged.length <= DNS_UDP_MAX);

@@ -17,7 +17,7 @@
 static int begin(void **state)
 {
     *state = rrl_new();
-    return *state ? 0 : -1;
+    return *state != NULL ? 0 : -1;
 }
 
 static int end(void **state)
@@ -87,7 +87,7 @@ TEST(with_a_slip_of_one_all_of_them_are)
 
 TEST(no_rate_means_no_limit)
 {
-    const struct sockaddr_in client = {.sin_family = AF_INET};
+    struct sockaddr_in client = {.sin_family = AF_INET};
     for (unsigned i = 0; i < 1000; i++) {
         assert_int_equal(rrl_check(*state, (const struct sockaddr *)&client, NOW_MS, 0, 0),
                          RRL_ANSWER);
@@ -96,7 +96,7 @@ TEST(no_rate_means_no_limit)
 
 TEST(the_highest_rate_does_not_overflow)
 {
-    const struct sockaddr_in client = {.sin_family = AF_INET};
+    struct sockaddr_in client = {.sin_family = AF_INET};
     for (unsigned i = 0; i < 1000; i++) {
         assert_int_equal(rrl_check(*state, (const struct sockaddr *)&client,
                                    NOW_MS + (uint64_t)i * 86400000, UINT32_MAX, 0),
@@ -122,8 +122,8 @@ TEST(who_floods_stays_known_among_any_number_of_forged_addresses)
 {
     answers(*state, "192.0.2.1", NOW_MS, 100);
     for (uint32_t i = 0; i < 300000; i++) {
-        const struct sockaddr_in forged = {.sin_family = AF_INET,
-                                           .sin_addr.s_addr = htonl(0x0a000000 + (i << 8))};
+        struct sockaddr_in forged = {.sin_family = AF_INET,
+                                     .sin_addr.s_addr = htonl(0x0a000000 + (i << 8))};
         rrl_check(*state, (const struct sockaddr *)&forged, NOW_MS, RATE, 0);
     }
     assert_int_equal(answers(*state, "192.0.2.1", NOW_MS, 100), 0);

@@ -46,7 +46,7 @@ static void answer(struct state *state)
 {
     assert_true(state->checking);
     state->checking = false;
-    if (script.fail_code) {
+    if (script.fail_code != NULL) {
         probe_verdict(state->probe, VERDICT_FAIL, script.fail_code, "failed as told");
     } else {
         probe_verdict(state->probe, VERDICT_PASS, "ok", "passed %d times", 1);
@@ -173,7 +173,7 @@ static void on_verdict(void *arg, size_t index, const struct verdict *verdict)
     struct world *world = arg;
     assert_true(world->count < VERDICTS_MAX);
     world->seen[world->count++] = (struct seen){index, *verdict};
-    if (world->then) {
+    if (world->then != NULL) {
         world->then(world);
     }
     if (world->count == world->wanted) {
@@ -218,7 +218,7 @@ static int tear_down(void **state)
     struct world *world = *state;
     world->then = NULL;
     size_t before = world->count;
-    if (world->scheduler) {
+    if (world->scheduler != NULL) {
         scheduler_close(world->scheduler, on_closed, world);
     }
     uv_run(&world->loop, UV_RUN_DEFAULT);
@@ -252,7 +252,7 @@ static void assert_seen(const struct world *world, size_t which, enum verdict_ki
 {
     const struct verdict *verdict = &world->seen[which].verdict;
     if (verdict->kind != kind || strcmp(verdict->code, code) != 0 ||
-        !strstr(verdict->cause, cause_part)) {
+        strstr(verdict->cause, cause_part) == NULL) {
         fail_msg("%s (%s): %s", verdict_name(verdict->kind), verdict->code, verdict->cause);
     }
 }

@@ -60,7 +60,7 @@ static void assert_refused(struct world *world, const char *why)
     assert_int_equal(load(world), -1);
     assert_null(world->secret.text);
     assert_non_null(strstr(world->error, world->path));
-    if (!strstr(world->error, why)) {
+    if (strstr(world->error, why) == NULL) {
         fail_msg("%s", world->error);
     }
     assert_null(strstr(world->error, "nobody"));
@@ -92,7 +92,7 @@ TEST(the_group_may_read_and_nobody_else_anything)
     struct world *world = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(chmod(world->path, cases[i].mode), 0);
-        if (cases[i].why) {
+        if (cases[i].why != NULL) {
             assert_refused(world, cases[i].why);
         } else {
             assert_int_equal(load(world), 0);

@@ -137,11 +137,12 @@ TEST(an_urgent_command_overtakes_those_not_yet_written_and_finds_room)
     for (uint64_t token = 0; token < 100; token++) {
         send_numbered(world, token, false);
     }
-    const size_t full = unread(world);
+    size_t full = unread(world);
     send_numbered(world, 1000, true);
     assert_true(unread(world) > full);
     size_t before = 0;
-    while (fake_hears(world, command, sizeof command) && !strstr(command, "popgate_u1000_v4")) {
+    while (fake_hears(world, command, sizeof command) &&
+           strstr(command, "popgate_u1000_v4") == NULL) {
         before++;
     }
     assert_string_equal(command, "disable \"popgate_u1000_v4\"");
@@ -327,7 +328,7 @@ TEST(being_held_up_ourselves_is_not_silence_of_bird)
 {
     struct world *world = *state;
     begin_and_greet(world, impatient(world));
-    const size_t links = world->link_count;
+    size_t links = world->link_count;
     send_numbered(world, 1, true);
     fake_say(world, "0000 \n");
     own_clock_pass_ns(60 * NS_PER_MS); // three deadlines, with the answer in the socket
@@ -411,8 +412,8 @@ static void fake_pours_rows(struct world *world, size_t *poured, size_t most)
     }
     ssize_t written = 1;
     while (world->client >= 0 && written > 0 && *poured < most) {
-        const size_t at = *poured % (sizeof rows - 1);
-        const size_t left = sizeof rows - 1 - at;
+        size_t at = *poured % (sizeof rows - 1);
+        size_t left = sizeof rows - 1 - at;
         written = write(world->client, rows + at, most - *poured < left ? most - *poured : left);
         *poured += written > 0 ? (size_t)written : 0;
     }
@@ -432,12 +433,12 @@ TEST(an_answer_without_end_is_silence_and_no_more_of_it_is_read)
         turn(world);
     }
     assert_reason_has(world, "an answer that comes to no end, 1677");
-    const size_t lines = world->line_count;
+    size_t lines = world->line_count;
     send_numbered(world, 2, true);
     fake_pours_rows(world, &poured, SIZE_MAX);
-    const int unread_then = unread_by_session(world->client);
+    int unread_then = unread_by_session(world->client);
     assert_true(unread_then > 0);
-    const int former = keep_former(world);
+    int former = keep_former(world);
     run_until(world, world->end_count == 2);
     assert_int_equal(world->ends[0].end, BIRD_END_LOST);
     assert_int_equal(world->ends[1].end, BIRD_END_LOST);
@@ -531,7 +532,7 @@ TEST(it_may_be_closed_under_an_answer_without_end)
     world->close_within_ms = 60000;
     begin_and_greet(world, options);
     send_numbered(world, 1, false);
-    while (world->session) {
+    while (world->session != NULL) {
         trickle(world);
     }
     run_until(world, world->client < 0); // the fake ends when it hears that we do
@@ -543,7 +544,7 @@ TEST(it_may_be_closed_under_an_answer_without_end)
 static const char *bird_program(void)
 {
     const char *program = getenv("BIRD");
-    return program ? program : "/usr/sbin/bird";
+    return program != NULL ? program : "/usr/sbin/bird";
 }
 
 static pid_t start_bird(const struct world *world)
@@ -561,7 +562,7 @@ static pid_t start_bird(const struct world *world)
                 i, i);
     }
     assert_int_equal(fclose(file), 0);
-    const pid_t child = fork();
+    pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); // a failed test leaves no BIRD behind
@@ -592,11 +593,11 @@ TEST(real_bird_takes_a_thousand_pipelined_commands_without_dropping_us)
     }
     struct bird_session_options options = patient(world);
     options.echo = true;
-    const pid_t bird = start_bird(world);
+    pid_t bird = start_bird(world);
     begin(world, options);
     run_until(world, is_up(world));
-    const size_t links = world->link_count;
-    const unsigned major = last_link(world)->version.major;
+    size_t links = world->link_count;
+    unsigned major = last_link(world)->version.major;
     for (uint64_t token = 0; token < 1000; token++) {
         snprintf(command, sizeof command, "%s \"popgate_s%llu_v4\"",
                  token / 20 % 2 == 0 ? "enable" : "disable", (unsigned long long)(token % 20));
@@ -626,7 +627,7 @@ TEST(real_bird_stopped_is_silent_woken_it_answers_and_killed_it_is_down)
     }
     struct bird_session_options options = patient(world);
     options.deadline_ms = 100;
-    const pid_t bird = start_bird(world);
+    pid_t bird = start_bird(world);
     begin(world, options);
     run_until(world, is_up(world));
     kill(bird, SIGSTOP);

@@ -78,7 +78,7 @@ TEST(closing_forgets_what_was_not_written)
     for (uint64_t token = 0; token < 100; token++) {
         send_numbered(world, token, false);
     }
-    const size_t written = unread(world);
+    size_t written = unread(world);
     size_t heard = 0;
     close_within(world, 60000);
     while (world->client >= 0 && fake_hears(world, command, sizeof command)) {
@@ -104,10 +104,10 @@ TEST(a_line_that_ends_silence_and_in_whose_event_it_is_closed_is_an_answer)
 
 static int give_up_on(struct world *world, uint64_t token)
 {
-    const size_t ended = world->end_count;
+    size_t ended = world->end_count;
     send_numbered(world, token, true);
     run_until(world, is_silent(world));
-    const int former = keep_former(world);
+    int former = keep_former(world);
     run_until(world, world->end_count == ended + 1);
     run_until(world, is_up(world));
     return former;
@@ -120,7 +120,7 @@ TEST(a_connection_given_up_is_read_to_its_end_and_never_closed_under_an_answer)
     struct bird_session_options options = impatient(world);
     options.give_up_ms = 20;
     begin_and_greet(world, options);
-    const int former = give_up_on(world, 1);
+    int former = give_up_on(world, 1);
     assert_true(state_of(former) & POLLRDHUP); // BIRD, awake, sees that we are done with it
     assert_false(state_of(former) & POLLHUP);
     memset(answer, 'x', sizeof answer);
@@ -146,8 +146,8 @@ TEST(of_two_connections_given_up_the_first_is_closed)
     struct bird_session_options options = impatient(world);
     options.give_up_ms = 20;
     begin_and_greet(world, options);
-    const int first = give_up_on(world, 1);
-    const int second = give_up_on(world, 2);
+    int first = give_up_on(world, 1);
+    int second = give_up_on(world, 2);
     run_until(world, state_of(first) & POLLHUP);
     assert_false(state_of(second) & POLLHUP);
     close(first);
@@ -161,7 +161,7 @@ TEST(a_garbled_connection_is_not_closed_under_an_answer_either)
     send_numbered(world, 1, true);
     send_numbered(world, 2, true);
     fake_say(world, "0000 \nHTTP/1.1 400 Bad Request\n0000 \n");
-    const int former = keep_former(world);
+    int former = keep_former(world);
     run_until(world, is_down_with_reason(world));
     run_until(world, is_up(world));
     assert_int_equal(state_of(former) & (POLLRDHUP | POLLHUP), POLLRDHUP);
@@ -178,7 +178,7 @@ TEST(what_was_never_asked_anything_is_closed_at_once)
     begin(world, options);
     run_until(world, is_silent(world));
     run_until(world, world->client >= 0);
-    const int former = keep_former(world);
+    int former = keep_former(world);
     run_until(world, state_of(former) & POLLHUP);
     close(former);
 }
@@ -189,7 +189,7 @@ TEST(closing_waits_for_a_connection_given_up_too)
     struct bird_session_options options = impatient(world);
     options.give_up_ms = 20;
     begin_and_greet(world, options);
-    const int former = give_up_on(world, 1);
+    int former = give_up_on(world, 1);
     close_within(world, 60000);
     turn_some(world);
     assert_false(world->closed);

@@ -104,8 +104,8 @@ TEST(a_stale_socket_says_that_bird_is_not_running)
 TEST(a_full_backlog_says_that_bird_accepts_no_connection)
 {
     struct world *world = *state;
-    const struct sockaddr_un address = address_of(world);
-    const int listener = bind_socket(world);
+    struct sockaddr_un address = address_of(world);
+    int listener = bind_socket(world);
     int waiting[2];
     assert_int_equal(listen(listener, 0), 0);
     for (size_t i = 0; i < 2; i++) {
@@ -141,11 +141,11 @@ TEST(running_out_of_descriptors_is_said_to_be_our_own_trouble)
     struct rlimit before;
     fake_start(world);
     begin(world, patient(world));
-    const int next = dup(0);
+    int next = dup(0);
     assert_true(next >= 0);
     close(next);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    const struct rlimit none = {(rlim_t)next, before.rlim_max};
+    struct rlimit none = {(rlim_t)next, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     for (unsigned i = 0; i < 1000 && !is_down_with_reason(world); i++) {
         uv_run(&world->loop, UV_RUN_ONCE);
@@ -166,13 +166,13 @@ static int reason_as_nobody(struct world *world, const char *words)
     for (unsigned i = 0; i < 1000 && !is_down_with_reason(world); i++) {
         uv_run(&world->loop, UV_RUN_ONCE);
     }
-    return strstr(last_link(world)->reason, words) ? 0 : 1;
+    return strstr(last_link(world)->reason, words) != NULL ? 0 : 1;
 }
 
 static void assert_nobody_is_told(struct world *world, const char *words)
 {
     int status = 0;
-    const pid_t child = fork();
+    pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
         _exit(reason_as_nobody(world, words));

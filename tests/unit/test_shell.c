@@ -363,7 +363,7 @@ TEST(events_that_came_at_once_and_were_not_kept_are_counted)
 TEST(a_core_takes_over_while_a_change_waits_for_the_disk)
 {
     static const size_t before[] = {1};
-    const size_t services[] = {1};
+    size_t services[] = {1};
     uint64_t kept[] = {0};
     struct change change = {
         .verb = VERB_DRAIN, .services = services, .service_count = 1, .force = true};

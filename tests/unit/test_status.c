@@ -387,7 +387,7 @@ TEST(events_go_on_where_the_last_answer_ended)
     json_decref(json);
 }
 
-// ---- as text ----
+// ---- As text
 
 typedef void shown_fn(const struct show *show, const json_t *json);
 
@@ -529,7 +529,7 @@ TEST_WITH(an_answer_that_makes_no_sense_is_shown_without_a_crash, NULL, NULL)
     }
 }
 
-// ---- the responder ----
+// ---- The responder
 
 static void some_totals(void *arg, struct dns_totals *out)
 {
@@ -601,7 +601,7 @@ TEST(text_tells_of_the_responder_in_short)
     free(text);
 }
 
-// ---- as Nagios says it ----
+// ---- As Nagios says it
 
 static enum check_result check(char line[CHECK_LINE_MAX])
 {

@@ -64,7 +64,7 @@ static void child_on_verdict(void *arg, size_t index, const struct verdict *verd
     const struct world *world = arg;
     (void)index;
     bool good = verdict->kind == world->expected && strcmp(verdict->code, world->code) == 0 &&
-                strstr(verdict->cause, world->cause_part);
+                strstr(verdict->cause, world->cause_part) != NULL;
     if (!good) {
         fprintf(stderr, "%s (%s): %s\n", verdict_name(verdict->kind), verdict->code,
                 verdict->cause);
@@ -83,7 +83,7 @@ static void child_run(struct world *world)
     fixture_set(&fixture, "send", "hello");
     fixture_set(&fixture, "expect", "world");
     fixture_set(&fixture, "timeout", TIMEOUT);
-    if (world->key) {
+    if (world->key != NULL) {
         fixture_set(&fixture, world->key, world->value);
     }
     struct scheduler *scheduler = scheduler_new(&fixture.loop, child_on_verdict, world);

@@ -16,7 +16,7 @@
 #define NOW   ((time_t)1900000000) // 2030-03-17
 #define DAY_S INT64_C(86400)
 
-// --- Certificates in memory
+// ---- Certificates in memory
 
 struct issued {
     X509 *x509;
@@ -37,7 +37,7 @@ static struct issued issue(const char *name, const char *names, const struct iss
 {
     static long serial = 1;
     struct issued made = {.x509 = X509_new(), .key = EVP_EC_gen("P-256")};
-    const struct issued *signer = issuer ? issuer : &made;
+    const struct issued *signer = issuer != NULL ? issuer : &made;
     assert_non_null(made.x509);
     assert_non_null(made.key);
     X509_set_version(made.x509, X509_VERSION_3);
@@ -48,8 +48,9 @@ static struct issued issue(const char *name, const char *names, const struct iss
     X509_NAME_add_entry_by_txt(X509_get_subject_name(made.x509), "CN", MBSTRING_UTF8,
                                (const unsigned char *)name, -1, -1, 0);
     X509_set_issuer_name(made.x509, X509_get_subject_name(signer->x509));
-    add_extension(made.x509, NID_basic_constraints, issuer ? "CA:FALSE" : "critical,CA:TRUE");
-    if (names) {
+    add_extension(made.x509, NID_basic_constraints,
+                  issuer != NULL ? "CA:FALSE" : "critical,CA:TRUE");
+    if (names != NULL) {
         add_extension(made.x509, NID_subject_alt_name, names);
     }
     assert_true(X509_sign(made.x509, signer->key, EVP_sha256()) > 0);
@@ -130,7 +131,7 @@ TEST(a_span_is_told_in_its_largest_unit)
     assert_string_equal(span_text(41 * DAY_S, text), "41 days");
 }
 
-// --- A finished handshake
+// ---- A finished handshake
 
 struct handshake {
     struct tls_options options;
@@ -163,7 +164,7 @@ static void assert_finding(const struct finding *finding, enum verdict_kind kind
                            const char *cause_part)
 {
     if (finding->kind != kind || strcmp(finding->code, code) != 0 ||
-        !strstr(finding->cause, cause_part)) {
+        strstr(finding->cause, cause_part) == NULL) {
         fail_msg("%s (%s): %s", verdict_name(finding->kind), finding->code, finding->cause);
     }
 }
@@ -204,7 +205,7 @@ TEST(thresholds_are_met_to_the_second)
 TEST(fail_days_above_min_days_are_refused)
 {
     char error[ERROR_MAX] = "";
-    const struct probe_problems problems = {first_error_say, error};
+    struct probe_problems problems = {first_error_say, error};
     struct tls_options options = {.min_days = 7, .fail_days = 7};
     tls_options_check(&options, true, &problems);
     options = (struct tls_options){.fail_days = 8};
@@ -247,7 +248,7 @@ TEST(no_protocol_fails_if_one_is_wanted)
     assert_int_equal(tls_parse_alpn("ab", &full, error), 0);
 }
 
-// --- One that failed
+// ---- One that failed
 
 static void assert_explained(struct handshake *handshake, int error, const char *code,
                              const char *cause_part)
@@ -329,7 +330,7 @@ TEST(messages_without_end_end_the_handshake)
     SSL_CTX_free(context);
 }
 
-// --- A handshake in memory
+// ---- A handshake in memory
 
 // What somebody did to the client's verification after it was set up.
 enum tampering { LEFT_ALONE, SWITCHED_OFF, ANSWERED_FOR };
@@ -429,7 +430,7 @@ TEST(what_nobody_has_verified_is_not_called_verified)
     assert_false(handshake.peer.verified);
 }
 
-// --- OCSP
+// ---- OCSP
 
 struct ocsp {
     int status;
@@ -442,7 +443,7 @@ static void judge_ocsp(const struct ocsp *ocsp, struct finding *out)
 {
     struct issued ca = issue("Root", NULL, NULL);
     struct issued leaf = issue("dns", NULL, &ca);
-    const struct issued *signer = ocsp->signer ? ocsp->signer : &ca;
+    const struct issued *signer = ocsp->signer != NULL ? ocsp->signer : &ca;
     struct issued other = issue("other", NULL, &ca);
     const struct issued *about = ocsp->of_another ? &other : &leaf;
     unsigned char *der = NULL;

@@ -23,7 +23,7 @@ static const char *problem_of(const struct setting settings[SETTINGS_MAX])
     static char error[ERROR_MAX];
     struct fixture fixture;
     fixture_open(&fixture, "token");
-    for (size_t i = 0; i < SETTINGS_MAX && settings[i].name; i++) {
+    for (size_t i = 0; i < SETTINGS_MAX && settings[i].name != NULL; i++) {
         fixture_set(&fixture, settings[i].name, settings[i].value);
     }
     if (first_error(&fixture.conf, error) == 0) {
@@ -75,7 +75,7 @@ TEST(what_makes_none_is_refused_with_a_reason)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *problem = problem_of(bad[i].settings);
-        if (!strstr(problem, bad[i].problem)) {
+        if (strstr(problem, bad[i].problem) == NULL) {
             fail_msg("\"%s\", expected \"%s\"", problem, bad[i].problem);
         }
     }

@@ -123,7 +123,7 @@ static void run_until_let_go(void)
 
 static void end(void)
 {
-    if (fixture.scheduler) {
+    if (fixture.scheduler != NULL) {
         scheduler_close(fixture.scheduler, NULL, NULL);
     }
     http_server_close(&issuer);

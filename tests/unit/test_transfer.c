@@ -13,7 +13,7 @@ static int check(const char *url, const char *target, char error[ERROR_MAX])
     struct endpoint endpoint = {.length = 0};
     char ignored[ERROR_MAX];
     error[0] = '\0';
-    if (target) {
+    if (target != NULL) {
         assert_int_equal(endpoint_parse(target, true, &endpoint, ignored), 0);
     }
     return url_check(url, &endpoint, error);
@@ -23,7 +23,7 @@ static void assert_refused(const char *url, const char *target, const char *erro
 {
     char error[ERROR_MAX];
     assert_int_equal(check(url, target, error), -1);
-    if (!strstr(error, error_part)) {
+    if (strstr(error, error_part) == NULL) {
         fail_msg("%s", error);
     }
 }
@@ -77,7 +77,7 @@ TEST(a_loop_has_one_hub_which_goes_with_its_last_user)
     assert_int_equal(uv_loop_close(&other), 0);
 }
 
-// --- Cancelling
+// ---- Cancelling
 
 static void must_not_be_called(struct transfer *transfer)
 {
@@ -118,9 +118,8 @@ TEST(a_cancelled_transfer_is_silent_and_says_what_it_waited_for)
 {
     uv_loop_t loop;
     struct endpoint target;
-    const struct tls_options tls = {.min_version = TLS_1_2};
-    const struct transfer_request request = {
-        .url = "http://x.example/", .target = &target, .tls = &tls};
+    struct tls_options tls = {.min_version = TLS_1_2};
+    struct transfer_request request = {.url = "http://x.example/", .target = &target, .tls = &tls};
     struct transfer transfer = {.on_done = must_not_be_called};
     int fd = deaf_listener(&target);
     assert_int_equal(uv_loop_init(&loop), 0);
@@ -140,7 +139,7 @@ TEST(a_cancelled_transfer_is_silent_and_says_what_it_waited_for)
     close(fd);
 }
 
-// --- Trust anchors
+// ---- Trust anchors
 
 static bool store_is_gone;
 
@@ -172,7 +171,7 @@ TEST(a_transfer_keeps_its_anchors_when_the_ca_file_is_replaced_while_it_connects
     uv_loop_t loop;
     struct endpoint target;
     struct tls_options tls = {.ca = "/tmp/popgate-anchors-XXXXXX", .min_version = TLS_1_2};
-    const struct transfer_request request = {.handshake = true, .target = &target, .tls = &tls};
+    struct transfer_request request = {.handshake = true, .target = &target, .tls = &tls};
     struct transfer first = {.on_done = must_not_be_called};
     struct transfer second = first;
     int index = X509_STORE_get_ex_new_index(0, NULL, NULL, NULL, on_store_free);

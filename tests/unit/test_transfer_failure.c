@@ -105,7 +105,7 @@ TEST(each_failure_is_told_as_whose_it_is)
         if (trial->tls == UNVERIFIED) {
             peer.verify_error = X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT;
         }
-        const struct transfer_failure failure = {
+        struct transfer_failure failure = {
             .code = trial->code,
             .text = trial->text,
             .own_error = trial->own_error,

@@ -17,9 +17,9 @@ static void inherit(struct world *world, const int *sockets, size_t count)
 TEST(inherited_sockets_are_used)
 {
     struct world *world = *state;
-    const int sockets[] = {bound_socket("127.0.0.2", world->port, SOCK_STREAM),
-                           bound_socket("127.0.0.1", world->port, SOCK_DGRAM),
-                           bound_socket("127.0.0.1", world->port, SOCK_STREAM)};
+    int sockets[] = {bound_socket("127.0.0.2", world->port, SOCK_STREAM),
+                     bound_socket("127.0.0.1", world->port, SOCK_DGRAM),
+                     bound_socket("127.0.0.1", world->port, SOCK_STREAM)};
     assert_int_equal(fcntl(sockets[1], F_SETFL, O_NONBLOCK), 0);
     inherit(world, sockets, 3);
     listen_on(world, "127.0.0.1");
@@ -46,8 +46,8 @@ static void inherit_copies(struct world *world, const int *sockets, size_t count
 TEST(one_popgated_after_another_inherits_the_same_sockets)
 {
     struct world *world = *state;
-    const int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM),
-                           bound_socket("127.0.0.1", world->port, SOCK_STREAM)};
+    int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM),
+                     bound_socket("127.0.0.1", world->port, SOCK_STREAM)};
     want(world, "127.0.0.1");
     for (uint16_t i = 0; i < 3; i++) {
         inherit_copies(world, sockets, 2);
@@ -58,8 +58,8 @@ TEST(one_popgated_after_another_inherits_the_same_sockets)
         world->responder = NULL;
         assert_false(is_ready(sockets[0], POLLIN | POLLRDHUP)); // as it is after a shutdown(2)
         // Those who come while there is none wait for the next one.
-        const int udp = client_of(world, "127.0.0.1", SOCK_DGRAM);
-        const int tcp = client_of(world, "127.0.0.1", SOCK_STREAM);
+        int udp = client_of(world, "127.0.0.1", SOCK_DGRAM);
+        int tcp = client_of(world, "127.0.0.1", SOCK_STREAM);
         send_query(udp, i);
         send_tcp_query(tcp, i);
         inherit_copies(world, sockets, 2);
@@ -84,8 +84,8 @@ static uint64_t processor_us(void)
 TEST(who_has_nothing_to_do_sleeps)
 {
     struct world *world = *state;
-    const int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM),
-                           bound_socket("127.0.0.1", world->port, SOCK_STREAM)};
+    int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM),
+                     bound_socket("127.0.0.1", world->port, SOCK_STREAM)};
     want(world, "127.0.0.1");
     want(world, "127.0.0.2");
     for (unsigned i = 0; i < 2; i++) {
@@ -94,7 +94,7 @@ TEST(who_has_nothing_to_do_sleeps)
         assert_udp_works(world, "127.0.0.1");
         assert_udp_works(world, "127.0.0.2");
     }
-    const uint64_t before_us = processor_us();
+    uint64_t before_us = processor_us();
     poll(NULL, 0, IDLE_MS);
     assert_true(processor_us() - before_us < IDLE_MS * 1000 / 10);
     close(sockets[0]);
@@ -104,8 +104,8 @@ TEST(who_has_nothing_to_do_sleeps)
 TEST(an_inherited_socket_that_was_given_up_is_found_again)
 {
     struct world *world = *state;
-    const int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM),
-                           bound_socket("127.0.0.1", world->port, SOCK_STREAM)};
+    int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM),
+                     bound_socket("127.0.0.1", world->port, SOCK_STREAM)};
     inherit(world, sockets, 2);
     want(world, "127.0.0.1");
     for (uint16_t i = 0; i < 20;
@@ -118,7 +118,7 @@ TEST(an_inherited_socket_that_was_given_up_is_found_again)
         listen_now(world);
         assert_false(is_free("127.0.0.1", world->port, SOCK_STREAM));
     }
-    const int client = client_of(world, "127.0.0.1", SOCK_DGRAM);
+    int client = client_of(world, "127.0.0.1", SOCK_DGRAM);
     send_query(client, 1);
     world->conf.listen_count = 1;
     listen_now(world);
@@ -129,8 +129,8 @@ TEST(an_inherited_socket_that_was_given_up_is_found_again)
 TEST(a_reload_that_fails_costs_no_inherited_socket)
 {
     struct world *world = *state;
-    const int other = bound_socket("127.0.0.2", world->port, SOCK_DGRAM);
-    const int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM)};
+    int other = bound_socket("127.0.0.2", world->port, SOCK_DGRAM);
+    int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM)};
     inherit(world, sockets, 1);
     want(world, "127.0.0.1");
     want(world, "127.0.0.2");
@@ -146,7 +146,7 @@ TEST(a_reload_that_fails_costs_no_inherited_socket)
 TEST(others_of_ours_join_an_inherited_one)
 {
     struct world *world = *state;
-    const int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM)};
+    int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM)};
     inherit(world, sockets, 1);
     world->conf.threads = 3;
     listen_on(world, "127.0.0.1");
@@ -162,12 +162,12 @@ TEST(unless_it_is_another_users)
     if (geteuid() != 0) {
         skip();
     }
-    const int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM)};
+    int sockets[] = {bound_socket("127.0.0.1", world->port, SOCK_DGRAM)};
     inherit(world, sockets, 1);
     world->conf.threads = 3;
     want(world, "127.0.0.1");
     assert_int_equal(seteuid(UNPRIVILEGED), 0);
-    const int result = responder_listen(world->responder, &world->conf, world->error);
+    int result = responder_listen(world->responder, &world->conf, world->error);
     assert_int_equal(seteuid(0), 0);
     assert_int_equal(result, 0);
     assert_non_null(strstr(world->error, "/udp has only 1 thread: systemd's socket lets no other"));
@@ -179,7 +179,7 @@ TEST(unless_it_is_another_users)
 TEST(an_inherited_wildcard_that_takes_both_families_is_refused)
 {
     struct world *world = *state;
-    const int sockets[] = {bound_socket("::", world->port, SOCK_STREAM)};
+    int sockets[] = {bound_socket("::", world->port, SOCK_STREAM)};
     inherit(world, sockets, 1);
     want(world, "::");
     assert_int_equal(responder_listen(world->responder, &world->conf, world->error), -1);

@@ -11,15 +11,15 @@ TEST_FIXTURE(begin, end);
 // Lets no thread but this one run unless this one sleeps: what they are sent then waits.
 static void hold_back_threads(cpu_set_t *former)
 {
-    const struct sched_param param = {0};
+    struct sched_param param = {0};
     cpu_set_t one;
     CPU_ZERO(&one);
     assert_int_equal(sched_getaffinity(0, sizeof *former, former), 0);
     CPU_SET(sched_getcpu(), &one);
     DIR *tasks = opendir("/proc/self/task");
     assert_non_null(tasks);
-    for (struct dirent *entry; (entry = readdir(tasks));) {
-        const pid_t task = (pid_t)strtol(entry->d_name, NULL, 10);
+    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
+        pid_t task = (pid_t)strtol(entry->d_name, NULL, 10);
         if (task > 0) {
             assert_int_equal(sched_setaffinity(task, sizeof one, &one), 0);
         }
@@ -119,7 +119,7 @@ static void *send_all(void *arg)
     assert_null(dns_name_parse("example", &question.name));
     dns_write_begin(&writer, query, sizeof query, 0, 0);
     dns_write_question(&writer, &question);
-    const size_t size = dns_write_end(&writer);
+    size_t size = dns_write_end(&writer);
     for (; length + 2 + size <= sizeof row; length += 2 + size) {
         row[length] = 0;
         row[length + 1] = (uint8_t)size;
@@ -136,17 +136,17 @@ static struct dns_snapshot *make_large_snapshot(void)
     static uint8_t rdata[60000]; // empty strings
     struct dns_name apex;
     assert_null(dns_name_parse("example", &apex));
-    const struct dns_record_conf record = {.type = DNS_TXT, .length = sizeof rdata, .rdata = rdata};
-    const struct dns_answer_conf answer = {
+    struct dns_record_conf record = {.type = DNS_TXT, .length = sizeof rdata, .rdata = rdata};
+    struct dns_answer_conf answer = {
         .name = apex, .service = SIZE_MAX, .records = &record, .record_count = 1};
-    const struct zone_conf conf = {.id = BEFORE,
-                                   .region = "",
-                                   .apex = &apex,
-                                   .servers = &apex,
-                                   .server_count = 1,
-                                   .hostmaster = apex,
-                                   .answers = &answer,
-                                   .answer_count = 1};
+    struct zone_conf conf = {.id = BEFORE,
+                             .region = "",
+                             .apex = &apex,
+                             .servers = &apex,
+                             .server_count = 1,
+                             .hostmaster = apex,
+                             .answers = &answer,
+                             .answer_count = 1};
     struct zone *zone = zone_new(&conf);
     assert_non_null(zone);
     struct dns_snapshot *snapshot = dns_snapshot_new(zone, 0);
@@ -220,8 +220,8 @@ TEST(addresses_come_and_go_and_connections_stay)
     struct world *world = *state;
     want(world, "127.0.0.1");
     listen_on(world, "127.0.0.2");
-    const int tcp = client_of(world, "127.0.0.1", SOCK_STREAM);
-    const int udp = client_of(world, "127.0.0.1", SOCK_DGRAM);
+    int tcp = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int udp = client_of(world, "127.0.0.1", SOCK_DGRAM);
     send_tcp_query(tcp, 1);
     assert_tcp_answered(tcp, 1);
     world->conf.listen_count = 0;
@@ -241,11 +241,11 @@ TEST(addresses_come_and_go_and_connections_stay)
 // What one who is leaving gets after its last look is lost, so that it may take more than one try.
 static bool udp_answers(struct world *world, const char *host)
 {
-    const int client = client_of(world, host, SOCK_DGRAM);
+    int client = client_of(world, host, SOCK_DGRAM);
     struct pollfd one = {.fd = client, .events = POLLIN};
     uint8_t query[QUERY_MAX], got[2048];
-    const bool answers = send(client, query, write_query(query, 1), 0) > 0 &&
-                         poll(&one, 1, RETRY_MS) == 1 && recv(client, got, sizeof got, 0) > 0;
+    bool answers = send(client, query, write_query(query, 1), 0) > 0 &&
+                   poll(&one, 1, RETRY_MS) == 1 && recv(client, got, sizeof got, 0) > 0;
     close(client);
     return answers;
 }
@@ -292,7 +292,7 @@ TEST(an_address_may_appear_later)
 TEST(what_cannot_be_had_is_said_and_all_is_as_it_was)
 {
     struct world *world = *state;
-    const int other = bound_socket("127.0.0.3", world->port, SOCK_DGRAM);
+    int other = bound_socket("127.0.0.3", world->port, SOCK_DGRAM);
     listen_on(world, "127.0.0.1");
     world->conf.listen_count = 0;
     world->conf.threads = 3;
@@ -345,7 +345,7 @@ TEST(a_port_that_needs_a_privilege_says_which)
     world->port = 53;
     want(world, "127.98.76.54");
     assert_int_equal(seteuid(UNPRIVILEGED), 0);
-    const int result = responder_listen(world->responder, &world->conf, world->error);
+    int result = responder_listen(world->responder, &world->conf, world->error);
     assert_int_equal(seteuid(0), 0);
     if (result == 0) {
         skip(); // net.ipv4.ip_unprivileged_port_start
@@ -373,8 +373,8 @@ TEST(every_answer_is_of_one_snapshot)
     struct world *world = *state;
     world->conf.threads = 2;
     listen_on(world, "127.0.0.1");
-    const int udp = client_of(world, "127.0.0.1", SOCK_DGRAM);
-    const int tcp = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int udp = client_of(world, "127.0.0.1", SOCK_DGRAM);
+    int tcp = client_of(world, "127.0.0.1", SOCK_STREAM);
     pthread_t publisher;
     atomic_store(&over, false);
     assert_int_equal(pthread_create(&publisher, NULL, publish_on, world), 0);
@@ -382,7 +382,7 @@ TEST(every_answer_is_of_one_snapshot)
     for (uint16_t i = 0; i < 2000 || !before || !after; i++) {
         send_query(udp, i);
         send_tcp_query(tcp, i);
-        const struct reply replies[] = {receive_reply(udp), receive_tcp_reply(tcp)};
+        struct reply replies[] = {receive_reply(udp), receive_tcp_reply(tcp)};
         for (size_t k = 0; k < 2; k++) {
             assert_string_equal(replies[k].text, replies[k].nsid);
             before += strcmp(replies[k].text, BEFORE) == 0;
@@ -401,7 +401,7 @@ TEST(without_a_snapshot_nothing_is_answered_and_then_all_is)
     responder_free(world->responder);
     world->responder = responder_new(NULL, 0);
     listen_on(world, "127.0.0.1");
-    const int client = client_of(world, "127.0.0.1", SOCK_DGRAM);
+    int client = client_of(world, "127.0.0.1", SOCK_DGRAM);
     send_query(client, 1);
     WAIT_FOR(total(world, DNS_COUNT_IGNORED) == 1);
     responder_publish(world->responder, make_snapshot(BEFORE));
@@ -416,7 +416,7 @@ static size_t count_descriptors(void)
     DIR *descriptors = opendir("/proc/self/fd");
     size_t count = 0;
     assert_non_null(descriptors);
-    while (readdir(descriptors)) {
+    while (readdir(descriptors) != NULL) {
         count++;
     }
     closedir(descriptors);
@@ -427,16 +427,16 @@ static size_t count_descriptors(void)
 TEST(whoever_ends_while_it_begins_leaves_no_descriptor)
 {
     struct world *world = *state;
-    const struct tcp_limits limits = world->conf.tcp;
+    struct tcp_limits limits = world->conf.tcp;
     struct publisher *publisher = publisher_new();
     assert_non_null(publisher);
     tcp_server_stop(tcp_server_start(&limits, publisher)); // libuv keeps what the first one needs
-    const size_t before = count_descriptors();
+    size_t before = count_descriptors();
     for (size_t i = 0; i < 300; i++) {
         struct tcp_server *server = tcp_server_start(&limits, publisher);
         assert_non_null(server);
         for (size_t j = 0; j < 64; j++) {
-            const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+            int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
             assert_int_equal(listen(listener, 1), 0);
             assert_int_equal(tcp_server_listen(server, listener), 0);
         }

@@ -27,7 +27,7 @@ TEST(queries_in_one_segment_are_all_answered)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const int client = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int client = client_of(world, "127.0.0.1", SOCK_STREAM);
     uint8_t all[100 * (2 + QUERY_MAX)];
     size_t length = 0;
     for (uint16_t i = 0; i < 100; i++) {
@@ -44,12 +44,12 @@ TEST(a_query_octet_by_octet_is_answered)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const int client = client_of(world, "127.0.0.1", SOCK_STREAM);
-    const int on = 1;
+    int client = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int on = 1;
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     uint8_t query[2 + QUERY_MAX];
     for (uint16_t id = 0; id < 3; id++) {
-        const size_t length = write_tcp_query(query, id);
+        size_t length = write_tcp_query(query, id);
         for (size_t i = 0; i < length; i++) {
             assert_int_equal(send(client, query + i, 1, 0), 1);
         }
@@ -64,7 +64,7 @@ TEST(the_longest_query_there_can_be_is_read_to_its_end)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const int client = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int client = client_of(world, "127.0.0.1", SOCK_STREAM);
     static uint8_t longest[2 + DNS_MESSAGE_MAX];
     write_query(longest + 2, 1);
     longest[0] = longest[1] = 0xff;
@@ -79,7 +79,7 @@ TEST(who_ends_after_his_queries_gets_his_answers)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const int client = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int client = client_of(world, "127.0.0.1", SOCK_STREAM);
     send_tcp_query(client, 1);
     send_tcp_query(client, 2);
     assert_int_equal(shutdown(client, SHUT_WR), 0);
@@ -93,9 +93,9 @@ TEST(a_connection_that_is_reset_leaves_nothing)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const struct linger reset = {.l_onoff = 1};
+    struct linger reset = {.l_onoff = 1};
     for (unsigned i = 0; i < 20; i++) {
-        const int client = client_of(world, "127.0.0.1", SOCK_STREAM);
+        int client = client_of(world, "127.0.0.1", SOCK_STREAM);
         send_tcp_query(client, 1);
         setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         close(client);
@@ -109,7 +109,7 @@ TEST(what_is_no_query_ends_the_connection_after_the_answers_before_it)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const int client = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int client = client_of(world, "127.0.0.1", SOCK_STREAM);
     uint8_t bytes[2 * (2 + QUERY_MAX)];
     size_t length = write_tcp_query(bytes, 1);
     memset(bytes + length, 0, 2); // a query of no octets
@@ -125,13 +125,13 @@ TEST(what_is_no_query_ends_the_connection_after_the_answers_before_it)
 static size_t send_row(int client, size_t from, size_t most)
 {
     uint8_t row[100 * (2 + QUERY_MAX)], query[2 + QUERY_MAX];
-    const size_t size = write_tcp_query(query, 0), skipped = from % size;
+    size_t size = write_tcp_query(query, 0), skipped = from % size;
     size_t length = 0;
     for (uint16_t id = (uint16_t)(from / size); length + size <= sizeof row; id++) {
         length += write_tcp_query(row + length, id);
     }
     length -= skipped;
-    const ssize_t sent =
+    ssize_t sent =
         send(client, row + skipped, length < most ? length : most, MSG_DONTWAIT | MSG_NOSIGNAL);
     assert_true(sent > 0 || errno == EAGAIN);
     return sent > 0 ? (size_t)sent : 0;
@@ -148,7 +148,7 @@ static size_t stuff(int client)
 {
     size_t sent = 0;
     for (uint64_t full_since = now_ms(); now_ms() - full_since < 300;) { // or is very slow
-        const size_t more = send_row(client, sent, SIZE_MAX);
+        size_t more = send_row(client, sent, SIZE_MAX);
         sent += more;
         full_since = more > 0 ? now_ms() : full_since;
         sched_yield();
@@ -159,9 +159,9 @@ static size_t stuff(int client)
 // With little room for what is on its way.
 static int narrow_client_of(struct world *world)
 {
-    const int small = 4096;
-    const struct endpoint address = address_of("127.0.0.1", world->port);
-    const int client = socket(AF_INET, SOCK_STREAM, 0);
+    int small = 4096;
+    struct endpoint address = address_of("127.0.0.1", world->port);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
     set_receive_guard(client);
     setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     setsockopt(client, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
@@ -173,7 +173,7 @@ TEST(who_does_not_read_is_not_read_from_and_gets_it_all_once_he_does)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const int client = narrow_client_of(world);
+    int client = narrow_client_of(world);
     size_t sent = stuff(client);
     assert_true(total(world, DNS_COUNT_RECEIVED) < row_queries(sent));
     assert_tcp_works(world, "127.0.0.1"); // others wait for nothing
@@ -193,8 +193,8 @@ TEST(even_if_he_has_ended_meanwhile)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const int client = narrow_client_of(world);
-    const uint16_t count = (uint16_t)row_queries(stuff(client));
+    int client = narrow_client_of(world);
+    uint16_t count = (uint16_t)row_queries(stuff(client));
     assert_int_equal(shutdown(client, SHUT_WR), 0);
     for (uint16_t id = 0; id < count; id++) {
         assert_tcp_answered(client, id);
@@ -207,7 +207,7 @@ TEST(or_is_cut_when_he_never_does)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const int client = narrow_client_of(world);
+    int client = narrow_client_of(world);
     stuff(client);
     world->conf.tcp.idle_ms = 100; // only now, so that it is not cut before, however slow all is
     listen_now(world);
@@ -220,7 +220,7 @@ TEST(an_idle_connection_is_closed)
     struct world *world = *state;
     world->conf.tcp.idle_ms = 200;
     listen_on(world, "127.0.0.1");
-    const int client = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int client = client_of(world, "127.0.0.1", SOCK_STREAM);
     assert_closed(client);
     assert_int_equal(total(world, DNS_COUNT_TIMED_OUT), 1);
     close(client);
@@ -231,9 +231,9 @@ TEST(a_query_that_takes_too_long_ends_the_connection)
     struct world *world = *state;
     world->conf.tcp.idle_ms = 300;
     listen_on(world, "127.0.0.1");
-    const int client = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int client = client_of(world, "127.0.0.1", SOCK_STREAM);
     uint8_t query[2 + QUERY_MAX] = {0xff, 0xff};
-    const uint64_t until = now_ms() + GUARD_MS;
+    uint64_t until = now_ms() + GUARD_MS;
     for (size_t i = 0; total(world, DNS_COUNT_TIMED_OUT) == 0; i++) { // always something new
         send(client, query + (i < 2 ? i : 2), 1, MSG_NOSIGNAL);
         assert_true(now_ms() < until);
@@ -248,8 +248,8 @@ TEST(a_busy_connection_is_closed_at_the_total_limit)
     struct world *world = *state;
     world->conf.tcp.total_ms = 500;
     listen_on(world, "127.0.0.1");
-    const int client = client_of(world, "127.0.0.1", SOCK_STREAM);
-    const uint64_t until = now_ms() + GUARD_MS;
+    int client = client_of(world, "127.0.0.1", SOCK_STREAM);
+    uint64_t until = now_ms() + GUARD_MS;
     while (total(world, DNS_COUNT_TIMED_OUT) == 0) {
         uint8_t query[2 + QUERY_MAX], got[2048];
         send(client, query, write_tcp_query(query, 1), MSG_NOSIGNAL);
@@ -295,9 +295,9 @@ TEST(nobody_gets_more_connections_than_his_own)
     world->conf.tcp.clients_per_prefix = 2;
     want(world, "127.0.0.1");
     listen_on(world, "::1");
-    const int first = client_of(world, "127.0.0.1", SOCK_STREAM);
-    const int second = client_of(world, "127.0.0.1", SOCK_STREAM);
-    const int third = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int first = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int second = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int third = client_of(world, "127.0.0.1", SOCK_STREAM);
     assert_closed(third);
     assert_int_equal(total(world, DNS_COUNT_REFUSED), 1);
     assert_tcp_works(world, "::1");
@@ -314,16 +314,15 @@ TEST(out_of_descriptors_it_waits_and_goes_on)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const struct endpoint address = address_of("127.0.0.1", world->port);
-    const int client = socket(AF_INET, SOCK_STREAM, 0);
+    struct endpoint address = address_of("127.0.0.1", world->port);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
     set_receive_guard(client);
     struct rlimit former, none;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &former), 0);
     none = former;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    const int connected =
-        connect(client, (const struct sockaddr *)&address.address, address.length);
+    int connected = connect(client, (const struct sockaddr *)&address.address, address.length);
     WAIT_FOR(total(world, DNS_COUNT_UNACCEPTED) >= 2);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &former), 0);
     assert_int_equal(connected, 0);

@@ -18,9 +18,9 @@ TEST(what_is_no_query_is_ignored_and_the_next_answered)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const int client = client_of(world, "127.0.0.1", SOCK_DGRAM);
+    int client = client_of(world, "127.0.0.1", SOCK_DGRAM);
     uint8_t response[QUERY_MAX];
-    const size_t length = write_query(response, 1);
+    size_t length = write_query(response, 1);
     response[2] |= 0x80; // QR
     assert_int_equal(send(client, "", 0, 0), 0);
     assert_int_equal(send(client, "short", 5, 0), 5);
@@ -36,7 +36,7 @@ TEST(a_datagram_longer_than_any_query_is_ignored)
 {
     struct world *world = *state;
     listen_on(world, "127.0.0.1");
-    const int client = client_of(world, "127.0.0.1", SOCK_DGRAM);
+    int client = client_of(world, "127.0.0.1", SOCK_DGRAM);
     uint8_t huge[5000] = {0};
     write_query(huge, 1);
     assert_int_equal(send(client, huge, sizeof huge, 0), sizeof huge);
@@ -52,7 +52,7 @@ static size_t write_packet(uint8_t out[128], const char *from, uint16_t from_por
 {
     struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP};
     struct udphdr udp = {.source = htons(from_port), .dest = htons(to_port)};
-    const size_t length = write_query(out + sizeof ip + sizeof udp, 9);
+    size_t length = write_query(out + sizeof ip + sizeof udp, 9);
     assert_int_equal(inet_pton(AF_INET, from, &ip.saddr), 1);
     assert_int_equal(inet_pton(AF_INET, to, &ip.daddr), 1);
     udp.len = htons((uint16_t)(sizeof udp + length)); // check 0: none (RFC 768)
@@ -63,13 +63,13 @@ static size_t write_packet(uint8_t out[128], const char *from, uint16_t from_por
 
 static void send_forged(struct world *world, const char *from, uint16_t from_port)
 {
-    const int raw = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+    int raw = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
     if (raw < 0) {
         skip(); // not root
     }
     uint8_t packet[128];
-    const size_t length = write_packet(packet, from, from_port, "127.0.0.1", world->port);
-    const struct endpoint to = address_of("127.0.0.1", 0);
+    size_t length = write_packet(packet, from, from_port, "127.0.0.1", world->port);
+    struct endpoint to = address_of("127.0.0.1", 0);
     assert_int_equal(
         sendto(raw, packet, length, 0, (const struct sockaddr *)&to.address, to.length), length);
     close(raw);
@@ -116,11 +116,11 @@ TEST(what_was_sent_to_everybody_is_ignored)
 {
     struct world *world = *state;
     listen_on(world, "0.0.0.0");
-    const struct endpoint everybody = address_of("127.255.255.255", world->port);
-    const int client = bound_socket("127.0.0.1", 0, SOCK_DGRAM);
-    const int on = 1;
+    struct endpoint everybody = address_of("127.255.255.255", world->port);
+    int client = bound_socket("127.0.0.1", 0, SOCK_DGRAM);
+    int on = 1;
     uint8_t query[QUERY_MAX];
-    const size_t length = write_query(query, 1);
+    size_t length = write_query(query, 1);
     setsockopt(client, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
     assert_int_equal(sendto(client, query, length, 0, (const struct sockaddr *)&everybody.address,
                             everybody.length),
@@ -133,8 +133,8 @@ TEST(what_was_sent_to_everybody_is_ignored)
 // A client with another address than the server's.
 static int neighbour_of(struct world *world, const char *host)
 {
-    const struct endpoint address = address_of(host, world->port);
-    const int client = bound_socket("127.0.0.2", 0, SOCK_DGRAM);
+    struct endpoint address = address_of(host, world->port);
+    int client = bound_socket("127.0.0.2", 0, SOCK_DGRAM);
     assert_true(client >= 0);
     set_receive_guard(client);
     assert_int_equal(connect(client, (const struct sockaddr *)&address.address, address.length), 0);
@@ -154,14 +154,14 @@ TEST(over_the_rate_limit_udp_is_dropped_and_tcp_is_not)
     struct world *world = *state;
     limit_rate(world, 1, 0);
     listen_on(world, "127.0.0.1");
-    const int client = neighbour_of(world, "127.0.0.1");
+    int client = neighbour_of(world, "127.0.0.1");
     for (uint16_t i = 0; i < 50; i++) {
         send_query(client, i);
     }
     assert_answered(client, 0, BEFORE);
     WAIT_FOR(total(world, DNS_COUNT_RECEIVED) == 50);
     WAIT_FOR(total(world, DNS_COUNT_DROPPED) > 0);
-    const int tcp = client_of(world, "127.0.0.1", SOCK_STREAM);
+    int tcp = client_of(world, "127.0.0.1", SOCK_STREAM);
     for (uint16_t i = 0; i < 50; i++) {
         send_tcp_query(tcp, i);
         assert_tcp_answered(tcp, i);
@@ -175,13 +175,13 @@ TEST(or_told_to_use_tcp)
     struct world *world = *state;
     limit_rate(world, 1, 1);
     listen_on(world, "127.0.0.1");
-    const int client = neighbour_of(world, "127.0.0.1");
+    int client = neighbour_of(world, "127.0.0.1");
     unsigned truncated = 0;
     for (uint16_t i = 0; i < 50; i++) {
         send_query(client, i);
     }
     for (uint16_t i = 0; i < 50; i++) {
-        const struct reply reply = receive_reply(client);
+        struct reply reply = receive_reply(client);
         assert_string_equal(reply.text, reply.truncated ? "" : BEFORE);
         truncated += reply.truncated;
     }
@@ -204,7 +204,7 @@ TEST(counters_add_up)
     }
     struct dns_totals totals;
     responder_totals(world->responder, &totals);
-    const unsigned wanted[DNS_CHANNELS] = {[DNS_UDP4] = 20, [DNS_UDP6] = 20, [DNS_TCP6] = 20};
+    unsigned wanted[DNS_CHANNELS] = {[DNS_UDP4] = 20, [DNS_UDP6] = 20, [DNS_TCP6] = 20};
     for (size_t i = 0; i < DNS_CHANNELS; i++) {
         assert_int_equal(totals.counts[i][DNS_COUNT_RECEIVED], wanted[i]);
         assert_int_equal(totals.rcodes[i][DNS_NOERROR], wanted[i]);

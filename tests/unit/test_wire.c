@@ -15,7 +15,7 @@ static struct dns_name name_of(const char *text)
 {
     struct dns_name name;
     const char *problem = dns_name_parse(text, &name);
-    if (problem) {
+    if (problem != NULL) {
         fail_msg("%s: %s", text, problem);
     }
     return name;
@@ -30,7 +30,7 @@ static void assert_name_is(const struct dns_name *name, const char *text)
 static void assert_name_refused(const char *text)
 {
     struct dns_name name;
-    if (!dns_name_parse(text, &name)) {
+    if (dns_name_parse(text, &name) == NULL) {
         fail_msg("\"%s\" should not be a name", text);
     }
 }

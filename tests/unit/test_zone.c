@@ -95,7 +95,7 @@ TEST(names_are_matched_as_in_the_example_of_rfc_4592)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct zone_place place = place_of(zone, cases[i].asked);
         assert_true(place.inside);
-        if (!cases[i].node) {
+        if (cases[i].node == NULL) {
             assert_null(place.node);
             continue;
         }
@@ -333,7 +333,7 @@ TEST(a_state_without_records_takes_those_of_the_next)
             size_t found = 0;
             for (const char *pair = cases[i].expected[s]; *pair; pair += 2, found += 2) {
                 char wanted[] = {pair[0], pair[1], '\0'};
-                if (!strstr(present, wanted)) {
+                if (strstr(present, wanted) == NULL) {
                     fail_msg("%s, %d: %s, not %s", cases[i].records, (int)s, present,
                              cases[i].expected[s]);
                 }
@@ -439,7 +439,8 @@ TEST(a_wrong_answer_is_refused_with_the_reason)
         conf.servers = &server;
         assert_null(mistake_of(&conf, 0, error));
         const char *problem = mistake_of(&conf, 1, error);
-        if (!problem != !cases[i].says || (problem && !strstr(problem, cases[i].says))) {
+        if ((problem == NULL) != (cases[i].says == NULL) ||
+            (problem != NULL && strstr(problem, cases[i].says) == NULL)) {
             fail_msg("case %zu, %s: %s", i, cases[i].told.name, problem ? problem : "right");
         }
         fixture_drop(&conf);
@@ -491,7 +492,8 @@ TEST(a_wrong_zone_is_refused_with_the_reason)
         conf.servers = &server;
         conf.services = cases[i].services;
         const char *problem = mistake_of(&conf, SIZE_MAX, error);
-        if (!problem != !cases[i].says || (problem && !strstr(problem, cases[i].says))) {
+        if ((problem == NULL) != (cases[i].says == NULL) ||
+            (problem != NULL && strstr(problem, cases[i].says) == NULL)) {
             fail_msg("case %zu: %s", i, problem ? problem : "right");
         }
         fixture_drop(&conf);
@@ -531,7 +533,7 @@ TEST(only_those_that_a_circle_of_cnames_goes_through_are_in_it)
     struct zone_conf conf = conf_of(told, COUNT);
     for (size_t i = 0; i < COUNT; i++) {
         const char *mistake = mistake_of(&conf, i, error);
-        if (cases[i].circular != (mistake && strstr(mistake, "circle"))) {
+        if (cases[i].circular != (mistake != NULL && strstr(mistake, "circle") != NULL)) {
             fail_msg("%s: %s", told[i].name, mistake ? mistake : "right");
         }
     }

@@ -69,8 +69,8 @@ static inline struct endpoint address_of(const char *host, uint16_t port)
 
 static inline int bound_socket(const char *host, uint16_t port, int type)
 {
-    const struct endpoint address = address_of(host, port);
-    const int opened = socket(address.address.ss_family, type, 0);
+    struct endpoint address = address_of(host, port);
+    int opened = socket(address.address.ss_family, type, 0);
     assert_true(opened >= 0);
     if (bind(opened, (const struct sockaddr *)&address.address, address.length) != 0) {
         close(opened);
@@ -89,7 +89,7 @@ static inline uint16_t port_of(int socket)
 
 static inline bool is_free(const char *host, uint16_t port, int type)
 {
-    const int probe = bound_socket(host, port, type);
+    int probe = bound_socket(host, port, type);
     if (probe < 0) {
         return false;
     }
@@ -101,8 +101,8 @@ static inline bool is_free(const char *host, uint16_t port, int type)
 static inline uint16_t free_port(void)
 {
     for (;;) {
-        const int probe = bound_socket("0.0.0.0", 0, SOCK_STREAM);
-        const uint16_t port = port_of(probe);
+        int probe = bound_socket("0.0.0.0", 0, SOCK_STREAM);
+        uint16_t port = port_of(probe);
         close(probe);
         if (is_free("0.0.0.0", port, SOCK_STREAM) && is_free("0.0.0.0", port, SOCK_DGRAM) &&
             is_free("::", port, SOCK_STREAM) && is_free("::", port, SOCK_DGRAM)) {
@@ -115,7 +115,7 @@ static inline uint16_t free_port(void)
 
 static inline struct dns_snapshot *make_snapshot(const char *id)
 {
-    const struct zone_conf conf = {.id = id, .region = ""};
+    struct zone_conf conf = {.id = id, .region = ""};
     struct zone *zone = zone_new(&conf);
     assert_non_null(zone);
     struct dns_snapshot *snapshot = dns_snapshot_new(zone, 0);
@@ -192,14 +192,14 @@ static inline size_t write_query(uint8_t out[QUERY_MAX], uint16_t id)
 {
     struct dns_question question = {.type = DNS_TXT, .class = DNS_CLASS_CH};
     assert_null(dns_name_parse("id.server", &question.name));
-    const struct dns_edns edns = {.udp_size = 1232};
+    struct dns_edns edns = {.udp_size = 1232};
     struct dns_writer writer;
     dns_write_begin(&writer, out, QUERY_MAX, id, 0);
     dns_write_question(&writer, &question);
     dns_opt_begin(&writer, &edns);
     dns_write_option(&writer, DNS_OPTION_NSID, NULL, 0);
     dns_record_end(&writer);
-    const size_t length = dns_write_end(&writer);
+    size_t length = dns_write_end(&writer);
     assert_true(length > 0);
     return length;
 }
@@ -222,7 +222,7 @@ static inline struct reply read_reply(const uint8_t *bytes, size_t length)
     assert_true(dns_read_question(&reader, &question));
     reply.id = header.id;
     reply.truncated = header.flags & DNS_TC;
-    const unsigned records =
+    unsigned records =
         header.counts[DNS_ANSWER] + header.counts[DNS_AUTHORITY] + header.counts[DNS_ADDITIONAL];
     for (unsigned i = 0; i < records; i++) {
         struct dns_record record;
@@ -252,15 +252,15 @@ static inline bool is_ready(int socket, short events)
 
 static inline void set_receive_guard(int socket)
 {
-    const struct timeval guard = {.tv_sec = GUARD_MS / 1000};
+    struct timeval guard = {.tv_sec = GUARD_MS / 1000};
     assert_int_equal(setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &guard, sizeof guard), 0);
 }
 
 // Connected, so that only what comes from just that address is received.
 static inline int client_of(struct world *world, const char *host, int type)
 {
-    const struct endpoint address = address_of(host, world->port);
-    const int client = socket(address.address.ss_family, type, 0);
+    struct endpoint address = address_of(host, world->port);
+    int client = socket(address.address.ss_family, type, 0);
     assert_true(client >= 0);
     set_receive_guard(client);
     assert_int_equal(connect(client, (const struct sockaddr *)&address.address, address.length), 0);
@@ -270,21 +270,21 @@ static inline int client_of(struct world *world, const char *host, int type)
 static inline void send_query(int client, uint16_t id)
 {
     uint8_t query[QUERY_MAX];
-    const size_t length = write_query(query, id);
+    size_t length = write_query(query, id);
     assert_int_equal(send(client, query, length, 0), length);
 }
 
 static inline struct reply receive_reply(int client)
 {
     uint8_t bytes[2048];
-    const ssize_t length = recv(client, bytes, sizeof bytes, 0);
+    ssize_t length = recv(client, bytes, sizeof bytes, 0);
     assert_true(length > 0);
     return read_reply(bytes, (size_t)length);
 }
 
 static inline void assert_answered(int client, uint16_t id, const char *text)
 {
-    const struct reply reply = receive_reply(client);
+    struct reply reply = receive_reply(client);
     assert_int_equal(reply.id, id);
     assert_string_equal(reply.text, text);
     assert_string_equal(reply.nsid, text);
@@ -292,7 +292,7 @@ static inline void assert_answered(int client, uint16_t id, const char *text)
 
 static inline void assert_udp_works(struct world *world, const char *host)
 {
-    const int client = client_of(world, host, SOCK_DGRAM);
+    int client = client_of(world, host, SOCK_DGRAM);
     send_query(client, 7);
     assert_answered(client, 7, BEFORE);
     close(client);
@@ -301,7 +301,7 @@ static inline void assert_udp_works(struct world *world, const char *host)
 // With its length before it.
 static inline size_t write_tcp_query(uint8_t out[2 + QUERY_MAX], uint16_t id)
 {
-    const size_t length = write_query(out + 2, id);
+    size_t length = write_query(out + 2, id);
     out[0] = (uint8_t)(length >> 8);
     out[1] = (uint8_t)length;
     return 2 + length;
@@ -310,7 +310,7 @@ static inline size_t write_tcp_query(uint8_t out[2 + QUERY_MAX], uint16_t id)
 static inline void send_tcp_query(int client, uint16_t id)
 {
     uint8_t query[2 + QUERY_MAX];
-    const size_t length = write_tcp_query(query, id);
+    size_t length = write_tcp_query(query, id);
     assert_int_equal(send(client, query, length, MSG_NOSIGNAL), length);
 }
 
@@ -323,7 +323,7 @@ static inline struct reply receive_tcp_reply(int client)
 {
     uint8_t prefix[2], bytes[2048];
     receive_whole(client, prefix, 2);
-    const size_t length = (size_t)(prefix[0] << 8 | prefix[1]);
+    size_t length = (size_t)(prefix[0] << 8 | prefix[1]);
     assert_true(length <= sizeof bytes);
     receive_whole(client, bytes, length);
     return read_reply(bytes, length);
@@ -331,14 +331,14 @@ static inline struct reply receive_tcp_reply(int client)
 
 static inline void assert_tcp_answered(int client, uint16_t id)
 {
-    const struct reply reply = receive_tcp_reply(client);
+    struct reply reply = receive_tcp_reply(client);
     assert_int_equal(reply.id, id);
     assert_string_equal(reply.text, BEFORE);
 }
 
 static inline void assert_tcp_works(struct world *world, const char *host)
 {
-    const int client = client_of(world, host, SOCK_STREAM);
+    int client = client_of(world, host, SOCK_STREAM);
     send_tcp_query(client, 8);
     assert_tcp_answered(client, 8);
     close(client);
@@ -348,7 +348,7 @@ static inline void assert_tcp_works(struct world *world, const char *host)
 static inline void assert_closed(int client)
 {
     uint8_t byte;
-    const ssize_t got = recv(client, &byte, 1, 0);
+    ssize_t got = recv(client, &byte, 1, 0);
     assert_true(got == 0 || (got < 0 && errno == ECONNRESET));
 }
 

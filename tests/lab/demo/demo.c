@@ -25,7 +25,7 @@ static const char defaults[] = "[defaults]\ninterval = 1s\nfast_interval = 100ms
                                "timeout = 500ms\nrise = 2\nfall = 2\n"
                                "hold_down = 2s\ngrace = 2s\n";
 
-// --- Telling -------------------------------------------------------------------------------------
+// ---- Telling
 
 static unsigned steps;
 
@@ -71,14 +71,14 @@ static bool has_none(const struct pop *pop, enum trio_service service)
 
 static uint64_t announced_ns(const struct pop *pop, enum trio_service service)
 {
-    const uint64_t first_ns = tap_announced_at_ns(pop->tap, trio_prefixes[service]);
+    uint64_t first_ns = tap_announced_at_ns(pop->tap, trio_prefixes[service]);
 
     return service == TRIO_DNS ? later(first_ns, tap_announced_at_ns(pop->tap, POP_V6)) : first_ns;
 }
 
 static uint64_t withdrawn_ns(const struct pop *pop, enum trio_service service)
 {
-    const uint64_t first_ns = tap_withdrawn_at_ns(pop->tap, trio_prefixes[service]);
+    uint64_t first_ns = tap_withdrawn_at_ns(pop->tap, trio_prefixes[service]);
 
     return service == TRIO_DNS ? later(first_ns, tap_withdrawn_at_ns(pop->tap, POP_V6)) : first_ns;
 }
@@ -147,7 +147,7 @@ static void saw_nothing(const struct pop *pop, size_t mark, enum trio_service bu
     }
 }
 
-// --- The steps -----------------------------------------------------------------------------------
+// ---- The steps
 
 static void introduce(struct pop *pop)
 {
@@ -181,7 +181,7 @@ static void start_popgated(struct pop *pop, const struct trio *trio)
     step("popgated is started; unbound, nginx and Glewlwyd serve");
     snprintf(config, sizeof config, "%s%s", defaults,
              trio_sections(trio, NULL, "", "communities = 64512:100\n", services));
-    const uint64_t began_ns = lab_now_ns();
+    uint64_t began_ns = lab_now_ns();
     pop_run(pop, config);
     wait_all_announced(pop, began_ns);
     POP_WAIT_SAYS(pop, "services dns seen", "true");
@@ -194,12 +194,12 @@ static void start_popgated(struct pop *pop, const struct trio *trio)
 static void kill_the_service(struct pop *pop)
 {
     step("unbound is killed (SIGKILL)");
-    const uint64_t killed_ns = lab_now_ns();
+    uint64_t killed_ns = lab_now_ns();
     lab_kill(pop->unbound);
     wait_withdrawn(pop, TRIO_DNS, killed_ns);
 
     step("unbound is started again");
-    const uint64_t revived_ns = lab_now_ns();
+    uint64_t revived_ns = lab_now_ns();
     lab_unbound_restart(pop->unbound);
     wait_announced(pop, TRIO_DNS, revived_ns);
     note("of which 2000 ms are hold_down");
@@ -223,8 +223,8 @@ static void break_one(struct trio *trio, enum trio_service service, const char *
     char path[64], text[128];
 
     step(how);
-    const size_t mark = pop_mark(pop);
-    const uint64_t broken_ns = lab_now_ns();
+    size_t mark = pop_mark(pop);
+    uint64_t broken_ns = lab_now_ns();
     trio_break(trio, service);
     wait_withdrawn(pop, service, broken_ns);
     saw_nothing(pop, mark, service);
@@ -236,7 +236,7 @@ static void break_one(struct trio *trio, enum trio_service service, const char *
     show_cause(pop, service);
 
     printf("    mended:\n");
-    const uint64_t mended_ns = lab_now_ns();
+    uint64_t mended_ns = lab_now_ns();
     trio_mend(trio, service);
     wait_announced(pop, service, mended_ns);
     snprintf(text, sizeof text, "after a hold_down of %u ms%s", hold_down_ms,
@@ -261,7 +261,7 @@ static void break_each(struct trio *trio)
 static void refuse_to_drain(struct pop *pop)
 {
     step("popgate drain dns, while no other PoP announces the prefixes");
-    const size_t mark = pop_mark(pop);
+    size_t mark = pop_mark(pop);
     POP_COMMAND(pop, 4, "drain", "dns");
     saw_nothing(pop, mark, TRIO_SERVICES);
     note("refused (exit status 4); the upstream saw nothing");
@@ -273,8 +273,8 @@ static void drain(struct pop *pop)
     tap_announce(pop->another_pop, POP_V4, NULL);
     tap_announce(pop->another_pop, POP_V6, NULL);
     LAB_WAIT(lab_bird_imported(pop->bird, "another_pop") == 2, "another PoP's paths", POP_WAIT_MS);
-    const size_t mark = pop_mark(pop);
-    const uint64_t drained_ns = lab_now_ns();
+    size_t mark = pop_mark(pop);
+    uint64_t drained_ns = lab_now_ns();
     POP_COMMAND(pop, 0, "drain", "dns", "--reason", "demo");
     POP_WAIT_DRAINING(pop);
     saw("GRACEFUL_SHUTDOWN (65535:0) on both prefixes", drained_ns, announced_ns(pop, TRIO_DNS));
@@ -287,7 +287,7 @@ static void drain(struct pop *pop)
     show_command(pop, "explain", "dns");
 
     step("popgate undrain dns");
-    const uint64_t undrained_ns = lab_now_ns();
+    uint64_t undrained_ns = lab_now_ns();
     POP_COMMAND(pop, 0, "undrain", "dns");
     wait_announced(pop, TRIO_DNS, undrained_ns);
 }
@@ -296,7 +296,7 @@ static void configure_by_hand(struct pop *pop)
 {
     step("an operator runs birdc configure");
     POP_WAIT_SAYS(pop, "include saved", "true");
-    const size_t mark = pop_mark(pop);
+    size_t mark = pop_mark(pop);
     lab_birdc(pop->bird, "configure");
     saw_nothing(pop, mark, TRIO_SERVICES);
     note("the upstream saw nothing");
@@ -305,14 +305,14 @@ static void configure_by_hand(struct pop *pop)
 static void restart_bird(struct pop *pop)
 {
     step("BIRD is killed (SIGKILL)");
-    const uint64_t killed_ns = lab_now_ns();
+    uint64_t killed_ns = lab_now_ns();
     lab_bird_kill(pop->bird);
     LAB_WAIT(tap_route_count(pop->tap) == 0, "the upstream to lose all prefixes", POP_WAIT_MS);
     saw("lost with the session", killed_ns, withdrawn_ns(pop, TRIO_DNS));
     POP_WAIT_SAYS(pop, "bird link state", "down");
 
     step("BIRD is started again");
-    const uint64_t restarted_ns = lab_now_ns();
+    uint64_t restarted_ns = lab_now_ns();
     lab_bird_restart(pop->bird);
     wait_all_announced(pop, restarted_ns);
     note("from the include file, as soon as the session was back");
@@ -323,7 +323,7 @@ static void restart_popgated(struct pop *pop)
     step("popgated is killed (SIGKILL) and started again");
     POP_WAIT_SAYS(pop, "services dns seen", "true");
     POP_WAIT_SAYS(pop, "include saved", "true");
-    const size_t mark = pop_mark(pop);
+    size_t mark = pop_mark(pop);
     lab_popgated_kill(pop->popgated);
     lab_popgated_restart(pop->popgated);
     for (enum trio_service i = 0; i < TRIO_SERVICES; i++) {
@@ -336,7 +336,7 @@ static void restart_popgated(struct pop *pop)
     note("the upstream saw nothing; popgated knows again that all is well");
 }
 
-// --- Two PoPs ------------------------------------------------------------------------------------
+// ---- Two PoPs
 
 #define ANSWERS_SHOWN 1000 // by each PoP, at least
 
@@ -358,7 +358,7 @@ static struct pair move_clients(void)
     step("two more PoPs, fra1 and ams1, announce popgate's own responder to one upstream;\n"
          "    a client there asks id.server CH TXT again and again, and one PoP is drained");
     struct pair pair = pair_make();
-    const size_t from = pair_best(&pair), to = 1 - from;
+    size_t from = pair_best(&pair), to = 1 - from;
     for (size_t i = 0; i < PAIR_POPS; i++) {
         snprintf(said[i], sizeof said[i], "\"%s\"", pair_names[i]);
     }
@@ -372,7 +372,7 @@ static struct pair move_clients(void)
     snprintf(command, sizeof command, "\n    %s$ popgate drain %s\n\n", pair_names[from],
              PAIR_SERVICE);
     fputs(command, stdout);
-    const uint64_t drained_ns = lab_now_ns();
+    uint64_t drained_ns = lab_now_ns();
     POP_COMMAND(&pair.pops[from], 0, "drain", PAIR_SERVICE, "--reason", "demo");
     LAB_WAIT(lab_stream_said(stream, said[to]) >= ANSWERS_SHOWN &&
                  lab_bird_imported(pair.upstream_bird, pair_names[from]) == 0,
@@ -388,7 +388,7 @@ static struct pair move_clients(void)
     return pair;
 }
 
-// --- Afterwards ----------------------------------------------------------------------------------
+// ---- Afterwards
 
 static void keep(const struct pop *pop, const struct pair *pair)
 {
@@ -432,7 +432,7 @@ static void keep(const struct pop *pop, const struct pair *pair)
 
 int main(int argc, char **argv)
 {
-    const bool kept = argc == 2 && strcmp(argv[1], "--keep") == 0;
+    bool kept = argc == 2 && strcmp(argv[1], "--keep") == 0;
 
     if (argc > 2 || (argc == 2 && !kept)) {
         fprintf(stderr, "usage: %s [--keep]\n", argv[0]);
@@ -440,7 +440,7 @@ int main(int argc, char **argv)
     }
     lab_init();
     setvbuf(stdout, NULL, _IOLBF, 0);
-    const uint64_t began_ns = lab_now_ns();
+    uint64_t began_ns = lab_now_ns();
     struct pop pop = pop_make(&(struct pop_options){.another_pop = true, .transit = true});
     struct trio trio = trio_make(&pop);
 
@@ -453,7 +453,7 @@ int main(int argc, char **argv)
     configure_by_hand(&pop);
     restart_bird(&pop);
     restart_popgated(&pop);
-    const struct pair pair = move_clients();
+    struct pair pair = move_clients();
     printf("\nEverything happened as it should, in %.0f s.\n",
            (double)(lab_now_ns() - began_ns) / (double)(1000 * MS));
     if (kept) {

@@ -26,7 +26,7 @@ struct recorder {
     FILE *file;
 };
 
-// --- The router and its neighbour ----------------------------------------------------------------
+// ---- The router and its neighbour
 
 static const char router[] =
     "log stderr all;\n"
@@ -115,7 +115,7 @@ static void make_network(struct recorder *recorder)
     LAB_WAIT(is_ready(recorder), "the sessions with the neighbour", WAIT_MS);
 }
 
-// --- One connection ------------------------------------------------------------------------------
+// ---- One connection
 
 static bool is_last_line(const char *line)
 {
@@ -185,7 +185,7 @@ static void end(struct recorder *recorder)
     }
 }
 
-// --- What is recorded ----------------------------------------------------------------------------
+// ---- What is recorded
 
 static void protocols(struct recorder *recorder)
 {
