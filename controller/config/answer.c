@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define RECORD_TEXT_MAX ((size_t)4 * DNS_RDATA_MAX) // every octet as \DDD
+#define RECORDS_MAX     4096                        // of an answer: more addresses fit no message
 
 // ---- Records
 
@@ -98,6 +99,9 @@ static void add_record(const struct builder *builder, const struct entry *entry,
     if (mistake != NULL) {
         mistake_error(builder->mistakes, entry->line, "`%s`: \"%.80s\": %s", entry->key, text,
                       mistake);
+    } else if (answer->record_count == RECORDS_MAX) {
+        mistake_error(builder->mistakes, entry->line, "`%s`: more than %d records", entry->key,
+                      RECORDS_MAX);
     } else if (holds_record(answer, &record)) {
         mistake_error(builder->mistakes, entry->line, "`%s`: %.80s is here twice", entry->key,
                       text);

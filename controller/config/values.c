@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMUNITIES_MAX 64 // of each kind: far below what a BGP message holds (RFC 4271, 4.1)
+#define SESSIONS_MAX    1000 // as many as min_sessions may ask for
+#define COMMUNITIES_MAX 64   // of each kind: far below what a BGP message holds (RFC 4271, 4.1)
 
 bool number_parse(const char *text, size_t length, uint64_t max, uint64_t *out)
 {
@@ -248,6 +249,9 @@ int value_session(const char *word, void *field, char error[ERROR_MAX])
         if (strcmp(config->bird.sessions[i], session) == 0) {
             return error_say(error, "%s is here twice", session);
         }
+    }
+    if (config->bird.session_count == SESSIONS_MAX) {
+        return error_say(error, "more than %d sessions", SESSIONS_MAX);
     }
     return list_append(&config->bird.sessions, &config->bird.session_count, session, sizeof session,
                        error);

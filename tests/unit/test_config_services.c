@@ -366,3 +366,22 @@ TEST(a_probe_is_checked_as_its_type_wants)
     assert_error(HEAD SERVICE "degrade = q\n[probe q]\ntype = dns\ntarget = [::1]:1\n",
                  "f:12: [probe q] has no `qname`");
 }
+
+TEST(lists_have_an_end)
+{
+    char *text = malloc(200000);
+    assert_non_null(text);
+    size_t used = (size_t)sprintf(text, "[pop]\nid = fra1\n[bird]\nlocal_as = 64512\nsessions =");
+    for (unsigned i = 0; i < 1001; i++) {
+        used += (size_t)sprintf(text + used, "\n s%u", i);
+    }
+    assert_error(text, "f:1006: `sessions`: more than 1000 sessions");
+    used = (size_t)sprintf(text, HEAD SERVICE "[responder]\nlisten = 127.0.0.1:53\nzone = example\n"
+                                              "ns = ns.example.net\n[answer x.example]\na =");
+    for (unsigned i = 0; i < 4097; i++) {
+        used += (size_t)sprintf(text + used, "\n 10.0.%u.%u", i >> 8, i & 0xff);
+    }
+    assert_null(parse(text));
+    assert_non_null(strstr(told, "`a`: more than 4096 records"));
+    free(text);
+}
