@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define DUMP_BYTES 4000 // of each log
+#define ADDRESS_MS 10000
 
 struct lab_node {
     char name[LAB_NAME_MAX];
@@ -250,9 +251,27 @@ void lab_link(struct lab_node *a, const char *addresses_a, struct lab_node *b,
     lab_ip(b, "link set dev %s up", a->name);
 }
 
+static bool is_local(struct lab_node *node, const char *address)
+{
+    char host[64], output[256] = "";
+
+    snprintf(host, sizeof host, "%.*s", (int)strcspn(address, "/"), address);
+    return lab_run(node, LAB_ARGV("ip", "-6", "route", "show", "table", "local", host), output,
+                   sizeof output) == 0 &&
+           strstr(output, "local") != NULL;
+}
+
+// The kernel makes an IPv6 address's own route some time after the address.
 void lab_address_add(struct lab_node *node, const char *address)
 {
+    char list[512], *rest = list, *one;
+
     add_addresses(node, "lo", address);
+    snprintf(list, sizeof list, "%s", address);
+    while ((one = strsep(&rest, " ")) != NULL) {
+        LAB_WAIT(strchr(one, ':') == NULL || is_local(node, one), "the route to a new address",
+                 ADDRESS_MS);
+    }
 }
 
 void lab_address_delete(struct lab_node *node, const char *address)

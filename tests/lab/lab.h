@@ -69,7 +69,7 @@ void lab_write(const struct lab_node *node, const char *file, const char *text);
 void lab_link(struct lab_node *a, const char *addresses_a, struct lab_node *b,
               const char *addresses_b);
 
-// Addresses on lo, such as an anycast service's.
+// Addresses on lo, such as an anycast service's; usable at once.
 void lab_address_add(struct lab_node *node, const char *address);
 void lab_address_delete(struct lab_node *node, const char *address);
 
