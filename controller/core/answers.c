@@ -308,7 +308,7 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
     case ORDER_PEERS:
     case ORDER_PATHS:
         if (core->guard != NULL) {
-            guard_end(core->guard, complete);
+            guard_end(core->guard, token, complete);
         }
         break;
     case ORDER_KINDS:

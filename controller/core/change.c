@@ -14,6 +14,7 @@
 #define CHANGES_MAX   64
 #define AT_ONCE_MAX   32 // beside them: whatever else waits, there is room for an isolation
 #define RETRY_SAVE_MS 1000
+#define GUARDS        65536
 #define CONFIRM_MS    5000 // from the request: how long BIRD's confirmation is waited for
 
 struct waiting {
@@ -45,6 +46,7 @@ struct changes {
     size_t counts[2];        // waiting or confirming; by at_once
     struct guard *guard;     // while it is asked for
     struct waiting *guarded; // for whom
+    size_t guards;           // there were
     struct waiting *saving;
     bool sync_wanted, syncing;
     char *text; // of version, to be handed out; NULL: it is
@@ -282,7 +284,7 @@ static bool start_guard(struct changes *changes, struct core *core, struct waiti
         }
     }
     if (guarded != NULL && count > 0) {
-        changes->guard = guard_new(core->config, guarded, count);
+        changes->guard = guard_new(core->config, guarded, count, changes->guards++ % GUARDS);
         changes->guarded = change;
     }
     bool failed = guarded == NULL || (count > 0 && changes->guard == NULL);

@@ -9,6 +9,7 @@
 #define AT_ONCE   8
 
 struct guard {
+    size_t number; // the second index of its questions' tokens
     const struct prefix **prefixes;
     bool *elsewhere; // of each prefix
     size_t prefix_count;
@@ -18,12 +19,14 @@ struct guard {
     size_t peer_count;
 };
 
-struct guard *guard_new(const struct config *config, const size_t *services, size_t count)
+struct guard *guard_new(const struct config *config, const size_t *services, size_t count,
+                        size_t number)
 {
     struct guard *guard = calloc(1, sizeof *guard);
     if (guard == NULL) {
         return NULL;
     }
+    guard->number = number;
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
         total += config->services[services[i]].prefix_count;
@@ -66,11 +69,12 @@ void guard_plan(struct guard *guard, struct orders *orders)
            orders_room(orders) > 0) {
         char text[PREFIX_TEXT_MAX];
         if (guard->asked == 0) {
-            orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_PEERS, 0, 0),
+            orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_PEERS, 0, guard->number),
                        bird_show_protocols());
         } else {
             size_t prefix = guard->asked - 1;
-            orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_PATHS, prefix, 0),
+            orders_put(orders, ORDER_LINK_ASK, false,
+                       order_token(ORDER_PATHS, prefix, guard->number),
                        bird_show_route(prefix_text(guard->prefixes[prefix], text)));
         }
         guard->asked++;
@@ -103,6 +107,9 @@ void guard_line(struct guard *guard, uint64_t token, const struct bird_line *lin
     struct bird_protocol row;
     struct bird_route route;
     size_t prefix = order_a(token);
+    if (order_b(token) != guard->number) {
+        return;
+    }
     if (order_kind(token) == ORDER_PEERS) {
         if (bird_parse_protocol(line, &row) && brings_paths(row.type) &&
             guard->peer_count < PEERS_MAX) {
@@ -115,8 +122,11 @@ void guard_line(struct guard *guard, uint64_t token, const struct bird_line *lin
     }
 }
 
-void guard_end(struct guard *guard, bool complete)
+void guard_end(struct guard *guard, uint64_t token, bool complete)
 {
+    if (order_b(token) != guard->number) {
+        return;
+    }
     assert(guard->answered < guard->asked);
     guard->answered++;
     guard->lost = guard->lost || !complete;

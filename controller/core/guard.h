@@ -13,14 +13,17 @@
 
 struct guard;
 
-// Over all prefixes of these services. NULL only when out of memory.
-struct guard *guard_new(const struct config *config, const size_t *services, size_t count);
+// Over all prefixes of these services. number tells its questions from those of one before, whose
+// answers may come yet. NULL only when out of memory.
+struct guard *guard_new(const struct config *config, const size_t *services, size_t count,
+                        size_t number);
 void guard_free(struct guard *guard);
 
-// Puts the next questions into orders, a few at a time. Their answers come back by token.
+// Puts the next questions into orders, a few at a time. Their answers come back by token; those to
+// another guard's are no news.
 void guard_plan(struct guard *guard, struct orders *orders);
 void guard_line(struct guard *guard, uint64_t token, const struct bird_line *line);
-void guard_end(struct guard *guard, bool complete);
+void guard_end(struct guard *guard, uint64_t token, bool complete);
 
 // Nothing is under way, and every question is answered or, since BIRD did not answer one, none is
 // asked any more.

@@ -16,7 +16,7 @@ static int start(void **state)
     config = small_config(PROBE("p") "[service dns]\nprefixes = 192.0.2.1/32\nrequire = p\n"
                                      "[service web]\nprefixes = 2001:db8::1/128\nrequire = p\n"
                                      "[service other]\nprefixes = 192.0.2.3/32\nrequire = p\n");
-    guard = guard_new(config, services, 2);
+    guard = guard_new(config, services, 2, 7);
     assert_non_null(guard);
     assert_true(orders_init(&orders, 16));
     return 0;
@@ -60,7 +60,7 @@ static void bird_has_protocols(void)
     line(1002, "backbone   OSPF       master4    up     00:22:45.151  Running");
     line(1002, "direct1    Direct     ---        up     00:22:45.151  ");
     line(1002, "popgate_dns_v4 Static popgate4   up     00:22:45.151  ");
-    guard_end(guard, true);
+    guard_end(guard, asked.token, true);
 }
 
 #define ROUTE(protocol) "192.0.2.1/32 unicast [" protocol " 10:00:00.000] * (100)"
@@ -72,7 +72,7 @@ static void route_from(const char *text)
         line(1007, "Table master4:");
         line(1007, text);
     }
-    guard_end(guard, true);
+    guard_end(guard, asked.token, true);
 }
 
 static void route_from_both(const char *first, const char *second)
@@ -81,7 +81,7 @@ static void route_from_both(const char *first, const char *second)
     line(1007, "Table master4:");
     line(1007, first);
     line(1007, second);
-    guard_end(guard, true);
+    guard_end(guard, asked.token, true);
 }
 
 TEST(it_asks_for_the_protocols_and_then_for_each_prefix_of_these_services)
@@ -144,7 +144,7 @@ TEST(a_lost_answer_is_no_permission)
     route_from(ROUTE("upstream"));
     assert_true(next_question());
     line(1007, ROUTE("upstream"));
-    guard_end(guard, false);
+    guard_end(guard, asked.token, false);
     assert_true(guard_done(guard));
     assert_int_equal(guard_outcome(guard, message), OUTCOME_UNSEEN);
     assert_non_null(strstr(message, "BIRD did not answer"));
@@ -153,13 +153,31 @@ TEST(a_lost_answer_is_no_permission)
 TEST(after_a_lost_answer_nothing_more_is_asked)
 {
     assert_true(next_question());
-    guard_end(guard, false);
+    guard_end(guard, asked.token, false);
     assert_false(guard_done(guard)); // the others were asked with it
     while (next_question()) {
-        guard_end(guard, true);
+        guard_end(guard, asked.token, true);
     }
     assert_true(guard_done(guard));
     assert_int_equal(guard_outcome(guard, message), OUTCOME_UNSEEN);
+}
+
+// A reload lets a guard go and asks again; BIRD may answer the first one's questions after that.
+TEST(answers_to_another_guards_questions_are_no_news)
+{
+    const uint64_t of_another[] = {order_token(ORDER_PEERS, 0, 6), order_token(ORDER_PATHS, 0, 6),
+                                   order_token(ORDER_PATHS, 1, 6)};
+    bird_has_protocols();
+    for (size_t i = 0; i < 3; i++) {
+        struct bird_line path = line_of(1007, ROUTE("upstream"));
+        guard_line(guard, of_another[i], &path);
+        guard_end(guard, of_another[i], true);
+    }
+    assert_false(guard_done(guard));
+    route_from(NULL);
+    route_from(NULL);
+    assert_true(guard_done(guard));
+    assert_int_equal(guard_outcome(guard, message), OUTCOME_REFUSED);
 }
 
 TEST(more_lines_than_were_asked_for_do_no_harm)
