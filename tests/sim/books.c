@@ -355,7 +355,7 @@ static void bring_up_to(struct oracle *oracle, uint64_t now_ns)
     }
 }
 
-static bool is_asked(const struct oracle *oracle, unsigned name)
+bool books_asked(const struct oracle *oracle, unsigned name)
 {
     for (size_t i = 0; i < oracle->asked_count; i++) {
         for (size_t j = 0; j < oracle->asked[i].name_count; j++) {
@@ -394,7 +394,7 @@ static void inherit(struct oracle *oracle, const struct scene *before, const boo
             !had[other->name]) {
             continue;
         }
-        service->unsure = service->unsure || is_asked(oracle, other->name) || gone->unsure;
+        service->unsure = service->unsure || books_asked(oracle, other->name) || gone->unsure;
         if (gone->intent.kind == INTENT_DRAIN || gone->intent.kind == INTENT_ISOLATE) {
             service->intent = gone->intent;
             service->intent_verb = gone->intent_verb;

@@ -168,7 +168,7 @@ static void check_events(struct oracle *oracle, const struct core *core,
         check_damping(oracle, service, event, now_ns);
         service->target = event->to;
         service->target_at_ns = now_ns;
-        service->visible = service->visible && event->to > TARGET_WITHDRAW;
+        service->back_at_ns = event->from == TARGET_WITHDRAW ? now_ns : service->back_at_ns;
         service->event = seq;
         service->acknowledged = false;
     }
@@ -279,7 +279,8 @@ void oracle_order(struct oracle *oracle, const char *command, const struct model
     books_legs(oracle, model);
     const struct oracle_service *service =
         &oracle->services[scene_number(command + sizeof enable - 1)];
-    bool known = service->event != 0 || service->intent.kind != INTENT_AUTO || service->known;
+    bool known = service->event != 0 || service->intent.kind != INTENT_AUTO || service->known ||
+                 books_asked(oracle, scene_number(command + sizeof enable - 1));
     if (!service->configured || known || service->had) {
         return;
     }
@@ -383,6 +384,7 @@ static void check_gap(struct oracle *oracle, struct oracle_service *service, boo
                       bool able, uint64_t now_ns)
 {
     if (service->visible && !visible && able && service->target != TARGET_WITHDRAW &&
+        now_ns - service->back_at_ns > REPAIR_WITHIN_NS &&
         now_ns - oracle->disturbed_at_ns > REPAIR_WITHIN_NS) {
         oracle_broken(oracle, "%s vanished on its way to %s", conf_of(oracle, service)->name,
                       target_name(service->target));

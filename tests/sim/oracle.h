@@ -85,6 +85,7 @@ struct oracle_service {
     unsigned on;      // legs that BIRD has on now
 
     uint64_t wrong_since_ns; // neighbours see another thing than the target; 0: they don't
+    uint64_t back_at_ns;     // when its target was last more than withdraw again
     bool visible;            // every established session had a route of ours at the last check
 };
 
@@ -147,7 +148,8 @@ enum target books_target(enum level level); // of a gate that is not unknown
 // Withdrawals are forgotten when one state was kept for max_hold_down.
 // What the ledger kept is read with the wall clock of now.
 void books_read_again(struct oracle_intent *intent, uint64_t wall_ms, uint64_t now_ns);
-void books_end(struct oracle_service *service);                    // the intent in force has ended
+bool books_asked(const struct oracle *oracle, unsigned name); // something that has no answer yet
+void books_end(struct oracle_service *service);               // the intent in force has ended
 void books_legs(struct oracle *oracle, const struct model *model); // as BIRD has them now
 void books_forget(struct oracle_service *service, const struct service_conf *conf, uint64_t now_ns);
 unsigned books_leg(unsigned family, bool drain); // its bit in a service's legs

@@ -287,6 +287,7 @@ void verbs_answered(struct oracle *oracle, unsigned number, enum outcome outcome
         acknowledged(oracle, asked, outcome == OUTCOME_DONE, model, ledger, now_ns, wall_ms);
         break;
     case OUTCOME_UNSAFE:
+    case OUTCOME_HINDERED: // which may have come after it was written
         asked->doubtful = true;
         return;
     case OUTCOME_REFUSED:
@@ -370,6 +371,7 @@ static void check_halves(struct oracle *oracle, const struct asked *asked,
         bool interferes = service->last_isolation > asked->number ||
                           service->safe.verb > asked->number ||
                           service->safe.kind == sets(asked->verb) || // which may last longer
+                          service->inherited.kind == sets(asked->verb) ||
                           hindered(asked->verb, service->safe.kind) ||
                           hindered(asked->verb, service->intent.kind);
         for (size_t j = 0; j < oracle->asked_count; j++) {
