@@ -217,8 +217,11 @@ static void on_freed(uv_work_t *work, int status)
 {
     struct reload *reload = work->data;
     (void)status;
-    reload->longest_turn_ns = turns_marked_ns(scheduler_turns(reload->scheduler));
     reload->state = STATE_IDLE;
+    if (reload->closing) {
+        return; // and the scheduler may be gone already
+    }
+    reload->longest_turn_ns = turns_marked_ns(scheduler_turns(reload->scheduler));
     reload_go_on(reload);
 }
 
