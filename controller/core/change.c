@@ -713,6 +713,10 @@ void changes_let_go(struct changes *changes, struct core *core)
     core->guard = NULL;
     guard_free(changes->guard);
     changes->guard = NULL;
+    if (changes->saving != NULL) {
+        // Whose names go with the reload have what is in force, not what may yet fail to be saved.
+        (void)refresh(changes, core);
+    }
 }
 
 static void rename_services(struct waiting *change, const struct config *config,

@@ -547,8 +547,6 @@ static void on_stop_timeout(uv_timer_t *timer)
         log_line(LOG_LEVEL_WARNING, "stopping although the disk has not answered within %d ms",
                  STOP_WITHIN_MS);
     }
-    uv_timer_start(&daemon->give_up, on_give_up, GIVE_UP_MS, 0);
-    uv_unref((uv_handle_t *)&daemon->give_up);
     close_all(daemon);
 }
 
@@ -591,6 +589,8 @@ static void close_all(struct daemon *daemon)
         return;
     }
     daemon->closing = daemon->shell.ended = true;
+    uv_timer_start(&daemon->give_up, on_give_up, GIVE_UP_MS, 0);
+    uv_unref((uv_handle_t *)&daemon->give_up);
     if (daemon->api != NULL) {
         api_close(daemon->api, NULL, NULL);
     }

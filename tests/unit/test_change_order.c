@@ -309,3 +309,15 @@ TEST(what_could_not_be_saved_is_told_once_and_tried_again_each_second)
     assert_null(changes_trouble(changes));
     assert_true(changes_idle(changes));
 }
+
+TEST(what_ends_and_is_not_yet_saved_is_still_there_for_a_service_that_a_reload_takes_away)
+{
+    force_drain(&first, DNS);
+    save_ends(NULL);
+    submit(&first, VERB_UNDRAIN, DNS);
+    reload_with(PROBE("other") "[service other]\nprefixes = 192.0.2.99/32\nrequire = other\n");
+    save_ends("disk is gone");
+    force_drain(&second, 0);
+    assert_non_null(strstr(saved, "\"other\""));
+    assert_non_null(strstr(saved, "\"dns\""));
+}
