@@ -300,7 +300,9 @@ static bool same_answer(const struct answer *answer, const char *wanted)
     uint8_t address[16];
     int family = family_of(answer->type);
     if (family != AF_UNSPEC && inet_pton(family, wanted, address) == 1) {
-        return memcmp(address, answer->rdata, answer->rdata_length) == 0;
+        // In another class than IN, such a record may be of any length.
+        size_t size = family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+        return answer->rdata_length == size && memcmp(address, answer->rdata, size) == 0;
     }
     if (!ignores_case(answer->type)) {
         return strcmp(answer->text, wanted) == 0 || strcmp(answer->content, wanted) == 0;

@@ -22,6 +22,9 @@ static void write_rdata(struct dns_writer *writer, const struct record *record)
     uint8_t address[16];
     struct dns_name name;
     size_t length = record->type == DNS_AAAA ? 16 : 4;
+    if (record->data[0] == '\0') {
+        return; // no rdata at all
+    }
     if (record->type == DNS_A || record->type == DNS_AAAA) {
         assert_int_equal(inet_pton(length == 4 ? AF_INET : AF_INET6, record->data, address), 1);
         dns_write_bytes(writer, address, length);
@@ -138,4 +141,19 @@ TEST(what_is_expected_must_be_one_of_those_that_count)
         snprintf(options.answer_contains, sizeof options.answer_contains, "%s", table[i].expected);
         assert_int_equal(judged(&options, records).kind, table[i].kind);
     }
+}
+
+// Only class IN says how long such a record is (RFC 1035 section 3.4.1).
+TEST(an_address_of_another_length_is_not_the_one_expected)
+{
+    struct dns_options options = options_for(DNS_A);
+    options.class = 1; // CH
+    snprintf(options.answer, sizeof options.answer, "192.0.2.1");
+    assert_int_equal(
+        judged(&options, (struct record[RECORDS]){{DNS_ANSWER, DNS_A, DNS_CLASS_CH, ""}}).kind,
+        DNS_WRONG);
+    assert_int_equal(
+        judged(&options, (struct record[RECORDS]){{DNS_ANSWER, DNS_A, DNS_CLASS_CH, "192.0.2.1"}})
+            .kind,
+        DNS_RIGHT);
 }
