@@ -362,9 +362,9 @@ void daemon_ask(struct world *world, struct asked *asked)
     asked->number = ++world->verbs;
     asked->asked_ns = world_clock_ns(world);
     snprintf(change.reason, sizeof change.reason, "v%u", asked->number);
-    enum outcome outcome = changes_submit(world->shell.changes, world->shell.core, &change,
-                                          (void *)(uintptr_t)asked->number, world_clock_ns(world),
-                                          world_wall_ms(world));
+    void *ticket = (void *)(uintptr_t)asked->number; // NOLINT(performance-no-int-to-ptr): a number
+    enum outcome outcome = changes_submit(world->shell.changes, world->shell.core, &change, ticket,
+                                          world_clock_ns(world), world_wall_ms(world));
     if (outcome == OUTCOME_WAITS) {
         verbs_asked(&world->oracle, asked, world_clock_ns(world), world_wall_ms(world));
         daemon_after_input(world);

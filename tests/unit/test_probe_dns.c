@@ -101,8 +101,7 @@ static size_t prohibit_it(struct server *server, const struct dns_header *header
         struct ip6_hdr ip; // of the packet that is prohibited, from here on
         struct udphdr udp;
     } message = {.icmp = {.icmp6_type = ICMP6_DST_UNREACH, .icmp6_code = ICMP6_DST_UNREACH_ADMIN},
-                 .ip = {.ip6_vfc = 6 << 4,
-                        .ip6_plen = htons(sizeof(struct udphdr)),
+                 .ip = {.ip6_plen = htons(sizeof(struct udphdr)),
                         .ip6_nxt = IPPROTO_UDP,
                         .ip6_hlim = 64,
                         .ip6_src = in6addr_loopback,
@@ -110,6 +109,7 @@ static size_t prohibit_it(struct server *server, const struct dns_header *header
                  .udp = {.source = client->sin6_port,
                          .dest = htons((uint16_t)server->port),
                          .len = htons(sizeof(struct udphdr))}};
+    message.ip.ip6_vfc = 6 << 4;
     struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
     (void)header, (void)question, (void)out;
     int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
