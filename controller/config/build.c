@@ -22,7 +22,7 @@ static void set_name(const struct builder *builder, const struct section *sectio
     }
 }
 
-// ---- [pop], [bird], [control]
+// ---- Sections without a name
 
 static void check_pop(const struct builder *builder, const struct section *pop)
 {
@@ -71,41 +71,62 @@ static void check_control(const struct builder *builder, const struct section *c
     }
 }
 
-static void build_single(const struct builder *builder, const struct section *section,
-                         const char *kind, const struct key *table,
-                         void (*check)(const struct builder *builder,
-                                       const struct section *section))
+// What the table of its keys can't say of a section.
+static const struct {
+    const char *kind;
+    void (*check)(const struct builder *builder, const struct section *section);
+} single_checks[] = {{"pop", check_pop}, {"bird", check_bird}, {"control", check_control}};
+
+static void check_single(const struct builder *builder, const struct section *section)
 {
-    struct section none = {.line = 1, .kind = (char *)kind, .name = ""};
+    for (size_t i = 0; i < sizeof single_checks / sizeof *single_checks; i++) {
+        if (strcmp(single_checks[i].kind, section->kind) == 0) {
+            single_checks[i].check(builder, section);
+        }
+    }
+}
+
+static void build_single(const struct builder *builder, const struct section_kind *kind)
+{
+    const struct section *section = section_single(builder, kind->word);
+    struct section none = {.line = 1, .kind = (char *)kind->word, .name = ""};
+    if (section == NULL && kind->form == KIND_SINGLE) {
+        key_set_fallbacks(kind->tables[0], builder->config);
+        return;
+    }
     if (section == NULL) {
         section = &none;
     }
     size_t errors_before = builder->mistakes->errors;
-    section_check_entries(builder, section, &table, 1);
-    section_read_keys(builder, section, table, builder->config, HASH_START);
+    section_check_entries(builder, section, kind->tables, 1);
+    section_read_keys(builder, section, kind->tables[0], builder->config, HASH_START);
     if (builder->mistakes->errors == errors_before) {
-        check(builder, section);
+        check_single(builder, section);
     }
 }
 
-void build_head(const struct builder *builder)
+// In the table's order: what others are expanded by comes first.
+static void build_singles(const struct builder *builder)
 {
-    build_single(builder, builder->pop, "pop", pop_keys, check_pop);
-    build_single(builder, builder->bird, "bird", bird_keys, check_bird);
-    build_single(builder, builder->control, "control", control_keys, check_control);
+    for (const struct section_kind *kind = section_kinds; kind->word != NULL; kind++) {
+        if (kind->form == KIND_SINGLE || kind->form == KIND_NEEDED) {
+            build_single(builder, kind);
+        }
+    }
 }
 
-void build_defaults(struct builder *builder)
+static void build_defaults(struct builder *builder)
 {
     const struct key *const tables[] = {probe_common_keys, service_timing_keys};
+    const struct section *defaults = section_single(builder, "defaults");
     key_set_fallbacks(probe_common_keys, &builder->probe_defaults);
     key_set_fallbacks(service_timing_keys, &builder->service_defaults);
-    if (builder->defaults != NULL) {
-        section_check_entries(builder, builder->defaults, tables, 2);
-        section_read_own_keys(builder, builder->defaults, probe_common_keys,
-                              &builder->probe_defaults, HASH_START);
-        section_read_own_keys(builder, builder->defaults, service_timing_keys,
-                              &builder->service_defaults, HASH_START);
+    if (defaults != NULL) {
+        section_check_entries(builder, defaults, tables, 2);
+        section_read_own_keys(builder, defaults, probe_common_keys, &builder->probe_defaults,
+                              HASH_START);
+        section_read_own_keys(builder, defaults, service_timing_keys, &builder->service_defaults,
+                              HASH_START);
     }
 }
 
@@ -145,8 +166,8 @@ static void on_probe_problem(void *arg, bool error, const char *text)
                                               "[probe %s]: %s", place->section->name, text);
 }
 
-void build_probe(const struct builder *builder, const struct section *section,
-                 struct probe_conf *probe)
+static void build_probe(const struct builder *builder, const struct section *section,
+                        struct probe_conf *probe)
 {
     size_t errors_before = builder->mistakes->errors;
     struct probe_place place = {builder, section};
@@ -174,7 +195,7 @@ void build_probe(const struct builder *builder, const struct section *section,
     if (builder->mistakes->errors == errors_before) {
         probe_check(probe, &mistakes);
     } else if (probe->type->needs_target && section_find(section, "target") == NULL &&
-               section_find(builder->defaults, "target") == NULL) {
+               section_find(section_single(builder, "defaults"), "target") == NULL) {
         on_probe_problem(&place, true, "target is missing");
     }
 }
@@ -253,8 +274,8 @@ static void set_symbol(struct service_conf *service)
     }
 }
 
-void build_service(const struct builder *builder, const struct section *section,
-                   struct service_conf *service)
+static void build_service(const struct builder *builder, const struct section *section,
+                          struct service_conf *service)
 {
     const struct key *const tables[] = {service_keys, service_timing_keys};
     size_t errors_before = builder->mistakes->errors;
@@ -293,35 +314,52 @@ void build_service(const struct builder *builder, const struct section *section,
     }
 }
 
-// ---- [responder] and [answer NAME]
+// ---- Answers
 
-void build_responder(const struct builder *builder)
-{
-    const struct key *const tables[] = {responder_keys};
-    if (builder->responder == NULL) {
-        // A responder that listens nowhere has limits all the same.
-        key_set_fallbacks(responder_keys, builder->config);
-        return;
-    }
-    section_check_entries(builder, builder->responder, tables, 1);
-    section_read_keys(builder, builder->responder, responder_keys, builder->config, HASH_START);
-}
-
-void build_answers(const struct builder *builder, size_t count)
+// Those whose name can be read stay, each beside its section.
+static void build_answers(struct builder *builder)
 {
     const struct key *const tables[] = {answer_keys};
     struct config *config = builder->config;
-    config->answer_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct section *section = builder->answer_sections[i];
+    struct section_list *list = sections_of(builder, "answer");
+    for (size_t i = 0; i < list->count; i++) {
+        const struct section *section = list->items[i];
         struct dns_answer_conf *answer = &config->answers[config->answer_count];
         *answer = (struct dns_answer_conf){0};
         section_check_entries(builder, section, tables, 1);
         section_read_keys(builder, section, answer_keys, answer, HASH_START);
         if (config_read_answer(builder, section, answer)) {
-            builder->answer_sections[config->answer_count++] = section;
+            list->items[config->answer_count++] = section;
         } else {
             config_free_answer(answer);
         }
     }
+    list->count = config->answer_count;
+}
+
+// ---- All of them
+
+bool build_sections(struct builder *builder)
+{
+    struct config *config = builder->config;
+    const struct section_list *probes = sections_of(builder, "probe");
+    const struct section_list *services = sections_of(builder, "service");
+    config->probes = calloc(probes->count + 1, sizeof *config->probes);
+    config->services = calloc(services->count + 1, sizeof *config->services);
+    config->answers = calloc(sections_of(builder, "answer")->count + 1, sizeof *config->answers);
+    if (config->probes == NULL || config->services == NULL || config->answers == NULL) {
+        return false;
+    }
+    build_singles(builder);
+    build_defaults(builder);
+    while (config->probe_count < probes->count) {
+        size_t next = config->probe_count++;
+        build_probe(builder, probes->items[next], &config->probes[next]);
+    }
+    while (config->service_count < services->count) {
+        size_t next = config->service_count++;
+        build_service(builder, services->items[next], &config->services[next]);
+    }
+    build_answers(builder);
+    return true;
 }

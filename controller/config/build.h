@@ -9,9 +9,15 @@
 
 // A kind of section. A NULL word ends the table. A probe has its type's keys besides.
 #define CONFIG_TABLES_MAX 2
+#define SECTION_KINDS_MAX 16
 struct section_kind {
     const char *word;
-    bool named;    // [probe NAME]
+    enum {
+        KIND_SINGLE, // read into struct config by its one table
+        KIND_NEEDED, // the same, and its required keys are missed also where there is no section
+        KIND_DEFAULTS,
+        KIND_NAMED, // [probe NAME]
+    } form;
     bool expanded; // {pop.id} and {pop.region} may stand in its values
     const struct key *tables[CONFIG_TABLES_MAX];
 };
@@ -36,17 +42,25 @@ extern const struct reference references[];
 struct builder {
     struct config *config;
     struct mistakes *mistakes;
-    const struct section *pop, *bird, *control, *defaults, *responder; // NULL: there is none
-    const struct section **probe_sections;                             // beside config->probes
-    const struct section **service_sections;                           // beside config->services
-    const struct section **answer_sections;                            // beside config->answers
+    // Of each kind, in the file's order; those of a kind that takes names stand beside what is made
+    // of them.
+    struct section_list {
+        const struct section **items;
+        size_t count;
+    } sections[SECTION_KINDS_MAX];
     struct names probes, services; // what the sections are called, even if that is no name
     struct probe_conf probe_defaults;
     struct service_conf service_defaults; // the timing
 };
 
-// Of the section's kind; its word is NULL if there is no such kind.
-const struct section_kind *section_kind_of(const struct section *section);
+// Of this word; its own is NULL if there is no such kind.
+const struct section_kind *section_kind_of(const char *word);
+
+// The sections of a kind that there is.
+struct section_list *sections_of(struct builder *builder, const char *word);
+const struct section *section_of(const struct builder *builder, const char *word, size_t number);
+// The one section of a kind that takes no name; NULL: there is none.
+const struct section *section_single(const struct builder *builder, const char *word);
 
 // The entry's value; where its kind of section has it so, with {pop.id} and {pop.region} replaced,
 // into expanded. NULL after reporting why that can't be.
@@ -69,15 +83,8 @@ uint64_t section_hash(uint64_t hash, const char *text);
 void section_check_entries(const struct builder *builder, const struct section *section,
                            const struct key *const *tables, size_t count);
 
-void build_head(const struct builder *builder); // [pop], [bird] and [control]
-void build_defaults(struct builder *builder);
-void build_probe(const struct builder *builder, const struct section *section,
-                 struct probe_conf *probe);
-void build_service(const struct builder *builder, const struct section *section,
-                   struct service_conf *service);
-void build_responder(const struct builder *builder);
-// count sections; those whose name can be read stay, each beside its section.
-void build_answers(const struct builder *builder, size_t count);
+// Every section into its place in the configuration. False when out of memory.
+bool build_sections(struct builder *builder);
 
 // The probe or service that entry of section names; SIZE_MAX after reporting that there is none.
 size_t config_find(const struct builder *builder, const struct section *section,

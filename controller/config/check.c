@@ -28,9 +28,8 @@ size_t config_find(const struct builder *builder, const struct section *section,
         return index;
     }
     struct nearest nearest = {.wanted = word};
-    const struct section **named = services ? builder->service_sections : builder->probe_sections;
     for (size_t i = 0; i < names->count && builder->mistakes->errors < GUESSES_MAX; i++) {
-        nearest_offer(&nearest, named[i]->name);
+        nearest_offer(&nearest, section_of(builder, services ? "service" : "probe", i)->name);
     }
     mistake_error(builder->mistakes, entry->line, "`%s` of [%s %s]: there is no %s `%.64s`%s%s%s",
                   entry->key, section->kind, section->name, services ? "service" : "probe", word,
@@ -128,7 +127,7 @@ static void read_prefixes(struct lists *lists, const struct section *section, si
 // What of the service takes more than its section to read.
 static void read_service(struct lists *lists, size_t number)
 {
-    const struct section *section = lists->builder->service_sections[number];
+    const struct section *section = section_of(lists->builder, "service", number);
     struct service_conf *service = &lists->builder->config->services[number];
     bool sound = true;
     read_prefixes(lists, section, number);
@@ -189,8 +188,9 @@ static void check_unused_probes(const struct builder *builder)
     }
     for (size_t i = 0; i < config->probe_count; i++) {
         if (!used[i]) {
-            mistake_warning(builder->mistakes, builder->probe_sections[i]->line,
-                            "no service uses probe `%s`", builder->probe_sections[i]->name);
+            const struct section *probe = section_of(builder, "probe", i);
+            mistake_warning(builder->mistakes, probe->line, "no service uses probe `%s`",
+                            probe->name);
         }
     }
     free(used);
@@ -209,7 +209,7 @@ static void check_place(const struct builder *builder, const struct place *place
 {
     char text[PREFIX_TEXT_MAX];
     char outer_text[PREFIX_TEXT_MAX];
-    const char *outer_name = builder->service_sections[outer->service]->name;
+    const char *outer_name = section_of(builder, "service", outer->service)->name;
     prefix_text(&place->prefix, text);
     if (prefix_equal(&place->prefix, &outer->prefix)) {
         mistake_error(builder->mistakes, place->line,
@@ -260,7 +260,7 @@ struct walk {
 static void report_circle(struct walk *walk, size_t first)
 {
     const struct builder *builder = walk->builder;
-    const struct section *section = builder->service_sections[first];
+    const struct section *section = section_of(builder, "service", first);
     char text[MISTAKE_MAX / 2] = "";
     size_t used = 0;
     size_t from = walk->length;
@@ -269,7 +269,7 @@ static void report_circle(struct walk *walk, size_t first)
     } while (walk->way[from] != first);
     for (; from < walk->length && used < sizeof text; from++) {
         used += (size_t)snprintf(text + used, sizeof text - used, "%.64s -> ",
-                                 builder->service_sections[walk->way[from]]->name);
+                                 section_of(builder, "service", walk->way[from])->name);
     }
     mistake_error(builder->mistakes, section_line(section, "depends"),
                   "`depends` goes round in a circle: %s%s", text, section->name);

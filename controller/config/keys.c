@@ -169,15 +169,15 @@ const struct key answer_keys[] = {
 const struct key type_keys[] = {{.name = "type", .required = true}, KEY_END};
 
 const struct section_kind section_kinds[] = {
-    {"pop", false, false, {pop_keys}},
-    {"bird", false, false, {bird_keys}},
-    {"control", false, false, {control_keys}},
-    {"defaults", false, false, {probe_common_keys, service_timing_keys}},
-    {"probe", true, true, {type_keys}},
-    {"service", true, false, {service_keys, service_timing_keys}},
-    {"responder", false, true, {responder_keys}},
-    {"answer", true, true, {answer_keys}},
-    {NULL, false, false, {NULL}},
+    {"pop", KIND_NEEDED, false, {pop_keys}},
+    {"bird", KIND_NEEDED, false, {bird_keys}},
+    {"control", KIND_SINGLE, false, {control_keys}},
+    {"defaults", KIND_DEFAULTS, false, {probe_common_keys, service_timing_keys}},
+    {"probe", KIND_NAMED, true, {type_keys}},
+    {"service", KIND_NAMED, false, {service_keys, service_timing_keys}},
+    {"responder", KIND_SINGLE, true, {responder_keys}},
+    {"answer", KIND_NAMED, true, {answer_keys}},
+    {NULL, KIND_SINGLE, false, {NULL}},
 };
 
 const struct reference references[] = {

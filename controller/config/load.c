@@ -17,7 +17,7 @@
 static const struct section_kind *find_kind(const struct builder *builder,
                                             const struct section *section)
 {
-    const struct section_kind *found = section_kind_of(section);
+    const struct section_kind *found = section_kind_of(section->kind);
     if (found->word != NULL) {
         return found;
     }
@@ -41,96 +41,51 @@ static void sort_section(struct builder *builder, const struct section *section)
     if (kind == NULL) {
         return;
     }
-    if (kind->named != (section->name[0] != '\0')) {
+    bool named = kind->form == KIND_NAMED;
+    if (named != (section->name[0] != '\0')) {
         mistake_error(builder->mistakes, section->line,
-                      kind->named ? "[%s] needs a name: [%s NAME]"
-                                  : "[%s] takes no name; write [%s]",
+                      named ? "[%s] needs a name: [%s NAME]" : "[%s] takes no name; write [%s]",
                       kind->word, kind->word);
         return;
     }
     if (section->first != section) {
         mistake_error(builder->mistakes, section->line, "[%s%s%.64s] is here already, in line %u",
-                      section->kind, kind->named ? " " : "", section->name, section->first->line);
+                      section->kind, named ? " " : "", section->name, section->first->line);
         return;
     }
-    if (strcmp(kind->word, "probe") == 0) {
-        builder->probe_sections[builder->config->probe_count++] = section;
-    } else if (strcmp(kind->word, "service") == 0) {
-        builder->service_sections[builder->config->service_count++] = section;
-    } else if (strcmp(kind->word, "answer") == 0) {
-        builder->answer_sections[builder->config->answer_count++] = section;
-    } else {
-        const struct {
-            const char *word;
-            const struct section **place;
-        } single[] = {{"pop", &builder->pop},
-                      {"bird", &builder->bird},
-                      {"control", &builder->control},
-                      {"defaults", &builder->defaults},
-                      {"responder", &builder->responder}};
-        for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
-            if (strcmp(kind->word, single[i].word) == 0) {
-                *single[i].place = section;
-            }
-        }
-    }
+    struct section_list *list = sections_of(builder, kind->word);
+    list->items[list->count++] = section;
 }
+
 // ---- All of it
 
-static bool index_names(struct names *names, const struct section *const *sections, size_t count)
+static bool index_names(struct names *names, const struct section_list *list)
 {
-    if (!names_reserve(names, count)) {
+    if (!names_reserve(names, list->count)) {
         return false;
     }
-    for (size_t i = 0; i < count; i++) {
-        names_add(names, sections[i]->name, i);
+    for (size_t i = 0; i < list->count; i++) {
+        names_add(names, list->items[i]->name, i);
     }
     names_sort(names);
     return true;
 }
 
-// Every section to its place, and room for what is made of it. False when out of memory.
+// Every section to its place. False when out of memory.
 static bool sort_sections(struct builder *builder, const struct document *document)
 {
-    struct config *config = builder->config;
-    size_t room = document->section_count + 1;
-    builder->probe_sections = calloc(room, sizeof(struct section *));
-    builder->service_sections = calloc(room, sizeof(struct section *));
-    builder->answer_sections = calloc(room, sizeof(struct section *));
-    if (builder->probe_sections == NULL || builder->service_sections == NULL ||
-        builder->answer_sections == NULL) {
-        return false;
+    for (size_t i = 0; i < SECTION_KINDS_MAX; i++) {
+        builder->sections[i].items =
+            calloc(document->section_count + 1, sizeof *builder->sections[i].items);
+        if (builder->sections[i].items == NULL) {
+            return false;
+        }
     }
     for (size_t i = 0; i < document->section_count; i++) {
         sort_section(builder, &document->sections[i]);
     }
-    config->probes = calloc(config->probe_count + 1, sizeof *config->probes);
-    config->services = calloc(config->service_count + 1, sizeof *config->services);
-    config->answers = calloc(config->answer_count + 1, sizeof *config->answers);
-    bool made = config->probes != NULL && config->services != NULL && config->answers != NULL &&
-                index_names(&builder->probes, builder->probe_sections, config->probe_count) &&
-                index_names(&builder->services, builder->service_sections, config->service_count);
-    if (!made) {
-        config->probe_count = config->service_count = config->answer_count = 0;
-    }
-    return made;
-}
-
-static void build(struct builder *builder)
-{
-    struct config *config = builder->config;
-    build_head(builder);
-    build_defaults(builder);
-    for (size_t i = 0; i < config->probe_count; i++) {
-        build_probe(builder, builder->probe_sections[i], &config->probes[i]);
-    }
-    for (size_t i = 0; i < config->service_count; i++) {
-        build_service(builder, builder->service_sections[i], &config->services[i]);
-    }
-    build_responder(builder);
-    build_answers(builder, config->answer_count);
-    config_check(builder);
-    config_make_zone(builder);
+    return index_names(&builder->probes, sections_of(builder, "probe")) &&
+           index_names(&builder->services, sections_of(builder, "service"));
 }
 
 static bool make_names(struct config *config)
@@ -152,9 +107,9 @@ static bool make_names(struct config *config)
 
 static void builder_clear(struct builder *builder)
 {
-    free(builder->probe_sections);
-    free(builder->service_sections);
-    free(builder->answer_sections);
+    for (size_t i = 0; i < SECTION_KINDS_MAX; i++) {
+        free(builder->sections[i].items);
+    }
     names_clear(&builder->probes);
     names_clear(&builder->services);
 }
@@ -166,9 +121,11 @@ static struct config *make_config(const char *text, struct mistakes *mistakes)
     struct document document;
     struct builder builder = {.config = calloc(1, sizeof *builder.config), .mistakes = mistakes};
     document_read(&document, text, mistakes);
-    bool made = builder.config != NULL && sort_sections(&builder, &document);
+    bool made =
+        builder.config != NULL && sort_sections(&builder, &document) && build_sections(&builder);
     if (made) {
-        build(&builder);
+        config_check(&builder);
+        config_make_zone(&builder);
     }
     if (!made || !make_names(builder.config)) {
         mistake_error(mistakes, 0, "out of memory");

@@ -38,20 +38,45 @@ static size_t set_value(const struct key *key, const char *value, unsigned line,
     return words;
 }
 
-const struct section_kind *section_kind_of(const struct section *section)
+const struct section_kind *section_kind_of(const char *word)
 {
     const struct section_kind *kind = section_kinds;
-    while (kind->word != NULL && strcmp(kind->word, section->kind) != 0) {
+    while (kind->word != NULL && strcmp(kind->word, word) != 0) {
         kind++;
     }
     return kind;
+}
+
+static size_t kind_number(const char *word)
+{
+    const struct section_kind *kind = section_kind_of(word);
+    assert(kind->word != NULL && kind - section_kinds < SECTION_KINDS_MAX);
+    return (size_t)(kind - section_kinds);
+}
+
+struct section_list *sections_of(struct builder *builder, const char *word)
+{
+    return &builder->sections[kind_number(word)];
+}
+
+const struct section *section_of(const struct builder *builder, const char *word, size_t number)
+{
+    const struct section_list *list = &builder->sections[kind_number(word)];
+    assert(number < list->count);
+    return list->items[number];
+}
+
+const struct section *section_single(const struct builder *builder, const char *word)
+{
+    const struct section_list *list = &builder->sections[kind_number(word)];
+    return list->count > 0 ? list->items[0] : NULL;
 }
 
 const char *section_value(const struct builder *builder, const struct section *section,
                           const struct entry *entry, char expanded[WORD_MAX])
 {
     char error[ERROR_MAX];
-    if (!section_kind_of(section)->expanded) {
+    if (!section_kind_of(section->kind)->expanded) {
         return entry->value;
     }
     if (expand(builder->config, entry->value, expanded, error) != 0) {
@@ -112,8 +137,9 @@ uint64_t section_read_keys(const struct builder *builder, const struct section *
 uint64_t section_read_own_keys(const struct builder *builder, const struct section *section,
                                const struct key *table, void *fields, uint64_t hash)
 {
+    const struct section *defaults = section_single(builder, "defaults");
     for (const struct key *key = table; key->name != NULL; key++) {
-        const struct entry *entry = section_find(builder->defaults, key->name);
+        const struct entry *entry = section_find(defaults, key->name);
         const char *inherited = entry != NULL ? entry->value : key->fallback;
         assert(!key->list && !key->required);
         hash = section_hash(hash, key->name);

@@ -60,6 +60,7 @@ static size_t list_addresses(const struct config *config, struct sockaddr_storag
 static void check_servers(const struct builder *builder)
 {
     const struct config *config = builder->config;
+    const struct section *responder = section_single(builder, "responder");
     for (size_t i = 0; config->zone.address_count == 0 && i < config->responder.ns_count; i++) {
         const struct dns_name *server = &config->responder.ns[i];
         char text[DNS_NAME_TEXT_MAX];
@@ -70,8 +71,7 @@ static void check_servers(const struct builder *builder)
         if (!answered) {
             mistake_warning(
                 builder->mistakes,
-                section_line(builder->responder,
-                             section_find(builder->responder, "ns") != NULL ? "ns" : "zone"),
+                section_line(responder, section_find(responder, "ns") != NULL ? "ns" : "zone"),
                 "the zone's server %.200s has no address: `listen` has only "
                 "wildcards and loopback; write [answer %.200s] with the addresses",
                 dns_name_text(server, text), text);
@@ -82,7 +82,7 @@ static void check_servers(const struct builder *builder)
 static void check_zone_keys(const struct builder *builder)
 {
     static const char *const of_zone[] = {"ns", "hostmaster", "ttl", "negative_ttl"};
-    const struct section *responder = builder->responder;
+    const struct section *responder = section_single(builder, "responder");
     for (size_t i = 0; i < sizeof of_zone / sizeof *of_zone; i++) {
         const struct entry *entry = section_find(responder, of_zone[i]);
         if (entry != NULL && section_find(responder, "zone") == NULL) {
@@ -94,18 +94,19 @@ static void check_zone_keys(const struct builder *builder)
     }
     for (size_t i = 0; i < builder->config->answer_count; i++) {
         if (section_find(responder, "zone") == NULL) {
-            mistake_error(builder->mistakes, builder->answer_sections[i]->line,
-                          "[answer %s] lies in no zone: %s", builder->answer_sections[i]->name,
-                          responder != NULL ? "[responder] has no `zone`"
-                                            : "there is no [responder]");
+            const struct section *answer = section_of(builder, "answer", i);
+            mistake_error(
+                builder->mistakes, answer->line, "[answer %s] lies in no zone: %s", answer->name,
+                responder != NULL ? "[responder] has no `zone`" : "there is no [responder]");
         }
     }
 }
 
 static void check_cookies(const struct builder *builder)
 {
-    const struct entry *file = section_find(builder->responder, "cookie_secret_file");
-    const struct entry *credential = section_find(builder->responder, "cookie_secret_credential");
+    const struct section *responder = section_single(builder, "responder");
+    const struct entry *file = section_find(responder, "cookie_secret_file");
+    const struct entry *credential = section_find(responder, "cookie_secret_credential");
     if (file != NULL && credential != NULL) {
         mistake_error(builder->mistakes, credential->line,
                       "one of `cookie_secret_file` (line %u) and `cookie_secret_credential` is "
@@ -140,6 +141,7 @@ static void check_targets(const struct builder *builder, const struct zone_check
 {
     const struct zone_conf *zone = &builder->config->zone;
     const struct dns_answer_conf *answer = &zone->answers[number];
+    const struct section *section = section_of(builder, "answer", number);
     for (size_t i = 0; i < answer->record_count; i++) {
         const struct dns_record_conf *record = &answer->records[i];
         size_t at = dns_rdata_name(record->type);
@@ -150,11 +152,11 @@ static void check_targets(const struct builder *builder, const struct zone_check
         }
         struct dns_name target = dns_name_at(record->rdata + at);
         if (dns_name_is_within(&target, zone->apex) && !zone_check_has(check, &target)) {
-            mistake_warning(builder->mistakes, builder->answer_sections[number]->line,
+            mistake_warning(builder->mistakes, section->line,
                             "[answer %s]: %s leads to %.200s, which is within the zone but not "
                             "there: no [answer] has it",
-                            builder->answer_sections[number]->name,
-                            dns_type_text(record->type, type), dns_name_text(&target, text));
+                            section->name, dns_type_text(record->type, type),
+                            dns_name_text(&target, text));
         }
     }
 }
@@ -180,17 +182,18 @@ static bool is_ever_said(const struct dns_answer_conf *answer, enum dns_state st
 static void check_silent(const struct builder *builder, size_t number)
 {
     const struct dns_answer_conf *answer = &builder->config->answers[number];
+    const struct section *section = section_of(builder, "answer", number);
     for (size_t i = 0; i < answer->record_count; i++) {
         const struct dns_record_conf *record = &answer->records[i];
         char type[DNS_TYPE_TEXT_MAX];
         if (!zone_leads_to_address(record->type) &&
             !is_ever_said(answer, record->state, record->type)) {
-            mistake_warning(
-                builder->mistakes, builder->answer_sections[number]->line,
-                "[answer %s]: %s%s%s is never said: that state falls back on a CNAME, "
-                "which is alone; give it addresses of its own",
-                builder->answer_sections[number]->name, dns_type_text(record->type, type),
-                record->state == DNS_STATE_NORMAL ? "" : ".", dns_state_name(record->state));
+            mistake_warning(builder->mistakes, section->line,
+                            "[answer %s]: %s%s%s is never said: that state falls back on a CNAME, "
+                            "which is alone; give it addresses of its own",
+                            section->name, dns_type_text(record->type, type),
+                            record->state == DNS_STATE_NORMAL ? "" : ".",
+                            dns_state_name(record->state));
         }
     }
 }
@@ -211,7 +214,7 @@ static void check_zone(const struct builder *builder)
         return;
     }
     if (zone_check(check, SIZE_MAX, error)) {
-        mistake_error(builder->mistakes, section_line(builder->responder, "zone"),
+        mistake_error(builder->mistakes, section_line(section_single(builder, "responder"), "zone"),
                       "[responder]: %s", error);
     }
     for (size_t i = 0; i < config->answer_count; i++) {
@@ -219,8 +222,8 @@ static void check_zone(const struct builder *builder)
             continue;
         }
         if (zone_check(check, i, error)) {
-            mistake_error(builder->mistakes, builder->answer_sections[i]->line, "[answer %s]: %s",
-                          builder->answer_sections[i]->name, error);
+            const struct section *answer = section_of(builder, "answer", i);
+            mistake_error(builder->mistakes, answer->line, "[answer %s]: %s", answer->name, error);
         } else {
             check_targets(builder, check, i);
             check_silent(builder, i);
