@@ -7,30 +7,7 @@
 #define CONNECTION_MEMORY ((size_t)16 << 10)
 #define WAITING_MAX       160 // for changes and reloads: the shell turns away more
 
-// ---- Libmicrohttpd on the loop
-
-static void on_http_timer(uv_timer_t *timer);
-
-void api_run(struct api *api)
-{
-    MHD_UNSIGNED_LONG_LONG wait_ms;
-    MHD_run(api->http);
-    if (MHD_get_timeout(api->http, &wait_ms) == MHD_YES) {
-        uv_timer_start(&api->http_timer, on_http_timer, wait_ms, 0);
-    } else {
-        uv_timer_stop(&api->http_timer);
-    }
-}
-
-static void on_http_timer(uv_timer_t *timer)
-{
-    api_run(timer->data);
-}
-
-void api_wake(struct api *api)
-{
-    uv_timer_start(&api->http_timer, on_http_timer, 0, 0);
-}
+// ---- Beginning
 
 static void on_http(uv_poll_t *poll, int status, int events)
 {
@@ -38,8 +15,6 @@ static void on_http(uv_poll_t *poll, int status, int events)
     (void)events;
     api_run(poll->data);
 }
-
-// ---- Beginning
 
 static void take(void *arg, int fd, const struct sockaddr *address, socklen_t length)
 {
@@ -70,11 +45,12 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 
 static bool start_http(struct api *api, char error[ERROR_MAX])
 {
-    api->http = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-        answer_on_request, api, MHD_OPTION_CONNECTION_LIMIT, listening_peers_max(WAITING_MAX),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
-        answer_on_completed, api, MHD_OPTION_NOTIFY_CONNECTION, on_connection, api, MHD_OPTION_END);
+    api->http =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
+                         NULL, NULL, exchange_on_request, api, MHD_OPTION_CONNECTION_LIMIT,
+                         listening_peers_max(WAITING_MAX), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, api,
+                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, api, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =
         api->http != NULL ? MHD_get_daemon_info(api->http, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     int result = info != NULL ? uv_poll_init(api->loop, &api->http_poll, info->epoll_fd) : UV_EIO;

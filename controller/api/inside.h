@@ -1,6 +1,6 @@
-// What the API's own files share; nobody else includes it: answer.c (a request from its first byte
-// to its answer, turns at rendering), routes.c (what there is to ask for), api.c (beginning,
-// libmicrohttpd on the loop, end).
+// What the API's own files share; nobody else includes it. Each uses those before it: http.c
+// (libmicrohttpd on the loop), answer.c (answers), routes.c (what there is to ask for), exchange.c
+// (a request from its first byte to its answer, turns at rendering), api.c (beginning and end).
 #pragma once
 
 #include "controller/api/api.h"
@@ -61,7 +61,7 @@ struct api {
     void *closed_arg;
 };
 
-// ---- Api.c
+// ---- Http.c
 
 // libmicrohttpd does what there is to do.
 void api_run(struct api *api);
@@ -70,20 +70,24 @@ void api_wake(struct api *api);
 
 // ---- Answer.c
 
-// libmicrohttpd's handler of requests, and MHD_OPTION_NOTIFY_COMPLETED.
-enum MHD_Result answer_on_request(void *arg, struct MHD_Connection *connection, const char *path,
-                                  const char *method, const char *version, const char *data,
-                                  size_t *size, void **context);
-void answer_on_completed(void *arg, struct MHD_Connection *connection, void **context,
-                         enum MHD_RequestTerminationCode code);
-
 // Answers with that text (malloc'd, taken over; NULL: out of memory), or with a message as JSON.
 void answer_text(struct api_ticket *ticket, unsigned status, char *text, size_t length,
                  const char *type);
 void answer_status(struct api_ticket *ticket, unsigned status, const char *message);
+// What the ticket was answered with, to libmicrohttpd.
+enum MHD_Result answer_send(struct api_ticket *ticket);
 
 // ---- Routes.c
 
 // The route for a request, and the rest of its path; NULL: there is none, *status says why.
 const struct route *route_find(const char *path, const char *method, const char **rest,
                                unsigned *status);
+
+// ---- Exchange.c
+
+// libmicrohttpd's handler of requests, and MHD_OPTION_NOTIFY_COMPLETED.
+enum MHD_Result exchange_on_request(void *arg, struct MHD_Connection *connection, const char *path,
+                                    const char *method, const char *version, const char *data,
+                                    size_t *size, void **context);
+void exchange_on_completed(void *arg, struct MHD_Connection *connection, void **context,
+                           enum MHD_RequestTerminationCode code);
