@@ -170,10 +170,7 @@ void status_one_service(struct json_writer *writer, const struct status_view *vi
     intent_of(writer, view, &service->intent);
     gate_one(writer, core, &core->gates[index]);
     needs(writer, core->config, conf);
-    // What was seen before BIRD went out of sight is not what is seen.
-    jw_bool(writer, "seen",
-            service->seen && core->links[ORDER_LINK_ACT].state == BIRD_LINK_UP &&
-                core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP);
+    jw_bool(writer, "seen", core_is_seen(core, index));
     jw_bool(writer, "settled", announcer_settled(core->announcer, index));
     jw_bool(writer, "lacks_protocol", announcer_lacks_protocol(core->announcer, index));
     protocols(writer, core, index);

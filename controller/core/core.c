@@ -333,6 +333,12 @@ enum condition core_condition(const struct core *core, size_t index, const struc
                                                                 : prefix->condition;
 }
 
+bool core_is_seen(const struct core *core, size_t service)
+{
+    return core->services[service].seen && core->links[ORDER_LINK_ACT].state == BIRD_LINK_UP &&
+           core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP;
+}
+
 bool core_probe_unsettled(const struct core *core, size_t probe)
 {
     return health_unsettled(&core->healths[probe]);

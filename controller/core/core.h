@@ -163,5 +163,9 @@ void core_check_invariants(const struct core *core, uint64_t now_ns);
 enum condition core_condition(const struct core *core, size_t prefix,
                               const struct prefix_view *seen);
 
+// Everything of the service is as its target says, and BIRD is in sight: what was seen before it
+// went out of sight is not what is seen.
+bool core_is_seen(const struct core *core, size_t service);
+
 // The probe's health is unsettled: check at fast_interval.
 bool core_probe_unsettled(const struct core *core, size_t probe);

@@ -37,7 +37,8 @@ static void explain_probe(const struct core *core, size_t index, char *out, size
                         : !can_look(core, index) ? blind_cause(core, index)
                         : probe->last.at_ns == 0 ? "no verdict yet"
                                                  : probe->last.cause;
-    snprintf(out, size, "probe %s is %s: %s", name, health_name(health_shown(health)), cause);
+    snprintf(out, size, "probe %s is %s%s%s", name, health_name(health_shown(health)),
+             cause[0] != '\0' ? ": " : "", cause);
 }
 
 // A probe of an open gate that does not pass: one that can't look rather than one that the service

@@ -129,6 +129,7 @@ void include_take_over(struct include *include, struct include *old, const size_
     include->submitted = old->submitted;
     include->saved = old->saved;
     include->tried = old->tried;
+    include->handed_ms = old->handed_ms;
     memcpy(include->trouble, old->trouble, sizeof include->trouble);
     include->retry_at_ms = old->retry_at_ms;
 }
@@ -216,6 +217,7 @@ bool include_submit(struct include *include, uint64_t now_ms)
     if (include->submitted == include->wanted && now_ms < include_next_ms(include)) {
         return false;
     }
+    include->handed_ms = now_ms;
     include->submitted = include->wanted;
     include->retry_at_ms = UINT64_MAX;
     return true;
@@ -236,6 +238,12 @@ void include_saved(struct include *include, uint64_t version, const char *error,
 bool include_is_saved(const struct include *include)
 {
     return include->saved == include->wanted;
+}
+
+uint64_t include_saving_ms(const struct include *include, uint64_t now_ms)
+{
+    bool under_way = include->tried < include->submitted;
+    return under_way && now_ms > include->handed_ms ? now_ms - include->handed_ms : 0;
 }
 
 uint64_t include_next_ms(const struct include *include)

@@ -27,6 +27,7 @@ struct include {
     uint64_t tried;          // version of the last save that ended, well or not
     char trouble[ERROR_MAX]; // why it failed; empty: it did not
     uint64_t retry_at_ms;    // then; UINT64_MAX while it is tried
+    uint64_t handed_ms;      // when the save under way began, or the last one
     // Slots of what is wanted that were withdrawn since the shell last looked. patch_count may be
     // larger than INCLUDE_PATCH_MAX: too many, it takes the whole file.
     size_t patch[INCLUDE_PATCH_MAX], patch_count;
@@ -81,6 +82,9 @@ void include_saved(struct include *include, uint64_t version, const char *error,
 
 // What is on disk is what should be, as far as we know.
 bool include_is_saved(const struct include *include);
+
+// For how long the save under way has been so; 0: there is none.
+uint64_t include_saving_ms(const struct include *include, uint64_t now_ms);
 
 // When include_submit() has something to do though nothing changes; UINT64_MAX for never.
 uint64_t include_next_ms(const struct include *include);

@@ -117,6 +117,22 @@ static void look_at_named_sessions(struct search *search)
     }
 }
 
+static void look_at_saving(struct search *search)
+{
+    static const char advice[] =
+        "until it is written, a restart of BIRD brings up what the old file says";
+    const struct include *include = &search->core->include;
+    uint64_t saving_ms = include_saving_ms(include, search->now_ms);
+    if (include->trouble[0] != '\0') {
+        found(search, SEVERITY_WARNING, "include-not-saved", 0, advice, "%s", include->trouble);
+    } else if (saving_ms >= UNSEEN_MS) {
+        found(search, SEVERITY_WARNING, "include-not-saved", search->now_ms - saving_ms, advice,
+              "the include file has been being written for %" PRIu64 " s: the disk of %s does not "
+              "answer",
+              saving_ms / 1000, search->core->config->pop.runtime_dir);
+    }
+}
+
 static void look_at_include(struct search *search)
 {
     const struct loader *loader = &search->core->loader;
@@ -138,11 +154,7 @@ static void look_at_include(struct search *search)
               "confirm or undo that one, then run birdc configure",
               "the include file is new, but somebody's configure timeout was not confirmed");
     }
-    if (search->core->include.trouble[0] != '\0') {
-        found(search, SEVERITY_WARNING, "include-not-saved", 0,
-              "until it is written, a restart of BIRD brings up what the old file says", "%s",
-              search->core->include.trouble);
-    }
+    look_at_saving(search);
 }
 
 static void look_at_ourselves(struct search *search)
@@ -202,15 +214,17 @@ static void look_at_target(struct search *search)
     }
 }
 
-// That it was ordered is not that it is so: whatever stands between, a disk that hangs, a protocol
-// that does not come up, questions that are not answered.
+// That it was ordered, or taken over, is not that it is so: whatever stands between, a disk that
+// hangs, a protocol that does not come up, questions that are not answered. What was off at the
+// start and is to be so has nothing to be seen.
 static void look_at_doing(struct search *search)
 {
     static const char *const words[] = {"withdrawn", "depreferenced", "announced"};
     const struct core_service *service = &search->core->services[search->service];
     uint64_t since_ms = service->decision.since_ms;
-    if (service->transition != 0 && !service->seen_through &&
-        search->now_ms >= since_ms + UNSEEN_MS) {
+    bool to_be_seen = service->transition != 0 || service->decision.target > TARGET_WITHDRAW;
+    bool was_seen = service->seen || service->seen_through;
+    if (to_be_seen && !was_seen && search->now_ms >= since_ms + UNSEEN_MS) {
         found(search, SEVERITY_CRITICAL, "unseen", since_ms, "look at popgate explain",
               "%s is to be %s, and was not seen to be for %" PRIu64 " s",
               search->core->config->services[search->service].name, words[service->decision.target],
@@ -297,7 +311,7 @@ void problems_line(const struct core *core, const struct own_trouble *own, uint6
     size_t count = problems_find(core, own, PROBLEM_OF_NONE, now_ms, &worst, 1);
     size_t announced = 0;
     for (size_t i = 0; i < core->config->service_count; i++) {
-        announced += core->services[i].decision.target == TARGET_ANNOUNCE;
+        announced += core->services[i].decision.target == TARGET_ANNOUNCE && core_is_seen(core, i);
     }
     if (count == 0) {
         snprintf(text, sizeof text, "%zu of %zu services announced", announced,

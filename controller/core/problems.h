@@ -33,7 +33,8 @@ struct own_trouble {
 size_t problems_find(const struct core *core, const struct own_trouble *own, size_t service,
                      uint64_t now_ms, struct problem out[], size_t max);
 
-// One line about it all: the worst problem, or how many services are announced if there is none.
+// One line about it all: the worst problem, or how many services are seen to be announced if there
+// is none.
 #define PROBLEMS_LINE_MAX ((size_t)2 * PROBLEM_TEXT_MAX)
 void problems_line(const struct core *core, const struct own_trouble *own, uint64_t now_ms,
                    char out[PROBLEMS_LINE_MAX]);

@@ -30,6 +30,7 @@ static int set_up(void **state)
                                        .held_by = GATE_NOBODY};
         core->services[i].decision.target = TARGET_ANNOUNCE;
         core->services[i].decision.cause = CAUSE_HEALTHY;
+        core->services[i].seen = core->services[i].seen_through = true;
     }
     for (size_t i = 0; i < core->observed->prefix_count; i++) {
         core->observed->prefixes[i].condition = CONDITION_AS_MEANT;
@@ -126,7 +127,7 @@ TEST(an_include_file_that_is_not_loaded_is_a_warning_with_what_to_do)
 
 TEST(what_is_being_written_is_no_problem_but_what_can_t_be_is)
 {
-    assert_true(include_submit(&core->include, 0));
+    assert_true(include_submit(&core->include, FIXTURE_NOW_NS / 1000000));
     expect("");
     core_file_saved(core, core->include.submitted, "can't write bird.conf: No space left",
                     FIXTURE_NOW_NS);
@@ -163,12 +164,41 @@ TEST(a_withdrawn_service_is_critical_unless_somebody_wants_it_so)
 TEST(what_was_ordered_and_not_seen_for_ten_seconds_is_critical)
 {
     core->services[DNS].transition = 1;
+    core->services[DNS].seen = core->services[DNS].seen_through = false;
     core->services[DNS].decision.since_ms = FIXTURE_NOW_NS / 1000000 - 9999;
     expect("");
     core->services[DNS].decision.since_ms--;
     expect("unseen!");
     assert_string_equal(found[0].text, "dns is to be announced, and was not seen to be for 10 s");
     core->services[DNS].seen_through = true;
+    expect("");
+}
+
+TEST(what_was_taken_over_at_the_start_and_never_seen_is_critical_too)
+{
+    struct core_service *dns = &core->services[DNS];
+    dns->seen = dns->seen_through = false; // and there was no transition
+    dns->decision.since_ms = FIXTURE_NOW_NS / 1000000 - 10000;
+    expect("unseen!");
+    dns->decision.target = TARGET_DEPREFERENCE;
+    expect("unseen! depreferenced");
+    dns->decision.target = TARGET_WITHDRAW; // what never was on is to be seen by nobody
+    expect("withdrawn!");
+}
+
+// Staged: the fsync of runtime_dir never returns.
+TEST(an_include_file_that_is_being_written_for_ten_seconds_is_a_warning)
+{
+    uint64_t now_ms = FIXTURE_NOW_NS / 1000000;
+    assert_true(include_submit(&core->include, now_ms - 9999));
+    expect("");
+    assert_int_equal(include_saving_ms(&core->include, now_ms), 9999);
+    core->include.handed_ms--;
+    expect("include-not-saved");
+    assert_string_equal(found[0].text, "the include file has been being written for 10 s: the disk "
+                                       "of /run/popgate does not answer");
+    assert_int_equal(found[0].since_ms, now_ms - 10000);
+    core_file_saved(core, core->include.submitted, NULL, FIXTURE_NOW_NS);
     expect("");
 }
 
@@ -266,6 +296,9 @@ TEST(one_line_says_the_worst_or_that_all_is_announced)
     char line[PROBLEMS_LINE_MAX];
     problems_line(core, &own, 0, line);
     assert_string_equal(line, "2 of 2 services announced");
+    core->services[DNS].seen = core->services[DNS].seen_through = false; // ordered is not seen
+    problems_line(core, &own, 0, line);
+    assert_string_equal(line, "1 of 2 services announced");
     own.ledger = "can't save:\nno space";
     problems_line(core, &own, 0, line);
     assert_string_equal(line, "warning: can't save:\\nno space");
