@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "controller/cli/reading.h"
 #include "controller/cli/show.h"
+#include "controller/cli/waiting.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,34 +41,18 @@ static char *change_body(const struct options *options)
     return text;
 }
 
-static bool is_concerned(const struct options *options, const json_t *service)
-{
-    const char *name = words(service, "name");
-    for (size_t i = 0; i < options->service_count; i++) {
-        if (strcmp(options->services[i], name) == 0) {
-            return true;
-        }
-    }
-    return is_given(options, FIELD_ALL);
-}
-
-// Says one sentence for each service concerned; returns whether all are seen as they are to be.
-static bool all_seen(const struct options *options, const json_t *status, bool say)
+// One sentence for each service concerned.
+static void say_services(const struct options *options, const json_t *status)
 {
     struct show show = {.out = stdout, .width = 80};
     size_t i;
     json_t *service;
-    bool all = true;
     json_array_foreach(at(status, "services"), i, service)
     {
-        if (is_concerned(options, service)) {
-            all = all && yes(service, "seen");
-            if (say) {
-                show_sentence(&show, status, service);
-            }
+        if (waited_concerns(options, words(service, "name"))) {
+            show_sentence(&show, status, service);
         }
     }
-    return all;
 }
 
 static uint64_t now_ms(void)
@@ -75,30 +60,40 @@ static uint64_t now_ms(void)
     return clock_monotonic_ns() / NS_PER_MS;
 }
 
-// Waits until BIRD is seen to do what the services' targets say.
-static enum exit_status wait_seen(const struct options *options)
+typedef enum waited (*waited_fn)(const struct options *options, const json_t *status,
+                                 char message[ERROR_MAX]);
+
+// Looks at status until waited says that it has come, or won't, or the time is over. what: what has
+// not come then.
+static enum exit_status wait_until(const struct options *options, waited_fn waited,
+                                   void (*say)(const struct options *options, const json_t *status),
+                                   const char *what)
 {
     uint64_t until_ms = now_ms() + options->wait_ms;
     for (;;) {
         struct answer answer;
+        char message[ERROR_MAX];
+        enum waited came = WAITED_NOT_YET;
         enum exit_status result = client_get(options->socket, "/v1/status", &answer);
-        bool seen = result == EXIT_DONE && all_seen(options, answer.json, false);
-        bool over = now_ms() >= until_ms;
-        if (result == EXIT_DONE && (seen || over)) {
-            if (options->json) {
-                fputs(answer.text, stdout);
-            } else {
-                all_seen(options, answer.json, true);
-            }
+        if (result == EXIT_DONE) {
+            came = waited(options, answer.json, message);
+        }
+        bool over = came != WAITED_NOT_YET || now_ms() >= until_ms;
+        if (result == EXIT_DONE && over && options->json) {
+            fputs(answer.text, stdout);
+        } else if (result == EXIT_DONE && over && say != NULL) {
+            say(options, answer.json);
         }
         answer_clear(&answer);
-        if (result != EXIT_DONE || seen) {
+        if (came == WAITED_NEVER) {
+            show_line(stderr, "popgate: %s", message);
+            return EXIT_FAILED;
+        }
+        if (result != EXIT_DONE || came == WAITED_SEEN) {
             return result;
         }
         if (over) {
-            fputs("popgate: it was done, but BIRD is not seen to do it yet: look at popgate "
-                  "explain\n",
-                  stderr);
+            show_line(stderr, "popgate: %s", what);
             return EXIT_TIMED_OUT;
         }
         pause_ms(POLL_MS);
@@ -138,56 +133,30 @@ enum exit_status do_change(const struct options *options, const char *verb)
     enum exit_status result = post(options, verb, body);
     free(body);
     bool done = result == EXIT_DONE || result == EXIT_TIMED_OUT; // what BIRD has not confirmed, too
-    return done && is_given(options, OPTION_WAIT) ? wait_seen(options) : result;
+    return done && is_given(options, OPTION_WAIT)
+               ? wait_until(options, waited_services, say_services,
+                            "it was done, but BIRD is not seen to do it yet: look at popgate "
+                            "explain")
+               : result;
 }
 
-// Has BIRD popgate's file as it is now? False, and *result, when it has not and will not by itself.
-static bool is_loaded(const json_t *status, enum exit_status *result)
+static enum waited include_waited(const struct options *options, const json_t *status,
+                                  char message[ERROR_MAX])
 {
-    const json_t *include = at(status, "include");
-    const char *state = words(include, "state");
-    bool saved = yes(include, "saved");
-    if (strcmp(state, "refused") == 0) {
-        show_line(stderr, "popgate: it is in use, but BIRD refuses the include file: %s",
-                  words(include, "message"));
-        *result = EXIT_FAILED;
-    } else if (strcmp(state, "by-hand") == 0) {
-        fputs("popgate: it is in use, but the include file is new: run birdc configure\n", stderr);
-        *result = EXIT_FAILED;
-    } else if (strcmp(state, "not-included") == 0 && json_array_size(at(status, "services")) > 0) {
-        show_line(stderr,
-                  "popgate: it is in use, but BIRD has not read the include file: put %s "
-                  "into bird.conf, then birdc configure",
-                  words(include, "line"));
-        *result = EXIT_FAILED;
-    }
-    return saved && (strcmp(state, "loaded") == 0 || strcmp(state, "not-included") == 0);
-}
-
-static enum exit_status wait_loaded(const struct options *options)
-{
-    uint64_t until_ms = now_ms() + options->wait_ms;
-    for (;;) {
-        struct answer answer;
-        enum exit_status result = client_get(options->socket, "/v1/status", &answer);
-        bool loaded = result == EXIT_DONE && is_loaded(answer.json, &result);
-        if (options->json && loaded) {
-            fputs(answer.text, stdout);
-        }
-        answer_clear(&answer);
-        if (loaded || result != EXIT_DONE) {
-            return result;
-        }
-        if (now_ms() >= until_ms) {
-            fputs("popgate: it is in use, but BIRD has not taken the include file yet\n", stderr);
-            return EXIT_TIMED_OUT;
-        }
-        pause_ms(POLL_MS);
-    }
+    (void)options;
+    return waited_include(status, message);
 }
 
 enum exit_status do_reload(const struct options *options, const char *verb)
 {
+    if (options->wait_for != WAIT_FOR_TARGET) {
+        show_line(stderr,
+                  "popgate %s: --wait takes a time only: it waits for BIRD to take the file", verb);
+        return EXIT_USAGE;
+    }
     enum exit_status result = post(options, verb, "{}");
-    return result == EXIT_DONE && is_given(options, OPTION_WAIT) ? wait_loaded(options) : result;
+    return result == EXIT_DONE && is_given(options, OPTION_WAIT)
+               ? wait_until(options, include_waited, NULL,
+                            "it is in use, but BIRD has not taken the include file yet")
+               : result;
 }

@@ -1,96 +1,184 @@
 #include "controller/cli/options.h"
 
 #include "base/keys.h"
+#include "base/text.h"
 #include "controller/cli/lines.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+
+#define OPTION_NAME_MAX 32
 
 static const struct own_option {
     const char *name;
     const char *value; // as usage tells it; NULL: it has none
     bool value_optional;
 } own_options[OPTIONS - FIELDS] = {
-    [OPTION_WAIT - FIELDS] = {"wait", "[=TIME]", true},
+    [OPTION_WAIT - FIELDS] = {"wait", "[=WHAT,TIME]", true},
     [OPTION_SINCE - FIELDS] = {"since", " N", false},
     [OPTION_FOLLOW - FIELDS] = {"follow", NULL, false},
 };
 
 // ---- Reading
 
-enum { LONG_SOCKET = 256, LONG_JSON, LONG_HELP, LONG_VERSION, LONG_OPTION };
-#define LONG_OPTIONS (LONG_OPTION - LONG_SOCKET + OPTIONS)
+// Beside the verbs' own.
+enum { LONG_SOCKET = OPTIONS, LONG_JSON, LONG_HELP, LONG_VERSION, LONG_OPTIONS };
 
-static int argument_of(unsigned option)
+enum value_kind { VALUE_NONE, VALUE_NEEDED, VALUE_OPTIONAL };
+
+static enum value_kind value_of(unsigned option)
 {
+    if (option >= OPTIONS) {
+        return option == LONG_SOCKET ? VALUE_NEEDED : VALUE_NONE;
+    }
     if (option < FIELDS) {
-        return field_rows[option].kind == FIELD_FLAG ? no_argument : required_argument;
+        return field_rows[option].kind == FIELD_FLAG ? VALUE_NONE : VALUE_NEEDED;
     }
     const struct own_option *own = &own_options[option - FIELDS];
-    return own->value == NULL    ? no_argument
-           : own->value_optional ? optional_argument
-                                 : required_argument;
+    return own->value == NULL ? VALUE_NONE : own->value_optional ? VALUE_OPTIONAL : VALUE_NEEDED;
 }
 
 static const char *name_of(unsigned option)
 {
-    return option < FIELDS ? field_rows[option].name : own_options[option - FIELDS].name;
+    static const char *const others[] = {"socket", "json", "help", "version"};
+    return option < FIELDS    ? field_rows[option].name
+           : option < OPTIONS ? own_options[option - FIELDS].name
+                              : others[option - OPTIONS];
 }
 
-static void list_options(struct option out[LONG_OPTIONS])
+// By its whole name: `--al` may be a slip, and `drain --all` is the whole PoP. LONG_OPTIONS, with
+// the nearest one said: there is none.
+static unsigned find_option(const char *name, size_t length)
 {
-    size_t count = 0;
-    out[count++] = (struct option){"socket", required_argument, NULL, LONG_SOCKET};
-    out[count++] = (struct option){"json", no_argument, NULL, LONG_JSON};
-    out[count++] = (struct option){"help", no_argument, NULL, LONG_HELP};
-    out[count++] = (struct option){"version", no_argument, NULL, LONG_VERSION};
-    for (unsigned option = FIELD_SERVICES + 1; option < OPTIONS; option++) {
-        out[count++] =
-            (struct option){name_of(option), argument_of(option), NULL, LONG_OPTION + (int)option};
+    char wanted[OPTION_NAME_MAX];
+    snprintf(wanted, sizeof wanted, "%.*s", (int)length, name);
+    struct nearest nearest = {.wanted = wanted};
+    for (unsigned option = FIELD_SERVICES + 1; option < LONG_OPTIONS; option++) {
+        if (strcmp(name_of(option), wanted) == 0) {
+            return option;
+        }
+        nearest_offer(&nearest, name_of(option));
     }
-    out[count] = (struct option){0};
-}
-
-static bool take_option(struct options *options, int option, const char *value)
-{
-    if (option < LONG_SOCKET) {
-        return false;
-    }
-    if (option == LONG_SOCKET) {
-        options->socket = value;
-    } else if (option == LONG_JSON) {
-        options->json = true;
+    if (nearest.best != NULL) {
+        show_line(stderr, "popgate: unknown option `--%s`; did you mean `--%s`?", wanted,
+                  nearest.best);
     } else {
-        options->values[option - LONG_OPTION] = value != NULL ? value : "";
+        show_line(stderr, "popgate: unknown option `--%s`", wanted);
     }
-    if (option == LONG_OPTION + OPTION_WAIT && value != NULL &&
-        !duration_parse(value, &options->wait_ms)) {
-        show_line(stderr, "popgate: --wait takes a time such as 30s, not `%s`", value);
+    return LONG_OPTIONS;
+}
+
+// "withdrawn", "5m", or both with a comma between.
+static bool take_wait(struct options *options, const char *value)
+{
+    static const char *const names[] = {
+        [WAIT_FOR_WITHDRAWN] = "withdrawn", [WAIT_FOR_ANNOUNCED] = "announced"};
+    const char *time = value;
+    for (unsigned i = WAIT_FOR_WITHDRAWN; i <= WAIT_FOR_ANNOUNCED; i++) {
+        size_t length = strlen(names[i]);
+        if (strncmp(value, names[i], length) == 0 &&
+            (value[length] == ',' || value[length] == '\0')) {
+            options->wait_for = i;
+            time = value[length] == ',' ? value + length + 1 : NULL;
+        }
+    }
+    if (time != NULL && !duration_parse(time, &options->wait_ms)) {
+        show_line(
+            stderr,
+            "popgate: --wait takes withdrawn or announced, a time such as 30s, or both with a "
+            "comma between, not `%s`",
+            value);
         return false;
     }
     return true;
 }
 
-enum command_line options_read(struct options *out, int argc, char **argv, const char **verb)
+static bool take_option(struct options *options, unsigned option, const char *value)
 {
-    struct option long_options[LONG_OPTIONS];
-    int option;
-    list_options(long_options);
-    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-        if (option == LONG_HELP || option == 'h') {
+    if (option == LONG_SOCKET) {
+        options->socket = value;
+    } else if (option == LONG_JSON) {
+        options->json = true;
+    } else {
+        options->values[option] = value != NULL ? value : "";
+    }
+    return option != OPTION_WAIT || value == NULL || take_wait(options, value);
+}
+
+// The option's value: after its '=', or the next argument, at which *next points then. False: it
+// has none and needs one, or the other way round.
+static bool find_value(unsigned option, const char *after, char ***next, const char **value)
+{
+    enum value_kind kind = value_of(option);
+    *value = *after == '=' ? after + 1 : NULL;
+    if (kind == VALUE_NONE && *value != NULL) {
+        show_line(stderr, "popgate: `--%s` takes no value", name_of(option));
+        return false;
+    }
+    if (kind != VALUE_NEEDED || *value != NULL) {
+        return true;
+    }
+    if (**next == NULL || strncmp(**next, "--", 2) == 0) {
+        show_line(stderr, "popgate: `--%s` needs a value%s%s%s", name_of(option),
+                  **next != NULL ? "; if it is to begin so, write --" : "",
+                  **next != NULL ? name_of(option) : "", **next != NULL ? "=VALUE" : "");
+        return false;
+    }
+    *value = *(*next)++;
+    return true;
+}
+
+// What can't be told to popgated is not left out of what it is told.
+static bool is_text(const char *word)
+{
+    for (const char *at = word; *at != '\0'; at += utf8_length(at)) {
+        if (utf8_length(at) == 0) {
+            show_line(stderr, "popgate: `%s` is not UTF-8", word);
+            return false;
+        }
+    }
+    return true;
+}
+
+enum command_line options_read(struct options *out, char **argv, const char **verb)
+{
+    char **next = argv + 1;
+    size_t words = 0; // moved to the beginning of argv
+    bool words_only = false;
+    while (*next != NULL) {
+        char *word = *next++;
+        const char *value;
+        if (!is_text(word)) {
+            return COMMAND_LINE_WRONG;
+        }
+        if (words_only || word[0] != '-' || word[1] == '\0') {
+            argv[words++] = word;
+            continue;
+        }
+        if (strcmp(word, "--") == 0) {
+            words_only = true;
+            continue;
+        }
+        if (strcmp(word, "-h") == 0) {
             return COMMAND_LINE_HELP;
         }
-        if (option == LONG_VERSION) {
-            return COMMAND_LINE_VERSION;
+        if (word[1] != '-') {
+            show_line(stderr, "popgate: unknown option `%s`", word);
+            return COMMAND_LINE_WRONG;
         }
-        if (!take_option(out, option, optarg)) {
+        size_t length = strcspn(word + 2, "=");
+        unsigned option = find_option(word + 2, length);
+        if (option == LONG_HELP || option == LONG_VERSION) {
+            return option == LONG_HELP ? COMMAND_LINE_HELP : COMMAND_LINE_VERSION;
+        }
+        if (option == LONG_OPTIONS || !find_value(option, word + 2 + length, &next, &value) ||
+            (value != NULL && !is_text(value)) || !take_option(out, option, value)) {
             return COMMAND_LINE_WRONG;
         }
     }
-    *verb = optind < argc ? argv[optind++] : NULL;
-    out->services = argv + optind;
-    out->service_count = (size_t)(argc - optind);
+    *verb = words > 0 ? argv[0] : NULL;
+    out->services = argv + (words > 0);
+    out->service_count = words - (words > 0);
     return COMMAND_LINE_VERB;
 }
 

@@ -8,10 +8,14 @@
 // those of the command alone.
 enum { OPTION_WAIT = FIELDS, OPTION_SINCE, OPTION_FOLLOW, OPTIONS };
 
+// What --wait waits for: what the services' targets say, or one of these.
+enum wait_for { WAIT_FOR_TARGET, WAIT_FOR_WITHDRAWN, WAIT_FOR_ANNOUNCED };
+
 struct options {
     const char *socket;
     bool json;
     const char *values[OPTIONS]; // as given, "" where there is no value; NULL: not given
+    enum wait_for wait_for;
     uint64_t wait_ms;
     char **services;
     size_t service_count;
@@ -31,9 +35,9 @@ enum command_line {
     COMMAND_LINE_WRONG
 };
 
-// Reads it into out, whose socket and wait_ms are set to what they are by default. *verb is NULL if
-// there is none. What is wrong is said.
-enum command_line options_read(struct options *out, int argc, char **argv, const char **verb);
+// Reads it into out, whose socket and wait_ms are set to what they are by default; argv, which ends
+// at NULL, is left in another order. *verb is NULL if there is none. What is wrong is said.
+enum command_line options_read(struct options *out, char **argv, const char **verb);
 
 // Does the verb take all that is given, and as many services?
 bool options_fit(const struct options *options, const struct taken *taken);

@@ -1,6 +1,7 @@
 // popgate, the operator's command: a thin client of popgated's API on its Unix socket.
 //
-// Exit status: 0 done, 1 failed, 2 usage, 3 daemon out of reach, 4 refused by a guard, 5 timed out;
+// Exit status: 0 done, 1 failed, 2 usage, 3 daemon out of reach, 4 refused by a guard or by what
+// stands, 5 timed out;
 // `check` has its own (0 to 3, as Nagios plugins).
 #include "base/file.h"
 #include "base/keys.h"
@@ -102,12 +103,13 @@ static enum exit_status run(const struct options *options, const char *name)
 
 int main(int argc, char **argv)
 {
+    (void)argc;
     struct options options = {.socket = SOCKET_PATH, .wait_ms = WAIT_MS};
     const char *verb = NULL;
     if (!file_open_standard()) {
         return EXIT_FAILED;
     }
-    switch (options_read(&options, argc, argv, &verb)) {
+    switch (options_read(&options, argv, &verb)) {
     case COMMAND_LINE_HELP:
         usage(stdout);
         return EXIT_DONE;

@@ -3,7 +3,6 @@
 
 #include "tests/test.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,9 +21,7 @@ static enum command_line read_line(const char *line)
     argv[argc] = NULL;
     options = (struct options){.wait_ms = 60000};
     verb = NULL;
-    optind = 0; // begins anew
-    opterr = 0;
-    return options_read(&options, argc, argv, &verb);
+    return options_read(&options, argv, &verb);
 }
 
 static struct taken taken_by(enum verb which)
@@ -43,13 +40,13 @@ static void usage_is(struct taken taken, const char *expected)
 TEST(the_usage_of_a_verb_is_its_fields)
 {
     usage_is(taken_by(VERB_DRAIN), "SERVICE...|--all [--reason TEXT] [--for TIME] "
-                                   "[--grace TIME|--now] [--force] [--wait[=TIME]]");
-    usage_is(taken_by(VERB_UNDRAIN), "SERVICE...|--all [--reason TEXT] [--wait[=TIME]]");
+                                   "[--grace TIME|--now] [--force] [--wait[=WHAT,TIME]]");
+    usage_is(taken_by(VERB_UNDRAIN), "SERVICE...|--all [--reason TEXT] [--wait[=WHAT,TIME]]");
 }
 
 TEST(what_a_verb_needs_is_not_in_brackets)
 {
-    usage_is(taken_by(VERB_PIN), "SERVICE...|--all --reason TEXT --for TIME [--wait[=TIME]]");
+    usage_is(taken_by(VERB_PIN), "SERVICE...|--all --reason TEXT --for TIME [--wait[=WHAT,TIME]]");
 }
 
 TEST(what_only_looks_has_its_services_last)
@@ -86,6 +83,53 @@ TEST(waiting_has_a_time_or_the_usual_one)
     assert_int_equal(read_line("drain dns --wait=5s"), COMMAND_LINE_VERB);
     assert_int_equal(options.wait_ms, 5000);
     assert_int_equal(read_line("drain dns --wait=soon"), COMMAND_LINE_WRONG);
+}
+
+TEST(waiting_may_be_for_withdrawn_or_announced)
+{
+    assert_int_equal(read_line("drain dns --wait=withdrawn"), COMMAND_LINE_VERB);
+    assert_int_equal(options.wait_for, WAIT_FOR_WITHDRAWN);
+    assert_int_equal(options.wait_ms, 60000);
+    assert_int_equal(read_line("undrain dns --wait=announced,5m"), COMMAND_LINE_VERB);
+    assert_int_equal(options.wait_for, WAIT_FOR_ANNOUNCED);
+    assert_int_equal(options.wait_ms, 300000);
+    assert_int_equal(read_line("drain dns --wait=withdrawnn"), COMMAND_LINE_WRONG);
+    assert_int_equal(read_line("drain dns --wait=withdrawn,"), COMMAND_LINE_WRONG);
+}
+
+// `drain --al` drained the whole PoP.
+TEST(an_option_is_never_shortened)
+{
+    assert_int_equal(read_line("drain --al"), COMMAND_LINE_WRONG);
+    assert_int_equal(read_line("drain dns --forc"), COMMAND_LINE_WRONG);
+    assert_int_equal(read_line("drain dns --wai=5s"), COMMAND_LINE_WRONG);
+    assert_int_equal(read_line("drain --all"), COMMAND_LINE_VERB);
+}
+
+TEST(an_option_that_needs_a_value_does_not_take_the_next_option_for_it)
+{
+    assert_int_equal(read_line("drain dns --reason --now"), COMMAND_LINE_WRONG);
+    assert_int_equal(read_line("drain dns --reason"), COMMAND_LINE_WRONG);
+    assert_int_equal(read_line("drain dns --now=yes"), COMMAND_LINE_WRONG);
+    assert_int_equal(read_line("drain dns --reason=--now"), COMMAND_LINE_VERB);
+    assert_string_equal(options.values[FIELD_REASON], "--now");
+    assert_null(options.values[FIELD_NOW]);
+}
+
+TEST(what_follows_two_dashes_is_no_option)
+{
+    assert_int_equal(read_line("drain -- --now"), COMMAND_LINE_VERB);
+    assert_int_equal(options.service_count, 1);
+    assert_string_equal(options.services[0], "--now");
+    assert_int_equal(read_line("drain -x"), COMMAND_LINE_WRONG);
+}
+
+TEST(what_is_not_utf_8_is_refused_and_not_left_out)
+{
+    assert_int_equal(read_line("drain dns --reason caf\xe9"), COMMAND_LINE_WRONG);
+    assert_int_equal(read_line("drain dns --reason=caf\xe9"), COMMAND_LINE_WRONG);
+    assert_int_equal(read_line("drain \xff"), COMMAND_LINE_WRONG);
+    assert_int_equal(read_line("drain dns --reason caf\xc3\xa9"), COMMAND_LINE_VERB);
 }
 
 TEST(a_verb_takes_no_other_verbs_options)
