@@ -37,6 +37,12 @@ void answer_clear(struct answer *answer)
     *answer = (struct answer){0};
 }
 
+// It is not known how far the request came.
+static bool may_be_done(CURLcode code, const char *body)
+{
+    return body != NULL && code != CURLE_COULDNT_CONNECT;
+}
+
 static enum exit_status unreachable(const char *path, CURLcode code, CURL *curl)
 {
     long number = 0;
@@ -94,6 +100,11 @@ enum exit_status client_ask_within(const char *socket_path, const char *path, co
     enum exit_status result = EXIT_DONE;
     if (code != CURLE_OK) {
         result = unreachable(socket_path, code, curl);
+        if (may_be_done(code, body)) {
+            fputs(
+                "popgate: whether it was done all the same is not known: look at popgate status\n",
+                stderr);
+        }
     } else if (answer->text != NULL) {
         answer->json = json_loadb(answer->text, answer->length, 0, NULL);
     }
