@@ -58,6 +58,7 @@ void api_answer(struct api_ticket *ticket, enum outcome outcome, const char *mes
     } answers[OUTCOMES] = {
         [OUTCOME_DONE] = {200, "done", "done"},
         [OUTCOME_UNCONFIRMED] = {202, "unconfirmed", "BIRD has not confirmed"},
+        [OUTCOME_PARTLY] = {409, "partly", "not done for all services"},
         [OUTCOME_NOTHING] = {200, "nothing", "nothing changed"},
         [OUTCOME_REFUSED] = {409, "refused", "refused by a guard"},
         [OUTCOME_UNSEEN] = {409, "unseen", "BIRD did not answer"},

@@ -480,7 +480,7 @@ static void say_applied(struct changes *changes, const struct core *core, struct
     } else if (applied == 0) {
         answer(changes, core, queue, change, OUTCOME_HINDERED, "nothing was changed: %s", why);
     } else if (applied < change->what.service_count) {
-        answer(changes, core, queue, change, OUTCOME_DONE, "%s, but %zu of %zu as they were: %s",
+        answer(changes, core, queue, change, OUTCOME_PARTLY, "%s, but %zu of %zu as they were: %s",
                past, change->what.service_count - applied, change->what.service_count, why);
     } else if (change->outlasted > 0) {
         answer(changes, core, queue, change, OUTCOME_DONE,

@@ -5,6 +5,7 @@ enum outcome {
     OUTCOME_WAITS,       // it has not ended yet
     OUTCOME_DONE,        // applied, and safe on disk
     OUTCOME_UNCONFIRMED, // the same, but BIRD has not said that it is so
+    OUTCOME_PARTLY,      // the same, but for some services, where another intent stands
     OUTCOME_NOTHING,     // there was nothing to change
     OUTCOME_REFUSED,     // by the guard
     OUTCOME_UNSEEN,      // BIRD did not say what the guard has to know

@@ -282,6 +282,7 @@ void verbs_answered(struct oracle *oracle, unsigned number, enum outcome outcome
     struct asked *asked = &oracle->asked[i];
     switch (outcome) {
     case OUTCOME_DONE:
+    case OUTCOME_PARTLY:
     case OUTCOME_UNCONFIRMED:
         check_guard(oracle, asked, true, model);
         acknowledged(oracle, asked, outcome == OUTCOME_DONE, model, ledger, now_ns, wall_ms);
