@@ -9,6 +9,7 @@
 // It is started by a thread of its own: the kernel reads the file meanwhile, which may take for
 // ever on a dead file system. The loop waits for that thread as for anything else, and leaves it
 // behind when the probe closes.
+#include "base/clock.h"
 #include "probes/probe.h"
 #include "probes/types.h"
 
@@ -27,12 +28,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORDS_MAX    64
-#define COMMAND_MAX  2048 // bytes of all words
-#define READS_MAX    16   // in one turn of the loop
-#define MAGIC_MAX    64   // bytes shown of a script's #! line
-#define STACK_SIZE   (256 << 10)
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define WORDS_MAX     64
+#define COMMAND_MAX   2048 // bytes of all words
+#define READS_MAX     16   // in one turn of the loop
+#define MAGIC_MAX     64   // bytes shown of a script's #! line
+#define STACK_SIZE    (256 << 10)
+#define SLOW_START_NS (100 * NS_PER_MS) // worth a word
+#define DEFAULT_PATH  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct exec_options {
     struct exec_command {
@@ -57,6 +59,7 @@ struct state {
     char line[VERDICT_CAUSE_MAX];
     size_t line_length;
     bool line_complete;
+    uint64_t began_ns, ran_ns; // the check, and its command
     char awaited[VERDICT_CAUSE_MAX];
 };
 
@@ -343,7 +346,7 @@ static const char *first_line(struct state *state)
 
 // ---- The end of the command
 
-static void exec_start(struct probe *probe);
+static void run_command(struct state *state);
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -355,7 +358,7 @@ static void on_handle_closed(uv_handle_t *handle)
     if (state->closing) {
         probe_closed(state->probe);
     } else if (state->waiting) {
-        exec_start(state->probe);
+        run_command(state);
     }
 }
 
@@ -459,6 +462,7 @@ static int watch_command(struct state *state)
         goto err_pidfd;
     }
     state->phase = state->phase == UNWANTED ? KILLED : RUNNING;
+    state->ran_ns = uv_hrtime();
     state->reading = true;
     uv_poll_start(&state->on_exit, UV_READABLE, on_exit_poll);
     uv_poll_start(&state->on_output, UV_READABLE, on_output_poll);
@@ -566,9 +570,8 @@ static void close_both(const int ends[2])
     close(ends[1]);
 }
 
-static void exec_start(struct probe *probe)
+static void run_command(struct state *state)
 {
-    struct state *state = probe_state(probe);
     int output[2], told[2];
     state->waiting = state->phase != FREE;
     if (state->waiting) {
@@ -596,6 +599,13 @@ static void exec_start(struct probe *probe)
     }
 }
 
+static void exec_start(struct probe *probe)
+{
+    struct state *state = probe_state(probe);
+    state->began_ns = uv_hrtime();
+    run_command(state);
+}
+
 // The thread may never come back: it ends by itself what it then has started.
 static void leave_start(struct state *state)
 {
@@ -610,18 +620,28 @@ static void leave_start(struct state *state)
     close(state->output);
 }
 
+// Only a command that ran had its time: until then the file was being read, or the command of the
+// check before, which was killed, had not ended yet.
 static const char *exec_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     const char *command = options_of(state)->command.text;
-    bool starts = state->phase == STARTING || state->phase == UNWANTED;
-    if (starts) {
-        probe_waits_for_ourselves(probe);
-        snprintf(state->awaited, sizeof state->awaited,
-                 "start of command %.80s: the kernel is still reading its file", command);
+    uint64_t started_ns = state->ran_ns - state->began_ns;
+    if (state->phase == RUNNING) {
+        probe_waited_for_ourselves(probe, started_ns);
+        int length =
+            snprintf(state->awaited, sizeof state->awaited, "end of command %.80s", command);
+        if (started_ns >= SLOW_START_NS) {
+            snprintf(state->awaited + length, sizeof state->awaited - (size_t)length,
+                     ", whose start alone took %" PRIu64 "ms,", started_ns / NS_PER_MS);
+        }
     } else {
-        snprintf(state->awaited, sizeof state->awaited, "end of command %.80s%s", command,
-                 state->waiting ? ", which was killed but has not ended," : "");
+        bool starts = state->phase == STARTING || state->phase == UNWANTED;
+        probe_waited_for_ourselves(probe, PROBE_ALL_ITS_TIME);
+        snprintf(state->awaited, sizeof state->awaited, "%s of command %.80s%s",
+                 starts ? "start" : "end", command,
+                 starts ? ": the kernel is still reading its file"
+                        : ", which was killed by the check before,");
     }
     kill_group(state);
     return state->awaited;

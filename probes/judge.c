@@ -51,8 +51,9 @@ static void judge_silence(const struct course *course, struct verdict *out)
                  "ms (no %s)",
                  stalled_ns / NS_PER_MS, course->timeout_ms, course->awaited);
     } else {
-        out->kind = course->ours ? VERDICT_UNKNOWN : VERDICT_FAIL;
-        snprintf(out->code, sizeof out->code, "%s", course->ours ? "local" : "timeout");
+        bool ours = course->own_ns == UINT64_MAX || is_stall(course, course->own_ns);
+        out->kind = ours ? VERDICT_UNKNOWN : VERDICT_FAIL;
+        snprintf(out->code, sizeof out->code, "%s", ours ? "local" : "timeout");
         snprintf(out->cause, sizeof out->cause, "no %s within %" PRIu64 "ms", course->awaited,
                  course->timeout_ms);
     }

@@ -11,8 +11,8 @@ struct course {
     uint64_t busy_ns;                    // of that, our loop did not wait for anything
     uint64_t held_ns;                    // of that, long turns of our loop let nobody look around
     bool alert;                          // a crash was reported, so that a refusal is its proof
-    bool ours;                           // what was awaited when its time ran out
-    const char *awaited;                 // when its time ran out: what for
+    uint64_t own_ns;     // when its time ran out: for so long it waited for something of our own
+    const char *awaited; // when its time ran out: what for
 };
 
 // The verdict: what the probe type said (NULL: nothing, its time ran out), unless popgated itself
@@ -20,7 +20,8 @@ struct course {
 //
 //     a pass that took longer than max_latency    degraded "slow"
 //     a fail, or nothing, while we were stalled   unknown "stalled": longer than half of the time
-//     nothing                                     fail "timeout", or unknown "local" if it is ours
+//     nothing, which waited for us for so long    unknown "local"
+//     nothing                                     fail "timeout"
 //     a refusal after an alert                    definitive
 void judge(const struct course *course, const struct finding *said, struct verdict *out);
 

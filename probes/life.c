@@ -41,7 +41,6 @@ struct probe {
     bool fast;         // fast_interval instead of interval
     bool triggered;    // a check is wanted as soon as possible
     bool last_look;    // the check's time is over, see on_timer()
-    bool ours;         // what the check waits for
     unsigned alert;    // checks that still count as triggered, the one in progress too
     unsigned restarts; // of the check in progress
     unsigned triggers; // since triggers_since_ns
@@ -53,6 +52,7 @@ struct probe {
     uint64_t base_ns; // the last start, or when the probe began to run
     uint64_t idle_ns; // of the loop, as the check began
     uint64_t held_ns; // by long turns, likewise
+    uint64_t own_ns;  // that the check waited for ourselves
     time_t not_after; // of the certificate that was seen last; 0: none
     alignas(max_align_t) unsigned char state[];
 };
@@ -122,7 +122,7 @@ static struct course course_of(const struct probe *probe, const char *awaited, u
         .busy_ns = busy_ns(probe, now_ns),
         .held_ns = turns_held_ns(&probe->host->turns, now_ns) - probe->held_ns,
         .alert = probe->alert > 0,
-        .ours = probe->ours,
+        .own_ns = probe->own_ns,
         .awaited = awaited,
     };
 }
@@ -174,9 +174,9 @@ void probe_error(struct probe *probe, int error, const char *attempted)
     finish(probe, &said, NULL);
 }
 
-void probe_waits_for_ourselves(struct probe *probe)
+void probe_waited_for_ourselves(struct probe *probe, uint64_t ns)
 {
-    probe->ours = true;
+    probe->own_ns = ns;
 }
 
 // ---- Checks
@@ -187,7 +187,7 @@ static void begin(struct probe *probe)
     probe->phase = PHASE_CHECKING;
     probe->started = true;
     probe->last_look = false;
-    probe->ours = false;
+    probe->own_ns = 0;
     probe->alert = probe->triggered ? ALERT_CHECKS : probe->alert;
     probe->triggered = false;
     probe->base_ns = uv_hrtime();

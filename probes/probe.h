@@ -23,8 +23,10 @@ void probe_not_after(struct probe *probe, time_t not_after);
 // As probe_verdict() for a negative uv error, as finding_error() words and sorts it.
 void probe_error(struct probe *probe, int error, const char *attempted);
 
-// In cancel(): what the check waits for is ours, so that its silence is no evidence.
-void probe_waits_for_ourselves(struct probe *probe);
+// In cancel(): for so long the target could not answer, since something of our own was not ready (a
+// file to be read, a command to be started). PROBE_ALL_ITS_TIME: that is still what it waits for.
+#define PROBE_ALL_ITS_TIME UINT64_MAX
+void probe_waited_for_ourselves(struct probe *probe, uint64_t ns);
 
 // All handles of its type are gone, see struct probe_type.
 void probe_closed(struct probe *probe);

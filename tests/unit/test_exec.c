@@ -17,6 +17,7 @@ static char directory[64];
 // when it is told so.
 static atomic_bool file_system_hangs;
 static atomic_uint spawned;
+static uint64_t start_takes_ns; // on the test's clock
 
 int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
                  const posix_spawnattr_t *attributes, char *const words[], char *const variables[])
@@ -28,8 +29,22 @@ int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t 
         usleep(1000);
     }
     int error = real(pid, file, actions, attributes, words, variables);
+    own_clock_pass_ns(start_takes_ns);
     spawned++;
     return error;
+}
+
+// So does its kill(), which ends nobody while all wait for a disk.
+static bool nobody_can_be_killed;
+static pid_t not_killed; // the last group
+
+int kill(pid_t pid, int signal)
+{
+    if (nobody_can_be_killed && pid < 0) {
+        not_killed = pid;
+        return 0;
+    }
+    return (int)syscall(SYS_kill, pid, signal);
 }
 
 static int set_up(void **state)
@@ -38,6 +53,7 @@ static int set_up(void **state)
     snprintf(directory, sizeof directory, "/tmp/popgate-exec-XXXXXX");
     assert_non_null(mkdtemp(directory));
     own_clock.stands_still = NULL;
+    start_takes_ns = 0;
     fixture_open(&fixture, "exec");
     return 0;
 }
@@ -390,4 +406,34 @@ TEST(a_command_on_a_dead_file_system_holds_up_nothing_and_is_no_evidence)
         guard_awaits("the end of what was started at last");
         sched_yield();
     }
+}
+
+TEST(a_command_whose_start_took_its_time_is_no_evidence)
+{
+    start_takes_ns = 700 * NS_PER_MS;
+    fixture_set(&fixture, "timeout", "1s");
+    command("/bin/sleep 600");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_UNKNOWN, "local",
+                   "no end of command /bin/sleep, whose start alone took 7");
+}
+
+TEST(a_command_that_had_half_of_its_time_is_evidence)
+{
+    start_takes_ns = 400 * NS_PER_MS;
+    fixture_set(&fixture, "timeout", "1s");
+    command("/bin/sleep 600");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_FAIL, "timeout", "no end of command");
+}
+
+TEST(a_command_that_waits_for_one_that_can_not_be_killed_is_no_evidence)
+{
+    nobody_can_be_killed = true;
+    fixture_set(&fixture, "timeout", "50ms");
+    command("/bin/sleep 600");
+    (void)fixture_run(&fixture, 2);
+    nobody_can_be_killed = false;
+    kill(not_killed, SIGKILL);
+    assert_verdict(&fixture.verdicts[0], VERDICT_FAIL, "timeout", "no end of command /bin/sleep");
+    assert_verdict(&fixture.verdicts[1], VERDICT_UNKNOWN, "local",
+                   "no end of command /bin/sleep, which was killed by the check before");
 }

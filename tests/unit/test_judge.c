@@ -125,6 +125,25 @@ TEST(without_max_latency_no_pass_is_slow)
     assert_int_equal(verdict.kind, VERDICT_PASS);
 }
 
+TEST(silence_counts_for_who_had_half_of_the_time)
+{
+    static const struct {
+        uint64_t own_ns;
+        enum verdict_kind kind;
+        const char *code;
+    } cases[] = {{MS(53), VERDICT_FAIL, "timeout"},
+                 {MS(53) + 1, VERDICT_UNKNOWN, "local"},
+                 {UINT64_MAX, VERDICT_UNKNOWN, "local"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct course course = {
+            .timeout_ms = 100, .took_ns = MS(101), .own_ns = cases[i].own_ns, .awaited = "answer"};
+        struct verdict verdict;
+        judge(&course, NULL, &verdict);
+        assert_int_equal(verdict.kind, cases[i].kind);
+        assert_string_equal(verdict.code, cases[i].code);
+    }
+}
+
 TEST(what_a_sick_prober_saw_says_nothing_but_is_told)
 {
     static const bool bad[] = {
