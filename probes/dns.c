@@ -178,7 +178,12 @@ static bool take_message(struct state *state, struct exchange *exchange, const u
     if (judgement.cookie.length > 0) {
         state->cookie = judgement.cookie;
     }
+    if (judgement.kind == DNS_FORGED && exchange == &state->tcp) {
+        fail(state, exchange, judgement.code, judgement.cause);
+        return false;
+    }
     switch (judgement.kind) {
+    case DNS_FORGED:
     case DNS_IGNORED:
         exchange->ignored_count++;
         snprintf(exchange->ignored, sizeof exchange->ignored, "%.31s", judgement.cause);

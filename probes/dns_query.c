@@ -20,6 +20,7 @@
 #define RANDOM_DIGITS   12
 #define RDATA_TEXT_MAX  2048
 #define SHOWN_TEXTS_MAX 160
+#define ANSWERS_MAX     1000 // as many as min_answers may ask for
 
 static const uint16_t classes[] = {DNS_CLASS_IN, DNS_CLASS_CH};
 static const char *const class_names[] = {"IN", "CH", NULL};
@@ -92,7 +93,11 @@ const struct key dns_keys[] = {
      FIELD(answer_one_of),
      .parse = parse_words,
      .list = true},
-    {.name = "min_answers", .kind = KEY_UINT, FIELD(min_answers), .max = 1000, .fallback = "0"},
+    {.name = "min_answers",
+     .kind = KEY_UINT,
+     FIELD(min_answers),
+     .max = ANSWERS_MAX,
+     .fallback = "0"},
     {.name = "aa", .kind = KEY_CHOICE, FIELD(aa), .choices = flag_names, .fallback = "any"},
     {.name = "ad", .kind = KEY_CHOICE, FIELD(ad), .choices = flag_names, .fallback = "any"},
     {.name = "nsid", .kind = KEY_STRING, TEXT(nsid)},
@@ -343,7 +348,6 @@ static void take_answer(const struct dns_options *options, const struct answer *
                         struct reply *reply)
 {
     size_t shown = strlen(reply->texts);
-    reply->answers++;
     reply->has_answer |= same_answer(answer, options->answer);
     reply->has_one_of |= same_as_one(answer, options->answer_one_of);
     reply->has_contained |= strstr(answer->text, options->answer_contains) != NULL ||
@@ -352,13 +356,15 @@ static void take_answer(const struct dns_options *options, const struct answer *
              answer->text);
 }
 
-static void take_edns(const uint8_t *message, const struct dns_record *record, struct reply *reply)
+static bool take_edns(struct dns_reader *reader, struct reply *reply)
 {
+    struct dns_record record;
     struct dns_edns edns;
     struct dns_reader options;
     struct dns_option option;
-    if (!dns_read_edns(message, record, &edns, &options)) {
-        return;
+    if (!dns_read_record(reader, &record) ||
+        !dns_read_edns(reader->message, &record, &edns, &options)) {
+        return false;
     }
     reply->rcode = (uint16_t)(edns.rcode_high << 4 | reply->rcode);
     while (dns_read_option(&options, &option)) {
@@ -370,6 +376,26 @@ static void take_edns(const uint8_t *message, const struct dns_record *record, s
             reply->cookie = option;
         }
     }
+    return true;
+}
+
+// What EDNS says: the first OPT record of the additional section, found without a look at the
+// records before it. False if there is one that can't be read.
+static bool read_edns(struct dns_reader reader, struct reply *reply)
+{
+    const uint16_t *counts = reply->header.counts;
+    unsigned before = counts[DNS_ANSWER] + counts[DNS_AUTHORITY];
+    uint16_t type = 0;
+    for (unsigned i = 0; i < before + counts[DNS_ADDITIONAL]; i++) {
+        struct dns_reader here = reader;
+        if (!dns_skip_record(&reader, &type)) {
+            return false;
+        }
+        if (i >= before && type == DNS_OPT) {
+            return take_edns(&here, reply);
+        }
+    }
+    return true;
 }
 
 // Reads what follows the question; false if it is malformed.
@@ -385,12 +411,9 @@ static bool read_records(const struct dns_options *options, const struct dns_que
             }
             bool asked = record.class == query->question.class &&
                          (record.type == query->question.type || query->question.type == DNS_ANY);
-            if (section == DNS_ANSWER && asked) {
+            if (section == DNS_ANSWER && asked && ++reply->answers <= ANSWERS_MAX) {
                 read_answer(reader->message, &record, &answer);
                 take_answer(options, &answer, reply);
-            }
-            if (section == DNS_ADDITIONAL) {
-                take_edns(reader->message, &record, reply);
             }
         }
     }
@@ -448,6 +471,10 @@ static bool judge_answers(const struct dns_options *options, const struct reply 
                           struct dns_judgement *out)
 {
     const char *texts = reply->answers ? reply->texts : "none";
+    if (reply->answers > ANSWERS_MAX) {
+        return judge(out, DNS_WRONG, "answer", "%zu answers, more than %d are not looked at",
+                     reply->answers, ANSWERS_MAX);
+    }
     if (options->answer[0] && !reply->has_answer) {
         return judge(out, DNS_WRONG, "answer", "expected answer %.80s, got %s", options->answer,
                      texts);
@@ -479,7 +506,7 @@ static bool judge_cookie(const struct dns_query *query, const struct reply *repl
     }
     if (given->length < DNS_CLIENT_COOKIE ||
         memcmp(given->bytes, query->cookie.bytes, DNS_CLIENT_COOKIE) != 0) {
-        return judge(out, DNS_IGNORED, "", "another cookie");
+        return judge(out, DNS_FORGED, "malformed", "another cookie");
     }
     if (given->length >= DNS_CLIENT_COOKIE + DNS_SERVER_COOKIE_MIN &&
         given->length <= sizeof out->cookie.bytes) {
@@ -529,15 +556,14 @@ void dns_judge(const struct dns_options *options, const struct dns_query *query,
     if (!read_question(query, &reader, &reply.header, out)) {
         return;
     }
-    bool truncated = reply.header.flags & DNS_TC;
     reply.rcode = reply.header.flags & DNS_RCODE_MASK;
-    bool whole = read_records(options, query, &reader, &reply);
+    bool whole = read_edns(reader, &reply);
     if (!judge_cookie(query, &reply, out)) {
         return;
     }
-    if (truncated) {
+    if (reply.header.flags & DNS_TC) {
         judge(out, DNS_TRUNCATED, "malformed", "the answer is truncated");
-    } else if (!whole) {
+    } else if (!whole || !read_records(options, query, &reader, &reply)) {
         judge(out, DNS_WRONG, "malformed", "the answer's records can't be read");
     } else if (reply.rcode == DNS_BADCOOKIE && out->cookie.length > 0 &&
                !judge_rcode(options, &reply, out)) {

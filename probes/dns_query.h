@@ -67,6 +67,7 @@ void dns_query_make(const struct dns_options *options, const struct dns_cookie *
 
 enum dns_judgement_kind {
     DNS_IGNORED,   // no answer to this query: go on waiting
+    DNS_FORGED,    // it is, but to somebody else's: only over UDP can another have sent it
     DNS_TRUNCATED, // it is, but ask again over TCP
     DNS_COOKIE,    // it is, but ask again with the cookie that it gave (BADCOOKIE)
     DNS_WRONG,     // not what was expected
@@ -80,5 +81,7 @@ struct dns_judgement {
     struct dns_cookie cookie;      // to be sent from now on; of length 0: as before
 };
 
+// What is not to be believed is told by its header, question and cookie, without a look at its
+// records: many such cost little.
 void dns_judge(const struct dns_options *options, const struct dns_query *query,
                const uint8_t *message, size_t length, struct dns_judgement *out);

@@ -157,3 +157,65 @@ TEST(an_address_of_another_length_is_not_the_one_expected)
             .kind,
         DNS_RIGHT);
 }
+
+// An answer with a record that can't be read, and with a cookie.
+static struct dns_judgement judged_with_cookie(uint8_t first_octet_differs_by)
+{
+    static const struct dns_options options = {
+        .qname = QNAME, .qtype = DNS_A, .edns = true, .cookie = true};
+    struct dns_query query;
+    struct dns_judgement judgement;
+    struct dns_writer writer;
+    struct dns_cookie cookie;
+    uint8_t message[512];
+    dns_cookie_make(&cookie);
+    dns_query_make(&options, &cookie, &query);
+    dns_write_begin(&writer, message, sizeof message, query.id, DNS_QR);
+    dns_write_question(&writer, &query.question);
+    dns_record_begin(&writer, DNS_ANSWER, &query.question.name, DNS_A, DNS_CLASS_IN, 60);
+    dns_write_u8(&writer, 192);
+    dns_record_end(&writer);
+    dns_opt_begin(&writer, &(struct dns_edns){.udp_size = 1232});
+    cookie.bytes[0] ^= first_octet_differs_by;
+    dns_write_option(&writer, DNS_OPTION_COOKIE, cookie.bytes, cookie.length);
+    dns_record_end(&writer);
+    dns_judge(&options, &query, message, dns_write_end(&writer), &judgement);
+    return judgement;
+}
+
+TEST(what_has_another_cookie_is_told_without_a_look_at_its_records)
+{
+    struct dns_judgement judgement = judged_with_cookie(1);
+    assert_int_equal(judgement.kind, DNS_FORGED);
+    assert_string_equal(judgement.cause, "another cookie");
+    judgement = judged_with_cookie(0);
+    assert_int_equal(judgement.kind, DNS_WRONG);
+    assert_string_equal(judgement.cause, "the answer's records can't be read");
+}
+
+static struct dns_judgement judged_with_answers(unsigned answers)
+{
+    static uint8_t message[DNS_MESSAGE_MAX];
+    struct dns_options options = {.qname = "a", .qtype = DNS_A, .min_answers = 1000};
+    struct dns_query query;
+    struct dns_judgement judgement;
+    struct dns_writer writer;
+    dns_query_make(&options, &(struct dns_cookie){.length = 0}, &query);
+    dns_write_begin(&writer, message, sizeof message, query.id, DNS_QR);
+    dns_write_question(&writer, &query.question);
+    for (unsigned i = 0; i < answers; i++) {
+        dns_record_begin(&writer, DNS_ANSWER, &query.question.name, DNS_A, DNS_CLASS_IN, 60);
+        dns_write_bytes(&writer, (uint8_t[]){192, 0, 2, 1}, 4);
+        dns_record_end(&writer);
+    }
+    dns_judge(&options, &query, message, dns_write_end(&writer), &judgement);
+    return judgement;
+}
+
+TEST(more_answers_than_anybody_may_ask_for_are_wrong)
+{
+    assert_int_equal(judged_with_answers(1000).kind, DNS_RIGHT);
+    struct dns_judgement judgement = judged_with_answers(1001);
+    assert_int_equal(judgement.kind, DNS_WRONG);
+    assert_string_equal(judgement.cause, "1001 answers, more than 1000 are not looked at");
+}

@@ -332,6 +332,16 @@ TEST(an_answer_with_another_clients_cookie_is_not_believed)
     assert_fails(world, "timeout", "another cookie");
 }
 
+// Nobody else can have sent it.
+TEST(over_tcp_another_clients_cookie_is_a_malformed_answer)
+{
+    struct world *world = *state;
+    world->server.cookies_given = 0x5c;
+    world->server.gives_others = true;
+    set(world, "protocol", "tcp");
+    assert_fails(world, "malformed", "another cookie");
+}
+
 TEST_WITH(what_a_firewall_afar_prohibits_is_a_failure_and_no_permission_of_ours, set_up_v6,
           tear_down)
 {
