@@ -1,6 +1,8 @@
 // See certificate.h.
 #include "probes/certificate.h"
 
+#include "probes/tls_bounds.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <inttypes.h>
@@ -207,7 +209,10 @@ static void judge_basic(OCSP_BASICRESP *basic, STACK_OF(X509) * chain, X509_STOR
 {
     struct ocsp_status status = {.status = V_OCSP_CERTSTATUS_UNKNOWN};
     const X509 *issuer = sk_X509_value(chain, sk_X509_num(chain) > 1 ? 1 : 0);
-    if (OCSP_basic_verify(basic, chain, store, 0) != 1) {
+    char costly[TLS_COSTLY_MAX];
+    if (!tls_bounds_certificates(OCSP_resp_get0_certs(basic), costly)) {
+        finding_set(out, VERDICT_FAIL, "ocsp", "stapled OCSP response: %s", costly);
+    } else if (OCSP_basic_verify(basic, chain, store, 0) != 1) {
         finding_set(out, VERDICT_FAIL, "ocsp",
                     "stapled OCSP response is not signed by the certificate's issuer");
     } else if (!find_status(basic, sk_X509_value(chain, 0), issuer, &status)) {

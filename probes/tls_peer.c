@@ -110,6 +110,31 @@ static struct tls_peer *peer_of(const SSL *ssl)
     return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), peer_index());
 }
 
+// What is too large is refused before anything is computed with it; the rest is OpenSSL's.
+static int on_certificates(X509_STORE_CTX *context, void *arg)
+{
+    struct tls_peer *peer = arg;
+    if (!tls_bounds_certificates(X509_STORE_CTX_get0_untrusted(context), peer->costly)) {
+        X509_STORE_CTX_set_error(context, X509_V_ERR_CERT_CHAIN_TOO_LONG);
+        return 0;
+    }
+    return X509_verify_cert(context);
+}
+
+typedef int (*security_cb)(const SSL *ssl, const SSL_CTX *ctx, int what, int bits, int nid,
+                           void *other, void *arg);
+static security_cb ordinary_security; // OpenSSL's, by the context's security level
+
+static int on_security(const SSL *ssl, const SSL_CTX *ctx, int what, int bits, int nid, void *other,
+                       void *arg)
+{
+    if (what == SSL_SECOP_TMP_DH && ssl != NULL && other != NULL &&
+        !tls_bounds_group(other, peer_of(ssl)->costly)) {
+        return 0;
+    }
+    return ordinary_security(ssl, ctx, what, bits, nid, other, arg);
+}
+
 // Called for each certificate of the chain, and for each thing that is wrong; the first one ends
 // the handshake.
 static int on_verify(int good, X509_STORE_CTX *context)
@@ -173,15 +198,19 @@ static void on_info(const SSL *ssl, int where, int value)
 }
 
 // OpenSSL reads on, and keeps the loop from all else, for as long as there come messages that it
-// skips (HelloRequest) or only takes note of (session tickets). After too many it finds nothing
-// more to read from.
+// skips (HelloRequest) or only takes note of (session tickets), or that begin the handshake anew.
+// After too many it finds nothing more to read from.
 static void on_message(int sent, int version, int type, const void *bytes, size_t length, SSL *ssl,
                        void *arg)
 {
     struct tls_peer *peer = peer_of(ssl);
     bool counts = !sent && (type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT);
-    (void)version, (void)bytes, (void)length, (void)arg;
-    if (counts && ++peer->messages > MESSAGES_MAX) {
+    bool hello = counts && type == SSL3_RT_HANDSHAKE && length > 0 &&
+                 *(const uint8_t *)bytes == SSL3_MT_SERVER_HELLO;
+    (void)version, (void)arg;
+    peer->messages += counts;
+    peer->hellos += hello;
+    if (peer->messages > MESSAGES_MAX || peer->hellos > TLS_HELLOS_MAX) {
         SSL_set0_rbio(ssl, NULL);
     }
 }
@@ -219,13 +248,18 @@ bool tls_peer_attach(struct tls_peer *peer, SSL_CTX *ctx, X509_STORE *store)
     }
     SSL_CTX_set1_cert_store(ctx, store);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
+    SSL_CTX_set_cert_verify_callback(ctx, on_certificates, peer);
+    if (SSL_CTX_get_security_callback(ctx) != on_security) {
+        ordinary_security = SSL_CTX_get_security_callback(ctx);
+        SSL_CTX_set_security_callback(ctx, on_security);
+    }
     SSL_CTX_set_info_callback(ctx, on_info);
     SSL_CTX_set_msg_callback(ctx, on_message);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     if (peer->options->ocsp == TLS_OCSP_REQUIRE) {
         SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp);
     }
-    return set_name(SSL_CTX_get0_param(ctx), peer->name) &&
+    return tls_bounds_set(ctx) && set_name(SSL_CTX_get0_param(ctx), peer->name) &&
            set_versions(ctx, peer->options->min_version) &&
            (peer->alpn == NULL || peer->alpn->length == 0 ||
             SSL_CTX_set_alpn_protos(ctx, peer->alpn->wire, (unsigned)peer->alpn->length) == 0);
@@ -395,7 +429,9 @@ void tls_peer_explain(const struct tls_peer *peer, const char *error, time_t now
                       struct finding *out)
 {
     char text[TLS_ALPN_MAX];
-    if (peer->verify_error != X509_V_OK) {
+    if (peer->costly[0]) {
+        finding_set(out, VERDICT_FAIL, "too-large", "%s", peer->costly);
+    } else if (peer->verify_error != X509_V_OK) {
         explain_verification(peer, now, out);
     } else if (peer->alert == SSL_AD_PROTOCOL_VERSION ||
                strstr(error, "unsupported protocol") != NULL) {

@@ -8,6 +8,7 @@
 #include "probes/certificate.h"
 #include "probes/conf.h"
 #include "probes/finding.h"
+#include "probes/tls_bounds.h"
 
 #define TLS_PINS_MAX 4
 #define TLS_ALPN_MAX 64 // bytes of the list on the wire (RFC 7301 section 3.1)
@@ -84,13 +85,15 @@ struct tls_peer {
     void (*on_finished)(void *owner); // may be NULL; from within OpenSSL
 
     bool started, finished;
-    bool verified;           // the chain and the name are good
-    int verify_error;        // X509_V_ERR_...; 0: none
-    int verify_depth;        // of the certificate it is about; 0: the server's own
-    int sent;                // how many certificates the server sent
-    unsigned messages;       // of TLS itself that came; too many cut the connection
-    int alert;               // the server's fatal alert (RFC 8446 section 6); -1: none
-    struct certificate leaf; // subject "" until seen
+    bool verified;               // the chain and the name are good
+    int verify_error;            // X509_V_ERR_...; 0: none
+    int verify_depth;            // of the certificate it is about; 0: the server's own
+    int sent;                    // how many certificates the server sent
+    unsigned messages;           // of TLS itself that came; too many cut the connection
+    unsigned hellos;             // of these, a handshake's beginning; likewise
+    char costly[TLS_COSTLY_MAX]; // what of the server's was too large to compute with; "": nothing
+    int alert;                   // the server's fatal alert (RFC 8446 section 6); -1: none
+    struct certificate leaf;     // subject "" until seen
     struct certificate wrong;
     char version[24], cipher[64], protocol[32]; // of the finished handshake; protocol: ALPN's
     struct finding ocsp;                        // of the finished handshake, if asked for

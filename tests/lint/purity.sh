@@ -8,7 +8,7 @@ dns/*.[ch]
 dns/responder/zone*.[ch] dns/responder/snapshot.h dns/responder/query.* dns/responder/respond.* dns/responder/cookie.* dns/responder/rrl.*
 dns/responder/counters.* dns/responder/publish.*
 probes/verdict.* probes/conf.* probes/finding.* probes/received.* probes/http_match.* probes/jwt.* probes/oauth.*
-probes/certificate.* probes/clock.h probes/address_message.* probes/token_options.* probes/dns_query.* probes/judge.* probes/tls_peer.*
+probes/certificate.* probes/clock.h probes/address_message.* probes/token_options.* probes/dns_query.* probes/judge.* probes/tls_peer.* probes/tls_bounds.*
 controller/config/*
 controller/core/*
 controller/api/status*.[ch] controller/api/request.*

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
+#include <openssl/param_build.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -32,11 +34,12 @@ static void add_extension(X509 *x509, int nid, const char *value)
 }
 
 // Signed by issuer (NULL: by itself), good from a day ago for ten years, as OCSP's own checks use
-// the real clock.
-static struct issued issue(const char *name, const char *names, const struct issued *issuer)
+// the real clock. Takes the key over.
+static struct issued issue_key(EVP_PKEY *key, const char *name, const char *names,
+                               const struct issued *issuer)
 {
     static long serial = 1;
-    struct issued made = {.x509 = X509_new(), .key = EVP_EC_gen("P-256")};
+    struct issued made = {.x509 = X509_new(), .key = key};
     const struct issued *signer = issuer != NULL ? issuer : &made;
     assert_non_null(made.x509);
     assert_non_null(made.key);
@@ -55,6 +58,11 @@ static struct issued issue(const char *name, const char *names, const struct iss
     }
     assert_true(X509_sign(made.x509, signer->key, EVP_sha256()) > 0);
     return made;
+}
+
+static struct issued issue(const char *name, const char *names, const struct issued *issuer)
+{
+    return issue_key(EVP_EC_gen("P-256"), name, names, issuer);
 }
 
 static void drop(struct issued *issued)
@@ -352,13 +360,51 @@ static SSL *server_of(SSL_CTX *context, const struct issued *leaf)
     return ssl;
 }
 
-// With a server of that certificate, which a root in the client's store has issued, or another one.
-static void shake_hands(struct handshake *out, const char *names, bool known,
-                        enum tampering tampering)
+// A server of that certificate, which a root in the client's store has issued, or another one.
+struct opposite {
+    const char *names;
+    bool known;
+    enum tampering tampering;
+    EVP_PKEY *key;     // its own; NULL: one on P-256
+    EVP_PKEY *more;    // of one more certificate that it sends; NULL: none
+    const char *group; // of its Diffie-Hellman, which it then insists on; NULL: none
+};
+
+static void set_up_server(SSL_CTX *context, const struct opposite *opposite,
+                          const struct issued *root)
+{
+    if (opposite->more != NULL) {
+        EVP_PKEY_up_ref(opposite->more);
+        struct issued more = issue_key(opposite->more, "more", NULL, root);
+        assert_int_equal(SSL_CTX_add_extra_chain_cert(context, more.x509), 1); // takes it over
+        EVP_PKEY_free(more.key);
+    }
+    if (opposite->group != NULL) {
+        EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
+        OSSL_PARAM named[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+                                                               (char *)opposite->group, 0),
+                              OSSL_PARAM_construct_end()};
+        EVP_PKEY *group = NULL;
+        assert_int_equal(EVP_PKEY_fromdata_init(maker), 1);
+        assert_int_equal(EVP_PKEY_fromdata(maker, &group, EVP_PKEY_KEY_PARAMETERS, named), 1);
+        EVP_PKEY_CTX_free(maker);
+        assert_int_equal(SSL_CTX_set0_tmp_dh_pkey(context, group), 1);
+        SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
+        assert_int_equal(SSL_CTX_set_cipher_list(context, "DHE-RSA-AES128-GCM-SHA256"), 1);
+    }
+}
+
+static void shake_hands_with(struct handshake *out, const struct opposite *opposite)
 {
     struct issued root = issue("Root", NULL, NULL);
     struct issued other = issue("Another root", NULL, NULL);
-    struct issued leaf = issue("dns", names, known ? &root : &other);
+    enum tampering tampering = opposite->tampering;
+    EVP_PKEY *key = opposite->key;
+    if (key != NULL) {
+        EVP_PKEY_up_ref(key);
+    }
+    struct issued leaf = issue_key(key != NULL ? key : EVP_EC_gen("P-256"), "dns", opposite->names,
+                                   opposite->known ? &root : &other);
     SSL_CTX *client_context = SSL_CTX_new(TLS_client_method());
     SSL_CTX *server_context = SSL_CTX_new(TLS_server_method());
     X509_STORE *store = X509_STORE_new();
@@ -369,6 +415,7 @@ static void shake_hands(struct handshake *out, const char *names, bool known,
     out->peer.leaf.subject[0] = '\0';
     assert_true(tls_peer_attach(&out->peer, client_context, store));
     SSL *client = SSL_new(client_context);
+    set_up_server(server_context, opposite, &root);
     SSL *server = server_of(server_context, &leaf);
     assert_int_equal(BIO_new_bio_pair(&client_end, 1 << 16, &server_end, 1 << 16), 1);
     SSL_set_bio(client, client_end, client_end);
@@ -391,6 +438,13 @@ static void shake_hands(struct handshake *out, const char *names, bool known,
     drop(&leaf);
     drop(&other);
     drop(&root);
+}
+
+static void shake_hands(struct handshake *out, const char *names, bool known,
+                        enum tampering tampering)
+{
+    shake_hands_with(out,
+                     &(struct opposite){.names = names, .known = known, .tampering = tampering});
 }
 
 TEST(who_has_a_certificate_of_a_known_issuer_for_the_name_is_verified)
@@ -428,6 +482,96 @@ TEST(what_nobody_has_verified_is_not_called_verified)
     shake_hands(&handshake, "DNS:dns.example.net", false, ANSWERED_FOR);
     assert_true(handshake.peer.finished);
     assert_false(handshake.peer.verified);
+}
+
+// ---- What a server may make us compute
+
+static void assert_too_large(struct handshake *handshake, const char *cause_part)
+{
+    struct finding finding;
+    assert_false(handshake->peer.finished);
+    tls_peer_explain(&handshake->peer, "", NOW, &finding);
+    assert_finding(&finding, VERDICT_FAIL, "too-large", cause_part);
+}
+
+TEST(a_group_that_costs_too_much_is_refused)
+{
+    struct handshake handshake;
+    struct opposite opposite = {.names = "DNS:dns.example.net",
+                                .known = true,
+                                .key = EVP_RSA_gen(2048),
+                                .group = "modp_8192"};
+    shake_hands_with(&handshake, &opposite);
+    assert_too_large(&handshake, "the server's Diffie-Hellman group has 8192 bits, more than");
+    opposite.group = "modp_2048";
+    shake_hands_with(&handshake, &opposite);
+    assert_true(handshake.peer.verified);
+    EVP_PKEY_free(opposite.key);
+}
+
+// An RSA key of which nobody knows the other half.
+static EVP_PKEY *rsa_of(int bits, int exponent_bits)
+{
+    EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    OSSL_PARAM_BLD *parts = OSSL_PARAM_BLD_new();
+    BIGNUM *modulus = BN_new();
+    BIGNUM *exponent = BN_new();
+    EVP_PKEY *key = NULL;
+    BN_set_word(modulus, 1);
+    BN_set_bit(modulus, bits - 1);
+    BN_set_word(exponent, 1);
+    BN_set_bit(exponent, exponent_bits - 1);
+    OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_N, modulus);
+    OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_E, exponent);
+    OSSL_PARAM *made = OSSL_PARAM_BLD_to_param(parts);
+    assert_int_equal(EVP_PKEY_fromdata_init(maker), 1);
+    assert_int_equal(EVP_PKEY_fromdata(maker, &key, EVP_PKEY_PUBLIC_KEY, made), 1);
+    OSSL_PARAM_free(made);
+    OSSL_PARAM_BLD_free(parts);
+    BN_free(modulus);
+    BN_free(exponent);
+    EVP_PKEY_CTX_free(maker);
+    return key;
+}
+
+TEST(keys_that_cost_too_much_are_refused_before_anything_is_verified)
+{
+    static const struct {
+        int bits, exponent_bits;
+        const char *cause_part; // NULL: it may
+    } table[] = {{8192, 64, NULL},
+                 {16384, 17, "a key of the server's certificates has 16384 bits, more than 8192"},
+                 {3072, 3000, "an exponent of 3000 bits, more than 64"}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct handshake handshake;
+        struct opposite opposite = {.names = "DNS:dns.example.net",
+                                    .known = true,
+                                    .more = rsa_of(table[i].bits, table[i].exponent_bits)};
+        shake_hands_with(&handshake, &opposite);
+        EVP_PKEY_free(opposite.more);
+        if (table[i].cause_part == NULL) {
+            assert_true(handshake.peer.verified);
+        } else {
+            assert_too_large(&handshake, table[i].cause_part);
+            assert_string_equal(handshake.peer.leaf.subject, "");
+        }
+    }
+}
+
+TEST(more_certificates_than_any_chain_has_are_refused)
+{
+    char why[TLS_COSTLY_MAX];
+    struct issued root = issue("Root", NULL, NULL);
+    STACK_OF(X509) *sent = sk_X509_new_null();
+    for (int i = 0; i < TLS_CERTIFICATES_MAX; i++) {
+        sk_X509_push(sent, root.x509);
+    }
+    assert_true(tls_bounds_certificates(sent, why));
+    sk_X509_push(sent, root.x509);
+    assert_false(tls_bounds_certificates(sent, why));
+    assert_string_equal(why, "the server sends 13 certificates, more than 12");
+    sk_X509_free(sent);
+    drop(&root);
 }
 
 // ---- OCSP
