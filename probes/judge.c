@@ -24,8 +24,8 @@ static bool is_refusal(const struct verdict *verdict)
 
 static uint64_t late_ns(const struct course *course)
 {
-    uint64_t timeout_ns = course->timeout_ms * NS_PER_MS;
-    return course->took_ns > timeout_ns ? course->took_ns - timeout_ns : 0;
+    uint64_t own_ns = course->timeout_ms * NS_PER_MS + course->worked_ns;
+    return course->took_ns > own_ns ? course->took_ns - own_ns : 0;
 }
 
 static bool is_stall(const struct course *course, uint64_t ns)
@@ -54,8 +54,13 @@ static void judge_silence(const struct course *course, struct verdict *out)
         bool ours = course->own_ns == UINT64_MAX || is_stall(course, course->own_ns);
         out->kind = ours ? VERDICT_UNKNOWN : VERDICT_FAIL;
         snprintf(out->code, sizeof out->code, "%s", ours ? "local" : "timeout");
-        snprintf(out->cause, sizeof out->cause, "no %s within %" PRIu64 "ms", course->awaited,
-                 course->timeout_ms);
+        int length = snprintf(out->cause, sizeof out->cause, "no %s within %" PRIu64 "ms",
+                              course->awaited, course->timeout_ms);
+        if (course->given && length < (int)sizeof out->cause) {
+            snprintf(out->cause + length, sizeof out->cause - (size_t)length,
+                     ", nor in the %" PRIu64 "ms more that popgated was busy",
+                     course->took_ns / NS_PER_MS - course->timeout_ms);
+        }
     }
 }
 

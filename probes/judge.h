@@ -1,5 +1,9 @@
-// What a check's word is worth, given how the check went: time that popgated itself took is none of
-// the service's. Pure.
+// What a check's word is worth, given how the check went. Pure.
+//
+// Time in which popgated was held (stopped, blocked, without the processor) is none of the
+// service's, and too much of it makes what was seen no evidence. Time in which it worked is
+// different: somebody gave it that work, perhaps another service's server that wants this one's
+// silence to be excused. So it excuses nothing; the check was given that time again (life.h).
 #pragma once
 
 #include "probes/finding.h"
@@ -9,8 +13,10 @@ struct course {
     uint64_t timeout_ms, max_latency_ms; // as configured; max_latency_ms 0: any
     uint64_t took_ns;                    // since it began
     uint64_t busy_ns;                    // of that, our loop did not wait for anything
-    uint64_t held_ns;                    // of that, long turns of our loop let nobody look around
-    bool alert;                          // a crash was reported, so that a refusal is its proof
+    uint64_t held_ns;    // of that, our loop was held: stopped, blocked, without the processor
+    uint64_t worked_ns;  // of that, our loop was at work in long turns, for whomever
+    bool given;          // more than its timeout, for what our loop worked
+    bool alert;          // a crash was reported, so that a refusal is its proof
     uint64_t own_ns;     // when its time ran out: for so long it waited for something of our own
     const char *awaited; // when its time ran out: what for
 };

@@ -47,13 +47,14 @@ struct probe {
     uint64_t triggers_since_ns;
     struct start start; // of the next check, while it is due
     struct watch watch;
-    unsigned handles; // not yet closed: the timer, the watch's, the type's
-    uint64_t spread;  // of the first start, in units of the interval / PROBE_SPREAD
-    uint64_t base_ns; // the last start, or when the probe began to run
-    uint64_t idle_ns; // of the loop, as the check began
-    uint64_t held_ns; // by long turns, likewise
-    uint64_t own_ns;  // that the check waited for ourselves
-    time_t not_after; // of the certificate that was seen last; 0: none
+    unsigned handles;        // not yet closed: the timer, the watch's, the type's
+    uint64_t spread;         // of the first start, in units of the interval / PROBE_SPREAD
+    uint64_t base_ns;        // the last start, or when the probe began to run
+    uint64_t idle_ns;        // of the loop, as the check began
+    struct turns_long turns; // likewise
+    bool given;              // more than its timeout, to the check
+    uint64_t own_ns;         // that the check waited for ourselves
+    time_t not_after;        // of the certificate that was seen last; 0: none
     alignas(max_align_t) unsigned char state[];
 };
 
@@ -113,14 +114,26 @@ static uint64_t busy_ns(const struct probe *probe, uint64_t now_ns)
     return elapsed > idle ? elapsed - idle : 0;
 }
 
+// Long turns since the check began.
+static struct turns_long long_turns(const struct probe *probe, uint64_t now_ns)
+{
+    struct turns_long sum = turns_long(&probe->host->turns, now_ns);
+    sum.held_ns -= probe->turns.held_ns;
+    sum.worked_ns -= probe->turns.worked_ns;
+    return sum;
+}
+
 static struct course course_of(const struct probe *probe, const char *awaited, uint64_t now_ns)
 {
+    struct turns_long turns = long_turns(probe, now_ns);
     return (struct course){
         .timeout_ms = probe->conf->timeout_ms,
         .max_latency_ms = probe->conf->max_latency_ms,
         .took_ns = now_ns - probe->base_ns,
         .busy_ns = busy_ns(probe, now_ns),
-        .held_ns = turns_held_ns(&probe->host->turns, now_ns) - probe->held_ns,
+        .held_ns = turns.held_ns,
+        .worked_ns = turns.worked_ns,
+        .given = probe->given,
         .alert = probe->alert > 0,
         .own_ns = probe->own_ns,
         .awaited = awaited,
@@ -192,7 +205,8 @@ static void begin(struct probe *probe)
     probe->triggered = false;
     probe->base_ns = uv_hrtime();
     probe->idle_ns = turns_idle_ns(&probe->host->turns);
-    probe->held_ns = turns_held_ns(&probe->host->turns, probe->base_ns);
+    probe->turns = turns_long(&probe->host->turns, probe->base_ns);
+    probe->given = false;
     if (!probe->opened) {
         int error = probe->type->open != NULL ? probe->type->open(probe) : 0;
         if (error) {
@@ -211,6 +225,21 @@ static void begin_one(void *owner)
     begin(owner);
 }
 
+// What the loop worked on in long turns is no time of the service's: it gets that again, once and
+// never more than its timeout, and then its silence counts.
+static bool gives_time(struct probe *probe)
+{
+    uint64_t now_ns = uv_hrtime();
+    uint64_t timeout_ns = probe->conf->timeout_ms * NS_PER_MS;
+    uint64_t due_ns = probe->base_ns + timeout_ns + long_turns(probe, now_ns).worked_ns;
+    if (probe->given || due_ns <= now_ns) {
+        return false;
+    }
+    probe->given = true;
+    arm(probe, due_ns - now_ns < timeout_ns ? due_ns - now_ns : timeout_ns);
+    return true;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct probe *probe = timer->data;
@@ -220,6 +249,8 @@ static void on_timer(uv_timer_t *timer)
         probe->restarts++;
         (void)probe->type->cancel(probe);
         begin(probe);
+    } else if (!probe->last_look && gives_time(probe)) {
+        return;
     } else if (!probe->last_look) {
         // The loop runs timers before it reads sockets: after a stall the answer may be there, not
         // yet read. It is, before the timer goes off once more.

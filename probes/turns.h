@@ -12,8 +12,11 @@ struct turns {
     uv_prepare_t prepare;
     uint64_t count;                   // of turns
     uint64_t begun_ns, begun_idle_ns; // of the turn in progress
-    uint64_t held_ns;                 // by all the long turns before it
-    uint64_t longest_ns;              // since the loop runs
+    uint64_t cpu_ns, cpu_at_ns;       // of the processor's time, had by then; a little before that
+    struct turns_long {
+        uint64_t held_ns, worked_ns;
+    } before;            // it
+    uint64_t longest_ns; // since the loop runs
     struct {
         uint64_t second, longest_ns;
     } recent[TURNS_RECENT_S]; // by the second's number
@@ -32,8 +35,10 @@ void turns_close(struct turns *turns);
 uint64_t turns_idle_ns(const struct turns *turns);
 
 // How long the loop was kept from looking around by turns that were long, since the beginning. Many
-// short ones, as in a flood, take the processor but keep nobody waiting.
-uint64_t turns_held_ns(const struct turns *turns, uint64_t now_ns);
+// short ones, as in a flood, take the processor but keep nobody waiting. worked_ns: it was at work
+// on the processor, for whoever gave it work. held_ns: it was not, as something held it: a stop, a
+// file system, others that had the processor.
+struct turns_long turns_long(const struct turns *turns, uint64_t now_ns);
 
 // How long its longest turn was busy: since the loop runs, in the last TURNS_RECENT_S seconds, and
 // since a mark was set.

@@ -125,6 +125,27 @@ TEST(without_max_latency_no_pass_is_slow)
     assert_int_equal(verdict.kind, VERDICT_PASS);
 }
 
+TEST(what_we_worked_in_the_meantime_excuses_nothing)
+{
+    struct course course = {.timeout_ms = 100,
+                            .took_ns = MS(190),
+                            .worked_ns = MS(90),
+                            .given = true,
+                            .awaited = "answer"};
+    struct finding said;
+    struct verdict verdict;
+    judge(&course, NULL, &verdict);
+    assert_int_equal(verdict.kind, VERDICT_FAIL);
+    assert_string_equal(verdict.cause,
+                        "no answer within 100ms, nor in the 90ms more that popgated was busy");
+    finding_set(&said, VERDICT_FAIL, "closed", "as said");
+    judge(&course, &said, &verdict);
+    assert_int_equal(verdict.kind, VERDICT_FAIL);
+    course.worked_ns = 0; // it was stopped for as long
+    judge(&course, &said, &verdict);
+    assert_int_equal(verdict.kind, VERDICT_UNKNOWN);
+}
+
 TEST(silence_counts_for_who_had_half_of_the_time)
 {
     static const struct {

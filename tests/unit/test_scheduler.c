@@ -24,7 +24,7 @@ struct script {
     bool answers;           // at once
     bool answers_late;      // in a later turn of the loop, after late_ms
     bool triggers_in_check; // once
-    uint64_t late_ms, busy_ms;
+    uint64_t late_ms, busy_ms, works_ms;
     const char *fail_code; // fails instead of passing
     unsigned opens, closes, starts, cancels;
 };
@@ -105,9 +105,11 @@ static void script_start(struct probe *probe)
         probe_trigger(probe);
     }
     keep_busy(script.busy_ms);
+    own_clock_work_ns(script.works_ms * NS_PER_MS);
     if (script.answers) {
         answer(state);
     } else if (script.answers_late) {
+        uv_update_time(probe_loop(probe));
         uv_timer_start(&state->timer, on_late, script.late_ms, 0);
     }
 }
@@ -347,6 +349,37 @@ TEST(when_we_are_stalled_a_silent_service_has_not_failed)
     apply(world, 1);
     run_until(world, 1);
     assert_seen(world, 0, VERDICT_UNKNOWN, "stalled", "popgated itself was stalled for");
+}
+
+TEST(what_another_target_costs_excuses_no_silence)
+{
+    struct world *world = *state;
+    script = (struct script){.works_ms = 80};
+    world->confs[0].timeout_ms = 100;
+    apply(world, 1);
+    run_until(world, 1);
+    assert_seen(world, 0, VERDICT_FAIL, "timeout", "no word from the script within 100ms, nor in");
+}
+
+TEST(what_another_target_costs_is_given_again_once)
+{
+    static const struct {
+        uint64_t works_ms, late_ms;
+        enum verdict_kind kind;
+    } table[] = {{80, 60, VERDICT_PASS}, // 140 ms after it was asked
+                 {5000, 40, VERDICT_PASS},
+                 {5000, 400, VERDICT_FAIL}}; // never more than its timeout
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct world *world = *state;
+        script = (struct script){
+            .answers_late = true, .works_ms = table[i].works_ms, .late_ms = table[i].late_ms};
+        world->confs[0].timeout_ms = 100;
+        world->count = 0;
+        apply(world, 1);
+        run_until(world, 1);
+        apply(world, 0);
+        assert_int_equal(world->seen[0].verdict.kind, table[i].kind);
+    }
 }
 
 static void on_busy_turn(uv_idle_t *idle)
