@@ -303,6 +303,10 @@ static void sort_out(struct announcer *announcer, size_t service)
 
 static void switch_off(struct announcer *announcer, struct orders *orders, size_t service)
 {
+    if (!needs_disable(announcer, service, LEG_PRIMARY) &&
+        !needs_disable(announcer, service, LEG_DRAIN)) {
+        return; // a sweep took it with it: looking for another one costs all protocols
+    }
     // Alone it has its own command: shorter to find, and nothing that others could be hurt by.
     bool alone =
         announcer->waiting[WAITING_OFF].count + announcer->waiting[WAITING_DOUBT].count == 0;
