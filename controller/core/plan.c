@@ -82,7 +82,7 @@ static void order_leg(struct announcer *announcer, struct orders *orders, size_t
 {
     const struct leg *leg = &announcer->services[service].legs[name];
     assert(announcer->link_up && leg->wanted == enable); // never both ways
-    bool urgent = !enable && may_be_on(announcer, service, leg);
+    bool urgent = !enable && (announcer->wanted_on == 0 || may_be_on(announcer, service, leg));
     char pattern[BIRD_PROTOCOL_MAX];
     names_pattern(&announcer->config->services[service], name, pattern);
     orders_put(orders, ORDER_LINK_ACT, urgent,
@@ -261,6 +261,16 @@ static bool sweep_out(struct announcer *announcer, struct orders *orders, size_t
     return true;
 }
 
+// Nobody else waits to be switched off.
+static bool waits_alone(const struct announcer *announcer, size_t service)
+{
+    size_t others = 0;
+    for (enum waiting_name name = WAITING_OFF; name <= WAITING_DOUBT; name++) {
+        others += announcer->waiting[name].count - announcer->services[service].waits[name];
+    }
+    return others == 0;
+}
+
 // When nothing at all is to stay on, one pattern does for every service, and waits for nothing.
 static void sweep_everything(struct announcer *announcer, struct orders *orders)
 {
@@ -271,9 +281,7 @@ static void sweep_everything(struct announcer *announcer, struct orders *orders)
         return;
     }
     size_t service = list->items[list->first];
-    bool one_leg = !needs_disable(announcer, service, LEG_PRIMARY) ||
-                   !needs_disable(announcer, service, LEG_DRAIN);
-    if (off->count + doubt->count == 1 && one_leg) {
+    if (waits_alone(announcer, service)) {
         return;
     }
     for (size_t i = 0; i < ANNOUNCER_OFF_MAX; i++) {
@@ -301,23 +309,33 @@ static void sort_out(struct announcer *announcer, size_t service)
     }
 }
 
-static void switch_off(struct announcer *announcer, struct orders *orders, size_t service)
+static bool needs_off(const struct announcer *announcer, size_t service)
 {
-    if (!needs_disable(announcer, service, LEG_PRIMARY) &&
-        !needs_disable(announcer, service, LEG_DRAIN)) {
-        return; // a sweep took it with it: looking for another one costs all protocols
-    }
+    return needs_disable(announcer, service, LEG_PRIMARY) ||
+           needs_disable(announcer, service, LEG_DRAIN);
+}
+
+// doubted: also what is off in all likelihood. That goes behind what is on, whoever's it is.
+static void switch_off(struct announcer *announcer, struct orders *orders, size_t service,
+                       bool doubted)
+{
+    // Else a sweep took it with it: looking for another one costs all protocols.
+    bool needed = needs_off(announcer, service);
     // Alone it has its own command: shorter to find, and nothing that others could be hurt by.
-    bool alone =
-        announcer->waiting[WAITING_OFF].count + announcer->waiting[WAITING_DOUBT].count == 0;
-    if (!alone && announcer->services[service].target == TARGET_WITHDRAW &&
+    if (needed && !waits_alone(announcer, service) &&
+        announcer->services[service].target == TARGET_WITHDRAW &&
         sweep_out(announcer, orders, service)) {
         return;
     }
-    for (unsigned i = 0; i < LEGS; i++) {
-        if (needs_disable(announcer, service, leg_order[i])) {
+    for (unsigned i = 0; i < LEGS && needed; i++) {
+        const struct leg *leg = &announcer->services[service].legs[leg_order[i]];
+        if (needs_disable(announcer, service, leg_order[i]) &&
+            (doubted || may_be_on(announcer, service, leg))) {
             order_leg(announcer, orders, service, leg_order[i], false);
         }
+    }
+    if (needs_off(announcer, service)) {
+        waiting_put(announcer, WAITING_DOUBT, service);
     }
 }
 
@@ -374,10 +392,10 @@ void announcer_plan(struct announcer *announcer, struct orders *orders, uint64_t
         sweep_everything(announcer, orders);
     }
     while (may_go_on(announcer, orders, WAITING_OFF, ANNOUNCER_OFF_MAX)) {
-        switch_off(announcer, orders, waiting_take(announcer, WAITING_OFF));
+        switch_off(announcer, orders, waiting_take(announcer, WAITING_OFF), false);
     }
     while (may_go_on(announcer, orders, WAITING_DOUBT, ANNOUNCER_UNANSWERED_MAX)) {
-        switch_off(announcer, orders, waiting_take(announcer, WAITING_DOUBT));
+        switch_off(announcer, orders, waiting_take(announcer, WAITING_DOUBT), true);
     }
     const struct waiting_list *on = &announcer->waiting[WAITING_ON];
     while (may_go_on(announcer, orders, WAITING_ON, ANNOUNCER_UNANSWERED_MAX) &&

@@ -445,3 +445,15 @@ TEST(an_isolation_is_told_to_bird_though_it_is_believed_to_be_off)
     assert_false(*bird_protocol("popgate_dns_v4"));
     assert_true(announcer_settled(core->announcer, DNS));
 }
+
+TEST(what_is_on_goes_before_what_an_isolation_only_doubts)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    struct intent intent = {.kind = INTENT_ISOLATE};
+    core_intent(core, DNS, &intent, "isolated", now_ns);
+    struct order order;
+    assert_true(core_order(core, &order));
+    assert_string_equal(order.command, "disable \"popgate_dns_v?\"");
+    assert_true(core_order(core, &order));
+    assert_string_equal(order.command, "disable \"popgate_dns_v?_drain\"");
+}
