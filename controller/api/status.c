@@ -36,14 +36,14 @@ static void bird(struct json_writer *writer, const struct status_view *view)
     link_one(writer, view, "link", link);
     link_one(writer, view, "asking", &core->links[ORDER_LINK_ASK]);
     jw_bool(writer, "denied", core->denied);
-    jw_uint(writer, "established", observed_established(core->observed));
+    jw_uint(writer, "established", sessions_established(&core->observed->sessions));
     jw_uint(writer, "min_sessions", core->config->bird.min_sessions);
-    jw_bool(writer, "too_many_sessions", core->observed->too_many_sessions);
+    jw_bool(writer, "too_many_sessions", core->observed->sessions.too_many);
     jw_open(writer, "sessions", '[');
-    for (size_t i = 0; i < core->observed->session_count; i++) {
+    for (size_t i = 0; i < core->observed->sessions.count; i++) {
         jw_open(writer, NULL, '{');
-        jw_string(writer, "name", core->observed->sessions[i].name);
-        jw_bool(writer, "established", core->observed->sessions[i].established);
+        jw_string(writer, "name", core->observed->sessions.all[i].name);
+        jw_bool(writer, "established", core->observed->sessions.all[i].established);
         jw_close(writer, '}');
     }
     jw_close(writer, ']');

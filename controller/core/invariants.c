@@ -359,9 +359,9 @@ static void check_look_ups(const struct observed *observed)
 static void check_observed(const struct core *core)
 {
     const struct observed *observed = core->observed;
-    assert(observed->session_count <= OBSERVED_SESSIONS_MAX);
+    assert(observed->sessions.count <= SESSIONS_MAX);
     assert(observed->name_count <= OBSERVED_NAMES_MAX);
-    assert(observed->entry_sessions <= observed->session_count);
+    assert(observed->entry_sessions <= observed->sessions.count);
     for (size_t i = 0; i < core->config->service_count; i++) {
         assert(observed->first[i + 1] - observed->first[i] == conf_of(core, i)->prefix_count);
     }

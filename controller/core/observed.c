@@ -41,10 +41,7 @@ struct observed *observed_new(const struct config *config)
         }
     }
     observed->first[config->service_count] = next;
-    for (size_t i = 0; i < config->bird.session_count && i < OBSERVED_SESSIONS_MAX; i++) {
-        struct seen_session *session = &observed->sessions[observed->session_count++];
-        snprintf(session->name, sizeof session->name, "%s", config->bird.sessions[i]);
-    }
+    sessions_init(&observed->sessions, config);
     return observed;
 }
 
@@ -77,8 +74,9 @@ static struct seen_entry *entry_at(const struct observed *observed, size_t sessi
 
 static size_t entry_count(const struct observed *observed)
 {
-    size_t sessions = observed->session_count < observed->entry_sessions ? observed->session_count
-                                                                         : observed->entry_sessions;
+    size_t sessions = observed->sessions.count < observed->entry_sessions
+                          ? observed->sessions.count
+                          : observed->entry_sessions;
     return sessions * observed->prefix_count;
 }
 
@@ -94,9 +92,7 @@ static void enqueue(struct observed *observed, size_t entry)
 
 void observed_forget(struct observed *observed)
 {
-    for (size_t i = 0; i < observed->session_count; i++) {
-        observed->sessions[i].established = false;
-    }
+    sessions_forget(&observed->sessions);
     for (size_t i = 0; i < entry_count(observed); i++) {
         observed->entries[i] = (struct seen_entry){.seen = SEEN_UNKNOWN};
     }
@@ -107,44 +103,15 @@ void observed_forget(struct observed *observed)
 
 void observed_snapshot_begin(struct observed *observed)
 {
-    for (size_t i = 0; i < observed->session_count; i++) {
-        observed->sessions[i].in_snapshot = false;
-    }
-}
-
-static bool is_watched(const struct observed *observed, const char *name)
-{
-    for (size_t i = 0; i < observed->config->bird.session_count; i++) {
-        if (strcmp(observed->config->bird.sessions[i], name) == 0) {
-            return true;
-        }
-    }
-    return observed->config->bird.session_count == 0;
-}
-
-static struct seen_session *session_named(struct observed *observed, const char *name)
-{
-    for (size_t i = 0; i < observed->session_count; i++) {
-        if (strcmp(observed->sessions[i].name, name) == 0) {
-            return &observed->sessions[i];
-        }
-    }
-    if (observed->session_count == OBSERVED_SESSIONS_MAX) {
-        observed->too_many_sessions = true;
-        return NULL;
-    }
-    struct seen_session *session = &observed->sessions[observed->session_count++];
-    *session = (struct seen_session){.established = false};
-    snprintf(session->name, sizeof session->name, "%.*s", (int)sizeof session->name - 1, name);
-    return session;
+    sessions_begin(&observed->sessions);
 }
 
 static void session_changed(struct observed *observed, size_t session)
 {
     for (size_t i = 0; session < observed->entry_sessions && i < observed->prefix_count; i++) {
         struct seen_entry *entry = entry_at(observed, session, i);
-        entry->seen = observed->sessions[session].established ? SEEN_UNKNOWN : SEEN_NONE;
-        if (observed->sessions[session].established) {
+        entry->seen = observed->sessions.all[session].established ? SEEN_UNKNOWN : SEEN_NONE;
+        if (observed->sessions.all[session].established) {
             enqueue(observed, session * observed->prefix_count + i);
         }
     }
@@ -152,18 +119,9 @@ static void session_changed(struct observed *observed, size_t session)
 
 void observed_row(struct observed *observed, const struct bird_protocol *row)
 {
-    if (strcmp(row->type, "BGP") != 0 || !is_watched(observed, row->name)) {
-        return;
-    }
-    struct seen_session *session = session_named(observed, row->name);
-    if (session == NULL) {
-        return;
-    }
-    session->in_snapshot = true;
-    bool established = row->up && row->established;
-    if (session->established != established) {
-        session->established = established;
-        session_changed(observed, (size_t)(session - observed->sessions));
+    size_t session = sessions_row(&observed->sessions, observed->config, row);
+    if (session != SESSIONS_NONE) {
+        session_changed(observed, session);
     }
 }
 
@@ -171,7 +129,7 @@ void observed_row(struct observed *observed, const struct bird_protocol *row)
 static bool grow(struct observed *observed)
 {
     size_t old = observed->entry_sessions * observed->prefix_count;
-    size_t count = observed->session_count * observed->prefix_count;
+    size_t count = observed->sessions.count * observed->prefix_count;
     struct seen_entry *entries = calloc(count + 1, sizeof *entries);
     size_t *queue = calloc(count + 1, sizeof *queue);
     if (entries == NULL || queue == NULL) {
@@ -192,8 +150,8 @@ static bool grow(struct observed *observed)
     observed->queue = queue;
     observed->queue_first = 0;
     observed->queue_room = count + 1;
-    observed->entry_sessions = observed->session_count;
-    for (size_t i = first_new; i < observed->session_count; i++) {
+    observed->entry_sessions = observed->sessions.count;
+    for (size_t i = first_new; i < observed->sessions.count; i++) {
         session_changed(observed, i);
     }
     return true;
@@ -201,23 +159,20 @@ static bool grow(struct observed *observed)
 
 bool observed_snapshot_end(struct observed *observed)
 {
-    for (size_t i = 0; i < observed->session_count; i++) {
-        struct seen_session *session = &observed->sessions[i];
-        if (!session->in_snapshot && session->established) {
-            session->established = false;
-            session_changed(observed, i);
-        }
+    size_t session;
+    while ((session = sessions_missing(&observed->sessions)) != SESSIONS_NONE) {
+        session_changed(observed, session);
     }
-    return observed->session_count <= observed->entry_sessions || grow(observed);
+    return observed->sessions.count <= observed->entry_sessions || grow(observed);
 }
 
 void observed_look(struct observed *observed, size_t service)
 {
     assert(service < observed->config->service_count);
     for (size_t session = 0;
-         session < observed->session_count && session < observed->entry_sessions; session++) {
+         session < observed->sessions.count && session < observed->entry_sessions; session++) {
         for (size_t i = observed->first[service];
-             i < observed->first[service + 1] && observed->sessions[session].established; i++) {
+             i < observed->first[service + 1] && observed->sessions.all[session].established; i++) {
             enqueue(observed, session * observed->prefix_count + i);
         }
     }
@@ -228,7 +183,7 @@ void observed_look_in_turn(struct observed *observed, size_t count)
     size_t entries = entry_count(observed);
     for (size_t i = 0; i < count && i < entries; i++) {
         observed->turn = (observed->turn + 1) % entries;
-        if (observed->sessions[observed->turn / observed->prefix_count].established) {
+        if (observed->sessions.all[observed->turn / observed->prefix_count].established) {
             enqueue(observed, observed->turn);
         }
     }
@@ -245,7 +200,7 @@ void observed_plan(struct observed *observed, struct orders *orders, uint64_t ac
         entry->queued = false;
         size_t session = index / observed->prefix_count;
         size_t prefix = index % observed->prefix_count;
-        if (!observed->sessions[session].established) {
+        if (!observed->sessions.all[session].established) {
             continue;
         }
         char text[PREFIX_TEXT_MAX];
@@ -253,7 +208,7 @@ void observed_plan(struct observed *observed, struct orders *orders, uint64_t ac
         observed->in_flight +=
             orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_ROUTE, prefix, session),
                        bird_show_export(prefix_text(observed->prefixes[prefix].prefix, text),
-                                        observed->sessions[session].name));
+                                        observed->sessions.all[session].name));
     }
 }
 
@@ -315,7 +270,7 @@ size_t observed_end(struct observed *observed, uint64_t token, bool complete, ui
         observed->in_flight--;
         struct seen_entry *entry = entry_at(observed, session, prefix);
         bool stale = (int32_t)((uint32_t)acted - entry->asked) > 0;
-        if (!observed->sessions[session].established) {
+        if (!observed->sessions.all[session].established) {
             entry->seen = SEEN_NONE;
         } else if (stale) {
             enqueue(observed, session * observed->prefix_count + prefix);
@@ -362,15 +317,15 @@ struct prefix_view observed_view(const struct observed *observed, size_t prefix,
     assert(prefix < observed->prefix_count && target <= TARGET_ANNOUNCE);
     struct prefix_view view = {0};
     size_t seen[SEEN_OTHER + 1] = {0};
-    for (size_t i = 0; i < observed->session_count && i < observed->entry_sessions; i++) {
+    for (size_t i = 0; i < observed->sessions.count && i < observed->entry_sessions; i++) {
         const struct seen_entry *entry = entry_at(observed, i, prefix);
-        if (!observed->sessions[i].established) {
+        if (!observed->sessions.all[i].established) {
             continue;
         }
         seen[entry->seen]++;
         if (entry->seen == SEEN_OTHER && view.other_name == NULL) {
             view.other_name = other_name(observed, entry);
-            view.other_session = observed->sessions[i].name;
+            view.other_session = observed->sessions.all[i].name;
         }
     }
     view.announced = seen[SEEN_PRIMARY] + seen[SEEN_DRAIN];
@@ -406,13 +361,4 @@ bool observed_step(struct observed *observed, size_t prefix, enum target target,
     bool first = it->condition == CONDITION_UNKNOWN;
     it->condition = condition;
     return !first || condition != CONDITION_AS_MEANT;
-}
-
-size_t observed_established(const struct observed *observed)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < observed->session_count; i++) {
-        count += observed->sessions[i].established;
-    }
-    return count;
 }

@@ -9,11 +9,9 @@
 #include "controller/config/config.h"
 #include "controller/core/decision.h"
 #include "controller/core/order.h"
+#include "controller/core/sessions.h"
 
-#include "birdctl/reply.h"
-
-#define OBSERVED_SESSIONS_MAX 256
-#define OBSERVED_NAMES_MAX    64
+#define OBSERVED_NAMES_MAX 64
 
 enum seen {
     SEEN_UNKNOWN, // not looked up yet
@@ -28,12 +26,6 @@ struct seen_entry {
     bool queued;
     uint16_t other; // name's index, for SEEN_OTHER
     uint32_t asked; // the announcer's clock of actions (low bits) when the look-up was sent
-};
-
-struct seen_session {
-    char name[SESSION_NAME_MAX];
-    bool established;
-    bool in_snapshot;
 };
 
 // How a prefix stands against its target.
@@ -69,8 +61,7 @@ struct observed {
     struct seen_prefix *prefixes; // of all services, in order
     size_t *first;                // of each service, its first prefix; one more entry for the end
     size_t prefix_count;
-    struct seen_session sessions[OBSERVED_SESSIONS_MAX];
-    size_t session_count;
+    struct sessions sessions;
     struct seen_entry *entries; // [session][prefix]
     size_t entry_sessions;      // that entries has room for
     size_t *queue;              // ring of entries to look up
@@ -80,7 +71,6 @@ struct observed {
     char names[OBSERVED_NAMES_MAX][SESSION_NAME_MAX];
     size_t name_count;
     char answer[SESSION_NAME_MAX]; // protocol in the look-up's reply being read
-    bool too_many_sessions;
 };
 
 struct observed *observed_new(const struct config *config);
@@ -123,6 +113,3 @@ bool observed_as_meant(const struct observed *observed, size_t service, enum tar
 // Settles a prefix's condition: what is odd must be so for a second before it is called so. Returns
 // whether that is news: to be as meant when it is first seen is none.
 bool observed_step(struct observed *observed, size_t prefix, enum target target, uint64_t now_ms);
-
-// A session that is established exists.
-size_t observed_established(const struct observed *observed);

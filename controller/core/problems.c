@@ -81,14 +81,14 @@ static void look_at_links(struct search *search)
 
 static void look_at_sessions(struct search *search)
 {
-    size_t established = observed_established(search->core->observed);
+    size_t established = sessions_established(&search->core->observed->sessions);
     uint64_t wanted = search->core->config->bird.min_sessions;
     if (established < wanted) {
         found(search, SEVERITY_CRITICAL, "sessions", 0, "",
               "%zu BGP session%s established, min_sessions is %" PRIu64, established,
               established == 1 ? " is" : "s are", wanted);
     }
-    if (search->core->observed->too_many_sessions) {
+    if (search->core->observed->sessions.too_many) {
         found(search, SEVERITY_WARNING, "sessions-too-many", 0,
               "name those that count in [bird] sessions",
               "more BGP sessions than popgate can watch");
@@ -106,9 +106,9 @@ static void look_at_named_sessions(struct search *search)
     for (size_t i = 0; i < core->config->bird.session_count; i++) {
         const char *name = core->config->bird.sessions[i];
         bool established = false;
-        for (size_t j = 0; j < observed->session_count; j++) {
-            established = established || (strcmp(observed->sessions[j].name, name) == 0 &&
-                                          observed->sessions[j].established);
+        for (size_t j = 0; j < observed->sessions.count; j++) {
+            established = established || (strcmp(observed->sessions.all[j].name, name) == 0 &&
+                                          observed->sessions.all[j].established);
         }
         if (!established) {
             found(search, SEVERITY_WARNING, "session", 0, "",

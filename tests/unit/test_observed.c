@@ -106,7 +106,7 @@ static void expect(enum target target, enum condition condition)
 TEST(a_session_that_comes_up_is_looked_at_for_every_prefix)
 {
     sessions("up1+ up2-");
-    assert_int_equal(observed_established(observed), 1);
+    assert_int_equal(sessions_established(&observed->sessions), 1);
     observed_plan(observed, &orders, 0, false);
     expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
     expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
@@ -135,13 +135,13 @@ TEST(only_bgp_protocols_are_sessions)
     observed_snapshot_begin(observed);
     row("static1", "Static", true);
     assert_true(observed_snapshot_end(observed));
-    assert_int_equal(observed_established(observed), 0);
+    assert_int_equal(sessions_established(&observed->sessions), 0);
 }
 
 TEST_WITH(only_sessions_that_were_named_are_watched, start_with_two_wanted, stop)
 {
     sessions("up1+ peer+");
-    assert_int_equal(observed_established(observed), 1);
+    assert_int_equal(sessions_established(&observed->sessions), 1);
 }
 
 TEST(until_looked_up_nothing_is_known)
@@ -223,7 +223,7 @@ TEST(a_session_that_went_exports_nothing)
     sessions("up1+");
     expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
     sessions("");
-    assert_int_equal(observed_established(observed), 0);
+    assert_int_equal(sessions_established(&observed->sessions), 0);
 }
 
 TEST(what_is_known_stays_when_another_session_comes)
@@ -306,7 +306,7 @@ TEST(when_the_link_went_all_is_forgotten_and_nothing_is_in_flight)
     while (orders_take(&orders, &(struct order){.urgent = false})) {
     }
     observed_forget(observed);
-    assert_int_equal(observed_established(observed), 0);
+    assert_int_equal(sessions_established(&observed->sessions), 0);
     sessions("up1+");
     expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
     observed_plan(observed, &orders, 0, false);
@@ -366,15 +366,15 @@ TEST(more_names_than_can_be_kept_are_another_protocol)
 TEST(more_sessions_than_can_be_watched_are_told)
 {
     observed_snapshot_begin(observed);
-    for (unsigned i = 0; i <= OBSERVED_SESSIONS_MAX; i++) {
+    for (unsigned i = 0; i <= SESSIONS_MAX; i++) {
         char name[16];
-        assert_false(observed->too_many_sessions);
+        assert_false(observed->sessions.too_many);
         snprintf(name, sizeof name, "s%u", i);
         row(name, "BGP", true);
     }
     assert_true(observed_snapshot_end(observed));
-    assert_true(observed->too_many_sessions);
-    assert_int_equal(observed_established(observed), OBSERVED_SESSIONS_MAX);
+    assert_true(observed->sessions.too_many);
+    assert_int_equal(sessions_established(&observed->sessions), SESSIONS_MAX);
 }
 
 TEST(while_commands_are_under_way_bird_is_asked_one_thing_at_a_time)

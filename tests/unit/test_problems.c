@@ -98,7 +98,7 @@ TEST(a_bird_that_refuses_is_critical)
 
 TEST(too_few_sessions_are_critical_and_too_many_a_warning)
 {
-    core->observed->too_many_sessions = true;
+    core->observed->sessions.too_many = true;
     expect("sessions-too-many");
     fixture->config->bird.min_sessions = 3;
     expect("sessions! sessions-too-many");
@@ -217,7 +217,7 @@ TEST(what_an_unreadable_ledger_drained_is_critical)
 TEST(a_session_that_was_named_and_is_down_is_a_warning)
 {
     static char named[2][SESSION_NAME_MAX] = {"up1", "nobody"};
-    snprintf(named[0], sizeof named[0], "%s", core->observed->sessions[0].name);
+    snprintf(named[0], sizeof named[0], "%s", core->observed->sessions.all[0].name);
     fixture->config->bird.sessions = named;
     fixture->config->bird.session_count = 1;
     expect("");
