@@ -278,6 +278,19 @@ bool bird_parse_route(const struct bird_line *line, struct bird_route *out)
     return true;
 }
 
+// rt_show_prepare_tables() in nest/rt-show.c: 2.x, and 3.x in both cases.
+bool bird_tells_export(unsigned code, const char *text)
+{
+    static const char *const no_channel[] = {"No valid tables", "Requested 'show route export'"};
+    assert(text);
+    for (size_t i = 0; i < sizeof no_channel / sizeof *no_channel; i++) {
+        if (code == BIRD_CODE_SYNTAX && starts_with(text, no_channel[i])) {
+            return true;
+        }
+    }
+    return code == BIRD_CODE_OK || code == BIRD_CODE_NO_ROUTE;
+}
+
 bool bird_parse_greeting(const struct bird_line *line, struct bird_version *out)
 {
     assert(line && out);

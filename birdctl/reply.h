@@ -118,6 +118,11 @@ struct bird_route {
 };
 bool bird_parse_route(const struct bird_line *line, struct bird_route *out);
 
+// Does this end of `show route PREFIX export SESSION` tell what is exported? After routes, or that
+// there is none, or that the session takes none of this kind; by code and text, since the last is a
+// 9001 as for a question that BIRD did not understand.
+bool bird_tells_export(unsigned code, const char *text);
+
 // The version in the greeting ("BIRD 2.0.12 ready.") of code 0001; false if it is none.
 struct bird_version {
     unsigned major, minor, patch;

@@ -240,13 +240,13 @@ static void condition_event(struct core *core, size_t prefix, uint64_t now_ns)
     event->warning = it->condition != CONDITION_AS_MEANT;
 }
 
-static void look_up_end(struct core *core, uint64_t token, bool complete, uint64_t now_ns)
+static void look_up_end(struct core *core, uint64_t token, enum look_end end, uint64_t now_ns)
 {
     size_t index = observed_service(core->observed, token);
     struct core_service *service = &core->services[index];
     uint64_t acted = announcer_acted(core->announcer, index);
-    size_t prefix = observed_end(core->observed, token, complete, acted);
-    if (!complete) {
+    size_t prefix = observed_end(core->observed, token, end, acted);
+    if (end == LOOK_LOST) {
         return;
     }
     enum target target = service->decision.target;
@@ -297,7 +297,11 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
         core->revision[0] = '\0';
         break;
     case ORDER_ROUTE:
-        look_up_end(core, token, complete, now_ns);
+        look_up_end(core, token,
+                    !complete                       ? LOOK_LOST
+                    : bird_tells_export(code, text) ? LOOK_ANSWERED
+                                                    : LOOK_FAILED,
+                    now_ns);
         break;
     case ORDER_CHECK:
     case ORDER_UNDER_WAY:

@@ -205,10 +205,12 @@ void observed_plan(struct observed *observed, struct orders *orders, uint64_t ac
         }
         char text[PREFIX_TEXT_MAX];
         entry->asked = (uint32_t)actions;
-        observed->in_flight +=
+        bool asked =
             orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_ROUTE, prefix, session),
                        bird_show_export(prefix_text(observed->prefixes[prefix].prefix, text),
                                         observed->sessions.all[session].name));
+        observed->in_flight += asked;
+        observed->sessions.all[session].questions += asked;
     }
 }
 
@@ -260,20 +262,23 @@ size_t observed_service(const struct observed *observed, uint64_t token)
     return observed->prefixes[order_a(token)].service;
 }
 
-size_t observed_end(struct observed *observed, uint64_t token, bool complete, uint64_t acted)
+size_t observed_end(struct observed *observed, uint64_t token, enum look_end end, uint64_t acted)
 {
     size_t prefix = order_a(token);
     size_t session = order_b(token);
     assert(prefix < observed->prefix_count && session < observed->entry_sessions);
-    if (complete) {
-        assert(observed->in_flight > 0);
+    if (end != LOOK_LOST) {
+        assert(observed->in_flight > 0 && observed->sessions.all[session].questions > 0);
         observed->in_flight--;
+        observed->sessions.all[session].questions--;
         struct seen_entry *entry = entry_at(observed, session, prefix);
         bool stale = (int32_t)((uint32_t)acted - entry->asked) > 0;
         if (!observed->sessions.all[session].established) {
             entry->seen = SEEN_NONE;
         } else if (stale) {
             enqueue(observed, session * observed->prefix_count + prefix);
+        } else if (end == LOOK_FAILED) {
+            entry->seen = SEEN_UNKNOWN;
         } else {
             set_seen(observed, entry, prefix);
         }
@@ -317,11 +322,15 @@ struct prefix_view observed_view(const struct observed *observed, size_t prefix,
     assert(prefix < observed->prefix_count && target <= TARGET_ANNOUNCE);
     struct prefix_view view = {0};
     size_t seen[SEEN_OTHER + 1] = {0};
-    for (size_t i = 0; i < observed->sessions.count && i < observed->entry_sessions; i++) {
-        const struct seen_entry *entry = entry_at(observed, i, prefix);
+    for (size_t i = 0; i < observed->sessions.count; i++) {
         if (!observed->sessions.all[i].established) {
             continue;
         }
+        if (i >= observed->entry_sessions) {
+            seen[SEEN_UNKNOWN]++; // it came up a moment ago
+            continue;
+        }
+        const struct seen_entry *entry = entry_at(observed, i, prefix);
         seen[entry->seen]++;
         if (entry->seen == SEEN_OTHER && view.other_name == NULL) {
             view.other_name = other_name(observed, entry);

@@ -14,7 +14,7 @@
 #define OBSERVED_NAMES_MAX 64
 
 enum seen {
-    SEEN_UNKNOWN, // not looked up yet
+    SEEN_UNKNOWN, // not looked up yet, or BIRD's answer told nothing
     SEEN_NONE,    // not exported
     SEEN_PRIMARY, // ours
     SEEN_DRAIN,   // ours, the twin's
@@ -97,11 +97,17 @@ void observed_look_in_turn(struct observed *observed, size_t count); // at count
 #define OBSERVED_IN_FLIGHT 16
 void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions, bool busy);
 
+enum look_end {
+    LOOK_ANSWERED,
+    LOOK_FAILED, // with an error that tells nothing of what is exported: it is unknown
+    LOOK_LOST,   // the link went
+};
+
 // A look-up's reply. end returns the prefix that it was about. acted: the announcer's clock when
 // that prefix's service was last acted on; an answer asked for before that is dropped and asked
 // again.
 void observed_line(struct observed *observed, const struct bird_line *line);
-size_t observed_end(struct observed *observed, uint64_t token, bool complete, uint64_t acted);
+size_t observed_end(struct observed *observed, uint64_t token, enum look_end end, uint64_t acted);
 size_t observed_service(const struct observed *observed, uint64_t token);
 
 struct prefix_view observed_view(const struct observed *observed, size_t prefix,

@@ -8,6 +8,7 @@ void sessions_init(struct sessions *sessions, const struct config *config)
     for (size_t i = 0; i < config->bird.session_count && i < SESSIONS_MAX; i++) {
         struct session *session = &sessions->all[sessions->count++];
         snprintf(session->name, sizeof session->name, "%s", config->bird.sessions[i]);
+        session->named = true;
     }
 }
 
@@ -15,11 +16,13 @@ void sessions_forget(struct sessions *sessions)
 {
     for (size_t i = 0; i < sessions->count; i++) {
         sessions->all[i].established = false;
+        sessions->all[i].questions = 0;
     }
 }
 
 void sessions_begin(struct sessions *sessions)
 {
+    sessions->unplaced = false;
     for (size_t i = 0; i < sessions->count; i++) {
         sessions->all[i].in_snapshot = false;
     }
@@ -35,20 +38,43 @@ static bool is_watched(const struct config *config, const char *name)
     return config->bird.session_count == 0;
 }
 
-static struct session *session_named(struct sessions *sessions, const char *name)
+static struct session *find(struct sessions *sessions, const char *name)
 {
     for (size_t i = 0; i < sessions->count; i++) {
         if (strcmp(sessions->all[i].name, name) == 0) {
             return &sessions->all[i];
         }
     }
-    if (sessions->count == SESSIONS_MAX) {
-        sessions->too_many = true;
-        return NULL;
+    return NULL;
+}
+
+static bool is_free(const struct session *session)
+{
+    return !session->named && !session->there && session->questions == 0;
+}
+
+// Of one that is gone, or a new one; NULL: there is none left.
+static struct session *free_place(struct sessions *sessions)
+{
+    for (size_t i = 0; i < sessions->count; i++) {
+        if (is_free(&sessions->all[i])) {
+            return &sessions->all[i];
+        }
     }
-    struct session *session = &sessions->all[sessions->count++];
-    *session = (struct session){.established = false};
-    snprintf(session->name, sizeof session->name, "%.*s", (int)sizeof session->name - 1, name);
+    return sessions->count < SESSIONS_MAX ? &sessions->all[sessions->count++] : NULL;
+}
+
+static struct session *session_named(struct sessions *sessions, const char *name)
+{
+    struct session *session = find(sessions, name);
+    if (session != NULL) {
+        return session;
+    }
+    session = free_place(sessions);
+    if (session != NULL) {
+        *session = (struct session){.named = false};
+        snprintf(session->name, sizeof session->name, "%.*s", (int)sizeof session->name - 1, name);
+    }
     return session;
 }
 
@@ -60,9 +86,10 @@ size_t sessions_row(struct sessions *sessions, const struct config *config,
     }
     struct session *session = session_named(sessions, row->name);
     if (session == NULL) {
+        sessions->unplaced = true;
         return SESSIONS_NONE;
     }
-    session->in_snapshot = true;
+    session->there = session->in_snapshot = true;
     bool established = row->up && row->established;
     if (session->established == established) {
         return SESSIONS_NONE;
@@ -79,6 +106,10 @@ size_t sessions_missing(struct sessions *sessions)
             return i;
         }
     }
+    for (size_t i = 0; i < sessions->count; i++) {
+        sessions->all[i].there = sessions->all[i].in_snapshot;
+    }
+    sessions->too_many = sessions->unplaced;
     return SESSIONS_NONE;
 }
 

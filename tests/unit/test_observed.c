@@ -77,7 +77,7 @@ static void answer(uint64_t token, const char *line)
         struct bird_line it = line_of(1007, line);
         observed_line(observed, &it);
     }
-    observed_end(observed, token, true, 0);
+    observed_end(observed, token, LOOK_ANSWERED, 0);
 }
 
 #define ROUTE(protocol) "192.0.2.1/32         blackhole [" protocol " 10:00:00.000] * (260)"
@@ -199,7 +199,7 @@ TEST(the_first_route_of_an_answer_is_the_one_exported)
     observed_line(observed, &table);
     observed_line(observed, &(struct bird_line){.kind = BIRD_LINE, .code = 1007, .text = PRIMARY});
     observed_line(observed, &second);
-    observed_end(observed, token, true, 0);
+    observed_end(observed, token, LOOK_ANSWERED, 0);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
 }
 
@@ -243,11 +243,11 @@ TEST(an_answer_older_than_our_last_command_is_dropped_and_asked_again)
     observed_plan(observed, &orders, 5, false);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
     expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
-    observed_end(observed, token, true, 6);
+    observed_end(observed, token, LOOK_ANSWERED, 6);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT); // as known before
     observed_plan(observed, &orders, 6, false);
     token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
-    observed_end(observed, token, true, 6);
+    observed_end(observed, token, LOOK_ANSWERED, 6);
     expect(TARGET_WITHDRAW, CONDITION_AS_MEANT);
 }
 
@@ -319,7 +319,7 @@ TEST(a_lost_look_up_changes_nothing)
     observed_look(observed, 0);
     observed_plan(observed, &orders, 0, false);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
-    observed_end(observed, token, false, 0);
+    observed_end(observed, token, LOOK_LOST, 0);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
 }
 
@@ -375,6 +375,72 @@ TEST(more_sessions_than_can_be_watched_are_told)
     assert_true(observed_snapshot_end(observed));
     assert_true(observed->sessions.too_many);
     assert_int_equal(sessions_established(&observed->sessions), SESSIONS_MAX);
+}
+
+TEST(dynamic_sessions_that_are_gone_leave_their_places_to_new_ones)
+{
+    for (unsigned i = 0; i < 3 * SESSIONS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "dynbgp%u", i);
+        observed_snapshot_begin(observed);
+        row(name, "BGP", true);
+        assert_true(observed_snapshot_end(observed));
+        observed_plan(observed, &orders, 0, false);
+        struct order order;
+        while (orders_take(&orders, &order)) {
+            assert_non_null(strstr(order.command, name));
+            answer(order.token, order_a(order.token) == V4 ? PRIMARY : NULL);
+        }
+        assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).announced, 1);
+    }
+    assert_false(observed->sessions.too_many);
+    assert_true(observed->sessions.count <= 2);
+}
+
+TEST(a_place_is_not_given_away_under_an_unanswered_question)
+{
+    sessions("old1+");
+    observed_plan(observed, &orders, 0, false);
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'old1'");
+    sessions("");
+    sessions("new1+");
+    answer(token, PRIMARY); // of old1
+    assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).announced, 0);
+    assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).unknown, 1);
+}
+
+TEST(what_an_earlier_session_in_its_place_was_seen_to_export_is_forgotten)
+{
+    up1_exports(PRIMARY);
+    sessions("");
+    sessions("up2+");
+    expect(TARGET_WITHDRAW, CONDITION_UNKNOWN);
+    assert_int_equal(observed->sessions.count, 1);
+}
+
+TEST(enough_places_again_is_told_too)
+{
+    for (unsigned round = 0; round < 2; round++) {
+        observed_snapshot_begin(observed);
+        for (unsigned i = 0; i <= SESSIONS_MAX - round; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "s%u", i);
+            row(name, "BGP", true);
+        }
+        assert_true(observed_snapshot_end(observed));
+        assert_int_equal(observed->sessions.too_many, round == 0);
+    }
+}
+
+TEST(a_look_up_that_failed_tells_nothing)
+{
+    up1_exports(PRIMARY);
+    observed_look(observed, 0);
+    observed_plan(observed, &orders, 0, false);
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    observed_end(observed, token, LOOK_FAILED, 0);
+    expect(TARGET_WITHDRAW, CONDITION_UNKNOWN);
+    expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
 }
 
 TEST(while_commands_are_under_way_bird_is_asked_one_thing_at_a_time)

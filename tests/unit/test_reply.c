@@ -599,6 +599,31 @@ TEST(a_route_row_may_have_any_time_and_a_failed_kernel_sync)
     assert_false(route.best);
 }
 
+// Of the recording of routes: its questions about exports, by the numbers of their replies.
+TEST(a_question_about_exports_is_answered_by_routes_or_none_and_not_by_an_error)
+{
+    static const struct {
+        size_t reply; // the greeting is 0
+        bool tells;
+    } cases[] = {{4, true},  {7, true},  {9, true},   {10, true},
+                 {11, true}, {12, true}, {13, false}, {14, false}};
+    for (size_t version = 0; version < VERSIONS; version++) {
+        struct lines *lines = read_recording(version, "routes");
+        size_t reply = 0;
+        for (size_t i = 0; i < lines->count; i++) {
+            struct bird_line line = line_at(lines, i);
+            for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+                if (line.kind == BIRD_LAST && cases[k].reply == reply) {
+                    assert_int_equal(bird_tells_export(line.code, line.text), cases[k].tells);
+                }
+            }
+            reply += line.kind == BIRD_LAST;
+        }
+        forget(lines);
+    }
+    assert_false(bird_tells_export(BIRD_CODE_ACCESS_DENIED, "Access denied"));
+}
+
 TEST(rows_without_a_route_are_refused)
 {
     static const char *const texts[] = {

@@ -239,7 +239,7 @@ static void exports_to(struct observed *observed, const char *session)
             line.length = strlen(line.text);
             observed_line(observed, &line);
         }
-        observed_end(observed, order.token, true, 0);
+        observed_end(observed, order.token, LOOK_ANSWERED, 0);
     }
     orders_free(&orders);
 }
