@@ -198,17 +198,16 @@ bool bird_parse_protocol(const struct bird_line *line, struct bird_protocol *out
         return false;
     }
     struct bird_protocol row = {0};
-    char state[16];
     const char *rest = take_word(line->text, row.name, sizeof row.name);
     rest = rest != NULL ? take_word(rest, row.type, sizeof row.type) : NULL;
     rest = rest != NULL ? take_word(rest, row.table, sizeof row.table) : NULL;
-    rest = rest != NULL ? take_word(rest, state, sizeof state) : NULL;
+    rest = rest != NULL ? take_word(rest, row.state, sizeof row.state) : NULL;
     if (rest == NULL) {
         return false;
     }
     const char *info = info_after(rest);
     copy_cut(row.info, sizeof row.info, info, trimmed_length(info));
-    row.up = strcmp(state, "up") == 0;
+    row.up = strcmp(row.state, "up") == 0;
     // Looked for in all that follows the state, since an odd time format may look like the gap.
     row.established = row.up && strcmp(row.type, "BGP") == 0 && has_word(rest, "Established");
     *out = row;

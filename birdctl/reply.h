@@ -100,7 +100,7 @@ enum bird_outcome bird_outcome(unsigned code);
 // A row of `show protocols`, e.g. "up1  BGP  ---  up  00:22:45.151  Established". The time
 // may be of several words (`timeformat protocol`), info may be empty, and is cut to its array.
 struct bird_protocol {
-    char name[BIRD_NAME_MAX], type[24], table[BIRD_NAME_MAX], info[64];
+    char name[BIRD_NAME_MAX], type[24], table[BIRD_NAME_MAX], state[16], info[64];
     bool up;          // state "up"
     bool established; // a BGP session that is up and says Established
 };

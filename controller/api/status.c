@@ -22,9 +22,26 @@ static void link_one(struct json_writer *writer, const struct status_view *view,
     jw_close(writer, '}');
 }
 
+static void session_one(struct json_writer *writer, const struct status_view *view,
+                        const struct session *session)
+{
+    bool seen = core_sees(view->core) && (session->there || view->core->observed->sessions.known);
+    enum session_state state = seen ? session_state(session) : SESSION_UNSEEN;
+    jw_open(writer, NULL, '{');
+    jw_string(writer, "name", session->name);
+    jw_string(writer, "state", session_state_name(state));
+    jw_bool(writer, "established", state == SESSION_ESTABLISHED);
+    jw_string(writer, "says", seen && session->there ? session->says : NULL);
+    if (state != SESSION_UNSEEN && state == session->state) {
+        status_past(writer, view, "since", "age_ms", session->since_ms);
+    }
+    jw_close(writer, '}');
+}
+
 static void bird(struct json_writer *writer, const struct status_view *view)
 {
     const struct core *core = view->core;
+    const struct sessions *sessions = &core->observed->sessions;
     const struct core_link *link = &core->links[ORDER_LINK_ACT];
     char version[48] = "";
     if (link->version.major != 0) {
@@ -36,15 +53,14 @@ static void bird(struct json_writer *writer, const struct status_view *view)
     link_one(writer, view, "link", link);
     link_one(writer, view, "asking", &core->links[ORDER_LINK_ASK]);
     jw_bool(writer, "denied", core->denied);
-    jw_uint(writer, "established", sessions_established(&core->observed->sessions));
+    jw_uint(writer, "established", core_established(core));
     jw_uint(writer, "min_sessions", core->config->bird.min_sessions);
-    jw_bool(writer, "too_many_sessions", core->observed->sessions.too_many);
+    jw_bool(writer, "too_many_sessions", sessions->too_many);
     jw_open(writer, "sessions", '[');
-    for (size_t i = 0; i < core->observed->sessions.count; i++) {
-        jw_open(writer, NULL, '{');
-        jw_string(writer, "name", core->observed->sessions.all[i].name);
-        jw_bool(writer, "established", core->observed->sessions.all[i].established);
-        jw_close(writer, '}');
+    for (size_t i = 0; i < sessions->count; i++) {
+        if (session_is_one(&sessions->all[i])) {
+            session_one(writer, view, &sessions->all[i]);
+        }
     }
     jw_close(writer, ']');
     jw_close(writer, '}');

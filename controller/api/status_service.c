@@ -110,9 +110,8 @@ static void prefixes_where(struct json_writer *writer, const struct core *core, 
                            bool odd, size_t *left)
 {
     const struct observed *observed = core->observed;
-    enum target target = core->services[index].decision.target;
     for (size_t i = observed->first[index]; i < observed->first[index + 1] && *left > 0; i++) {
-        struct prefix_view seen = observed_view(observed, i, target);
+        struct prefix_view seen = core_view(core, i);
         if ((core_condition(core, i, &seen) != CONDITION_AS_MEANT) == odd) {
             prefix_one(writer, core, i, &seen);
             (*left)--;
@@ -128,7 +127,7 @@ static void prefixes(struct json_writer *writer, const struct core *core, size_t
     size_t fewest = SIZE_MAX;
     size_t most = 0;
     for (size_t i = observed->first[index]; i < observed->first[index + 1]; i++) {
-        struct prefix_view seen = observed_view(observed, i, core->services[index].decision.target);
+        struct prefix_view seen = core_view(core, i);
         conditions[core_condition(core, i, &seen)]++;
         fewest = seen.announced < fewest ? seen.announced : fewest;
         most = seen.announced > most ? seen.announced : most;

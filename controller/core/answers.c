@@ -200,6 +200,15 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
     }
 }
 
+static void tell_sessions(struct core *core, uint64_t now_ns)
+{
+    struct session_news news;
+    while (sessions_news(&core->observed->sessions, ms_of(now_ns), &news)) {
+        events_add(core->events, EVENT_SESSION, NULL, now_ns, "%s", news.text)->warning =
+            news.warning;
+    }
+}
+
 static void snapshot_end(struct core *core, bool complete, uint64_t now_ns)
 {
     core->snapshot_under_way = false;
@@ -216,6 +225,7 @@ static void snapshot_end(struct core *core, bool complete, uint64_t now_ns)
                    "out of memory for BIRD's sessions: new ones are not watched")
             ->warning = true;
     }
+    tell_sessions(core, now_ns);
     if (announcer_snapshot_end(core->announcer)) {
         core_confirm_adoption(core, now_ns);
     }

@@ -325,8 +325,31 @@ uint64_t core_next_ms(const struct core *core)
     return next_ms;
 }
 
+bool core_sees(const struct core *core)
+{
+    return core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP;
+}
+
+struct prefix_view core_view(const struct core *core, size_t index)
+{
+    size_t service = core->observed->prefixes[index].service;
+    if (!core_sees(core)) {
+        return (struct prefix_view){.condition = CONDITION_UNKNOWN,
+                                    .unknown = sessions_established(&core->observed->sessions)};
+    }
+    return observed_view(core->observed, index, core->services[service].decision.target);
+}
+
+size_t core_established(const struct core *core)
+{
+    return core_sees(core) ? sessions_established(&core->observed->sessions) : 0;
+}
+
 enum condition core_condition(const struct core *core, size_t index, const struct prefix_view *seen)
 {
+    if (!core_sees(core)) {
+        return CONDITION_UNKNOWN;
+    }
     const struct seen_prefix *prefix = &core->observed->prefixes[index];
     bool news = prefix->condition == CONDITION_AS_MEANT && seen->condition != CONDITION_AS_MEANT;
     return news && core->services[prefix->service].seen_through ? seen->condition

@@ -157,9 +157,17 @@ uint64_t core_next_ms(const struct core *core);
 // looks at everything there is.
 void core_check_invariants(const struct core *core, uint64_t now_ns);
 
-// How a prefix stands, as people are told; seen is its view now. Until a change of target has been
-// seen through, what is not as meant yet is no trouble; from then on what is seen counts, though
-// its settled name may be a second away.
+// BIRD answers questions at present: what was last seen is what is seen.
+bool core_sees(const struct core *core);
+
+// What is seen of a prefix now, against its service's target, and how many sessions are seen to be
+// established: nothing is known while BIRD answers no questions.
+struct prefix_view core_view(const struct core *core, size_t prefix);
+size_t core_established(const struct core *core);
+
+// How a prefix stands, as people are told; seen is its core_view() now. Until a change of target
+// has been seen through, what is not as meant yet is no trouble; from then on what is seen counts,
+// though its settled name may be a second away.
 enum condition core_condition(const struct core *core, size_t prefix,
                               const struct prefix_view *seen);
 

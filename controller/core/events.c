@@ -6,8 +6,8 @@
 
 const char *event_name(enum event_kind kind)
 {
-    static const char *const names[] = {"start", "transition", "health",   "intent", "drift",
-                                        "bird",  "configure",  "observed", "trouble"};
+    static const char *const names[] = {"start", "transition", "health",    "intent",   "drift",
+                                        "bird",  "session",    "configure", "observed", "trouble"};
     return names[kind];
 }
 

@@ -13,6 +13,7 @@ enum event_kind {
     EVENT_INTENT,     // an operator's verb, or its end
     EVENT_DRIFT,      // somebody switched a protocol of ours; repaired
     EVENT_BIRD,       // BIRD's socket came or went, or BIRD fell silent
+    EVENT_SESSION,    // a BGP session of BIRD's came up or went
     EVENT_CONFIGURE,  // the include file was loaded, or refused
     EVENT_OBSERVED,   // a prefix is hidden, leaked, or well again
     EVENT_TROUBLE,    // of our own: a file that can't be written ...

@@ -79,40 +79,41 @@ static void look_at_links(struct search *search)
     }
 }
 
+// Who named the sessions wants all of them.
+static void look_at_named_session(struct search *search, const struct session *session)
+{
+    if (!session->there) {
+        found(search, SEVERITY_CRITICAL, "session-absent", session->since_ms,
+              "is it called so? birdc show protocols says what there is",
+              "BIRD has no BGP session %s, which [bird] sessions names", session->name);
+    } else if (!session->established) {
+        found(search, SEVERITY_WARNING, "session", session->since_ms, "",
+              "BGP session %s, which [bird] sessions names, is not established (%s)", session->name,
+              session->says);
+    }
+}
+
 static void look_at_sessions(struct search *search)
 {
-    size_t established = sessions_established(&search->core->observed->sessions);
+    const struct sessions *sessions = &search->core->observed->sessions;
+    size_t established = core_established(search->core);
     uint64_t wanted = search->core->config->bird.min_sessions;
+    if (!core_sees(search->core)) {
+        return; // which is said already
+    }
     if (established < wanted) {
         found(search, SEVERITY_CRITICAL, "sessions", 0, "",
               "%zu BGP session%s established, min_sessions is %" PRIu64, established,
               established == 1 ? " is" : "s are", wanted);
     }
-    if (search->core->observed->sessions.too_many) {
+    if (sessions->too_many) {
         found(search, SEVERITY_WARNING, "sessions-too-many", 0,
               "name those that count in [bird] sessions",
               "more BGP sessions than popgate can watch");
     }
-}
-
-// Who named the sessions wants all of them.
-static void look_at_named_sessions(struct search *search)
-{
-    const struct core *core = search->core;
-    const struct observed *observed = core->observed;
-    if (core->links[ORDER_LINK_ASK].state != BIRD_LINK_UP) {
-        return; // which is said already
-    }
-    for (size_t i = 0; i < core->config->bird.session_count; i++) {
-        const char *name = core->config->bird.sessions[i];
-        bool established = false;
-        for (size_t j = 0; j < observed->sessions.count; j++) {
-            established = established || (strcmp(observed->sessions.all[j].name, name) == 0 &&
-                                          observed->sessions.all[j].established);
-        }
-        if (!established) {
-            found(search, SEVERITY_WARNING, "session", 0, "",
-                  "BGP session %s, which [bird] sessions names, is not established", name);
+    for (size_t i = 0; i < sessions->count && sessions->known; i++) {
+        if (sessions->all[i].named) {
+            look_at_named_session(search, &sessions->all[i]);
         }
     }
 }
@@ -248,11 +249,10 @@ static void look_at_prefixes(struct search *search)
     };
     const struct core *core = search->core;
     const struct observed *observed = core->observed;
-    enum target target = core->services[search->service].decision.target;
     size_t counts[CONDITION_LATE + 1] = {0};
     for (size_t i = observed->first[search->service]; i < observed->first[search->service + 1];
          i++) {
-        struct prefix_view seen = observed_view(observed, i, target);
+        struct prefix_view seen = core_view(core, i);
         counts[core_condition(core, i, &seen)]++;
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -280,7 +280,6 @@ static void look(struct search *search, size_t service)
     search->service = PROBLEM_OF_NONE;
     look_at_links(search);
     look_at_sessions(search);
-    look_at_named_sessions(search);
     look_at_include(search);
     look_at_ourselves(search);
     if (service != PROBLEM_OF_NONE) {

@@ -195,6 +195,7 @@ static void begin_with_bird(struct core *core, struct core *old)
                       succession->services_after);
     loader_init(&core->loader, &core->include, core->config->bird.configure == CONFIGURE_AUTO);
     announcer_link(core->announcer, core->links[ORDER_LINK_ACT].state != BIRD_LINK_DOWN);
+    sessions_take_over(&core->observed->sessions, core->config, &old->observed->sessions);
     for (size_t i = 0; i < core->config->service_count; i++) {
         size_t before = succession->services_before[i];
         enum target target = core->services[i].decision.target;

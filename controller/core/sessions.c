@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MINUTE_MS 60000
+
 void sessions_init(struct sessions *sessions, const struct config *config)
 {
     for (size_t i = 0; i < config->bird.session_count && i < SESSIONS_MAX; i++) {
@@ -17,7 +19,9 @@ void sessions_forget(struct sessions *sessions)
     for (size_t i = 0; i < sessions->count; i++) {
         sessions->all[i].established = false;
         sessions->all[i].questions = 0;
+        sessions->all[i].state = SESSION_UNSEEN;
     }
+    sessions->known = false;
 }
 
 void sessions_begin(struct sessions *sessions)
@@ -48,9 +52,11 @@ static struct session *find(struct sessions *sessions, const char *name)
     return NULL;
 }
 
+// Its going must have been told, or nobody will hear of it.
 static bool is_free(const struct session *session)
 {
-    return !session->named && !session->there && session->questions == 0;
+    return !session->named && !session->there && session->questions == 0 &&
+           session->state <= SESSION_ABSENT;
 }
 
 // Of one that is gone, or a new one; NULL: there is none left.
@@ -78,6 +84,44 @@ static struct session *session_named(struct sessions *sessions, const char *name
     return session;
 }
 
+void sessions_take_over(struct sessions *sessions, const struct config *config,
+                        const struct sessions *old)
+{
+    for (size_t i = 0; i < old->count; i++) {
+        const struct session *before = &old->all[i];
+        struct session *session = session_is_one(before) && is_watched(config, before->name)
+                                      ? session_named(sessions, before->name)
+                                      : NULL;
+        if (session != NULL) {
+            bool named = session->named;
+            *session = *before;
+            session->named = named;
+            session->questions = 0; // their answers count no more
+        }
+    }
+    sessions->known = old->known;
+    sessions->too_many = old->too_many;
+    sessions->allowance = old->allowance;
+}
+
+// BIRD's info is in columns, parted by several spaces.
+static void say_state(struct session *session, const struct bird_protocol *row)
+{
+    size_t length = (size_t)snprintf(session->says, sizeof session->says, "%s", row->state);
+    const char *word = row->info;
+    while (*word != '\0') {
+        const char *gap = strstr(word, "  ");
+        int span = gap != NULL ? (int)(gap - word) : (int)strlen(word);
+        length += (size_t)snprintf(session->says + length, sizeof session->says - length, ", %.*s",
+                                   span, word);
+        word += span;
+        word += strspn(word, " ");
+        if (length >= sizeof session->says) {
+            return;
+        }
+    }
+}
+
 size_t sessions_row(struct sessions *sessions, const struct config *config,
                     const struct bird_protocol *row)
 {
@@ -90,6 +134,7 @@ size_t sessions_row(struct sessions *sessions, const struct config *config,
         return SESSIONS_NONE;
     }
     session->there = session->in_snapshot = true;
+    say_state(session, row);
     bool established = row->up && row->established;
     if (session->established == established) {
         return SESSIONS_NONE;
@@ -111,6 +156,135 @@ size_t sessions_missing(struct sessions *sessions)
     }
     sessions->too_many = sessions->unplaced;
     return SESSIONS_NONE;
+}
+
+// ---- What is told of them
+
+const char *session_state_name(enum session_state state)
+{
+    static const char *const names[] = {"unknown", "absent", "down", "established"};
+    return names[state];
+}
+
+bool session_is_one(const struct session *session)
+{
+    return session->name[0] != '\0' && (session->named || session->there);
+}
+
+enum session_state session_state(const struct session *session)
+{
+    return !session->there        ? SESSION_ABSENT
+           : session->established ? SESSION_ESTABLISHED
+                                  : SESSION_DOWN;
+}
+
+static bool is_over(const struct allowance *allowance, uint64_t now_ms)
+{
+    return now_ms - allowance->began_ms >= MINUTE_MS;
+}
+
+static bool allow(struct allowance *allowance, unsigned lines, uint64_t now_ms)
+{
+    if (is_over(allowance, now_ms)) {
+        *allowance = (struct allowance){.began_ms = now_ms};
+    }
+    bool allowed = allowance->told < lines;
+    allowance->told += allowed;
+    allowance->held += !allowed;
+    return allowed;
+}
+
+// How many were held back in a minute that is over; 0: none, or it is not over.
+static unsigned take_held(struct allowance *allowance, uint64_t now_ms)
+{
+    unsigned held = is_over(allowance, now_ms) ? allowance->held : 0;
+    allowance->held -= held;
+    return held;
+}
+
+static void tell_first(struct sessions *sessions, uint64_t now_ms, struct session_news *out)
+{
+    size_t count = 0;
+    size_t length = 0;
+    char down[SESSION_TEXT_MAX / 2] = "";
+    for (size_t i = 0; i < sessions->count; i++) {
+        struct session *session = &sessions->all[i];
+        session->state = session_state(session);
+        session->since_ms = now_ms;
+        count += session_is_one(session);
+        if (session_is_one(session) && session->state != SESSION_ESTABLISHED &&
+            length < sizeof down) {
+            length += (size_t)snprintf(down + length, sizeof down - length, "%s%s (%s)",
+                                       length > 0 ? ", " : ": all but ", session->name,
+                                       session->there ? session->says : "BIRD has none");
+        }
+    }
+    size_t established = sessions_established(sessions);
+    out->warning = established < count;
+    snprintf(out->text, sizeof out->text, "%zu of %zu BGP session%s established%s", established,
+             count, count == 1 ? " is" : "s are", down);
+}
+
+static void tell_one(const struct session *session, struct session_news *out)
+{
+    out->warning = session->state != SESSION_ESTABLISHED;
+    snprintf(out->text, sizeof out->text, "BGP session %s is %s%s%s%s", session->name,
+             session->state == SESSION_ABSENT ? "gone: BIRD has no such protocol any more"
+                                              : session_state_name(session->state),
+             session->state == SESSION_DOWN ? " (" : "",
+             session->state == SESSION_DOWN ? session->says : "",
+             session->state == SESSION_DOWN ? ")" : "");
+    if (session->allowance.told == SESSION_LINES) {
+        size_t length = strlen(out->text);
+        snprintf(out->text + length, sizeof out->text - length,
+                 "; more of it within this minute is counted, but not listed");
+    }
+}
+
+static bool has_news(struct sessions *sessions, struct session *session, uint64_t now_ms,
+                     struct session_news *out)
+{
+    unsigned held = take_held(&session->allowance, now_ms);
+    enum session_state state = session_state(session);
+    if (held > 0) {
+        out->warning = true;
+        snprintf(out->text, sizeof out->text,
+                 "BGP session %s changed %u more times within a minute", session->name, held);
+        return true;
+    }
+    if (session->state == state || (session->state == SESSION_UNSEEN && !session->there)) {
+        return false;
+    }
+    session->state = state;
+    session->since_ms = now_ms;
+    if (!allow(&session->allowance, SESSION_LINES, now_ms) ||
+        !allow(&sessions->allowance, SESSIONS_LINES, now_ms)) {
+        return false;
+    }
+    tell_one(session, out);
+    return true;
+}
+
+bool sessions_news(struct sessions *sessions, uint64_t now_ms, struct session_news *out)
+{
+    if (!sessions->known) {
+        sessions->known = true;
+        tell_first(sessions, now_ms, out);
+        return true;
+    }
+    unsigned held = take_held(&sessions->allowance, now_ms);
+    if (held > 0) {
+        out->warning = true;
+        snprintf(out->text, sizeof out->text,
+                 "%u more changes of BGP sessions within a minute are not listed", held);
+        return true;
+    }
+    for (size_t i = 0; i < sessions->count; i++) {
+        if (has_news(sessions, &sessions->all[i], now_ms, out)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t sessions_established(const struct sessions *sessions)

@@ -10,6 +10,21 @@
 #define SESSIONS_MAX  256
 #define SESSIONS_NONE SIZE_MAX
 
+enum session_state {
+    SESSION_UNSEEN,
+    SESSION_ABSENT, // BIRD has no protocol of that name
+    SESSION_DOWN,
+    SESSION_ESTABLISHED,
+};
+
+const char *session_state_name(enum session_state state);
+
+// So many lines within a minute; what is more is only counted.
+struct allowance {
+    uint64_t began_ms; // of the minute
+    unsigned told, held;
+};
+
 struct session {
     char name[SESSION_NAME_MAX];
     bool named; // by the configuration: its place is its own
@@ -17,6 +32,10 @@ struct session {
     bool established;
     bool in_snapshot;
     unsigned questions; // about it that are unanswered: its place is nobody else's before
+    char says[96];      // BIRD's words on its state: "start, Active, Socket: Connection refused"
+    enum session_state state; // as sessions_news() last found it
+    uint64_t since_ms;        // when it was first seen to be so
+    struct allowance allowance;
 };
 
 struct sessions {
@@ -24,7 +43,13 @@ struct sessions {
     size_t count;
     bool too_many; // some are not watched
     bool unplaced; // in the snapshot under way
+    bool known;    // they have been looked at since BIRD last answered
+    struct allowance allowance;
 };
+
+// May the session be told of? A place that is free may not.
+bool session_is_one(const struct session *session);
+enum session_state session_state(const struct session *session); // once it is known
 
 // Those that the configuration names.
 void sessions_init(struct sessions *sessions, const struct config *config);
@@ -32,12 +57,29 @@ void sessions_init(struct sessions *sessions, const struct config *config);
 // None is known to be established any more, and no question is unanswered.
 void sessions_forget(struct sessions *sessions);
 
+// After a reload: what is known of those that are still watched.
+void sessions_take_over(struct sessions *sessions, const struct config *config,
+                        const struct sessions *old);
+
 // Rows of a snapshot: begin, each row, and sessions_missing() until it returns SESSIONS_NONE, which
 // ends the snapshot. Both return the place of a session that came up or went down.
 void sessions_begin(struct sessions *sessions);
 size_t sessions_row(struct sessions *sessions, const struct config *config,
                     const struct bird_protocol *row);
 size_t sessions_missing(struct sessions *sessions);
+
+// What has changed since this last said so, one thing a time; false: nothing more. After the end of
+// a snapshot. How they were when BIRD was first looked at is one thing. A session that flaps is
+// told of SESSION_LINES times within a minute, all of them SESSIONS_LINES times; how often they
+// changed beyond that is told when the minute is over.
+#define SESSION_LINES    6
+#define SESSIONS_LINES   60
+#define SESSION_TEXT_MAX 400
+struct session_news {
+    bool warning;
+    char text[SESSION_TEXT_MAX];
+};
+bool sessions_news(struct sessions *sessions, uint64_t now_ms, struct session_news *out);
 
 // A session that is established exists.
 size_t sessions_established(const struct sessions *sessions);

@@ -34,6 +34,7 @@ static struct {
     char revision[REVISION_TEXT_MAX];
     unsigned refusal;            // reply code to every switch; 0: none
     bool lies;                   // says that it switches, and does not
+    bool session_down;           // up1
     unsigned check;              // reply code to `configure check`
     unsigned switches;           // commands that switch
     unsigned looks;              // for a route
@@ -105,7 +106,9 @@ static inline void bird_shows_route(const struct order *order)
 
 static inline void bird_shows_protocols(const struct order *order)
 {
-    tell_line(order->token, 1002, "up1 BGP --- up 00:00:01.000  Established");
+    tell_line(order->token, 1002,
+              bird.session_down ? "up1 BGP --- start 00:00:01.000  Active  Socket: No route to host"
+                                : "up1 BGP --- up 00:00:01.000  Established");
     for (size_t i = 0; i < bird.count; i++) {
         char text[128];
         snprintf(text, sizeof text, "%s Static popgate4 %s 00:00:01.000  ", bird.protocols[i].name,

@@ -251,6 +251,22 @@ TEST(bird_is_looked_at_for_no_more_than_a_fifth_of_its_time)
     assert_true(*bird_protocol("popgate_dns_v4"));
 }
 
+TEST(a_session_that_goes_and_comes_is_an_event)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    assert_string_equal(last_event(EVENT_SESSION)->text, "1 of 1 BGP session is established");
+    bird.session_down = true;
+    pass_ms(1000);
+    assert_string_equal(last_event(EVENT_SESSION)->text,
+                        "BGP session up1 is down (start, Active, Socket: No route to host)");
+    assert_true(last_event(EVENT_SESSION)->warning);
+    pass_ms(40000);
+    bird.session_down = false;
+    pass_ms(1000);
+    assert_string_equal(last_event(EVENT_SESSION)->text, "BGP session up1 is established");
+    assert_int_equal(count_events(EVENT_SESSION), 3);
+}
+
 TEST(a_bird_that_refuses_is_asked_again_only_once_a_second)
 {
     running(ONE_PROBE DNS_NEEDS_A);

@@ -214,18 +214,30 @@ TEST(what_an_unreadable_ledger_drained_is_critical)
     assert_string_equal(found[0].text, "dns: intent drain by alice (1000)");
 }
 
-TEST(a_session_that_was_named_and_is_down_is_a_warning)
+TEST(a_session_that_was_named_and_is_down_is_a_warning_and_one_that_bird_lacks_an_error)
 {
-    static char named[2][SESSION_NAME_MAX] = {"up1", "nobody"};
-    snprintf(named[0], sizeof named[0], "%s", core->observed->sessions.all[0].name);
-    fixture->config->bird.sessions = named;
-    fixture->config->bird.session_count = 1;
+    struct sessions *sessions = &core->observed->sessions;
+    struct session_news news;
+    sessions->all[0].named = sessions->all[1].named = true;
+    assert_true(sessions_news(sessions, 1, &news));
     expect("");
-    fixture->config->bird.session_count = 2;
+    sessions->all[1].established = false;
     expect("session");
-    assert_non_null(strstr(found[0].text, "nobody"));
-    fixture->config->bird.sessions = NULL;
-    fixture->config->bird.session_count = 0;
+    assert_non_null(strstr(found[0].text, "up2"));
+    sessions->all[1].there = false;
+    expect("session-absent!");
+    assert_non_null(strstr(found[0].text, "up2"));
+    sessions_forget(sessions);
+    expect("sessions! short! short!"); // nobody knows yet which there are
+}
+
+TEST(of_a_bird_that_is_silent_it_is_not_said_which_sessions_are_established)
+{
+    core->links[ORDER_LINK_ASK].state = BIRD_LINK_SILENT;
+    core->observed->sessions.all[1].established = false;
+    fixture->config->bird.min_sessions = 2;
+    core->observed->prefixes[0].condition = CONDITION_HIDDEN;
+    expect("bird-asking");
 }
 
 TEST(without_a_service_bird_need_not_read_the_include_file)

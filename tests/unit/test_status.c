@@ -223,6 +223,23 @@ TEST(nothing_is_called_seen_while_bird_is_out_of_sight)
     json_decref(json);
 }
 
+TEST(of_a_bird_that_is_silent_no_session_counts_as_established)
+{
+    target_is(0, TARGET_ANNOUNCE, CAUSE_HEALTHY, "");
+    json_t *json = status();
+    assert_true(json_is_true(at(json, "bird.sessions.0.established")));
+    says(json, "bird.sessions.0.state", "established");
+    json_decref(json);
+    fixture->core->links[ORDER_LINK_ASK].state = BIRD_LINK_SILENT;
+    json = status();
+    counts(json, "bird.established", 0);
+    assert_true(json_is_false(at(json, "bird.sessions.0.established")));
+    says(json, "bird.sessions.0.state", "unknown");
+    says(json, "services.0.prefixes.0.condition", "unknown");
+    counts(json, "services.0.prefixes.0.sessions", 0);
+    json_decref(json);
+}
+
 // Of all look-ups that are due: those at that session find the dns service's primary, others
 // nothing.
 static void exports_to(struct observed *observed, const char *session)
@@ -254,6 +271,7 @@ TEST(a_prefix_is_announced_on_as_many_sessions_as_are_needed_or_it_is_not)
     } table[] = {{"none", 0, false}, {"upstream_a", 1, false}, {"upstream_", 2, true}};
     struct fixture *strict = fixture_new("", "min_sessions = 2\n" FIXTURE_SERVICES);
     fixture_sessions(strict, sessions, 2);
+    strict->core->links[ORDER_LINK_ASK].state = BIRD_LINK_UP;
     strict->core->services[0].decision.target = TARGET_ANNOUNCE;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct status_view now = {.core = strict->core, .now_ns = FIXTURE_NOW_NS};
@@ -320,6 +338,7 @@ static struct fixture *with_many_prefixes(size_t count)
 TEST_WITH(what_is_odd_comes_first_when_not_all_prefixes_are_shown, NULL, NULL)
 {
     struct fixture *many = with_many_prefixes(100);
+    many->core->links[ORDER_LINK_ASK].state = BIRD_LINK_UP;
     struct status_view now = {.core = many->core, .now_ns = 1};
     for (size_t i = 0; i <= 100; i++) {
         many->core->observed->prefixes[i].condition = CONDITION_AS_MEANT;
