@@ -53,6 +53,11 @@ struct bird_command bird_show_protocols_all(const char *pattern)
     return about("show protocols all", pattern);
 }
 
+struct bird_command bird_show_bfd(void)
+{
+    return say("show bfd sessions");
+}
+
 // A prefix can't be quoted, so it must be nothing else.
 static bool is_prefix(const char *text)
 {

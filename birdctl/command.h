@@ -21,6 +21,7 @@ struct bird_command bird_disable(const char *pattern);
 
 struct bird_command bird_show_protocols(void);
 struct bird_command bird_show_protocols_all(const char *pattern);
+struct bird_command bird_show_bfd(void);
 
 // Routes to exactly this prefix ("192.0.2.1/32"): all there are with their attributes; or the one
 // that is exported to a BGP session.

@@ -253,6 +253,118 @@ static const char *take_number(const char *text, uint64_t max, uint64_t *out)
     return text;
 }
 
+// ---- BGP sessions
+
+// A number from 0 on that begins the text; 0 when there is none.
+static uint32_t number_in(const char *text)
+{
+    uint64_t number = 0;
+    return take_number(text, UINT32_MAX, &number) != NULL ? (uint32_t)number : 0;
+}
+
+static void read_capability(struct bird_capabilities *side, const char *text)
+{
+    static const char restart[] = "Restart time:";
+    static const char stale[] = "LL stale time:";
+    if (strcmp(text, "Graceful restart") == 0) {
+        side->graceful = true;
+    } else if (strcmp(text, "Long-lived graceful restart") == 0) {
+        side->long_lived = true;
+    } else if (starts_with(text, restart)) {
+        side->restart_s = number_in(skip_spaces(text + sizeof restart - 1));
+    } else if (starts_with(text, stale)) {
+        side->stale_s = number_in(skip_spaces(text + sizeof stale - 1));
+    }
+}
+
+// "184.986/240"
+static uint32_t whole_of(const char *timer)
+{
+    const char *slash = strchr(timer, '/');
+    return slash != NULL ? number_in(slash + 1) : 0;
+}
+
+// A neighbor that does not want a family leaves its channel down (bird-facts 30).
+static void read_session(struct bird_bgp_reader *reader, const struct bird_line *line)
+{
+    struct bird_bgp *bgp = &reader->bgp;
+    const char *value;
+    if ((value = labelled(line, "Neighbor address:")) != NULL) {
+        take_word(value, bgp->neighbor, sizeof bgp->neighbor);
+    } else if (labelled(line, "Neighbor range:") != NULL) {
+        bgp->range = true;
+    } else if ((value = labelled(line, "Neighbor AS:")) != NULL) {
+        bgp->neighbor_as = number_in(value);
+    } else if ((value = labelled(line, "Local AS:")) != NULL) {
+        bgp->local_as = number_in(value);
+    } else if ((value = labelled(line, "Hold timer:")) != NULL) {
+        bgp->hold_s = whole_of(value);
+        bgp->open = true;
+    } else if ((value = labelled(line, "Channel ")) != NULL) {
+        reader->channel = strcmp(value, "ipv4") == 0   ? &bgp->ipv4
+                          : strcmp(value, "ipv6") == 0 ? &bgp->ipv6
+                                                       : NULL;
+        if (reader->channel != NULL) {
+            *reader->channel = true;
+        }
+    } else if ((value = labelled(line, "State:")) != NULL && reader->channel != NULL) {
+        *reader->channel = !bgp->open || strcmp(value, "UP") == 0;
+    }
+}
+
+// Capabilities stand between two labels of their side's and the session's (bgp_show_proto_info() in
+// proto/bgp/bgp.c).
+void bird_bgp_line(struct bird_bgp_reader *reader, const struct bird_line *line)
+{
+    struct bird_protocol row;
+    assert(reader && line);
+    if (bird_parse_protocol(line, &row)) {
+        reader->inside = strcmp(row.name, reader->name) == 0 && strcmp(row.type, "BGP") == 0;
+        reader->found = reader->found || reader->inside;
+        reader->side = NULL;
+        reader->channel = NULL;
+        return;
+    }
+    const char *text = reader->inside ? labelled(line, "") : NULL;
+    if (text == NULL) {
+        return;
+    }
+    if (strcmp(text, "Local capabilities") == 0) {
+        reader->side = &reader->bgp.ours;
+    } else if (strcmp(text, "Neighbor capabilities") == 0) {
+        reader->side = &reader->bgp.theirs;
+    } else if (starts_with(text, "Session:")) {
+        reader->side = NULL;
+    } else if (reader->side != NULL) {
+        read_capability(reader->side, text);
+    } else {
+        read_session(reader, line);
+    }
+}
+
+// BIRD writes "%-25I %-10s %-10s ...": address, interface, state (bfd_show_session() in
+// proto/bfd/bfd.c). Titles have other words in the place of the state.
+bool bird_parse_bfd(const struct bird_line *line, struct bird_bfd *out)
+{
+    static const char *const states[] = {"AdminDown", "Down", "Init", "Up"};
+    assert(line && out);
+    struct bird_bfd row;
+    const char *rest = is_of_reply(line, BIRD_CODE_BFD)
+                           ? take_word(line->text, row.address, sizeof row.address)
+                           : NULL;
+    rest = rest != NULL ? take_word(rest, row.interface, sizeof row.interface) : NULL;
+    rest = rest != NULL ? take_word(rest, row.state, sizeof row.state) : NULL;
+    for (size_t i = 0; rest != NULL && i < sizeof states / sizeof *states; i++) {
+        if (strcmp(row.state, states[i]) == 0) {
+            *out = row;
+            return true;
+        }
+    }
+    return false;
+}
+
+// ---- Routes
+
 // BIRD writes "%-20s %s [%s %s%s]%s%s": prefix (empty when it is the one above), kind, protocol,
 // time, sender, mark, preference (rt_show_rte() in nest/rt-show.c).
 bool bird_parse_route(const struct bird_line *line, struct bird_route *out)

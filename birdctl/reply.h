@@ -75,6 +75,7 @@ enum bird_code {
     BIRD_CODE_PROTOCOL = 1002,
     BIRD_CODE_PROTOCOL_DETAIL = 1006,
     BIRD_CODE_ROUTE = 1007,
+    BIRD_CODE_BFD = 1020,
     BIRD_CODE_PROTOCOL_HEADING = 2002,
     BIRD_CODE_NO_ROUTE = 8001, // the network is not in the table
     BIRD_CODE_CONFIG_ERROR = 8002,
@@ -108,6 +109,42 @@ bool bird_parse_protocol(const struct bird_line *line, struct bird_protocol *out
 
 // Of `show protocols all`: "Description:    popgate 0123abcd" (cut to size).
 bool bird_parse_description(const struct bird_line *line, char *out, size_t size);
+
+// What `show protocols all` says of a BGP session. What one side said of itself when the session
+// was opened:
+struct bird_capabilities {
+    bool graceful,
+        long_lived; // it knows graceful restart (RFC 4724), the long-lived one (RFC 9494)
+    uint32_t restart_s, stale_s; // for how long its routes are to be kept while it restarts; 0: not
+};
+#define BIRD_ADDRESS_MAX 64 // with an interface: "fe80::1%eth0"
+struct bird_bgp {
+    char neighbor[BIRD_ADDRESS_MAX];
+    bool range; // it is no session, but makes one of each neighbor within a range
+    uint32_t neighbor_as, local_as; // 0: not said
+    bool ipv4, ipv6; // it has channels for them; of a session that is established: which are up
+    bool open;       // the session is established, and the rest known
+    struct bird_capabilities ours, theirs;
+    uint32_t hold_s; // 0: the session does without
+};
+
+// The lines of that reply, in order: those of the protocol of that name are read into bgp. Zero it
+// but for the name to begin; found: there is a BGP protocol of that name.
+struct bird_bgp_reader {
+    char name[BIRD_NAME_MAX];
+    bool found, inside;
+    struct bird_capabilities *side; // whose capabilities are being read, or NULL
+    bool *channel;                  // which one is being read, or NULL
+    struct bird_bgp bgp;
+};
+void bird_bgp_line(struct bird_bgp_reader *reader, const struct bird_line *line);
+
+// A row of `show bfd sessions`.
+struct bird_bfd {
+    char address[BIRD_ADDRESS_MAX], interface[32];
+    char state[12]; // "Up", "Down", "Init", "AdminDown"
+};
+bool bird_parse_bfd(const struct bird_line *line, struct bird_bfd *out);
 
 // Of `show route`: the name in brackets of one route's line, and whether it is the best:
 // "*", or "!" when it is but the kernel refused it. Lines without a route (table headings,

@@ -22,6 +22,34 @@ static void link_one(struct json_writer *writer, const struct status_view *view,
     jw_close(writer, '}');
 }
 
+// What BIRD said of it in detail; capabilities and times only of a session that is established.
+static void session_detail(struct json_writer *writer, const struct status_view *view,
+                           const struct session *session)
+{
+    const struct bird_bgp *bgp = &session->bgp;
+    jw_string(writer, "neighbor", bgp->neighbor[0] != '\0' ? bgp->neighbor : NULL);
+    jw_uint(writer, "neighbor_as", bgp->neighbor_as);
+    jw_uint(writer, "local_as", bgp->local_as);
+    jw_string(writer, "kind", bgp->neighbor_as == bgp->local_as ? "internal" : "external");
+    jw_open(writer, "families", '[');
+    if (bgp->ipv4) {
+        jw_string(writer, NULL, "ipv4");
+    }
+    if (bgp->ipv6) {
+        jw_string(writer, NULL, "ipv6");
+    }
+    jw_close(writer, ']');
+    if (bgp->open) {
+        jw_uint(writer, "hold_time_s", bgp->hold_s);
+        jw_uint(writer, "graceful_restart_s", session_restart_s(session));
+        jw_uint(writer, "long_lived_s", session_stale_s(session));
+        jw_uint(writer, "neighbor_graceful_restart_s", bgp->theirs.restart_s);
+        jw_uint(writer, "neighbor_long_lived_s", bgp->theirs.stale_s);
+    }
+    jw_string(writer, "bfd", session->bfd[0] != '\0' ? session->bfd : NULL);
+    jw_uint(writer, "detail_age_ms", status_less(status_now_ms(view), session->bgp_at_ms));
+}
+
 static void session_one(struct json_writer *writer, const struct status_view *view,
                         const struct session *session)
 {
@@ -34,6 +62,9 @@ static void session_one(struct json_writer *writer, const struct status_view *vi
     jw_string(writer, "says", seen && session->there ? session->says : NULL);
     if (state != SESSION_UNSEEN && state == session->state) {
         status_past(writer, view, "since", "age_ms", session->since_ms);
+    }
+    if (seen && session->there && session->bgp_known && session->bgp.neighbor_as != 0) {
+        session_detail(writer, view, session);
     }
     jw_close(writer, '}');
 }

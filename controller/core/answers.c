@@ -124,6 +124,10 @@ void core_line(struct core *core, uint64_t token, const struct bird_line *line, 
     case ORDER_ROUTE:
         observed_line(core->observed, line);
         break;
+    case ORDER_SESSION:
+    case ORDER_BFD:
+        sessions_line(&core->observed->sessions, token, line);
+        break;
     case ORDER_CHECK:
     case ORDER_UNDER_WAY:
     case ORDER_CONFIGURE:
@@ -312,6 +316,10 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
                     : bird_tells_export(code, text) ? LOOK_ANSWERED
                                                     : LOOK_FAILED,
                     now_ns);
+        break;
+    case ORDER_SESSION:
+    case ORDER_BFD:
+        sessions_end(&core->observed->sessions, token, !complete, ms_of(now_ns));
         break;
     case ORDER_CHECK:
     case ORDER_UNDER_WAY:

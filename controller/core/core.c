@@ -291,6 +291,9 @@ void core_flush(struct core *core, uint64_t now_ns)
         observed_plan(core->observed, &core->orders, core->announcer->actions,
                       announcer_is_busy(core->announcer));
     }
+    if (!core->stopping && core_sees(core) && !announcer_is_busy(core->announcer)) {
+        sessions_plan(&core->observed->sessions, &core->orders, ms_of(now_ns));
+    }
 }
 
 bool core_order(struct core *core, struct order *out)

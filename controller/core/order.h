@@ -16,8 +16,10 @@ enum order_kind {
     ORDER_CHECK,     // configure check
     ORDER_UNDER_WAY, // configure status
     ORDER_CONFIGURE,
-    ORDER_PEERS, // show protocols, for the guard: who brings paths of others
-    ORDER_PATHS, // show route PREFIX all, for the guard
+    ORDER_SESSION, // show protocols all SESSION
+    ORDER_BFD,     // show bfd sessions
+    ORDER_PEERS,   // show protocols, for the guard: who brings paths of others
+    ORDER_PATHS,   // show route PREFIX all, for the guard
     ORDER_KINDS,
 };
 

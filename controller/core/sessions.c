@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MINUTE_MS 60000
+#define MINUTE_MS   60000
+#define ASK_MS      60000 // again
+#define ASK_NEWS_MS 1000  // of one that came or went, no sooner than so long after the last time
 
 void sessions_init(struct sessions *sessions, const struct config *config)
 {
@@ -22,6 +24,7 @@ void sessions_forget(struct sessions *sessions)
         sessions->all[i].state = SESSION_UNSEEN;
     }
     sessions->known = false;
+    sessions->asking = false;
 }
 
 void sessions_begin(struct sessions *sessions)
@@ -241,6 +244,15 @@ static void tell_one(const struct session *session, struct session_news *out)
     }
 }
 
+// What is known of it in detail was of the session before.
+static void ask_anew(struct sessions *sessions, struct session *session, uint64_t now_ms)
+{
+    uint64_t soon_ms = session->bgp_at_ms + ASK_NEWS_MS;
+    session->bgp.open = false;
+    session->ask_at_ms = soon_ms > now_ms ? soon_ms : now_ms;
+    sessions->ask_bfd_at_ms = session->ask_at_ms;
+}
+
 static bool has_news(struct sessions *sessions, struct session *session, uint64_t now_ms,
                      struct session_news *out)
 {
@@ -257,6 +269,7 @@ static bool has_news(struct sessions *sessions, struct session *session, uint64_
     }
     session->state = state;
     session->since_ms = now_ms;
+    ask_anew(sessions, session, now_ms);
     if (!allow(&session->allowance, SESSION_LINES, now_ms) ||
         !allow(&sessions->allowance, SESSIONS_LINES, now_ms)) {
         return false;
@@ -285,6 +298,98 @@ bool sessions_news(struct sessions *sessions, uint64_t now_ms, struct session_ne
         }
     }
     return false;
+}
+
+// ---- What is asked about them
+
+void sessions_plan(struct sessions *sessions, struct orders *orders, uint64_t now_ms)
+{
+    if (!sessions->known || sessions->asking || orders_room(orders) == 0) {
+        return;
+    }
+    for (size_t i = 0; i < sessions->count && !sessions->asking; i++) {
+        struct session *session = &sessions->all[i];
+        if (!session->there || session->ask_at_ms > now_ms) {
+            continue;
+        }
+        session->ask_at_ms = now_ms + ASK_MS;
+        sessions->asking =
+            orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_SESSION, i, 0),
+                       bird_show_protocols_all(session->name));
+        session->questions += sessions->asking;
+        sessions->reader = (struct bird_bgp_reader){.found = false};
+        memcpy(sessions->reader.name, session->name, sizeof sessions->reader.name);
+    }
+    if (!sessions->asking && sessions->ask_bfd_at_ms <= now_ms) {
+        sessions->ask_bfd_at_ms = now_ms + ASK_MS;
+        sessions->asking = orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_BFD, 0, 0),
+                                      bird_show_bfd());
+        for (size_t i = 0; i < sessions->count; i++) {
+            sessions->all[i].bfd_next[0] = '\0';
+        }
+    }
+}
+
+// A neighbor's address may have its interface behind it.
+static bool is_with(const struct bird_bfd *bfd, const char *neighbor)
+{
+    size_t length = strcspn(neighbor, "%");
+    return strlen(bfd->address) == length && memcmp(bfd->address, neighbor, length) == 0 &&
+           (neighbor[length] == '\0' || strcmp(neighbor + length + 1, bfd->interface) == 0);
+}
+
+void sessions_line(struct sessions *sessions, uint64_t token, const struct bird_line *line)
+{
+    struct bird_bfd bfd;
+    if (order_kind(token) == ORDER_SESSION) {
+        bird_bgp_line(&sessions->reader, line);
+        return;
+    }
+    if (!bird_parse_bfd(line, &bfd)) {
+        return;
+    }
+    for (size_t i = 0; i < sessions->count; i++) {
+        struct session *session = &sessions->all[i];
+        if (session->there && is_with(&bfd, session->bgp.neighbor)) {
+            memcpy(session->bfd_next, bfd.state, sizeof session->bfd_next);
+        }
+    }
+}
+
+static void session_end(struct sessions *sessions, size_t place, uint64_t now_ms)
+{
+    struct session *session = &sessions->all[place];
+    session->questions--;
+    session->bgp_known = true;
+    session->bgp_at_ms = now_ms;
+    if (sessions->reader.found) {
+        session->bgp = sessions->reader.bgp;
+    }
+}
+
+void sessions_end(struct sessions *sessions, uint64_t token, bool lost, uint64_t now_ms)
+{
+    sessions->asking = false;
+    if (lost) {
+        return;
+    }
+    if (order_kind(token) == ORDER_SESSION) {
+        session_end(sessions, order_a(token), now_ms);
+        return;
+    }
+    for (size_t i = 0; i < sessions->count; i++) {
+        memcpy(sessions->all[i].bfd, sessions->all[i].bfd_next, sizeof sessions->all[i].bfd);
+    }
+}
+
+uint32_t session_restart_s(const struct session *session)
+{
+    return session->bgp.theirs.graceful ? session->bgp.ours.restart_s : 0;
+}
+
+uint32_t session_stale_s(const struct session *session)
+{
+    return session->bgp.theirs.long_lived ? session->bgp.ours.stale_s : 0;
 }
 
 size_t sessions_established(const struct sessions *sessions)

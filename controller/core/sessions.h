@@ -4,6 +4,7 @@
 #pragma once
 
 #include "controller/config/config.h"
+#include "controller/core/order.h"
 
 #include "birdctl/reply.h"
 
@@ -36,6 +37,12 @@ struct session {
     enum session_state state; // as sessions_news() last found it
     uint64_t since_ms;        // when it was first seen to be so
     struct allowance allowance;
+    bool bgp_known;      // what BIRD says of it in detail, since bgp_at_ms
+    uint64_t bgp_at_ms;  // when it last said so
+    uint64_t ask_at_ms;  // when it is to be asked again
+    struct bird_bgp bgp; // capabilities and hold time only while it is established
+    char bfd[12];        // state of BFD with its neighbor; empty: there is none
+    char bfd_next[12];   // in the reply being read
 };
 
 struct sessions {
@@ -45,6 +52,9 @@ struct sessions {
     bool unplaced; // in the snapshot under way
     bool known;    // they have been looked at since BIRD last answered
     struct allowance allowance;
+    bool asking; // a question of sessions_plan() is unanswered
+    uint64_t ask_bfd_at_ms;
+    struct bird_bgp_reader reader; // of that question's reply
 };
 
 // May the session be told of? A place that is free may not.
@@ -80,6 +90,18 @@ struct session_news {
     char text[SESSION_TEXT_MAX];
 };
 bool sessions_news(struct sessions *sessions, uint64_t now_ms, struct session_news *out);
+
+// Asks BIRD about what only changes with a session: capabilities, hold time, channels, BFD. One
+// question at a time, about each session when it came or went and once a minute, so that it costs
+// BIRD next to nothing. Then the reply's lines, and its end; lost: the link went.
+void sessions_plan(struct sessions *sessions, struct orders *orders, uint64_t now_ms);
+void sessions_line(struct sessions *sessions, uint64_t token, const struct bird_line *line);
+void sessions_end(struct sessions *sessions, uint64_t token, bool lost, uint64_t now_ms);
+
+// For how long the neighbor keeps our routes when this BIRD dies: graceful restart's time, and what
+// the long-lived one adds. In s; 0: not at all.
+uint32_t session_restart_s(const struct session *session);
+uint32_t session_stale_s(const struct session *session);
 
 // A session that is established exists.
 size_t sessions_established(const struct sessions *sessions);

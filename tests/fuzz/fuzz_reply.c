@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct trace {
     uint64_t hash;
     size_t lines;
+    struct bird_bgp_reader details;
 };
 
 static void require(bool condition)
@@ -33,6 +34,7 @@ static void parse_every_way(const struct bird_line *line)
     struct bird_protocol protocol;
     struct bird_route route;
     struct bird_version version;
+    struct bird_bfd bfd;
     char description[16];
     if (bird_parse_protocol(line, &protocol)) {
         require(protocol.name[0] != '\0' && strlen(protocol.name) < sizeof protocol.name);
@@ -41,11 +43,25 @@ static void parse_every_way(const struct bird_line *line)
     if (bird_parse_route(line, &route)) {
         require(route.protocol[0] != '\0' && strchr(route.protocol, ' ') == NULL);
     }
+    if (bird_parse_bfd(line, &bfd)) {
+        require(bfd.address[0] != '\0' && bfd.interface[0] != '\0');
+    }
     if (bird_parse_description(line, description, sizeof description)) {
         require(strlen(description) < sizeof description);
     }
     (void)bird_parse_greeting(line, &version);
     (void)bird_outcome(line->code);
+}
+
+// Of a session that is called as the first protocol.
+static void read_details(struct trace *trace, const struct bird_line *line)
+{
+    struct bird_protocol row;
+    if (trace->details.name[0] == '\0' && bird_parse_protocol(line, &row)) {
+        memcpy(trace->details.name, row.name, sizeof trace->details.name);
+    }
+    bird_bgp_line(&trace->details, line);
+    require(memchr(trace->details.bgp.neighbor, '\0', BIRD_ADDRESS_MAX) != NULL);
 }
 
 static void on_line(void *arg, const struct bird_line *line)
@@ -59,6 +75,7 @@ static void on_line(void *arg, const struct bird_line *line)
     fold(trace, line->text, line->length);
     trace->lines++;
     parse_every_way(line);
+    read_details(trace, line);
 }
 
 // The first byte is the length of the pieces; the rest is what BIRD said.

@@ -293,6 +293,41 @@ static void answer_protocols(const struct model *model, const struct answer *ans
     say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
 }
 
+// Sessions with an even number know graceful restart.
+static void answer_session(const struct model *model, const struct answer *answer, unsigned session)
+{
+    if (session >= MODEL_SESSIONS) {
+        abort();
+    }
+    bool established = model->established[session];
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL,
+        "up%u        BGP        ---        %-6s 00:22:45.151  %s", session,
+        established ? "up" : "start", established ? "Established" : "Connect");
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "    Neighbor address: 192.0.2.%u", session);
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "    Neighbor AS:      64513");
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "    Local AS:         64512");
+    if (established) {
+        say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "    Local capabilities");
+        if (session % 2 == 0) {
+            say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "      Graceful restart");
+            say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "        Restart time: 120");
+        }
+        say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "    Session:          external AS4");
+        say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "    Hold timer:       184.986/240");
+    }
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "  Channel ipv4");
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "  Channel ipv6");
+    say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
+}
+
+static void answer_bfd(const struct answer *answer)
+{
+    say(answer, BIRD_LINE, BIRD_CODE_BFD, "bfd1:");
+    say(answer, BIRD_LINE, BIRD_CODE_BFD,
+        "192.0.2.0                 eth0       Up         18:18:44.334    0.100    0.500");
+    say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
+}
+
 static void answer_revision(const struct model *model, const struct answer *answer)
 {
     bool any = false;
@@ -400,6 +435,10 @@ void model_do(struct model *model, const char *command, model_answer_cb answer_l
         answer_switch(model, &answer, command);
     } else if (strcmp(command, "show protocols") == 0) {
         answer_protocols(model, &answer);
+    } else if (strncmp(command, "show protocols all \"up", 22) == 0) {
+        answer_session(model, &answer, (unsigned)strtoul(command + 22, NULL, 10));
+    } else if (strcmp(command, "show bfd sessions") == 0) {
+        answer_bfd(&answer);
     } else if (strncmp(command, "show protocols all ", 19) == 0) {
         answer_revision(model, &answer);
     } else if (strncmp(command, "show route ", 11) == 0 && strstr(command, " all") != NULL) {

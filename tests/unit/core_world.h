@@ -153,6 +153,8 @@ static inline void bird_does(const struct order *order)
         code = 3;
         break;
     case ORDER_UNDER_WAY:
+    case ORDER_SESSION:
+    case ORDER_BFD:
     case ORDER_PEERS:
     case ORDER_PATHS:
     case ORDER_KINDS:

@@ -146,8 +146,8 @@ static const struct {
     const char *what;
     size_t replies, echoes; // the greeting too; echoes where the version has them
 } recordings[] = {
-    {"protocols", 9, 0},  {"routes", 17, 0},     {"switching", 18, 0},
-    {"configure", 14, 0}, {"timeformat", 10, 0}, {"echo", 4, 4},
+    {"protocols", 9, 0},   {"routes", 17, 0}, {"switching", 18, 0}, {"configure", 14, 0},
+    {"timeformat", 10, 0}, {"echo", 4, 4},    {"sessions", 10, 0},
 };
 #define RECORDINGS (sizeof recordings / sizeof *recordings)
 
@@ -622,6 +622,109 @@ TEST(a_question_about_exports_is_answered_by_routes_or_none_and_not_by_an_error)
         forget(lines);
     }
     assert_false(bird_tells_export(BIRD_CODE_ACCESS_DENIED, "Access denied"));
+}
+
+// All that a recording says of the session of that name.
+static struct bird_bgp_reader details(size_t version, const char *what, const char *name)
+{
+    struct lines *lines = read_recording(version, what);
+    struct bird_bgp_reader reader = {.found = false};
+    snprintf(reader.name, sizeof reader.name, "%s", name);
+    for (size_t i = 0; i < lines->count; i++) {
+        struct bird_line line = line_at(lines, i);
+        bird_bgp_line(&reader, &line);
+    }
+    forget(lines);
+    return reader;
+}
+
+TEST(what_a_session_agreed_on_is_read)
+{
+    for (size_t version = 0; version < VERSIONS; version++) {
+        struct bird_bgp_reader reader = details(version, "protocols", "upstream_a");
+        const struct bird_bgp *bgp = &reader.bgp;
+        assert_true(reader.found && bgp->open && !bgp->range && bgp->ipv4 && bgp->ipv6);
+        assert_string_equal(bgp->neighbor, "10.0.1.2");
+        assert_int_equal(bgp->neighbor_as, 64513);
+        assert_int_equal(bgp->local_as, 64512);
+        assert_int_equal(bgp->hold_s, 240);
+        assert_true(bgp->ours.graceful && bgp->ours.long_lived);
+        assert_true(bgp->theirs.graceful && bgp->theirs.long_lived);
+        assert_int_equal(bgp->ours.restart_s, 120);
+        assert_int_equal(bgp->ours.stale_s, 3600);
+        assert_int_equal(bgp->theirs.restart_s, 120);
+        assert_int_equal(bgp->theirs.stale_s, 3600);
+    }
+}
+
+TEST(of_a_session_that_is_down_only_its_configuration_is_known)
+{
+    for (size_t version = 0; version < VERSIONS; version++) {
+        struct bird_bgp_reader reader = details(version, "protocols", "upstream_with_a_long_name");
+        assert_true(reader.found && !reader.bgp.open && reader.bgp.ipv4 && !reader.bgp.ipv6);
+        assert_int_equal(reader.bgp.neighbor_as, 64514);
+        assert_int_equal(reader.bgp.ours.restart_s, 0);
+        reader = details(version, "protocols", "popgate4_pipe");
+        assert_false(reader.found);
+        reader = details(version, "protocols", "nosuch");
+        assert_false(reader.found);
+    }
+}
+
+TEST(an_internal_session_and_a_range_of_neighbors_are_told_apart)
+{
+    for (size_t version = 0; version < VERSIONS; version++) {
+        struct bird_bgp_reader reader = details(version, "sessions", "core1");
+        assert_true(reader.bgp.open && reader.bgp.ipv4 && !reader.bgp.ipv6);
+        assert_int_equal(reader.bgp.neighbor_as, reader.bgp.local_as);
+        assert_int_equal(reader.bgp.hold_s, 9);
+        reader = details(version, "sessions", "many");
+        assert_true(reader.found && reader.bgp.range && !reader.bgp.open);
+        reader = details(version, "sessions", "leaf1");
+        assert_true(reader.found && !reader.bgp.range && reader.bgp.open);
+        assert_string_equal(reader.bgp.neighbor, "10.0.3.130");
+        assert_true(reader.bgp.ipv4);
+        assert_false(reader.bgp.ipv6); // the neighbor has none
+    }
+}
+
+TEST(a_description_that_reads_like_a_label_is_none)
+{
+    static const char *const texts[] = {"  Description:    Neighbor range: 10.0.0.0/8",
+                                        "  BGP state:          Established",
+                                        "    Neighbor address: fe80::1%eth0 onlink"};
+    struct bird_bgp_reader reader = {.name = "a"};
+    struct bird_line row = {.kind = BIRD_LINE,
+                            .code = BIRD_CODE_PROTOCOL,
+                            .text = "a BGP --- up 10:00:00.000  Established"};
+    bird_bgp_line(&reader, &row);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct bird_line line = {
+            .kind = BIRD_LINE, .code = BIRD_CODE_PROTOCOL_DETAIL, .text = texts[i]};
+        bird_bgp_line(&reader, &line);
+    }
+    assert_false(reader.bgp.range);
+    assert_string_equal(reader.bgp.neighbor, "fe80::1%eth0");
+}
+
+TEST(bfd_rows_are_read_and_titles_are_not)
+{
+    for (size_t version = 0; version < VERSIONS; version++) {
+        struct lines *lines = read_recording(version, "protocols");
+        size_t rows = 0;
+        for (size_t i = 0; i < lines->count; i++) {
+            struct bird_bfd bfd;
+            struct bird_line line = line_at(lines, i);
+            if (bird_parse_bfd(&line, &bfd)) {
+                assert_string_equal(bfd.address, "10.0.1.2");
+                assert_string_equal(bfd.interface, "upstream");
+                assert_string_equal(bfd.state, "Up");
+                rows++;
+            }
+        }
+        assert_int_equal(rows, 1);
+        forget(lines);
+    }
 }
 
 TEST(rows_without_a_route_are_refused)

@@ -161,6 +161,123 @@ TEST(dynamic_sessions_that_come_and_go_fill_no_log_either)
     expect_nothing();
 }
 
+// ---- Details
+
+static struct orders orders;
+
+static int start_asking(void **state)
+{
+    (void)state;
+    assert_true(orders_init(&orders, 16));
+    return start_with("");
+}
+
+static int stop_asking(void **state)
+{
+    orders_free(&orders);
+    return stop(state);
+}
+
+static uint64_t asks(const char *command)
+{
+    sessions_plan(&sessions, &orders, now_ms);
+    return expect_order(&orders, command);
+}
+
+static void asks_nothing(void)
+{
+    sessions_plan(&sessions, &orders, now_ms);
+    expect_no_order(&orders);
+}
+
+static void answers(uint64_t token, unsigned code, const char *const lines[])
+{
+    for (size_t i = 0; lines[i] != NULL; i++) {
+        struct bird_line line = line_of(code, lines[i]);
+        line.code = i == 0 && code == BIRD_CODE_PROTOCOL_DETAIL ? BIRD_CODE_PROTOCOL : code;
+        sessions_line(&sessions, token, &line);
+    }
+    sessions_end(&sessions, token, false, now_ms);
+}
+
+static const char *const up1_agreed[] = {"up1 BGP --- up 10:00:00.000  Established",
+                                         "    Neighbor address: fe80::1%eth0",
+                                         "    Neighbor AS:      64513",
+                                         "    Local AS:         64512",
+                                         "    Local capabilities",
+                                         "      Graceful restart",
+                                         "        Restart time: 120",
+                                         "      Long-lived graceful restart",
+                                         "        LL stale time: 3600",
+                                         "    Neighbor capabilities",
+                                         "      Graceful restart",
+                                         "    Session:          external AS4",
+                                         "    Hold timer:       1.000/90",
+                                         "  Channel ipv4",
+                                         NULL};
+static const char *const nothing[] = {NULL};
+
+TEST_WITH(details_are_asked_for_one_at_a_time_and_again_after_a_minute, start_asking, stop_asking)
+{
+    static const char *const bfd[] = {"bfd1:", "IP address Interface State Since Interval Timeout",
+                                      "fe80::1 eth1 Down 10:00:00.000 0.1 0.5",
+                                      "fe80::1 eth0 Up 10:00:00.000 0.1 0.5", NULL};
+    look("+up1 -up2");
+    asks_nothing(); // they are not known yet
+    assert_true(sessions_news(&sessions, now_ms, &news));
+    uint64_t token = asks("show protocols all \"up1\"");
+    asks_nothing();
+    answers(token, BIRD_CODE_PROTOCOL_DETAIL, up1_agreed);
+    answers(asks("show protocols all \"up2\""), BIRD_CODE_PROTOCOL_DETAIL, nothing);
+    answers(asks("show bfd sessions"), BIRD_CODE_BFD, bfd);
+    asks_nothing();
+    assert_int_equal(sessions.all[0].bgp.hold_s, 90);
+    assert_int_equal(session_restart_s(&sessions.all[0]), 120);
+    assert_int_equal(session_stale_s(&sessions.all[0]), 0); // the neighbor does not know of it
+    assert_string_equal(sessions.all[0].bfd, "Up");
+    assert_string_equal(sessions.all[1].bfd, "");
+    now_ms += 59999;
+    asks_nothing();
+    now_ms++;
+    answers(asks("show protocols all \"up1\""), BIRD_CODE_PROTOCOL_DETAIL, up1_agreed);
+    answers(asks("show protocols all \"up2\""), BIRD_CODE_PROTOCOL_DETAIL, nothing);
+    answers(asks("show bfd sessions"), BIRD_CODE_BFD, nothing);
+    assert_string_equal(sessions.all[0].bfd, "");
+}
+
+TEST_WITH(a_session_that_changed_is_asked_about_soon_and_no_more_often_than_each_second,
+          start_asking, stop_asking)
+{
+    look("+up1");
+    assert_true(sessions_news(&sessions, now_ms, &news));
+    answers(asks("show protocols all \"up1\""), BIRD_CODE_PROTOCOL_DETAIL, up1_agreed);
+    answers(asks("show bfd sessions"), BIRD_CODE_BFD, nothing);
+    now_ms += 200;
+    look("-up1");
+    assert_true(sessions_news(&sessions, now_ms, &news));
+    assert_false(sessions.all[0].bgp.open); // what was agreed on is no more
+    asks_nothing();
+    now_ms += 800;
+    sessions_end(&sessions, asks("show protocols all \"up1\""), true, now_ms);
+    answers(asks("show bfd sessions"), BIRD_CODE_BFD, nothing);
+}
+
+TEST_WITH(a_session_under_a_question_keeps_its_place, start_asking, stop_asking)
+{
+    look("+up1");
+    assert_true(sessions_news(&sessions, now_ms, &news));
+    uint64_t token = asks("show protocols all \"up1\"");
+    look("");
+    assert_true(sessions_news(&sessions, now_ms, &news));
+    look("+up2");
+    answers(token, BIRD_CODE_PROTOCOL_DETAIL, up1_agreed);
+    assert_string_equal(sessions.all[0].name, "up1");
+    assert_false(sessions.all[1].bgp_known);
+    look("+up2 +up3");
+    assert_string_equal(sessions.all[0].name, "up3");
+    assert_false(sessions.all[0].bgp_known);
+}
+
 TEST(a_reload_keeps_what_is_known_of_sessions_that_are_still_watched)
 {
     static struct sessions next;

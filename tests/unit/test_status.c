@@ -223,6 +223,41 @@ TEST(nothing_is_called_seen_while_bird_is_out_of_sight)
     json_decref(json);
 }
 
+TEST(what_a_session_agreed_on_is_told_as_far_as_it_is_known)
+{
+    struct session *session = &fixture->core->observed->sessions.all[0];
+    json_t *json = status();
+    assert_null(at(json, "bird.sessions.0.neighbor_as"));
+    json_decref(json);
+    session->bgp_known = true;
+    session->bgp_at_ms = FIXTURE_NOW_NS / 1000000 + 190000;
+    session->bgp = (struct bird_bgp){.neighbor = "192.0.2.9",
+                                     .neighbor_as = 64513,
+                                     .local_as = 64512,
+                                     .ipv4 = true,
+                                     .open = true,
+                                     .ours = {.graceful = true, .restart_s = 120},
+                                     .theirs = {.graceful = true},
+                                     .hold_s = 240};
+    json = status();
+    says(json, "bird.sessions.0.neighbor", "192.0.2.9");
+    says(json, "bird.sessions.0.kind", "external");
+    says(json, "bird.sessions.0.families.0", "ipv4");
+    assert_null(at(json, "bird.sessions.0.families.1"));
+    counts(json, "bird.sessions.0.hold_time_s", 240);
+    counts(json, "bird.sessions.0.graceful_restart_s", 120);
+    counts(json, "bird.sessions.0.long_lived_s", 0);
+    counts(json, "bird.sessions.0.detail_age_ms", 2000);
+    assert_true(json_is_null(at(json, "bird.sessions.0.bfd")));
+    json_decref(json);
+    session->bgp.open = false;
+    session->bgp.neighbor_as = 64512;
+    json = status();
+    assert_null(at(json, "bird.sessions.0.hold_time_s"));
+    says(json, "bird.sessions.0.kind", "internal");
+    json_decref(json);
+}
+
 TEST(of_a_bird_that_is_silent_no_session_counts_as_established)
 {
     target_is(0, TARGET_ANNOUNCE, CAUSE_HEALTHY, "");

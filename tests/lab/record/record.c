@@ -2,7 +2,9 @@
 // for the reply parser's tests. One file a connection: DIRECTORY/bird-VERSION-WHAT.txt.
 //
 // The router has popgate's include file and three neighbours: one is a BIRD too, with graceful
-// restart and BFD, and has a path of its own to our prefix; one refuses; one is switched off.
+// restart and BFD, and has a path of its own to our prefix; one refuses; one is switched off. For
+// the last recording there are an internal session over IPv4 only, and one out of a range of
+// neighbours.
 #include "tests/lab/bird.h"
 #include "tests/lab/popgated.h"
 
@@ -19,7 +21,7 @@
 
 struct recorder {
     struct lab_node *node;
-    struct lab_bird *bird;
+    struct lab_bird *bird, *upstream;
     const char *directory;
     char version[32]; // "2.0.12"
     int fd;
@@ -37,6 +39,7 @@ static const char router[] =
     "protocol direct { ipv4; ipv6; interface \"lo\"; }\n"
     "protocol bfd { }\n"
     "include \"/run/lab/fra1/run/bird*.conf\";\n"
+    "include \"/run/lab/fra1/run/sessions*.conf\";\n"
     "protocol static elsewhere { ipv4; route 203.0.113.0/24 blackhole; }\n"
     "protocol bgp upstream_a {\n"
     "  description \"first upstream\";\n"
@@ -69,6 +72,26 @@ static const char neighbour[] =
     "  local 10.0.1.2 as 64513; neighbor 10.0.1.1 as 64512;\n"
     "  bfd on; graceful restart on; long lived graceful restart on; passive;\n"
     "  ipv4 { import all; export all; }; ipv6 { import all; export all; };\n"
+    "}\n"
+    "protocol bgp fra1_internal {\n"
+    "  disabled; local 10.0.2.2 as 64512; neighbor 10.0.2.1 as 64512;\n"
+    "  connect delay time 1; connect retry time 1; error wait time 1, 1;\n"
+    "  graceful restart off; ipv4 { import all; export none; };\n"
+    "}\n"
+    "protocol bgp fra1_leaf {\n"
+    "  disabled; local 10.0.3.130 as 64516; neighbor 10.0.3.1 as 64512;\n"
+    "  connect delay time 1; connect retry time 1; error wait time 1, 1;\n"
+    "  ipv4 { import all; export none; };\n"
+    "}\n";
+
+static const char more_sessions[] =
+    "protocol bgp core1 {\n"
+    "  local 10.0.2.1 as 64512; neighbor 10.0.2.2 as 64512; passive; hold time 9;\n"
+    "  ipv4 { import all; export where proto ~ \"popgate_*\"; };\n"
+    "}\n"
+    "protocol bgp many {\n"
+    "  local 10.0.3.1 as 64512; neighbor range 10.0.3.128/25 external; dynamic name \"leaf\";\n"
+    "  ipv4 { import all; export none; }; ipv6 { import all; export none; };\n"
     "}\n";
 
 static const char sections[] =
@@ -105,9 +128,9 @@ static void make_network(struct recorder *recorder)
     struct lab_node *upstream = lab_node("upstream");
 
     recorder->node = lab_node("fra1");
-    lab_link(recorder->node, "10.0.1.1/24 2001:db8:1::1/64", upstream,
-             "10.0.1.2/24 2001:db8:1::2/64");
-    lab_bird_start(upstream, neighbour);
+    lab_link(recorder->node, "10.0.1.1/24 10.0.2.1/24 10.0.3.1/24 2001:db8:1::1/64", upstream,
+             "10.0.1.2/24 10.0.2.2/24 10.0.3.130/24 2001:db8:1::2/64");
+    recorder->upstream = lab_bird_start(upstream, neighbour);
     recorder->bird = lab_bird_start(recorder->node, router);
     write_include(recorder);
     lab_birdc(recorder->bird, "configure");
@@ -288,6 +311,26 @@ static void echo(struct recorder *recorder)
     end(recorder);
 }
 
+static void sessions(struct recorder *recorder)
+{
+    lab_write(recorder->node, "run/sessions.conf", more_sessions);
+    lab_birdc(recorder->bird, "configure");
+    lab_birdc(recorder->bird, "enable \"popgate_dns_v?\"");
+    lab_birdc(recorder->upstream, "enable \"fra1_internal\"");
+    lab_birdc(recorder->upstream, "enable \"fra1_leaf\"");
+    LAB_WAIT(lab_bird_established(recorder->bird, "core1") &&
+                 lab_bird_established(recorder->bird, "leaf1"),
+             "the sessions with the same neighbour's other selves", WAIT_MS);
+    begin(recorder, "sessions");
+    say_all(recorder, LAB_ARGV("show protocols", "show protocols all \"core1\"",
+                               "show protocols all \"many\"", "show protocols all \"leaf1\"",
+                               "show bfd sessions", "show route 192.0.2.53/32 export 'core1'",
+                               "show route 2001:db8::53/128 export 'core1'",
+                               "show route 192.0.2.53/32 export 'many'",
+                               "show route 192.0.2.53/32 export 'leaf1'"));
+    end(recorder);
+}
+
 int main(int argc, char **argv)
 {
     struct recorder recorder = {.directory = argv[1]};
@@ -305,6 +348,7 @@ int main(int argc, char **argv)
     configure(&recorder);
     time_formats(&recorder);
     echo(&recorder);
+    sessions(&recorder);
     lab_clear();
     printf("recorded BIRD %s in %s\n", recorder.version, recorder.directory);
     return 0;
