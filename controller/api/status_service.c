@@ -94,9 +94,17 @@ static void prefix_one(struct json_writer *writer, const struct core *core, size
     jw_open(writer, NULL, '{');
     jw_string(writer, "prefix", prefix_text(core->observed->prefixes[index].prefix, text));
     jw_string(writer, "condition", condition_name(core_condition(core, index, seen)));
-    jw_bool(writer, "announced", seen->announced >= core->config->bird.min_sessions);
+    // Where no session is needed, BIRD has our route.
+    uint64_t needed = core->config->bird.min_sessions;
+    bool there =
+        needed > 0 ||
+        (core_condition(core, index, seen) == CONDITION_AS_MEANT &&
+         core->services[core->observed->prefixes[index].service].decision.target > TARGET_WITHDRAW);
+    jw_bool(writer, "announced", there && seen->announced >= needed);
     jw_uint(writer, "sessions", seen->announced);
     jw_uint(writer, "sessions_unknown", seen->unknown);
+    jw_uint(writer, "sessions_uncarried", seen->uncarried);
+    jw_string(writer, "lacking", seen->lacking);
     if (seen->other_name != NULL) {
         jw_uint(writer, "other_sessions", seen->other);
         jw_string(writer, "other", seen->other_name);
@@ -123,7 +131,7 @@ static void prefixes(struct json_writer *writer, const struct core *core, size_t
 {
     const struct observed *observed = core->observed;
     size_t count = observed->first[index + 1] - observed->first[index];
-    size_t conditions[CONDITION_LATE + 1] = {0};
+    size_t conditions[CONDITION_NO_CHANNEL + 1] = {0};
     size_t fewest = SIZE_MAX;
     size_t most = 0;
     for (size_t i = observed->first[index]; i < observed->first[index + 1]; i++) {
@@ -136,7 +144,7 @@ static void prefixes(struct json_writer *writer, const struct core *core, size_t
     jw_uint(writer, "sessions_max", most);
     jw_uint(writer, "prefix_count", count);
     jw_open(writer, "conditions", '{');
-    for (unsigned condition = 0; condition <= CONDITION_LATE; condition++) {
+    for (unsigned condition = 0; condition <= CONDITION_NO_CHANNEL; condition++) {
         jw_uint(writer, condition_name(condition), conditions[condition]);
     }
     jw_close(writer, '}');

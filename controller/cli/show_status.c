@@ -145,7 +145,8 @@ static void responder_lines(const struct show *show, const json_t *responder)
 // What of the prefixes is not as meant, worst first; NULL if nothing.
 static const char *oddity(const json_t *service)
 {
-    static const char *const worst_first[] = {"leak", "late", "hidden", "short", "unknown"};
+    static const char *const worst_first[] = {"leak",       "late",  "hidden",
+                                              "no-channel", "short", "unknown"};
     for (size_t i = 0; i < sizeof worst_first / sizeof *worst_first; i++) {
         if (number(at(service, "conditions"), worst_first[i]) > 0) {
             return worst_first[i];
@@ -177,6 +178,7 @@ void show_odd_prefix(const struct show *show, size_t indent, const json_t *prefi
         {"hidden", "BIRD exports another route, or none"},
         {"leak", "exported by another protocol although it is to be withdrawn"},
         {"late", "BIRD still exports what the target is not"},
+        {"no-channel", "too few sessions have a channel of its address family"},
         {"unknown", "not looked up yet"}};
     const char *condition = words(prefix, "condition");
     const char *meaning = "";

@@ -37,7 +37,7 @@ const struct key bird_keys[] = {
      .max = UINT32_MAX - 1, .required = true}, // RFC 7300 keeps the last one back
     {.name = "sessions", .kind = KEY_CUSTOM, .offset = BIRD(sessions), .parse = value_session,
      .list = true},
-    {.name = "min_sessions", .kind = KEY_UINT, .offset = BIRD(min_sessions), .min = 1, .max = 1000,
+    {.name = "min_sessions", .kind = KEY_UINT, .offset = BIRD(min_sessions), .max = 1000,
      .fallback = "1"},
     {.name = "configure", .kind = KEY_CHOICE, .offset = BIRD(configure),
      .choices = configure_words, .fallback = "auto"},

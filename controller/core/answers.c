@@ -204,6 +204,96 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
     }
 }
 
+static void condition_event(struct core *core, size_t prefix, uint64_t now_ns)
+{
+    const struct seen_prefix *it = &core->observed->prefixes[prefix];
+    enum target target = core->services[it->service].decision.target;
+    struct prefix_view view = observed_view(core->observed, prefix, target);
+    char text[PREFIX_TEXT_MAX];
+    struct event *event = events_add(
+        core->events, EVENT_OBSERVED, conf_of(core, it->service)->name, now_ns,
+        "%s: %s (target %s, exported by popgate on %zu session%s%s%s%s%s)",
+        prefix_text(it->prefix, text), condition_name(it->condition), target_name(target),
+        view.announced, view.announced == 1 ? "" : "s", view.other_name != NULL ? ", from " : "",
+        view.other_name != NULL ? view.other_name : "", view.other_name != NULL ? " on " : "",
+        view.other_session != NULL ? view.other_session : "");
+    event->warning = it->condition != CONDITION_AS_MEANT;
+}
+
+static void look_again(struct core *core, size_t index, uint64_t now_ns)
+{
+    struct core_service *service = &core->services[index];
+    if (service->look_again_ms == 0) {
+        uint64_t pause_ms =
+            service->look_pause_ms < LOOK_AGAIN_MS ? LOOK_AGAIN_MS : service->look_pause_ms;
+        service->look_again_ms = ms_of(now_ns) + pause_ms;
+        service->look_pause_ms = 2 * pause_ms < LOOK_AGAIN_MAX ? 2 * pause_ms : LOOK_AGAIN_MAX;
+        core_set_deadline(core, index);
+    }
+}
+
+// The service is as its target says on every session; observed now, if that is the first time.
+static void note_seen(struct core *core, size_t index, uint64_t now_ns)
+{
+    struct core_service *service = &core->services[index];
+    service->seen = true;
+    service->seen_through = true;
+    service->look_again_ms = 0;
+    core_set_deadline(core, index);
+    struct event *event = events_get(core->events, service->transition);
+    if (event != NULL && event->observed_ns == 0) {
+        event->observed_ns = now_ns;
+    }
+}
+
+static void judge(struct core *core, size_t prefix, bool tell, uint64_t now_ns)
+{
+    size_t index = core->observed->prefixes[prefix].service;
+    struct core_service *service = &core->services[index];
+    enum target target = service->decision.target;
+    bool settled = announcer_settled(core->announcer, index);
+    if (tell && settled && observed_step(core->observed, prefix, target, ms_of(now_ns))) {
+        condition_event(core, prefix, now_ns);
+    }
+    if (observed_view(core->observed, prefix, target).condition != CONDITION_AS_MEANT) {
+        service->seen = false;
+    } else if (!service->seen && settled && observed_as_meant(core->observed, index, target)) {
+        note_seen(core, index, now_ns);
+    }
+}
+
+static void look_up_end(struct core *core, uint64_t token, enum look_end end, uint64_t now_ns)
+{
+    size_t index = observed_service(core->observed, token);
+    uint64_t acted = announcer_acted(core->announcer, index);
+    size_t prefix = observed_end(core->observed, token, end, acted);
+    if (end == LOOK_LOST) {
+        return;
+    }
+    judge(core, prefix, true, now_ns);
+    if (observed_view(core->observed, prefix, core->services[index].decision.target).condition !=
+        CONDITION_AS_MEANT) {
+        look_again(core, index, now_ns);
+    }
+}
+
+// Where no session carries a prefix there is nothing to look up: what is seen of it follows from
+// that, and from what BIRD said of our protocols. That sessions went is told of them, and not once
+// more of each prefix.
+static void judge_uncarried(struct core *core, uint64_t now_ns)
+{
+    const struct observed *observed = core->observed;
+    bool carried[FAMILIES];
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        carried[family] = sessions_carry(&observed->sessions, family);
+    }
+    for (size_t i = 0; i < observed->prefix_count; i++) {
+        if (!carried[observed->prefixes[i].prefix->family]) {
+            judge(core, i, sessions_established(&observed->sessions) > 0, now_ns);
+        }
+    }
+}
+
 static void tell_sessions(struct core *core, uint64_t now_ns)
 {
     struct session_news news;
@@ -236,57 +326,7 @@ static void snapshot_end(struct core *core, bool complete, uint64_t now_ns)
     for (size_t i = 0; i < core->config->service_count; i++) {
         note_acknowledged(core, i, now_ns);
     }
-}
-
-static void condition_event(struct core *core, size_t prefix, uint64_t now_ns)
-{
-    const struct seen_prefix *it = &core->observed->prefixes[prefix];
-    enum target target = core->services[it->service].decision.target;
-    struct prefix_view view = observed_view(core->observed, prefix, target);
-    char text[PREFIX_TEXT_MAX];
-    struct event *event = events_add(
-        core->events, EVENT_OBSERVED, conf_of(core, it->service)->name, now_ns,
-        "%s: %s (target %s, exported by popgate on %zu session%s%s%s%s%s)",
-        prefix_text(it->prefix, text), condition_name(it->condition), target_name(target),
-        view.announced, view.announced == 1 ? "" : "s", view.other_name != NULL ? ", from " : "",
-        view.other_name != NULL ? view.other_name : "", view.other_name != NULL ? " on " : "",
-        view.other_session != NULL ? view.other_session : "");
-    event->warning = it->condition != CONDITION_AS_MEANT;
-}
-
-static void look_up_end(struct core *core, uint64_t token, enum look_end end, uint64_t now_ns)
-{
-    size_t index = observed_service(core->observed, token);
-    struct core_service *service = &core->services[index];
-    uint64_t acted = announcer_acted(core->announcer, index);
-    size_t prefix = observed_end(core->observed, token, end, acted);
-    if (end == LOOK_LOST) {
-        return;
-    }
-    enum target target = service->decision.target;
-    bool settled = announcer_settled(core->announcer, index);
-    if (settled && observed_step(core->observed, prefix, target, ms_of(now_ns))) {
-        condition_event(core, prefix, now_ns);
-    }
-    if (observed_view(core->observed, prefix, target).condition != CONDITION_AS_MEANT) {
-        service->seen = false;
-        if (service->look_again_ms == 0) {
-            uint64_t pause_ms =
-                service->look_pause_ms < LOOK_AGAIN_MS ? LOOK_AGAIN_MS : service->look_pause_ms;
-            service->look_again_ms = ms_of(now_ns) + pause_ms;
-            service->look_pause_ms = 2 * pause_ms < LOOK_AGAIN_MAX ? 2 * pause_ms : LOOK_AGAIN_MAX;
-            core_set_deadline(core, index);
-        }
-    } else if (!service->seen && settled && observed_as_meant(core->observed, index, target)) {
-        service->seen = true;
-        service->seen_through = true;
-        service->look_again_ms = 0;
-        core_set_deadline(core, index);
-        struct event *event = events_get(core->events, service->transition);
-        if (event != NULL && event->observed_ns == 0) {
-            event->observed_ns = now_ns;
-        }
-    }
+    judge_uncarried(core, now_ns);
 }
 
 void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned code, const char *text,
@@ -320,6 +360,7 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
     case ORDER_SESSION:
     case ORDER_BFD:
         sessions_end(&core->observed->sessions, token, !complete, ms_of(now_ns));
+        tell_sessions(core, now_ns);
         break;
     case ORDER_CHECK:
     case ORDER_UNDER_WAY:

@@ -12,7 +12,8 @@
 
 const char *condition_name(enum condition condition)
 {
-    static const char *const names[] = {"unknown", "as-meant", "short", "hidden", "leak", "late"};
+    static const char *const names[] = {"unknown", "as-meant", "short",     "hidden",
+                                        "leak",    "late",     "no-channel"};
     return names[condition];
 }
 
@@ -200,7 +201,9 @@ void observed_plan(struct observed *observed, struct orders *orders, uint64_t ac
         entry->queued = false;
         size_t session = index / observed->prefix_count;
         size_t prefix = index % observed->prefix_count;
-        if (!observed->sessions.all[session].established) {
+        if (!observed->sessions.all[session].established ||
+            !session_carries(&observed->sessions.all[session],
+                             observed->prefixes[prefix].prefix->family)) {
             continue;
         }
         char text[PREFIX_TEXT_MAX];
@@ -311,6 +314,10 @@ static enum condition condition_of(const struct prefix_view *view, const size_t 
     if (seen[meant] >= min_sessions) {
         return CONDITION_AS_MEANT;
     }
+    if (view->uncarried > 0 &&
+        seen[meant] + seen[SEEN_NONE] + view->other + view->unknown < min_sessions) {
+        return CONDITION_NO_CHANNEL;
+    }
     if (view->unknown > 0) {
         return CONDITION_UNKNOWN;
     }
@@ -323,7 +330,12 @@ struct prefix_view observed_view(const struct observed *observed, size_t prefix,
     struct prefix_view view = {0};
     size_t seen[SEEN_OTHER + 1] = {0};
     for (size_t i = 0; i < observed->sessions.count; i++) {
-        if (!observed->sessions.all[i].established) {
+        const struct session *session = &observed->sessions.all[i];
+        if (!session->established) {
+            continue;
+        }
+        if (!session_carries(session, observed->prefixes[prefix].prefix->family)) {
+            view.uncarried++;
             continue;
         }
         if (i >= observed->entry_sessions) {
@@ -332,9 +344,13 @@ struct prefix_view observed_view(const struct observed *observed, size_t prefix,
         }
         const struct seen_entry *entry = entry_at(observed, i, prefix);
         seen[entry->seen]++;
+        if (session->named && view.lacking == NULL && target != TARGET_WITHDRAW &&
+            (entry->seen == SEEN_NONE || entry->seen == SEEN_OTHER)) {
+            view.lacking = session->name;
+        }
         if (entry->seen == SEEN_OTHER && view.other_name == NULL) {
             view.other_name = other_name(observed, entry);
-            view.other_session = observed->sessions.all[i].name;
+            view.other_session = session->name;
         }
     }
     view.announced = seen[SEEN_PRIMARY] + seen[SEEN_DRAIN];

@@ -37,6 +37,7 @@ enum condition {
                       // (bird-facts 11)
     CONDITION_LEAK, // target is withdraw, but another protocol's route is exported (bird-facts 12)
     CONDITION_LATE, // BIRD still exports what the target is not
+    CONDITION_NO_CHANNEL, // too few sessions carry routes of its address family
 };
 
 const char *condition_name(enum condition condition);
@@ -54,6 +55,10 @@ struct prefix_view {
     size_t other;                           // sessions that export another protocol's
     const char *other_name, *other_session; // of the first such; NULL if none
     size_t unknown;                         // established sessions not looked up yet
+    size_t uncarried; // established sessions without a channel of its address family
+    // Of the sessions that the configuration names, the first that is established and carries the
+    // family, but exports none of ours; NULL: none.
+    const char *lacking;
 };
 
 struct observed {

@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define UNSEEN_MS 10000 // what was ordered is seen within a second
+#define UNSEEN_MS  10000 // what was ordered is seen within a second
+#define LACKING_MS 2000
 
 const char *severity_name(enum severity severity)
 {
@@ -82,7 +83,12 @@ static void look_at_links(struct search *search)
 // Who named the sessions wants all of them.
 static void look_at_named_session(struct search *search, const struct session *session)
 {
-    if (!session->there) {
+    if (session->bgp_known && session->bgp.range) {
+        found(search, SEVERITY_CRITICAL, "session-range", 0,
+              "name protocols that have one neighbor, or leave `sessions` out",
+              "%s, which [bird] sessions names, is a range of neighbors and no BGP session",
+              session->name);
+    } else if (!session->there) {
         found(search, SEVERITY_CRITICAL, "session-absent", session->since_ms,
               "is it called so? birdc show protocols says what there is",
               "BIRD has no BGP session %s, which [bird] sessions names", session->name);
@@ -246,10 +252,12 @@ static void look_at_prefixes(struct search *search)
          "\"popgate_*\"`?"},
         {CONDITION_SHORT, "short", "announced on fewer sessions than min_sessions"},
         {CONDITION_LATE, "late", "BIRD still exports what the target is not"},
+        {CONDITION_NO_CHANNEL, "no-channel",
+         "a session needs a channel (ipv4, ipv6) of each address family that it is to announce"},
     };
     const struct core *core = search->core;
     const struct observed *observed = core->observed;
-    size_t counts[CONDITION_LATE + 1] = {0};
+    size_t counts[CONDITION_NO_CHANNEL + 1] = {0};
     for (size_t i = observed->first[search->service]; i < observed->first[search->service + 1];
          i++) {
         struct prefix_view seen = core_view(core, i);
@@ -265,6 +273,35 @@ static void look_at_prefixes(struct search *search)
     }
 }
 
+// Who names sessions wants the prefixes on each of them, though min_sessions are enough to be
+// announced. What has just changed is looked up within a second.
+static void look_at_lacking(struct search *search)
+{
+    const struct core *core = search->core;
+    const struct observed *observed = core->observed;
+    const struct core_service *service = &core->services[search->service];
+    size_t count = 0;
+    const char *session = NULL;
+    if (core->config->bird.session_count == 0 || !service->seen_through ||
+        search->now_ms < service->decision.since_ms + LACKING_MS) {
+        return;
+    }
+    for (size_t i = observed->first[search->service]; i < observed->first[search->service + 1];
+         i++) {
+        struct prefix_view seen = core_view(core, i);
+        bool lacks = seen.lacking != NULL && seen.condition == CONDITION_AS_MEANT;
+        session = lacks && session == NULL ? seen.lacking : session;
+        count += lacks;
+    }
+    if (count > 0) {
+        found(search, SEVERITY_WARNING, "lacking", 0,
+              "does its export filter accept `proto ~ \"popgate_*\"`?",
+              "%s: %zu prefix%s not exported on BGP session %s, which [bird] sessions names",
+              core->config->services[search->service].name, count, count == 1 ? " is" : "es are",
+              session);
+    }
+}
+
 static void look_at_service(struct search *search, size_t service)
 {
     search->service = service;
@@ -272,6 +309,8 @@ static void look_at_service(struct search *search, size_t service)
     if (search->severity == SEVERITY_CRITICAL) {
         look_at_doing(search);
         look_at_prefixes(search);
+    } else {
+        look_at_lacking(search);
     }
 }
 

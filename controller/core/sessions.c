@@ -171,7 +171,20 @@ const char *session_state_name(enum session_state state)
 
 bool session_is_one(const struct session *session)
 {
-    return session->name[0] != '\0' && (session->named || session->there);
+    return session->name[0] != '\0' && (session->named || session->there) &&
+           !(session->bgp_known && session->bgp.range);
+}
+
+bool session_carries(const struct session *session, enum family family)
+{
+    return !session->bgp_known || (family == FAMILY_V4 ? session->bgp.ipv4 : session->bgp.ipv6);
+}
+
+// A range of neighbors says that it is passive, as a session may: only its details tell.
+static bool may_be_range(const struct session *session)
+{
+    return session->there && !session->established && session->bgp_at_ms == 0 &&
+           strstr(session->says, "Passive") != NULL;
 }
 
 enum session_state session_state(const struct session *session)
@@ -212,11 +225,13 @@ static void tell_first(struct sessions *sessions, uint64_t now_ms, struct sessio
     char down[SESSION_TEXT_MAX / 2] = "";
     for (size_t i = 0; i < sessions->count; i++) {
         struct session *session = &sessions->all[i];
+        if (!session_is_one(session)) {
+            continue;
+        }
         session->state = session_state(session);
         session->since_ms = now_ms;
-        count += session_is_one(session);
-        if (session_is_one(session) && session->state != SESSION_ESTABLISHED &&
-            length < sizeof down) {
+        count++;
+        if (session->state != SESSION_ESTABLISHED && length < sizeof down) {
             length += (size_t)snprintf(down + length, sizeof down - length, "%s%s (%s)",
                                        length > 0 ? ", " : ": all but ", session->name,
                                        session->there ? session->says : "BIRD has none");
@@ -267,6 +282,9 @@ static bool has_news(struct sessions *sessions, struct session *session, uint64_
     if (session->state == state || (session->state == SESSION_UNSEEN && !session->there)) {
         return false;
     }
+    if (may_be_range(session) || !(session_is_one(session) || state == SESSION_ABSENT)) {
+        return false;
+    }
     session->state = state;
     session->since_ms = now_ms;
     ask_anew(sessions, session, now_ms);
@@ -278,9 +296,22 @@ static bool has_news(struct sessions *sessions, struct session *session, uint64_
     return true;
 }
 
+static bool await_details(const struct sessions *sessions)
+{
+    for (size_t i = 0; i < sessions->count; i++) {
+        if (may_be_range(&sessions->all[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool sessions_news(struct sessions *sessions, uint64_t now_ms, struct session_news *out)
 {
     if (!sessions->known) {
+        if (await_details(sessions)) {
+            return false;
+        }
         sessions->known = true;
         tell_first(sessions, now_ms, out);
         return true;
@@ -304,7 +335,7 @@ bool sessions_news(struct sessions *sessions, uint64_t now_ms, struct session_ne
 
 void sessions_plan(struct sessions *sessions, struct orders *orders, uint64_t now_ms)
 {
-    if (!sessions->known || sessions->asking || orders_room(orders) == 0) {
+    if (sessions->asking || orders_room(orders) == 0) {
         return;
     }
     for (size_t i = 0; i < sessions->count && !sessions->asking; i++) {
@@ -360,9 +391,9 @@ static void session_end(struct sessions *sessions, size_t place, uint64_t now_ms
 {
     struct session *session = &sessions->all[place];
     session->questions--;
-    session->bgp_known = true;
     session->bgp_at_ms = now_ms;
     if (sessions->reader.found) {
+        session->bgp_known = true;
         session->bgp = sessions->reader.bgp;
     }
 }
@@ -390,6 +421,16 @@ uint32_t session_restart_s(const struct session *session)
 uint32_t session_stale_s(const struct session *session)
 {
     return session->bgp.theirs.long_lived ? session->bgp.ours.stale_s : 0;
+}
+
+bool sessions_carry(const struct sessions *sessions, enum family family)
+{
+    for (size_t i = 0; i < sessions->count; i++) {
+        if (sessions->all[i].established && session_carries(&sessions->all[i], family)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t sessions_established(const struct sessions *sessions)

@@ -37,8 +37,8 @@ struct session {
     enum session_state state; // as sessions_news() last found it
     uint64_t since_ms;        // when it was first seen to be so
     struct allowance allowance;
-    bool bgp_known;      // what BIRD says of it in detail, since bgp_at_ms
-    uint64_t bgp_at_ms;  // when it last said so
+    bool bgp_known;      // what BIRD says of it in detail
+    uint64_t bgp_at_ms;  // when it was last asked for that; 0: not yet
     uint64_t ask_at_ms;  // when it is to be asked again
     struct bird_bgp bgp; // capabilities and hold time only while it is established
     char bfd[12];        // state of BFD with its neighbor; empty: there is none
@@ -57,8 +57,12 @@ struct sessions {
     struct bird_bgp_reader reader; // of that question's reply
 };
 
-// May the session be told of? A place that is free may not.
+// May the session be told of? A place that is free may not, nor what is no session but makes one of
+// each neighbor within a range.
 bool session_is_one(const struct session *session);
+
+// Has it a channel for routes of that family? As far as it is known.
+bool session_carries(const struct session *session, enum family family);
 enum session_state session_state(const struct session *session); // once it is known
 
 // Those that the configuration names.
@@ -102,6 +106,9 @@ void sessions_end(struct sessions *sessions, uint64_t token, bool lost, uint64_t
 // the long-lived one adds. In s; 0: not at all.
 uint32_t session_restart_s(const struct session *session);
 uint32_t session_stale_s(const struct session *session);
+
+// Is any established session known to carry routes of that family, or not known not to?
+bool sessions_carry(const struct sessions *sessions, enum family family);
 
 // A session that is established exists.
 size_t sessions_established(const struct sessions *sessions);

@@ -267,6 +267,53 @@ TEST(a_session_that_goes_and_comes_is_an_event)
     assert_int_equal(count_events(EVENT_SESSION), 3);
 }
 
+TEST(without_any_session_an_isolation_is_seen_when_bird_has_no_route_of_ours)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    bird.session_down = true;
+    pass_ms(1000);
+    assert_false(core->services[DNS].seen); // it is announced to nobody
+    bird.lies = true;
+    struct intent isolate = {.kind = INTENT_ISOLATE};
+    core_intent(core, DNS, &isolate, "isolated", now_ns);
+    settle();
+    pass_ms(1000);
+    assert_false(core->services[DNS].seen); // BIRD has it on still
+    bird.lies = false;
+    pass_ms(1000);
+    pass_ms(1000);
+    assert_true(core->services[DNS].seen);
+    assert_true(last_event(EVENT_TRANSITION)->observed_ns != 0);
+}
+
+TEST(a_pop_that_needs_no_session_is_seen_to_announce_without_one)
+{
+    bird.session_down = true;
+    running("min_sessions = 0\n" ONE_PROBE DNS_NEEDS_A);
+    pass_ms(1000);
+    assert_true(core->services[DNS].seen);
+    say(A, "fff");
+    settle();
+    pass_ms(1000);
+    assert_true(core->services[DNS].seen);
+    assert_false(*bird_protocol("popgate_dns_v4"));
+}
+
+TEST(a_session_s_end_is_one_event_and_not_one_more_of_each_prefix)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    size_t observed = count_events(EVENT_OBSERVED);
+    bird.session_down = true;
+    pass_ms(1000);
+    pass_ms(1000);
+    pass_ms(1000);
+    bird.session_down = false;
+    pass_ms(1000);
+    pass_ms(1000);
+    assert_int_equal(count_events(EVENT_OBSERVED), observed);
+    assert_true(core->services[DNS].seen);
+}
+
 TEST(a_bird_that_refuses_is_asked_again_only_once_a_second)
 {
     running(ONE_PROBE DNS_NEEDS_A);

@@ -443,6 +443,57 @@ TEST(a_look_up_that_failed_tells_nothing)
     expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
 }
 
+// up1 has an IPv4 channel only.
+static void up1_is_for_ipv4(void)
+{
+    observed->sessions.all[0].bgp_known = true;
+    observed->sessions.all[0].bgp = (struct bird_bgp){.ipv4 = true};
+}
+
+TEST(a_family_that_no_session_carries_is_said_to_be_that)
+{
+    sessions("up1+");
+    up1_is_for_ipv4();
+    observed_plan(observed, &orders, 0, false);
+    answer(expect_order(&orders, "show route 192.0.2.1/32 export 'up1'"), PRIMARY);
+    answer(expect_order(&orders, "show route 192.0.2.2/32 export 'up1'"), PRIMARY);
+    expect_no_order(&orders);
+    struct prefix_view view = observed_view(observed, V6, TARGET_ANNOUNCE);
+    assert_string_equal(condition_name(view.condition), "no-channel");
+    assert_int_equal(view.uncarried, 1);
+    assert_int_equal(observed_view(observed, V6, TARGET_WITHDRAW).condition, CONDITION_AS_MEANT);
+    expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
+}
+
+TEST(enough_sessions_with_the_channel_are_enough)
+{
+    sessions("up1+ up2+");
+    up1_is_for_ipv4();
+    observed_plan(observed, &orders, 0, false);
+    struct order order;
+    while (orders_take(&orders, &order)) {
+        answer(order.token, order_a(order.token) == V6
+                                ? "2001:db8::1/128 blackhole [popgate_dns_v6 10:00:00.000] * (260)"
+                                : PRIMARY);
+    }
+    assert_int_equal(observed_view(observed, V6, TARGET_ANNOUNCE).condition, CONDITION_AS_MEANT);
+}
+
+TEST_WITH(a_named_session_that_lacks_the_route_is_named, start_with_two_wanted, stop)
+{
+    config->bird.min_sessions = 1;
+    sessions("up1+ up2+");
+    observed_plan(observed, &orders, 0, false);
+    assert_null(observed_view(observed, V4, TARGET_ANNOUNCE).lacking); // not looked up yet
+    struct order order;
+    while (orders_take(&orders, &order)) {
+        answer(order.token, order_b(order.token) == 0 ? PRIMARY : NULL);
+    }
+    expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
+    assert_string_equal(observed_view(observed, V4, TARGET_ANNOUNCE).lacking, "up2");
+    assert_null(observed_view(observed, V4, TARGET_WITHDRAW).lacking);
+}
+
 TEST(while_commands_are_under_way_bird_is_asked_one_thing_at_a_time)
 {
     sessions("up1+");

@@ -11,11 +11,12 @@ static struct own_trouble own;
 static struct problem found[PROBLEMS_MAX];
 
 // All is well: BIRD answers, both services are announced and seen to be.
-static int set_up(void **state)
+static int set_up_with(const char *bird)
 {
-    (void)state;
     static const char *const sessions[] = {"up1", "up2"};
-    fixture = fixture_new("", FIXTURE_SERVICES);
+    char services[1024];
+    snprintf(services, sizeof services, "%s" FIXTURE_SERVICES, bird);
+    fixture = fixture_new("", services);
     core = fixture->core;
     own = (struct own_trouble){.ledger = NULL};
     fixture_sessions(fixture, sessions, 2);
@@ -36,6 +37,18 @@ static int set_up(void **state)
         core->observed->prefixes[i].condition = CONDITION_AS_MEANT;
     }
     return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return set_up_with("");
+}
+
+static int set_up_with_named_sessions(void **state)
+{
+    (void)state;
+    return set_up_with("sessions = up1 up2\n");
 }
 
 static int tear_down(void **state)
@@ -231,6 +244,36 @@ TEST(a_session_that_was_named_and_is_down_is_a_warning_and_one_that_bird_lacks_a
     expect("sessions! short! short!"); // nobody knows yet which there are
 }
 
+TEST(a_range_of_neighbors_that_was_named_is_an_error)
+{
+    struct session *session = &core->observed->sessions.all[1];
+    struct session_news news;
+    session->named = session->bgp_known = session->bgp.range = true;
+    session->established = false;
+    assert_true(sessions_news(&core->observed->sessions, 1, &news));
+    expect("session-range!");
+    assert_non_null(strstr(found[0].text, "up2"));
+}
+
+TEST_WITH(a_prefix_that_one_of_two_named_sessions_lacks_is_a_warning, set_up_with_named_sessions,
+          tear_down)
+{
+    struct observed *observed = core->observed;
+    core->services[DNS].seen_through = core->services[TOKEN].seen_through = true;
+    core->services[DNS].decision.since_ms = core->services[TOKEN].decision.since_ms = 1;
+    for (size_t prefix = 0; prefix < observed->prefix_count; prefix++) {
+        observed->entries[prefix].seen = SEEN_PRIMARY;
+        observed->entries[observed->prefix_count + prefix].seen = SEEN_PRIMARY;
+    }
+    expect("");
+    observed->entries[observed->prefix_count].seen = SEEN_NONE;
+    expect("lacking");
+    assert_string_equal(found[0].text, "dns: 1 prefix is not exported on BGP session up2, which "
+                                       "[bird] sessions names");
+    core->services[DNS].decision.since_ms = FIXTURE_NOW_NS / 1000000 - 100; // of a moment ago
+    expect("");
+}
+
 TEST(of_a_bird_that_is_silent_it_is_not_said_which_sessions_are_established)
 {
     core->links[ORDER_LINK_ASK].state = BIRD_LINK_SILENT;
@@ -270,6 +313,8 @@ TEST(every_condition_that_is_not_as_meant_is_critical_and_counted)
     core->observed->prefixes[1].condition = CONDITION_LATE;
     core->observed->prefixes[2].condition = CONDITION_UNKNOWN; // not looked up yet: no problem
     expect("short! late!");
+    core->observed->prefixes[2].condition = CONDITION_NO_CHANNEL;
+    expect("short! late! no-channel!");
 }
 
 TEST(the_worst_come_first_whatever_they_are_about)

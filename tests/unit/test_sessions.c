@@ -223,7 +223,6 @@ TEST_WITH(details_are_asked_for_one_at_a_time_and_again_after_a_minute, start_as
                                       "fe80::1 eth1 Down 10:00:00.000 0.1 0.5",
                                       "fe80::1 eth0 Up 10:00:00.000 0.1 0.5", NULL};
     look("+up1 -up2");
-    asks_nothing(); // they are not known yet
     assert_true(sessions_news(&sessions, now_ms, &news));
     uint64_t token = asks("show protocols all \"up1\"");
     asks_nothing();
@@ -260,6 +259,44 @@ TEST_WITH(a_session_that_changed_is_asked_about_soon_and_no_more_often_than_each
     now_ms += 800;
     sessions_end(&sessions, asks("show protocols all \"up1\""), true, now_ms);
     answers(asks("show bfd sessions"), BIRD_CODE_BFD, nothing);
+}
+
+static const char *const many_range[] = {
+    "many BGP --- start 10:00:00.000  Passive", "  BGP state:          Passive",
+    "    Neighbor range:   10.0.1.128/25", "  Channel ipv4", NULL};
+static const char *const passive[] = {"pas BGP --- start 10:00:00.000  Passive",
+                                      "  BGP state:          Passive",
+                                      "    Neighbor address: 10.0.1.9", "  Channel ipv4", NULL};
+
+TEST_WITH(a_range_of_neighbors_is_no_session, start_asking, stop_asking)
+{
+    sessions_begin(&sessions);
+    row("many", "start", "Passive       ");
+    row("pas", "start", "Passive       ");
+    end();
+    expect_nothing(); // it may be a session: its details tell
+    answers(asks("show protocols all \"many\""), BIRD_CODE_PROTOCOL_DETAIL, many_range);
+    expect_nothing();
+    answers(asks("show protocols all \"pas\""), BIRD_CODE_PROTOCOL_DETAIL, passive);
+    expect("0 of 1 BGP session is established: all but pas (start, Passive)", true);
+    expect_nothing();
+    assert_false(session_is_one(&sessions.all[0]));
+    assert_true(session_is_one(&sessions.all[1]));
+    look(""); // both are gone
+    expect("BGP session pas is gone: BIRD has no such protocol any more", true);
+    expect_nothing();
+}
+
+TEST_WITH(a_family_is_carried_by_sessions_that_have_a_channel_for_it, start_asking, stop_asking)
+{
+    look("+up1");
+    assert_true(sessions_carry(&sessions, FAMILY_V6)); // nobody knows better yet
+    assert_true(sessions_news(&sessions, now_ms, &news));
+    answers(asks("show protocols all \"up1\""), BIRD_CODE_PROTOCOL_DETAIL, up1_agreed);
+    assert_true(sessions_carry(&sessions, FAMILY_V4));
+    assert_false(sessions_carry(&sessions, FAMILY_V6));
+    look("-up1");
+    assert_false(sessions_carry(&sessions, FAMILY_V4));
 }
 
 TEST_WITH(a_session_under_a_question_keeps_its_place, start_asking, stop_asking)
