@@ -271,9 +271,9 @@ size_t observed_end(struct observed *observed, uint64_t token, enum look_end end
     size_t session = order_b(token);
     assert(prefix < observed->prefix_count && session < observed->entry_sessions);
     if (end != LOOK_LOST) {
-        assert(observed->in_flight > 0 && observed->sessions.all[session].questions > 0);
+        assert(observed->in_flight > 0);
         observed->in_flight--;
-        observed->sessions.all[session].questions--;
+        sessions_answered(&observed->sessions, session);
         struct seen_entry *entry = entry_at(observed, session, prefix);
         bool stale = (int32_t)((uint32_t)acted - entry->asked) > 0;
         if (!observed->sessions.all[session].established) {

@@ -1,6 +1,7 @@
 #include "controller/core/problems.h"
 
 #include "controller/core/explain.h"
+#include "controller/core/fate.h"
 #include "controller/core/past.h"
 
 #include "base/clock.h"
@@ -302,6 +303,50 @@ static void look_at_lacking(struct search *search)
     }
 }
 
+// What neighbours make of the routes is not seen; what their kind of session makes of them is
+// known.
+static void look_at_fate(struct search *search, bool drained, enum fate fate, const char *code,
+                         const char *text, const char *advice)
+{
+    const struct service_conf *service = &search->core->config->services[search->service];
+    const struct sessions *sessions = &search->core->observed->sessions;
+    for (size_t i = 0; i < sessions->count; i++) {
+        const struct session *session = &sessions->all[i];
+        if (session_is_one(session) && fate_of(service, session, drained) == fate) {
+            found(search, SEVERITY_WARNING, code, 0, advice, "%s: %s (BGP session %s)",
+                  service->name, text, session->name);
+            return;
+        }
+    }
+}
+
+static void look_at_fates(struct search *search)
+{
+    const struct core_service *service = &search->core->services[search->service];
+    if (search->core->config->services[search->service].primary.prepend > 0) {
+        look_at_fate(search, false, FATE_DROPPED, "prepend-internal",
+                     "prepend puts our own AS into the path, and an internal neighbour drops such "
+                     "a route",
+                     "give internal neighbours a service of its own, or local_pref instead");
+    } else {
+        look_at_fate(search, true, FATE_DROPPED, "prepend-internal",
+                     "drain_prepend puts our own AS into the path, and an internal neighbour drops "
+                     "such a route: there the drain withdraws",
+                     "use drain_local_pref instead");
+    }
+    look_at_fate(
+        search, true, FATE_SAME, "drain-same",
+        "a drain changes nothing that an external neighbour is sent, only drain_local_pref",
+        "use drain_communities or drain_prepend");
+    if (service->decision.target == TARGET_DEPREFERENCE) {
+        look_at_fate(search, true, FATE_BY_FILTER, "drain-by-filter",
+                     "the drain changes the MED only, which an external neighbour is sent only if "
+                     "the export filter sets it",
+                     "if defined(bgp_med) then bgp_med = bgp_med; in that filter, or "
+                     "drain_communities");
+    }
+}
+
 static void look_at_service(struct search *search, size_t service)
 {
     search->service = service;
@@ -311,6 +356,7 @@ static void look_at_service(struct search *search, size_t service)
         look_at_prefixes(search);
     } else {
         look_at_lacking(search);
+        look_at_fates(search);
     }
 }
 

@@ -338,8 +338,10 @@ void sessions_plan(struct sessions *sessions, struct orders *orders, uint64_t no
     if (sessions->asking || orders_room(orders) == 0) {
         return;
     }
+    bool any = false;
     for (size_t i = 0; i < sessions->count && !sessions->asking; i++) {
         struct session *session = &sessions->all[i];
+        any = any || session->there;
         if (!session->there || session->ask_at_ms > now_ms) {
             continue;
         }
@@ -351,7 +353,7 @@ void sessions_plan(struct sessions *sessions, struct orders *orders, uint64_t no
         sessions->reader = (struct bird_bgp_reader){.found = false};
         memcpy(sessions->reader.name, session->name, sizeof sessions->reader.name);
     }
-    if (!sessions->asking && sessions->ask_bfd_at_ms <= now_ms) {
+    if (any && !sessions->asking && sessions->ask_bfd_at_ms <= now_ms) {
         sessions->ask_bfd_at_ms = now_ms + ASK_MS;
         sessions->asking = orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_BFD, 0, 0),
                                       bird_show_bfd());
@@ -359,6 +361,12 @@ void sessions_plan(struct sessions *sessions, struct orders *orders, uint64_t no
             sessions->all[i].bfd_next[0] = '\0';
         }
     }
+}
+
+// An answer may come to a question from before all was forgotten.
+void sessions_answered(struct sessions *sessions, size_t place)
+{
+    sessions->all[place].questions -= sessions->all[place].questions > 0;
 }
 
 // A neighbor's address may have its interface behind it.
@@ -390,7 +398,7 @@ void sessions_line(struct sessions *sessions, uint64_t token, const struct bird_
 static void session_end(struct sessions *sessions, size_t place, uint64_t now_ms)
 {
     struct session *session = &sessions->all[place];
-    session->questions--;
+    sessions_answered(sessions, place);
     session->bgp_at_ms = now_ms;
     if (sessions->reader.found) {
         session->bgp_known = true;

@@ -102,6 +102,9 @@ void sessions_plan(struct sessions *sessions, struct orders *orders, uint64_t no
 void sessions_line(struct sessions *sessions, uint64_t token, const struct bird_line *line);
 void sessions_end(struct sessions *sessions, uint64_t token, bool lost, uint64_t now_ms);
 
+// A question about the session of that place was answered.
+void sessions_answered(struct sessions *sessions, size_t place);
+
 // For how long the neighbor keeps our routes when this BIRD dies: graceful restart's time, and what
 // the long-lived one adds. In s; 0: not at all.
 uint32_t session_restart_s(const struct session *session);

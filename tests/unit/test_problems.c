@@ -274,6 +274,35 @@ TEST_WITH(a_prefix_that_one_of_two_named_sessions_lacks_is_a_warning, set_up_wit
     expect("");
 }
 
+TEST(what_the_kind_of_a_session_makes_of_a_drain_is_a_warning)
+{
+    struct session *session = &core->observed->sessions.all[1];
+    session->bgp_known = true;
+    session->bgp =
+        (struct bird_bgp){.neighbor_as = 64512, .local_as = 64512, .ipv4 = true, .ipv6 = true};
+    expect("");
+    fixture->config->services[DNS].drain.prepend = 2;
+    expect("prepend-internal");
+    assert_non_null(strstr(found[0].text, "drain_prepend"));
+    assert_non_null(strstr(found[0].text, "up2"));
+    assert_non_null(strstr(found[0].advice, "drain_local_pref"));
+    fixture->config->services[DNS].primary.prepend = 2;
+    expect("prepend-internal");
+    assert_null(strstr(found[0].text, "drain_prepend"));
+    fixture->config->services[DNS].primary.prepend = fixture->config->services[DNS].drain.prepend =
+        0;
+    session->bgp.neighbor_as = 64513;
+    fixture->config->services[DNS].primary.communities_count =
+        fixture->config->services[DNS].drain.communities_count;
+    fixture->config->services[DNS].drain.has_local_pref = true;
+    expect("drain-same");
+    fixture->config->services[DNS].drain.has_med = true;
+    expect("");
+    core->services[DNS].decision.target = TARGET_DEPREFERENCE;
+    expect("depreferenced drain-by-filter");
+    fixture->config->services[DNS].primary.communities_count = 0;
+}
+
 TEST(of_a_bird_that_is_silent_it_is_not_said_which_sessions_are_established)
 {
     core->links[ORDER_LINK_ASK].state = BIRD_LINK_SILENT;
