@@ -12,10 +12,19 @@ static bool can_look(const struct core *core, size_t probe)
                                            core->probes[probe].last.kind != VERDICT_UNKNOWN);
 }
 
-// Why there is nothing new of a probe that can't look.
+static bool sees_again(const struct core *core, size_t probe)
+{
+    return health_settles_anew(&core->healths[probe]) &&
+           core->probes[probe].last.kind != VERDICT_UNKNOWN;
+}
+
+// Why there is nothing new of a probe that can't look, or could not until just now.
 static const char *blind_cause(const struct core *core, size_t probe)
 {
     const struct verdict *last = &core->probes[probe].last;
+    if (sees_again(core, probe)) {
+        return "sees again, and is not settled yet";
+    }
     return last->at_ns != 0 && last->kind == VERDICT_UNKNOWN ? last->cause
                                                              : "no verdict comes from it";
 }
@@ -28,9 +37,9 @@ static void explain_probe(const struct core *core, size_t index, char *out, size
     const char *name = core->config->probes[index].name;
     bool bad = health->settled == HEALTH_DOWN || health->settled == HEALTH_DEGRADED;
     if (bad && !can_look(core, index)) {
-        snprintf(out, size, "probe %s %s %s: %s; now can't look: %s", name,
-                 health->blind ? "was" : "is", health_name(health->settled), probe->bad,
-                 blind_cause(core, index));
+        snprintf(out, size, "probe %s %s %s: %s; now %s%s", name, health->blind ? "was" : "is",
+                 health_name(health->settled), probe->bad,
+                 sees_again(core, index) ? "" : "can't look: ", blind_cause(core, index));
         return;
     }
     const char *cause = bad                      ? probe->bad
@@ -72,8 +81,8 @@ static void explain_open(const struct core *core, size_t index, char *out, size_
     }
     const struct health *health = &core->healths[probe];
     if (health->settled == HEALTH_UP && (held || !health->blind)) {
-        snprintf(out, size, "probe %s can't look now: %s; %s", core->config->probes[probe].name,
-                 blind_cause(core, probe),
+        snprintf(out, size, "probe %s %s%s; %s", core->config->probes[probe].name,
+                 sees_again(core, probe) ? "" : "can't look now: ", blind_cause(core, probe),
                  held ? "held as last known" : "what it last saw was good");
     } else {
         explain_probe(core, probe, text, sizeof text);

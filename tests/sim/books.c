@@ -11,22 +11,51 @@ static uint64_t ms_of(uint64_t ns)
 
 // ---- Probes
 
+static uint64_t blind_ms(const struct oracle_probe *probe, const struct probe_conf *conf)
+{
+    return probe->known_at_ms + conf->unknown_grace_ms + conf->interval_ms + conf->timeout_ms;
+}
+
+static bool crash_over(const struct oracle_probe *probe, const struct probe_conf *conf,
+                       uint64_t now_ms)
+{
+    return probe->crashed_at_ms != 0 && now_ms >= probe->crashed_at_ms + conf->crash_grace_ms;
+}
+
 static void settle(struct oracle_probe *probe, const struct probe_conf *conf, uint64_t now_ms)
 {
-    if (probe->crashed_at_ms != 0 && now_ms >= probe->crashed_at_ms + conf->crash_grace_ms) {
+    enum level before = probe->anew ? LEVEL_UNKNOWN : probe->settled;
+    enum level level = before;
+    if (crash_over(probe, conf, now_ms)) {
+        level = LEVEL_CLOSED;
+        probe->crashed_at_ms = 0;
+    } else if (probe->crashed_at_ms != 0) {
+        return; // it has its grace
+    } else if (probe->fails >= conf->fall) {
+        level = LEVEL_CLOSED;
+    } else if (probe->passes >= conf->rise) {
+        level = LEVEL_OPEN;
+    } else if ((before == LEVEL_OPEN && probe->bad >= conf->fall) ||
+               (before < LEVEL_DEGRADED && probe->alive >= conf->rise)) {
+        level = LEVEL_DEGRADED;
+    }
+    if (level != LEVEL_UNKNOWN) {
+        probe->settled = level;
+        probe->anew = false;
+    }
+}
+
+// What happened to it by itself until now.
+static void pass_time(struct oracle_probe *probe, const struct probe_conf *conf, uint64_t now_ms)
+{
+    if (crash_over(probe, conf, now_ms)) {
         probe->settled = LEVEL_CLOSED;
+        probe->anew = false;
         probe->crashed_at_ms = 0;
     }
-    if (probe->crashed_at_ms != 0) {
-        return; // it has its grace
-    }
-    if (probe->fails >= conf->fall) {
-        probe->settled = LEVEL_CLOSED;
-    } else if (probe->passes >= conf->rise) {
-        probe->settled = LEVEL_OPEN;
-    } else if ((probe->settled == LEVEL_OPEN && probe->bad >= conf->fall) ||
-               (probe->settled < LEVEL_DEGRADED && probe->alive >= conf->rise)) {
-        probe->settled = LEVEL_DEGRADED;
+    if (now_ms >= blind_ms(probe, conf)) {
+        probe->anew = true;
+        probe->fails = probe->passes = probe->alive = probe->bad = 0;
     }
 }
 
@@ -38,10 +67,7 @@ void oracle_verdict(struct oracle *oracle, size_t index, const struct verdict *v
     if (verdict->kind == VERDICT_UNKNOWN) {
         return;
     }
-    if (probe->crashed_at_ms != 0 && ms_of(now_ns) >= probe->crashed_at_ms + conf->crash_grace_ms) {
-        probe->settled = LEVEL_CLOSED; // it came to its end before this
-        probe->crashed_at_ms = 0;
-    }
+    pass_time(probe, conf, ms_of(now_ns));
     bool fail = verdict->kind == VERDICT_FAIL;
     bool pass = verdict->kind == VERDICT_PASS;
     probe->fails = fail ? probe->fails + 1 : 0;
@@ -64,23 +90,16 @@ void oracle_verdict(struct oracle *oracle, size_t index, const struct verdict *v
 static enum level needed_view(const struct oracle *oracle, const struct service_conf *conf,
                               size_t index, bool degrades, bool late, uint64_t now_ms)
 {
-    const struct oracle_probe *probe = &oracle->probes[index];
-    const struct probe_conf *probe_conf = &oracle->config->probes[index];
-    uint64_t slack_ms = late ? 2 : 0;
-    uint64_t blind_ms = probe->known_at_ms + probe_conf->unknown_grace_ms +
-                        probe_conf->interval_ms + probe_conf->timeout_ms;
-    bool blind = now_ms >= blind_ms + slack_ms;
-    bool closes = blind && conf->on_unknown == ON_UNKNOWN_WITHDRAW;
-    bool crashed = probe->crashed_at_ms != 0 &&
-                   now_ms >= probe->crashed_at_ms + probe_conf->crash_grace_ms + slack_ms;
-    enum level settled = crashed ? LEVEL_CLOSED : probe->settled;
+    struct oracle_probe probe = oracle->probes[index];
+    pass_time(&probe, &oracle->config->probes[index], now_ms - (late ? 2 : 0));
+    bool closes = probe.anew && conf->on_unknown == ON_UNKNOWN_WITHDRAW;
     if (!degrades) {
-        return closes ? LEVEL_CLOSED : settled;
+        return closes ? LEVEL_CLOSED : probe.settled;
     }
-    if (settled == LEVEL_UNKNOWN) { // passed over when it can't look
-        return !blind ? LEVEL_UNKNOWN : closes ? LEVEL_DEGRADED : LEVEL_OPEN;
+    if (probe.settled == LEVEL_UNKNOWN) { // passed over when it can't look
+        return !probe.anew ? LEVEL_UNKNOWN : closes ? LEVEL_DEGRADED : LEVEL_OPEN;
     }
-    return settled < LEVEL_OPEN || closes ? LEVEL_DEGRADED : LEVEL_OPEN;
+    return probe.settled < LEVEL_OPEN || closes ? LEVEL_DEGRADED : LEVEL_OPEN;
 }
 
 static enum level view_of(const struct oracle *oracle, const struct service_conf *conf,

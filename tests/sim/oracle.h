@@ -15,6 +15,7 @@ struct oracle_probe {
     enum level settled;
     uint64_t known_at_ms;   // of the last verdict that was known, or of the start
     uint64_t crashed_at_ms; // of a definitive failure in its crash_grace; 0: none
+    bool anew;              // it was blind, and has not been settled since
 };
 
 struct oracle_intent {

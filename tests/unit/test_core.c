@@ -416,10 +416,12 @@ TEST(a_probe_that_can_not_look_is_named_with_its_cause)
     assert_string_equal(why(DNS), "probe b can't look now: out of descriptors; what it last saw "
                                   "was good");
     now_ns += BLIND_MS * NS_PER_MS;
-    say(A, "p");
+    say(A, "pp");
     say(B, "?");
     assert_string_equal(why(DNS), "probe b can't look now: out of descriptors; held as last known");
     assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    say(B, "p");
+    assert_string_equal(why(DNS), "probe b sees again, and is not settled yet; held as last known");
     say(B, "p");
     assert_string_equal(why(DNS), "all probes pass");
 }

@@ -81,6 +81,37 @@ TEST(a_withdrawal_for_want_of_news_says_so)
                                   "verdict comes from it");
 }
 
+TEST(a_fail_after_blindness_announces_nothing)
+{
+    running(ONE_PROBE "[service dns]\nprefixes = 192.0.2.1/32\nrequire = a\n"
+                      "on_unknown = withdraw\nhold_down = 0ms\nmax_hold_down = 0ms\n");
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    pass_ms(BLIND_MS);
+    pass_ms(3600000);
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    say(A, "f");
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    assert_string_equal(why(DNS), "unknown for longer than unknown_grace; probe a is unknown: "
+                                  "sees again, and is not settled yet");
+    say(A, "pp");
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+}
+
+TEST(a_probe_that_only_degrades_withdraws_nothing_when_it_sees_for_the_first_time)
+{
+    running(TWO_PROBES DNS_NEEDS_A "degrade = b\non_unknown = withdraw\n");
+    reload("[probe a]\ntype = tcp\ntarget = 127.0.0.1:1\n[probe b]\ntype = tcp\n"
+           "target = 127.0.0.1:9\nunknown_grace = 1s\n" DNS_NEEDS_A
+           "degrade = b\non_unknown = withdraw\n");
+    for (unsigned i = 0; i < 10; i++) {
+        pass_ms(1000);
+        say(A, "p");
+    }
+    assert_int_equal(target_of(DNS), TARGET_DEPREFERENCE);
+    say(B, "p");
+    assert_int_equal(target_of(DNS), TARGET_DEPREFERENCE);
+}
+
 TEST(a_service_that_is_no_longer_configured_is_withdrawn)
 {
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);

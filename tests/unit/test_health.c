@@ -154,15 +154,71 @@ TEST(silence_makes_it_blind_after_unknown_grace_and_one_check)
     assert_true(health_next_ms(&health, &conf) == UINT64_MAX);
 }
 
-TEST(one_known_verdict_ends_blindness)
+TEST(what_was_settled_before_blindness_says_nothing_of_now)
 {
     say("pp");
     wait_ms(BLIND_AFTER_MS);
     assert_false(say("?"));
     assert_true(health.blind);
+    assert_false(say("f")); // known, but not known to be up
+    assert_true(health.blind);
+    assert_int_equal(health_shown(&health), HEALTH_UNKNOWN);
+    assert_false(say("pf"));
+    assert_true(health.blind);
+    assert_true(say("ff"));
+    assert_false(health.blind);
+    assert_int_equal(health_shown(&health), HEALTH_DOWN);
+}
+
+TEST(rise_passes_end_blindness)
+{
+    say("pp");
+    wait_ms(BLIND_AFTER_MS);
+    assert_false(say("p"));
+    assert_true(health.blind);
     assert_true(say("p"));
     assert_int_equal(health_shown(&health), HEALTH_UP);
     assert_int_equal(health_next_ms(&health, &conf), now_ms + BLIND_AFTER_MS);
+}
+
+TEST(verdicts_from_before_blindness_do_not_count)
+{
+    say("pppppff");
+    wait_ms(BLIND_AFTER_MS);
+    assert_false(say("ff"));
+    assert_true(health.blind);
+    wait_ms(BLIND_AFTER_MS);
+    assert_false(say("ff"));
+    assert_true(health.blind);
+    assert_true(say("f"));
+    assert_int_equal(health_shown(&health), HEALTH_DOWN);
+}
+
+TEST(a_crash_settles_what_sees_again)
+{
+    say("pp");
+    wait_ms(BLIND_AFTER_MS);
+    assert_true(say("!"));
+    assert_int_equal(health_shown(&health), HEALTH_DOWN);
+}
+
+TEST(a_verdict_that_comes_after_a_long_silence_finds_it_blind)
+{
+    say("pp");
+    now_ms += BLIND_AFTER_MS;
+    assert_true(say("p"));
+    assert_true(health.blind);
+}
+
+TEST(it_is_checked_fast_while_it_settles_anew)
+{
+    say("pp");
+    wait_ms(BLIND_AFTER_MS);
+    assert_false(health_unsettled(&health));
+    say("p");
+    assert_true(health_unsettled(&health));
+    say("p");
+    assert_false(health_unsettled(&health));
 }
 
 TEST(what_is_shown_is_so_since_blindness_began_or_ended)
@@ -171,6 +227,7 @@ TEST(what_is_shown_is_so_since_blindness_began_or_ended)
     wait_ms(BLIND_AFTER_MS);
     uint64_t blind_at_ms = now_ms;
     wait_ms(1000);
+    say("p");
     assert_int_equal(health.since_ms, blind_at_ms);
     say("p");
     assert_int_equal(health.since_ms, now_ms);
