@@ -34,6 +34,14 @@ void decision_adopt(struct decision *decision, const struct service_conf *conf, 
     decision->adopt_until_ms = now_ms + conf->adopt_grace_ms;
 }
 
+void decision_keep(struct decision *decision, const struct service_conf *conf, uint64_t now_ms)
+{
+    if (decision->allowed > TARGET_WITHDRAW && !decision->adopted) {
+        decision->adopted = decision->kept = true;
+        decision->adopt_until_ms = now_ms + conf->adopt_grace_ms;
+    }
+}
+
 void decision_disown(struct decision *decision, uint64_t now_ms)
 {
     decision->allowed = TARGET_WITHDRAW;
@@ -69,7 +77,8 @@ uint64_t decision_hold_down_left_ms(const struct decision *decision,
 }
 
 // What health alone would have now. Unknown never improves anything; what is announced already
-// stays, for adopt_grace after a restart and for good with on_unknown = hold.
+// stays, for adopt_grace after a restart, and what was known healthy for good with on_unknown =
+// hold.
 static enum target wish_of(const struct decision *decision, const struct service_conf *conf,
                            const struct gate *gate, uint64_t now_ms)
 {
@@ -83,7 +92,8 @@ static enum target wish_of(const struct decision *decision, const struct service
     case GATE_UNKNOWN:
         break;
     }
-    bool keep = conf->on_unknown == ON_UNKNOWN_HOLD ||
+    bool was_known = !decision->adopted || decision->kept;
+    bool keep = (was_known && conf->on_unknown == ON_UNKNOWN_HOLD) ||
                 (decision->adopted && now_ms < decision->adopt_until_ms);
     return keep ? decision->allowed : TARGET_WITHDRAW;
 }
@@ -148,7 +158,9 @@ static enum cause health_cause(const struct decision *decision, const struct ser
         return CAUSE_ADOPTED;
     }
     if (gate->state == GATE_UNKNOWN) {
-        bool never = conf->on_unknown == ON_UNKNOWN_HOLD || decision->cause == CAUSE_START;
+        bool hold = conf->on_unknown == ON_UNKNOWN_HOLD;
+        bool given_up = decision->cause == CAUSE_ADOPTED || decision->cause == CAUSE_UNKNOWN;
+        bool never = decision->cause == CAUSE_START || (hold && !given_up);
         return never ? CAUSE_START : CAUSE_UNKNOWN;
     }
     if (wish > decision->allowed) {

@@ -36,16 +36,23 @@ struct decision {
     uint64_t good_since_ms[TARGET_ANNOUNCE +
                            1]; // gate at least this good without a break; UINT64_MAX: is not
     uint64_t recent;           // withdrawals and depreferences on evidence, not yet forgotten
-    bool adopted;              // allowed rests on what BIRD had at a restart
+    bool adopted;              // allowed rests on what BIRD had at a restart, or before a reload
+    bool kept;                 // before a reload: it was known healthy then
     uint64_t adopt_until_ms;
 };
 
 // At start: withdrawn. recent carries over what this boot remembers (0 at first).
 void decision_init(struct decision *decision, uint64_t recent, uint64_t now_ms);
 
-// At a restart within a boot: BIRD announces it now.
+// At a restart within a boot: BIRD announces it now. This process never knew it healthy, so that
+// ends with adopt_grace, whatever on_unknown says.
 void decision_adopt(struct decision *decision, const struct service_conf *conf, enum target target,
                     uint64_t now_ms);
+
+// At a reload, what it rests on may be new and unknown: it stays as it is for adopt_grace, or with
+// on_unknown = hold until there is evidence, as it was known healthy before. What is adopted
+// already, of a restart or a reload before, is so no longer for that.
+void decision_keep(struct decision *decision, const struct service_conf *conf, uint64_t now_ms);
 
 // It turned out that BIRD does not have what was adopted.
 void decision_disown(struct decision *decision, uint64_t now_ms);

@@ -127,25 +127,13 @@ static void take_over_probes(struct core *core, const struct core *old, uint64_t
     }
 }
 
-// What a kept service rests on may be new and unknown: it stays as it is for adopt_grace, as after
-// a restart.
-static void take_over_service(struct core *core, size_t index, const struct core_service *before,
-                              uint64_t now_ns)
-{
-    struct core_service *service = &core->services[index];
-    *service = *before;
-    if (service->decision.allowed > TARGET_WITHDRAW) {
-        service->decision.adopted = true;
-        service->decision.adopt_until_ms = ms_of(now_ns) + conf_of(core, index)->adopt_grace_ms;
-    }
-}
-
 static void take_over_services(struct core *core, const struct core *old, uint64_t now_ns)
 {
     for (size_t i = 0; i < core->config->service_count; i++) {
         size_t before = core->succession->services_before[i];
         if (before != SIZE_MAX) {
-            take_over_service(core, i, &old->services[before], now_ns);
+            core->services[i] = old->services[before];
+            decision_keep(&core->services[i].decision, conf_of(core, i), ms_of(now_ns));
         } else {
             decision_init(&core->services[i].decision, 0, ms_of(now_ns));
         }

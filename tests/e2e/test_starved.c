@@ -24,9 +24,10 @@
     "qtype = TXT\n" POLLED                                                                         \
     "[probe tcp]\ntype = dns\nprotocol = tcp\ntarget = 192.0.2.53:53\nqname = id.server\n"         \
     "class = CH\nqtype = TXT\n" POLLED
-#define SERVICE                                                                                    \
+#define SERVICE_ADOPTED_FOR(time)                                                                  \
     "[service dns]\nprefixes = " POP_V4 " " POP_V6                                                 \
-    "\nrequire = dns4 tcp\nlast_pop_guard = off\nadopt_grace = 500ms\n" POP_TIMING
+    "\nrequire = dns4 tcp\nlast_pop_guard = off\nadopt_grace = " time "\n" POP_TIMING
+#define SERVICE SERVICE_ADOPTED_FOR("500ms")
 
 #define BLIND_CHECKS 10
 
@@ -233,7 +234,7 @@ static int become_popgated(char **argv)
     return 1;
 }
 
-LAB_TEST(a_sandbox_that_refuses_sockets_withdraws_nothing)
+LAB_TEST(a_sandbox_that_refuses_sockets_withdraws_nothing_before_adopt_grace_is_over)
 {
     struct pop pop = pop_make(&(struct pop_options){0});
     char sections[4096], file[LAB_PATH_MAX], real[4096];
@@ -242,7 +243,7 @@ LAB_TEST(a_sandbox_that_refuses_sockets_withdraws_nothing)
     setenv(REAL, real, 1);
     setenv(REFUSE, lab_path(pop.node, "refuse", file), 1);
     setenv("POPGATED", "/proc/self/exe", 1);
-    snprintf(sections, sizeof sections, "%s%s", PROBES, SERVICE);
+    snprintf(sections, sizeof sections, "%s%s", PROBES, SERVICE_ADOPTED_FOR("1h"));
     pop_run(&pop, sections);
     setenv("POPGATED", real, 1);
     POP_WAIT_ANNOUNCED(&pop);
@@ -256,6 +257,15 @@ LAB_TEST(a_sandbox_that_refuses_sockets_withdraws_nothing)
     lab_popgated_restart(pop.popgated);
     POP_WAIT_SAYS(&pop, "probes dns4 health", "up");
     POP_HISTORY(&pop, mark, "");
+
+    lab_popgated_kill(pop.popgated);
+    lab_write(pop.node, "refuse", "");
+    snprintf(sections, sizeof sections, "%s%s", PROBES, SERVICE);
+    pop_write(&pop, sections);
+    lab_popgated_restart(pop.popgated);
+    POP_WAIT_WITHDRAWN(&pop);
+    assert_true(pop_says(&pop, "services dns cause", "unknown"));
+    assert_true(pop_says(&pop, "probes dns4 verdicts fail", "0"));
 }
 
 int main(int argc, char **argv)

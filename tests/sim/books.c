@@ -455,7 +455,10 @@ void oracle_reload(struct oracle *oracle, const struct config *config, const str
             books_read_again(&service->intent, wall_ms, now_ns);
             service->intent.slack_ms = SAVE_MAX_MS;
         }
-        service->adopt_until_ms = ms_of(now_ns) + config->services[service->index].adopt_grace_ms;
+        if (service->known) { // else it is what the start adopted, for no longer
+            service->adopt_until_ms =
+                ms_of(now_ns) + config->services[service->index].adopt_grace_ms;
+        }
     }
     drop_gone(oracle);
     oracle->disturbed_at_ns = now_ns;

@@ -128,7 +128,8 @@ static void check_cause(struct oracle *oracle, const struct oracle_service *serv
         }
         break;
     case CAUSE_UNKNOWN:
-        if (conf->on_unknown == ON_UNKNOWN_HOLD && conf->depends.count == 0) {
+        if (conf->on_unknown == ON_UNKNOWN_HOLD && conf->depends.count == 0 &&
+            (service->known || now_ns / NS_PER_MS < service->adopt_until_ms)) {
             oracle_broken(oracle, "promise 2: %s is withdrawn as unknown, with on_unknown = hold",
                           conf->name);
         }
@@ -232,8 +233,9 @@ static void check_target(struct oracle *oracle, struct oracle_service *service,
     if (kind == INTENT_PIN) {
         return;
     }
-    bool too_long = gate->high == LEVEL_UNKNOWN && conf->on_unknown == ON_UNKNOWN_WITHDRAW &&
-                    now_ns / NS_PER_MS > service->adopt_until_ms + 1;
+    bool held = conf->on_unknown == ON_UNKNOWN_HOLD && service->known;
+    bool too_long =
+        gate->high == LEVEL_UNKNOWN && !held && now_ns / NS_PER_MS > service->adopt_until_ms + 1;
     bool closed = gate->high == LEVEL_CLOSED || too_long;
     if ((closed && service->target != TARGET_WITHDRAW) ||
         (gate->high == LEVEL_DEGRADED && service->target == TARGET_ANNOUNCE)) {

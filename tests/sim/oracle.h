@@ -82,7 +82,7 @@ struct oracle_service {
 
     unsigned file_on; // legs that the file had on when the daemon started, see books_leg()
     bool had, lacked; // since then: BIRD had one of its legs on, did not have all of those
-    bool known;       // since then: its probes said that it works
+    bool known;       // since the start: its probes said that it works
     unsigned on;      // legs that BIRD has on now
 
     uint64_t wrong_since_ns; // neighbours see another thing than the target; 0: they don't

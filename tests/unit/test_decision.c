@@ -334,11 +334,78 @@ TEST(adoption_ends_with_adopt_grace_when_unknown_is_not_held)
     assert_int_equal(decision.target, TARGET_WITHDRAW);
 }
 
-TEST(adoption_lasts_when_unknown_is_held)
+TEST(adoption_ends_with_adopt_grace_though_unknown_is_held)
 {
     decision_adopt(&decision, &conf, TARGET_DEPREFERENCE, now_ms);
-    pass_ms(ADOPT_MS * 10);
+    pass_ms(ADOPT_MS - 1);
     expect(TARGET_DEPREFERENCE, CAUSE_ADOPTED);
+    pass_ms(1);
+    expect(TARGET_WITHDRAW, CAUSE_UNKNOWN);
+    pass_ms(1);
+    expect(TARGET_WITHDRAW, CAUSE_UNKNOWN);
+    gate_becomes(GATE_OPEN);
+    expect_announced_after(HOLD_MS);
+}
+
+TEST(what_was_known_healthy_is_held_over_a_reload)
+{
+    gate_becomes(GATE_OPEN);
+    decision_keep(&decision, &conf, now_ms);
+    gate_becomes(GATE_UNKNOWN);
+    pass_ms(ADOPT_MS * 10);
+    expect(TARGET_ANNOUNCE, CAUSE_ADOPTED);
+}
+
+TEST(and_for_adopt_grace_when_unknown_is_not_held)
+{
+    conf.on_unknown = ON_UNKNOWN_WITHDRAW;
+    gate_becomes(GATE_OPEN);
+    decision_keep(&decision, &conf, now_ms);
+    gate_becomes(GATE_UNKNOWN);
+    pass_ms(ADOPT_MS - 1);
+    expect(TARGET_ANNOUNCE, CAUSE_ADOPTED);
+    pass_ms(1);
+    expect(TARGET_WITHDRAW, CAUSE_UNKNOWN);
+}
+
+TEST(reloads_do_not_lengthen_an_adoption)
+{
+    static const int settings[] = {ON_UNKNOWN_HOLD, ON_UNKNOWN_WITHDRAW};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        conf.on_unknown = settings[i];
+        decision_init(&decision, 0, now_ms);
+        decision_adopt(&decision, &conf, TARGET_ANNOUNCE, now_ms);
+        pass_ms(ADOPT_MS - 1);
+        decision_keep(&decision, &conf, now_ms);
+        expect(TARGET_ANNOUNCE, CAUSE_ADOPTED);
+        pass_ms(1);
+        expect(TARGET_WITHDRAW, CAUSE_UNKNOWN);
+    }
+}
+
+TEST(holding_over_a_reload_ends_when_a_reload_says_so)
+{
+    gate_becomes(GATE_OPEN);
+    decision_keep(&decision, &conf, now_ms);
+    gate_becomes(GATE_UNKNOWN);
+    conf.on_unknown = ON_UNKNOWN_WITHDRAW;
+    decision_keep(&decision, &conf, now_ms);
+    step();
+    expect(TARGET_ANNOUNCE, CAUSE_ADOPTED);
+    pass_ms(ADOPT_MS);
+    expect(TARGET_WITHDRAW, CAUSE_UNKNOWN);
+}
+
+TEST(and_is_not_over_when_a_reload_says_hold)
+{
+    conf.on_unknown = ON_UNKNOWN_WITHDRAW;
+    gate_becomes(GATE_OPEN);
+    decision_keep(&decision, &conf, now_ms);
+    gate_becomes(GATE_UNKNOWN);
+    conf.on_unknown = ON_UNKNOWN_HOLD;
+    decision_keep(&decision, &conf, now_ms);
+    pass_ms(ADOPT_MS * 10);
+    expect(TARGET_ANNOUNCE, CAUSE_ADOPTED);
 }
 
 TEST(adopted_and_found_healthy_it_just_goes_on)
