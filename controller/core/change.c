@@ -796,7 +796,6 @@ static const struct ledger_entry *entry_before(const struct service_conf *servic
 void changes_take_over(struct changes *changes, struct core *core, const struct config *before,
                        uint64_t now_ns, uint64_t wall_ms)
 {
-    bool noted = false;
     struct gone *gone;
     rename_all(changes, core, before);
     size_t gone_count = find_gone(changes, core->config, before, &gone);
@@ -819,11 +818,7 @@ void changes_take_over(struct changes *changes, struct core *core, const struct 
                      renamed ? entry->service : "");
             core_note_intent(core, i, &intent, text, now_ns);
             changes->sync_wanted = changes->sync_wanted || renamed;
-            noted = true;
         }
     }
     free(gone);
-    if (noted) {
-        core_intents_noted(core, now_ns);
-    }
 }

@@ -76,10 +76,10 @@ bool changes_idle(const struct changes *changes);
 // that.
 void changes_let_go(struct changes *changes, struct core *core);
 
-// core is new, of another configuration than before: what waits is for the services of the same
-// name, and for none of those that are gone. Services that were away and are back have what
-// the ledger kept for them, and one under a new name what it kept for the old one, as its prefix
-// tells (but for a pin).
+// core is new, of another configuration than before, and has decided nothing yet (core_go_on()):
+// what waits is for the services of the same name, and for none of those that are gone. Services
+// that were away and are back have what the ledger kept for them, and one under a new name what it
+// kept for the old one, as its prefix tells (but for a pin).
 void changes_take_over(struct changes *changes, struct core *core, const struct config *before,
                        uint64_t now_ns, uint64_t wall_ms);
 

@@ -100,13 +100,16 @@ struct core_start {
 // NULL only when out of memory.
 struct core *core_new(const struct core_start *start);
 
-// A reload, in two steps. First, from any thread while old goes on: a core for the new
+// A reload, in three steps. First, from any thread while old goes on: a core for the new
 // configuration, with all that takes time or memory. Of old, only what never changes is looked at.
 // NULL only when out of memory.
 struct core *core_prepare(const struct core *old, const struct config *config);
 // Then, at once: all that old knows by now of probes and services which core has still is core's.
 // Takes no memory and can't fail. old is good only to be freed, from any thread.
 void core_take_over(struct core *core, struct core *old, uint64_t now_ns);
+// At last, when what is wanted of services that are new is noted (core_note_intent()), so that none
+// is announced before: decides, and has orders.
+void core_go_on(struct core *core, uint64_t now_ns);
 
 void core_free(struct core *core);
 

@@ -219,6 +219,10 @@ void core_take_over(struct core *core, struct core *old, uint64_t now_ns)
                "configuration reloaded: %zu service%s, %zu probe%s", config->service_count,
                config->service_count == 1 ? "" : "s", config->probe_count,
                config->probe_count == 1 ? "" : "s");
+}
+
+void core_go_on(struct core *core, uint64_t now_ns)
+{
     core_decide_all(core, now_ns);
     core_flush(core, now_ns);
 }

@@ -249,6 +249,7 @@ void shell_swap(struct shell *shell, struct core *next, uint64_t *remembered, co
     changes_let_go(shell->changes, old);
     core_take_over(next, old, now_ns);
     changes_take_over(shell->changes, next, old->config, now_ns, wall_ms);
+    core_go_on(next, now_ns);
     for (size_t i = 0; i < next->config->service_count; i++) {
         remembered[i] = before[i] != SIZE_MAX ? shell->remembered[before[i]] : UINT64_MAX;
     }

@@ -278,6 +278,7 @@ static inline void reload(const char *text)
     core = core_prepare(old, next_config);
     assert_non_null(core);
     core_take_over(core, old, now_ns);
+    core_go_on(core, now_ns);
     core_free(old);
 }
 

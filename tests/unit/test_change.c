@@ -185,6 +185,7 @@ TEST(a_failed_save_leaves_nothing_behind_for_what_a_reload_takes_away)
     struct core *next = core_prepare(fixture->core, config);
     assert_non_null(next);
     core_take_over(next, fixture->core, now_ns);
+    core_go_on(next, now_ns);
     core_free(fixture->core);
     fixture->core = next;
     now_ns += 2000 * NS_PER_MS; // it is tried again

@@ -197,6 +197,7 @@ static void reload_with(const char *text)
     changes_let_go(changes, fixture->core);
     core_take_over(core, fixture->core, now_ns);
     changes_take_over(changes, core, fixture->config, now_ns, FIXTURE_WALL_MS);
+    core_go_on(core, now_ns);
     core_free(fixture->core);
     config_free(fixture->config);
     fixture->core = core;
@@ -241,6 +242,7 @@ TEST(a_drained_service_under_a_new_name_stays_drained)
     assert_non_null(core);
     core_take_over(core, fixture->core, now_ns);
     changes_take_over(changes, core, fixture->config, now_ns, FIXTURE_WALL_MS);
+    core_go_on(core, now_ns);
     assert_int_equal(core->services[0].intent.kind, INTENT_DRAIN);
     assert_int_equal(core->services[1].intent.kind, INTENT_AUTO);
     struct core *old = fixture->core;
@@ -250,6 +252,30 @@ TEST(a_drained_service_under_a_new_name_stays_drained)
     fixture->core = old;
     core_free(core);
     config_free(config);
+}
+
+static unsigned announcements_of(const char *service)
+{
+    unsigned count = 0;
+    for (uint64_t seq = events_first(&fixture->events); seq < events_end(&fixture->events); seq++) {
+        const struct event *event = events_get(&fixture->events, seq);
+        count += event->kind == EVENT_TRANSITION && event->to == TARGET_ANNOUNCE &&
+                 strcmp(event->service, service) == 0;
+    }
+    return count;
+}
+
+TEST(and_is_announced_at_no_instant_though_its_probes_are_well)
+{
+    force_drain(&first, TOKEN);
+    save_ends(NULL);
+    reload_with("[probe web]\ntype = tcp\ntarget = [::1]:2\n"
+                "[service issuer]\nprefixes = 198.51.100.1/32\nrequire = web\n"
+                "[service new]\nprefixes = 198.51.100.2/32\nrequire = web\n");
+    assert_int_equal(target_of(1), TARGET_ANNOUNCE); // at once, as nothing hinders it
+    assert_int_equal(announcements_of("new"), 1);
+    assert_int_equal(target_of(0), TARGET_DEPREFERENCE);
+    assert_int_equal(announcements_of("issuer"), 0);
 }
 
 TEST(a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it)
@@ -265,6 +291,7 @@ TEST(a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it)
     core_take_over(core, fixture->core, now_ns);
     uint64_t since_ms = core->services[1].intent.since_ms;
     changes_take_over(changes, core, fixture->config, now_ns, FIXTURE_WALL_MS);
+    core_go_on(core, now_ns);
     assert_int_equal(core->services[0].intent.kind, INTENT_DRAIN);
     assert_int_equal(core->services[0].decision.target, TARGET_WITHDRAW);
     assert_int_equal(core->services[1].intent.kind, INTENT_DRAIN);

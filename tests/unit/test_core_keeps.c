@@ -70,6 +70,7 @@ static void reload(const char *services)
     core = core_prepare(old, next_config);
     assert_non_null(core);
     core_take_over(core, old, now_ns);
+    core_go_on(core, now_ns);
     core_free(old);
 }
 

@@ -69,6 +69,7 @@ static bool swap(void *arg, struct reload_next *next, void (*on_settled)(void *a
     next->plan = NULL;
     identity_take_over(next->setup.identity, old.identity);
     core_take_over(next->setup.core, old.core, uv_hrtime());
+    core_go_on(next->setup.core, uv_hrtime());
     world.present = next->setup;
     next->setup = old;
     world.swaps++;
