@@ -48,6 +48,7 @@ struct changes {
     struct waiting *guarded; // for whom
     size_t guards;           // there were
     struct waiting *saving;
+    bool outdated; // a reload took away services of it since: what is written has them
     bool sync_wanted, syncing;
     char *text; // of version, to be handed out; NULL: it is
     uint64_t version;
@@ -615,11 +616,14 @@ void changes_saved(struct changes *changes, struct core *core, uint64_t version,
         (void)refresh(changes, core); // of what a reload may take away now, it is the only record
     }
     struct waiting *change = changes->saving;
-    if (change != NULL) {
-        changes->saving = NULL;
+    bool again = changes->outdated && error == NULL;
+    changes->saving = NULL;
+    changes->outdated = changes->syncing = false;
+    if (again) {                   // with what is left of it, or without it; then it is answered
+        change->what.force = true; // it has passed the guard
+    } else if (change != NULL) {
         change_saved(changes, core, change, error, now_ns, wall_ms);
     }
-    changes->syncing = false;
 }
 
 static bool found_stands(const struct intent *now, const struct intent *found)
@@ -719,11 +723,13 @@ void changes_let_go(struct changes *changes, struct core *core)
     }
 }
 
-static void rename_services(struct waiting *change, const struct config *config,
+// Returns whether the change lost some of them.
+static bool rename_services(struct waiting *change, const struct config *config,
                             const struct config *before)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < change->what.service_count; i++) {
+    size_t count = change->what.service_count;
+    for (size_t i = 0; i < count; i++) {
         size_t service = config_service(config, before->services[change->services[i]].name);
         if (service != SIZE_MAX) {
             change->services[kept] = service;
@@ -731,16 +737,20 @@ static void rename_services(struct waiting *change, const struct config *config,
         }
     }
     change->what.service_count = kept;
+    return kept < count;
 }
 
 static void rename_all(struct changes *changes, const struct core *core,
                        const struct config *before)
 {
     for (struct waiting *it = changes->waiting.first; it != NULL; it = it->next) {
-        rename_services(it, core->config, before);
+        bool lost = rename_services(it, core->config, before);
+        // What is done at once is in force, and so it is to be written for what is gone, too.
+        bool asked = it == changes->saving && !row_of(it)->at_once;
+        changes->outdated = changes->outdated || (asked && lost);
     }
     for (struct waiting *it = changes->confirming.first; it != NULL; it = it->next) {
-        rename_services(it, core->config, before);
+        (void)rename_services(it, core->config, before);
     }
     find_blocked(changes, core);
 }

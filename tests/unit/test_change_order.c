@@ -216,6 +216,9 @@ TEST(a_reload_waits_for_no_change_and_no_change_is_lost_by_it)
     reload_with(PROBE("p") "[service new]\nprefixes = 192.0.2.1/32\nrequire = p\n"
                            "[service token]\nprefixes = 198.51.100.1/32\nrequire = p\n");
     save_ends(NULL);
+    assert_int_equal(second.times, 0); // what was written has it: it is written without
+    assert_null(strstr(saved, "\"dns\""));
+    save_ends(NULL);
     answered(&second, OUTCOME_HINDERED);
     assert_non_null(strstr(second.message, "a reload took the service"));
     assert_int_equal(intent_of(0), INTENT_AUTO);
@@ -229,6 +232,32 @@ TEST(a_reload_waits_for_no_change_and_no_change_is_lost_by_it)
     answered(&first, OUTCOME_DONE);
     assert_int_equal(intent_of(1), INTENT_DRAIN);
     assert_true(changes_idle(changes));
+}
+
+TEST(of_a_change_whose_service_a_reload_takes_away_in_mid_save_nothing_stays_on_disk)
+{
+    force_drain(&first, TOKEN);
+    save_ends(NULL);
+    size_t both[] = {DNS, TOKEN};
+    struct change change = {.verb = VERB_UNDRAIN, .services = both, .service_count = 2};
+    assert_int_equal(ask(&second, &change), OUTCOME_WAITS);
+    assert_null(strstr(saved, "\"token\""));
+    reload_with(PROBE("p") "[service dns]\nprefixes = 192.0.2.53/32\nrequire = p\n");
+    save_ends(NULL);
+    assert_int_equal(second.times, 0);
+    assert_non_null(strstr(saved, "\"token\"")); // drained still, should it come back
+    save_ends(NULL);
+    assert_int_equal(second.times, 1);
+}
+
+TEST(and_an_isolation_stays_as_it_was_applied)
+{
+    submit(&first, VERB_ISOLATE, TOKEN);
+    reload_with(PROBE("p") "[service dns]\nprefixes = 192.0.2.53/32\nrequire = p\n");
+    save_ends(NULL);
+    answered(&first, OUTCOME_DONE);
+    assert_int_equal(saves, 1);
+    assert_non_null(strstr(saved, "\"isolate\""));
 }
 
 TEST(a_drained_service_under_a_new_name_stays_drained)
