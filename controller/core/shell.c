@@ -197,6 +197,8 @@ static void arm(struct shell *shell, uint64_t now_ns)
     }
 }
 
+// What failed to be saved is tried again as long as the stop lasts: the include file is what a
+// restart of BIRD brings up, with nobody there to mend it.
 static bool all_saved(const struct shell *shell)
 {
     for (unsigned file = 0; file < SHELL_FILES; file++) {
@@ -204,7 +206,7 @@ static bool all_saved(const struct shell *shell)
             return false;
         }
     }
-    return true;
+    return include_is_saved(&shell->core->include);
 }
 
 void shell_work(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)

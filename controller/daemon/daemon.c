@@ -530,23 +530,35 @@ static void on_give_up(uv_timer_t *timer)
     _exit(daemon->failed || include ? 1 : 0);
 }
 
+static void tell_unconfirmed(const struct daemon *daemon, const char *first, size_t left)
+{
+    const struct core_link *link = &daemon->core->links[ORDER_LINK_ACT];
+    log_line(LOG_LEVEL_ERROR,
+             "stopping, and BIRD has not confirmed within %d ms that %s%s %s withdrawn%s%s: "
+             "they may still be announced (popgated --withdraw-all tries on)",
+             STOP_WITHIN_MS, first, left > 1 ? " and others" : "", left > 1 ? "are" : "is",
+             link->reason[0] != '\0' ? "; " : "", link->reason);
+}
+
 static void on_stop_timeout(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
     const char *first = "";
     size_t left = core_unconfirmed(daemon->core, &first);
-    const struct core_link *link = &daemon->core->links[ORDER_LINK_ACT];
+    const char *unsaved = daemon->core->include.trouble;
     if (left > 0) {
-        daemon->failed = true;
+        tell_unconfirmed(daemon, first, left);
+    }
+    if (unsaved[0] != '\0') {
         log_line(LOG_LEVEL_ERROR,
-                 "stopping, and BIRD has not confirmed within %d ms that %s%s %s withdrawn%s%s: "
-                 "they may still be announced (popgated --withdraw-all tries on)",
-                 STOP_WITHIN_MS, first, left > 1 ? " and others" : "", left > 1 ? "are" : "is",
-                 link->reason[0] != '\0' ? "; " : "", link->reason);
-    } else {
+                 "stopping, and the include file is not saved: %s; a restart of BIRD may bring up "
+                 "what the old one says (popgated --withdraw-all tries on)",
+                 unsaved);
+    } else if (left == 0) {
         log_line(LOG_LEVEL_WARNING, "stopping although the disk has not answered within %d ms",
                  STOP_WITHIN_MS);
     }
+    daemon->failed = daemon->failed || left > 0 || unsaved[0] != '\0';
     close_all(daemon);
 }
 

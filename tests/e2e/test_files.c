@@ -237,3 +237,20 @@ LAB_TEST(an_include_file_that_somebody_removes_comes_back)
     assert_int_equal(unlink(lab_path(pop.node, "run/bird.conf", path)), 0);
     LAB_WAIT(access(path, F_OK) == 0, "the include file to be back", POP_WAIT_MS);
 }
+
+LAB_TEST(a_stop_that_could_not_save_the_include_file_is_no_success)
+{
+    char path[LAB_PATH_MAX];
+    char aside[LAB_PATH_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    assert_int_equal(mkdir(lab_path(pop.node, "run/aside", aside), 0755), 0);
+    assert_int_equal(renameat2(AT_FDCWD, aside, AT_FDCWD, lab_path(pop.node, "run/bird.conf", path),
+                               RENAME_EXCHANGE),
+                     0);
+    assert_int_equal(lab_popgated_stop(pop.popgated), 1);
+    POP_WAIT_WITHDRAWN(&pop);
+}

@@ -467,3 +467,28 @@ TEST(a_stop_ends_when_every_file_is_saved_and_not_before)
     work();
     assert_string_equal(done, ""); // nothing is done after it
 }
+
+TEST(a_stop_is_not_over_while_the_include_file_could_not_be_saved)
+{
+    bird_has(false);
+    intend(INTENT_PIN);
+    work();
+    shell_stop(&shell, FIXTURE_NOW_NS, FIXTURE_WALL_MS);
+    bird_answers();
+    saved(SHELL_INCLUDE, "no space left");
+    bird_answers();
+    if (busy[SHELL_MEMORY]) {
+        saved(SHELL_MEMORY, NULL);
+    }
+    while (busy[SHELL_INCLUDE]) { // of what there was to save before
+        saved(SHELL_INCLUDE, "no space left");
+    }
+    const char *first;
+    assert_int_equal(core_unconfirmed(fixture->core, &first), 0);
+    assert_null(strstr(done, "end"));
+    done[0] = '\0';
+    shell_tick(&shell, FIXTURE_NOW_NS + INCLUDE_RETRY_MS * NS_PER_MS, FIXTURE_WALL_MS);
+    assert_non_null(strstr(done, "save-include"));
+    saved(SHELL_INCLUDE, NULL);
+    assert_non_null(strstr(done, "end"));
+}
