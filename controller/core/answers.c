@@ -49,16 +49,40 @@ void core_link(struct core *core, enum order_link link, enum bird_link state, co
     } else if (link == ORDER_LINK_ASK && was_down != is_down) {
         observed_forget(core->observed);
         loader_link(&core->loader);
+        core_contest_news(core, contest_link(&core->contest), now_ns);
         core->snapshot_under_way = false;
     }
     core_want_snapshot(core);
     core_flush(core, now_ns);
 }
 
+void core_contest_news(struct core *core, bool news, uint64_t now_ns)
+{
+    bool stands = core->contest.state != CONTEST_NONE;
+    if (news && stands) {
+        events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
+                   "another popgated switches the same protocols: BIRD has loaded the include file "
+                   "%s, which is none of ours, and what is switched off or on from here is "
+                   "switched back at once; nothing is switched from here until that is over",
+                   core->contest.other)
+            ->warning = true;
+    } else if (news) {
+        events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
+                   "no other popgated switches our protocols any more; going on");
+    }
+    if (news) {
+        core_want_snapshot(core); // what is to be switched
+    }
+}
+
 static void drift(struct core *core, const char *protocol, bool up, uint64_t now_ns)
 {
     if (!core->announcer->snapshot_taken) {
         return; // how BIRD came up, not what somebody did
+    }
+    core_contest_news(core, contest_drift(&core->contest, ms_of(now_ns)), now_ns);
+    if (core->contest.state != CONTEST_NONE) {
+        return; // told already
     }
     core->drifts++;
     include_write_again(&core->include); // it may have come from a file put in place of ours
@@ -347,6 +371,7 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
     case ORDER_REVISION:
         if (complete && (bird_outcome(code) == BIRD_OK || bird_outcome(code) == BIRD_NO_PROTOCOL)) {
             loader_revision(&core->loader, core->revision, ms_of(now_ns));
+            core_contest_news(core, contest_loaded(&core->contest, core->revision), now_ns);
         }
         core->revision[0] = '\0';
         break;

@@ -126,6 +126,8 @@ static bool uses_family(const struct config *config, enum family family)
 static void print_all(FILE *out, const struct config *config)
 {
     fputs(HEADER, out);
+    // Two popgated with one configuration have two files all the same.
+    fprintf(out, "# Of the popgated whose runtime_dir is %s\n", config->pop.runtime_dir);
     for (enum family family = FAMILY_V4; family < FAMILIES; family++) {
         if (uses_family(config, family)) {
             print_table(out, family,

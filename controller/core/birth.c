@@ -43,6 +43,10 @@ static bool init_files(struct core *core, const struct core_start *start)
         return false;
     }
     loader_init(&core->loader, &core->include, start->config->bird.configure == CONFIGURE_AUTO);
+    contest_own(&core->contest, next->revision);
+    if (start->former != NULL) {
+        contest_own(&core->contest, start->former->revision);
+    }
     return true;
 }
 

@@ -406,6 +406,8 @@ static void why_unconfirmed(const struct core *core, char out[ERROR_MAX])
                   act->reason[0] != '\0' ? act->reason : "not connected yet");
     } else if (core->denied) {
         error_say(out, "it refuses our commands");
+    } else if (core_gives_way(core)) {
+        error_say(out, "another popgated switches the same protocols");
     } else {
         error_say(out, "no answer within %u s", CONFIRM_MS / 1000);
     }

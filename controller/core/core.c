@@ -276,9 +276,17 @@ static void ask_guard(struct core *core)
     }
 }
 
+static void plan(struct core *core)
+{
+    if (!core_gives_way(core)) {
+        announcer_plan(core->announcer, &core->orders, core->include.tried);
+    }
+}
+
 void core_flush(struct core *core, uint64_t now_ns)
 {
-    announcer_plan(core->announcer, &core->orders, core->include.tried);
+    core_contest_news(core, contest_tick(&core->contest, ms_of(now_ns)), now_ns);
+    plan(core);
     ask_guard(core);
     if (core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN) {
         return;
@@ -299,8 +307,7 @@ void core_flush(struct core *core, uint64_t now_ns)
 bool core_order(struct core *core, struct order *out)
 {
     if (core->orders.count == 0) {
-        announcer_plan(core->announcer, &core->orders,
-                       core->include.tried); // what there was no room for
+        plan(core); // what there was no room for
     }
     if (!orders_take(&core->orders, out)) {
         return false;
@@ -320,7 +327,8 @@ uint64_t core_next_ms(const struct core *core)
     uint64_t times_ms[] = {asks ? core->snapshot_at_ms : UINT64_MAX,
                            asks && core->snapshot_soon_ms != 0 ? core->snapshot_soon_ms
                                                                : UINT64_MAX,
-                           loader_next_ms(&core->loader), include_next_ms(&core->include)};
+                           loader_next_ms(&core->loader), include_next_ms(&core->include),
+                           contest_next_ms(&core->contest)};
     uint64_t next_ms = deadlines_next_ms(&core->deadlines);
     for (size_t i = 0; i < sizeof times_ms / sizeof *times_ms; i++) {
         next_ms = times_ms[i] < next_ms ? times_ms[i] : next_ms;
@@ -363,6 +371,11 @@ bool core_is_seen(const struct core *core, size_t service)
 {
     return core->services[service].seen && core->links[ORDER_LINK_ACT].state == BIRD_LINK_UP &&
            core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP;
+}
+
+bool core_gives_way(const struct core *core)
+{
+    return core->contest.state == CONTEST_STANDS && !core->stopping;
 }
 
 bool core_probe_unsettled(const struct core *core, size_t probe)

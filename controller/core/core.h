@@ -10,6 +10,7 @@
 
 #include "controller/core/affected.h"
 #include "controller/core/announcer.h"
+#include "controller/core/contest.h"
 #include "controller/core/deadlines.h"
 #include "controller/core/decision.h"
 #include "controller/core/events.h"
@@ -60,6 +61,7 @@ struct core {
     struct observed *observed;
     struct include include;
     struct loader loader;
+    struct contest contest; // with another popgated
     struct orders orders;
     struct events *events;     // borrowed: it outlives reloads
     struct guard *guard;       // borrowed; NULL: there is nothing to ask
@@ -177,6 +179,9 @@ enum condition core_condition(const struct core *core, size_t prefix,
 // Everything of the service is as its target says, and BIRD is in sight: what was seen before it
 // went out of sight is not what is seen.
 bool core_is_seen(const struct core *core, size_t service);
+
+// Another popgated switches our protocols back: nothing is switched from here, but for a stop.
+bool core_gives_way(const struct core *core);
 
 // The probe's health is unsettled: check at fast_interval.
 bool core_probe_unsettled(const struct core *core, size_t probe);

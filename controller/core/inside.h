@@ -54,5 +54,8 @@ void core_confirm_adoption(struct core *core, uint64_t now_ns);
 
 void core_want_snapshot(struct core *core);
 
+// A contest with another popgated began or ended, if that is news: told once.
+void core_contest_news(struct core *core, bool news, uint64_t now_ns);
+
 // Makes orders of all that is to be done now. Ends every input.
 void core_flush(struct core *core, uint64_t now_ns);

@@ -81,6 +81,19 @@ static void look_at_links(struct search *search)
     }
 }
 
+static void look_at_contest(struct search *search)
+{
+    const struct contest *contest = &search->core->contest;
+    if (contest->state != CONTEST_NONE) {
+        found(search, SEVERITY_CRITICAL, "another-popgated", contest->since_ms,
+              "stop one of the two, or give each a BIRD of its own; bird.conf decides whose file "
+              "is read",
+              "another popgated switches the same protocols (BIRD has its include file, %s): "
+              "nothing is switched from here",
+              contest->other);
+    }
+}
+
 // Who named the sessions wants all of them.
 static void look_at_named_session(struct search *search, const struct session *session)
 {
@@ -364,6 +377,7 @@ static void look(struct search *search, size_t service)
 {
     search->service = PROBLEM_OF_NONE;
     look_at_links(search);
+    look_at_contest(search);
     look_at_sessions(search);
     look_at_include(search);
     look_at_ourselves(search);

@@ -427,3 +427,79 @@ LAB_TEST(somebodys_open_configure_timeout_is_his_to_settle)
                  tap_has_community(pop.tap, POP_V6, POP_AS, 7),
              "the new community", POP_WAIT_MS);
 }
+
+// ---- Another popgated
+
+// `popgate` of the second one must end with this status; what it wrote is in pop_output.
+#define SECOND(pop, status, ...) second((pop), (status), LAB_ARGV(__VA_ARGS__))
+static bool second(const struct pop *pop, int status, const char *const words[])
+{
+    char socket_path[LAB_PATH_MAX];
+    const char *argv[16] = {lab_popgate_program(), "--socket",
+                            lab_path(pop->node, "run2/popgate.sock", socket_path)};
+    for (size_t i = 0; words[i] != NULL; i++) {
+        argv[3 + i] = words[i];
+    }
+    return lab_run(pop->node, argv, pop_output, LAB_OUTPUT_MAX) == status;
+}
+
+// With the same service, which it never finds healthy, and without a line in bird.conf.
+static void start_second(const struct pop *pop)
+{
+    char config[LAB_CONFIG_MAX], file[LAB_PATH_MAX];
+    const char *dir = lab_dir(pop->node);
+    snprintf(config, sizeof config,
+             "[pop]\nid = second\nstate_dir = %s/state2\nruntime_dir = %s/run2\n"
+             "[bird]\nsocket = %s\nlocal_as = %u\n"
+             "[probe dead]\ntype = tcp\ntarget = 127.0.0.1:9\n"
+             "[service dns]\nprefixes = " POP_V4 " " POP_V6 "\nrequire = dead\n"
+             "last_pop_guard = off\n",
+             dir, dir, lab_bird_socket(pop->bird), POP_AS);
+    lab_write(pop->node, "second.conf", config);
+    lab_run(pop->node, LAB_ARGV("mkdir", "-p", lab_path(pop->node, "run2", file)), NULL, 0);
+    lab_run(pop->node, LAB_ARGV("mkdir", "-p", lab_path(pop->node, "state2", file)), NULL, 0);
+    struct lab_command command = {.name = "second",
+                                  .argv = LAB_ARGV(lab_popgated_program(), "--config",
+                                                   lab_path(pop->node, "second.conf", file))};
+    lab_spawn(pop->node, &command);
+}
+
+static bool second_gives_way(const struct pop *pop)
+{
+    return SECOND(pop, 2, "check") &&
+           strstr(pop_output, "another popgated switches the same protocols") != NULL;
+}
+
+LAB_TEST(of_two_popgated_on_one_bird_the_one_whose_file_is_not_read_gives_way)
+{
+    struct pop pop = usual_pop();
+    char with_line[LAB_CONFIG_MAX];
+
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    start_second(&pop);
+    LAB_WAIT(second_gives_way(&pop), "the second popgated to give way", POP_WAIT_MS);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    size_t mark = pop_mark(&pop);
+
+    lab_kill(pop.unbound);
+    POP_WAIT_WITHDRAWN(&pop);
+    lab_unbound_restart(pop.unbound);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_HISTORY(&pop, mark, "WA"); // nobody else's doing
+    assert_true(second_gives_way(&pop));
+
+    lab_popgated_kill(pop.popgated);
+    char *line = strstr(pop.bird_conf, "/run/bird*.conf");
+    snprintf(with_line, sizeof with_line, "%.*s/run2/bird*.conf%s", (int)(line - pop.bird_conf),
+             pop.bird_conf, line + strlen("/run/bird*.conf"));
+    lab_bird_write(pop.bird, with_line);
+    lab_birdc(pop.bird, "configure");
+    POP_WAIT_WITHDRAWN(&pop);
+    LAB_WAIT(
+        SECOND(&pop, 0, "pin", "dns", "--for", "1h", "--reason", "it is the only one", "--wait"),
+        "the second popgated to go on", POP_WAIT_MS);
+    POP_WAIT_ANNOUNCED(&pop);
+    assert_false(second_gives_way(&pop));
+}

@@ -35,6 +35,7 @@ static struct {
     unsigned refusal;            // reply code to every switch; 0: none
     bool lies;                   // says that it switches, and does not
     bool session_down;           // up1
+    bool includes_another;       // `configure` reads no file of ours
     unsigned check;              // reply code to `configure check`
     unsigned switches;           // commands that switch
     unsigned looks;              // for a route
@@ -149,7 +150,9 @@ static inline void bird_does(const struct order *order)
         tell_line(order->token, code, code == 8002 ? "bird.conf:3:1 syntax error" : "OK");
         break;
     case ORDER_CONFIGURE:
-        bird_gets(core_file(core));
+        if (!bird.includes_another) {
+            bird_gets(core_file(core));
+        }
         code = 3;
         break;
     case ORDER_UNDER_WAY:

@@ -1,0 +1,48 @@
+// Another popgated on the same BIRD: two that switch the same protocols would do so for ever, and
+// the neighbours would see each time. The one whose file BIRD has not loaded gives way. Pure.
+//
+// That BIRD has a file which was never ours is not enough: it may be left from before, with nobody
+// behind it any more, and is then to be switched off like anything else. But where what is switched
+// is switched back at once, time after time, somebody lives who does. From then on nothing is
+// switched until BIRD has a file of ours, or no popgated's; and now and then it is tried again, in
+// case the other one is gone and its file is not.
+#pragma once
+
+#include "controller/core/birdconf.h"
+
+#define CONTEST_OURS     8
+#define CONTEST_ROUNDS   5 // switched back, each within CONTEST_QUIET_MS of the one before
+#define CONTEST_QUIET_MS 10000
+
+enum contest_state {
+    CONTEST_NONE,
+    CONTEST_STANDS, // the other one switches; nothing is switched from here
+    CONTEST_TRIES,  // as if it were gone
+};
+
+struct contest {
+    enum contest_state state;
+    char ours[CONTEST_OURS][REVISION_TEXT_MAX]; // a ring; the last of what this popgated has made
+    size_t next;
+    char other[REVISION_TEXT_MAX]; // that BIRD has, and that is none of ours; empty: there is none
+    unsigned rounds;
+    uint64_t last_ms; // of the last one
+    uint64_t since_ms;
+    uint64_t due_ms; // the next try, or its end
+    uint64_t pause_ms;
+};
+
+// Each of these returns whether a contest began or ended.
+
+// A file of ours, that BIRD may have now or later.
+bool contest_own(struct contest *contest, const char *revision);
+// What BIRD has loaded; empty: no popgated's.
+bool contest_loaded(struct contest *contest, const char *revision);
+// Something that had been switched from here was found switched back.
+bool contest_drift(struct contest *contest, uint64_t now_ms);
+bool contest_tick(struct contest *contest, uint64_t now_ms);
+
+// The link to BIRD came up: it may be another BIRD, and have another file.
+bool contest_link(struct contest *contest);
+
+uint64_t contest_next_ms(const struct contest *contest); // of contest_tick(); UINT64_MAX: never
