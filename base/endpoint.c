@@ -8,11 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+// No address begins with such a letter, or has it in it.
+static bool looks_like_a_name(const char *text)
+{
+    return text[strcspn(text, "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ")] != '\0';
+}
+
 static int not_an_endpoint(const char *text, bool with_port, char *error)
 {
     const char *wanted = with_port ? "address:port, e.g. 192.0.2.1:53 or [2001:db8::1]:53"
                                    : "an address, e.g. 192.0.2.1 or 2001:db8::1";
-    snprintf(error, ERROR_MAX, "\"%.80s\" is not %s", text, wanted);
+    snprintf(error, ERROR_MAX, "\"%.80s\" is not %s%s", text, wanted,
+             looks_like_a_name(text) ? "; names are not looked up here" : "");
     return -1;
 }
 

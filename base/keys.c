@@ -214,13 +214,18 @@ void key_set_fallbacks(const struct key *table, void *section)
     }
 }
 
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 static size_t min_of(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-// Edits that make b of a: a byte put in, taken out or changed, or two neighbours swapped (optimal
-// string alignment). Both at most NAME_MAX_COMPARED bytes long.
+// Edits that make b of a, letters' case apart: a byte put in, taken out or changed, or two
+// neighbours swapped (optimal string alignment). Both at most NAME_MAX_COMPARED bytes long.
 static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
     size_t rows[3][NAME_MAX_COMPARED + 1];
@@ -233,7 +238,7 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b, size_
     for (size_t i = 1; i <= a_length; i++) {
         row[0] = i;
         for (size_t j = 1; j <= b_length; j++) {
-            size_t changed = last[j - 1] + (a[i - 1] != b[j - 1]);
+            size_t changed = last[j - 1] + (lower(a[i - 1]) != lower(b[j - 1]));
             row[j] = min_of(changed, min_of(last[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
                 row[j] = min_of(row[j], before[j - 2] + 1);

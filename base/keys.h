@@ -38,6 +38,8 @@ struct key {
     const char *fallback; // the default as one would write it; NULL leaves the field zero
     enum key_kind kind;
     bool required;
+    // Double quotes may be meant: they are how DNS writes a text.
+    bool quotes;
     // May be continued or repeated. parse() is given one word at a time, and appends; the fallback
     // counts only where the key is not written at all.
     bool list;

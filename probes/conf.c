@@ -94,6 +94,10 @@ void probe_check(const struct probe_conf *conf, const struct probe_problems *pro
         {conf->jitter_ms > conf->interval_ms, true, "jitter is longer than interval"},
         {conf->max_latency_ms >= conf->timeout_ms, true,
          "max_latency must be shorter than timeout"},
+        {conf->timeout_ms / 10 > conf->interval_ms, false,
+         "timeout is more than ten times interval: a hang is noticed when timeout has passed "
+         "`fall` "
+         "times over, however short interval is"},
         {conf->fast_interval_ms > conf->interval_ms && conf->fast_interval_ms > FAST_INTERVAL_MS,
          false, "fast_interval is longer than interval, which counts then"},
     };

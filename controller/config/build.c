@@ -24,6 +24,21 @@ static void set_name(const struct builder *builder, const struct section *sectio
 
 // ---- Sections without a name
 
+// On a file system that a reboot empties, nobody's drain or isolation outlives one.
+static void check_state_dir(const struct builder *builder, const struct section *pop)
+{
+    static const char *const fleeting[] = {"/run/", "/var/run/", "/dev/shm/"};
+    const char *path = builder->config->pop.state_dir;
+    for (size_t i = 0; i < sizeof fleeting / sizeof *fleeting; i++) {
+        if (strncmp(path, fleeting[i], strlen(fleeting[i])) == 0) {
+            mistake_warning(builder->mistakes, section_line(pop, "state_dir"),
+                            "`state_dir`: a reboot empties %.*s, and what operators drained or "
+                            "isolated would be announced again",
+                            (int)strlen(fleeting[i]) - 1, fleeting[i]);
+        }
+    }
+}
+
 static void check_pop(const struct builder *builder, const struct section *pop)
 {
     size_t length = strlen(builder->config->pop.runtime_dir) + strlen(SOCKET_NAME);
@@ -33,6 +48,7 @@ static void check_pop(const struct builder *builder, const struct section *pop)
                       " below it: %zu bytes, at most %d are allowed",
                       length, PATH_LEN_MAX - 1);
     }
+    check_state_dir(builder, pop);
 }
 
 static void check_bird(const struct builder *builder, const struct section *bird)
@@ -264,6 +280,19 @@ static bool same_attributes(const struct attributes *primary, const struct attri
            primary->local_pref == drain->local_pref && primary->prepend == drain->prepend;
 }
 
+// A drain that is preferred draws traffic. BIRD's local preference is 100 where nothing sets it.
+static void check_drain(const struct builder *builder, const struct section *section,
+                        const struct attributes *primary, const struct attributes *drain)
+{
+    uint32_t local_pref = primary->has_local_pref ? primary->local_pref : 100;
+    if (drain->has_local_pref && drain->local_pref > local_pref) {
+        mistake_warning(builder->mistakes, section_line(section, "drain_local_pref"),
+                        "`drain_local_pref` of [service %s] is higher than `local_pref`, %u: a "
+                        "drain would draw traffic, not send it away",
+                        section->name, (unsigned)local_pref);
+    }
+}
+
 static void set_symbol(struct service_conf *service)
 {
     for (size_t i = 0; service->name[i]; i++) {
@@ -306,7 +335,10 @@ static void build_service(const struct builder *builder, const struct section *s
     }
     if (inherit_attributes(section, &service->primary, &service->drain) != 0) {
         mistake_error(builder->mistakes, section->line, "out of memory");
-    } else if (same_attributes(&service->primary, &service->drain)) {
+        return;
+    }
+    check_drain(builder, section, &service->primary, &service->drain);
+    if (same_attributes(&service->primary, &service->drain)) {
         mistake_warning(builder->mistakes, section->line,
                         "[service %s]: draining changes no attribute of its routes, so no "
                         "neighbour prefers another path before they are withdrawn",

@@ -76,6 +76,9 @@ uint64_t section_read_keys(const struct builder *builder, const struct section *
 uint64_t section_read_own_keys(const struct builder *builder, const struct section *section,
                                const struct key *table, void *fields, uint64_t hash);
 
+// What to say of a word of a list that is refused; empty where there is no comma in it.
+const char *section_comma_advice(const char *word);
+
 // Takes a name or a value into hash.
 uint64_t section_hash(uint64_t hash, const char *text);
 

@@ -31,10 +31,11 @@ size_t config_find(const struct builder *builder, const struct section *section,
     for (size_t i = 0; i < names->count && builder->mistakes->errors < GUESSES_MAX; i++) {
         nearest_offer(&nearest, section_of(builder, services ? "service" : "probe", i)->name);
     }
-    mistake_error(builder->mistakes, entry->line, "`%s` of [%s %s]: there is no %s `%.64s`%s%s%s",
+    mistake_error(builder->mistakes, entry->line, "`%s` of [%s %s]: there is no %s `%.64s`%s%s%s%s",
                   entry->key, section->kind, section->name, services ? "service" : "probe", word,
                   nearest.best != NULL ? "; did you mean `" : "",
-                  nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "`?" : "");
+                  nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "`?" : "",
+                  section_comma_advice(word));
     return SIZE_MAX;
 }
 
@@ -106,7 +107,8 @@ static void add_prefix(struct lists *lists, const struct entry *entry, size_t nu
         list_append(&service->prefixes, &service->prefix_count, &place.prefix, sizeof place.prefix,
                     error) != 0 ||
         list_append(&lists->places, &lists->place_count, &place, sizeof place, error) != 0) {
-        mistake_error(lists->builder->mistakes, entry->line, "`%s`: %s", entry->key, error);
+        mistake_error(lists->builder->mistakes, entry->line, "`%s`: %s%s", entry->key, error,
+                      section_comma_advice(word));
         return;
     }
     service->has_family[place.prefix.family] = true;
@@ -124,6 +126,22 @@ static void read_prefixes(struct lists *lists, const struct section *section, si
     }
 }
 
+// What is required withdraws when it is down: that it also only depreferences is never seen.
+static void check_degrade(const struct builder *builder, const struct section *section,
+                          const struct service_conf *service)
+{
+    for (size_t i = 0; i < service->degrade.count; i++) {
+        for (size_t j = 0; j < service->require.count; j++) {
+            if (service->degrade.items[i] == service->require.items[j]) {
+                mistake_warning(builder->mistakes, section_line(section, "degrade"),
+                                "`degrade`: probe `%s` is in `require` too, so that it withdraws "
+                                "when it is down",
+                                section_of(builder, "probe", service->degrade.items[i])->name);
+            }
+        }
+    }
+}
+
 // What of the service takes more than its section to read.
 static void read_service(struct lists *lists, size_t number)
 {
@@ -134,6 +152,7 @@ static void read_service(struct lists *lists, size_t number)
     for (const struct reference *reference = references; reference->key != NULL; reference++) {
         sound = read_names(lists, section, reference, list_of(service, reference)) && sound;
     }
+    check_degrade(lists->builder, section, service);
     bool uses_any =
         section_find(section, "any") != NULL || section_find(section, "any_min") != NULL;
     if (uses_any && sound && service->any_min > service->any.count) {

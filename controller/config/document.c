@@ -131,7 +131,8 @@ static const char *refuse(const struct reader *reader, const char *line, size_t 
     if (reader->indented) {
         return reader->has_key ? NULL
                                : "this line starts with white space, so it continues a value, "
-                                 "but there is none before it";
+                                 "but there is none before it; sections and keys begin at the "
+                                 "beginning of a line";
     }
     if (line[0] == '[') {
         return NULL;
@@ -141,7 +142,12 @@ static const char *refuse(const struct reader *reader, const char *line, size_t 
     while (key < length && line[key] != '=' && line[key] != ':') {
         key++;
     }
-    return key > 0 && key < length && line[key] == '=' ? NULL : not_understood;
+    bool is_entry = key > 0 && key < length && line[key] == '=';
+    bool includes =
+        length > 7 && strncmp(line, "include", 7) == 0 && strchr(" \t\"", line[7]) != NULL;
+    return is_entry   ? NULL
+           : includes ? "popgate.conf is one file, and includes none"
+                      : not_understood;
 }
 
 // Where the line's comment begins, or its length. A quote that the line doesn't close is a

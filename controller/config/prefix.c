@@ -29,6 +29,34 @@ static bool clear_host_bits(struct prefix *prefix)
     }
     return any;
 }
+
+// Where BIRD refuses a route, or no neighbour takes it (IANA's registries of special-purpose
+// addresses, RFC 6890, and of multicast ones).
+static const char *never_announced(const struct prefix *prefix)
+{
+    static const struct {
+        struct prefix range;
+        const char *what;
+    } table[] = {
+        {{.family = FAMILY_V4, .length = 8, .address = {0}}, "\"this network\""},
+        {{.family = FAMILY_V4, .length = 8, .address = {127}}, "loopback"},
+        {{.family = FAMILY_V4, .length = 16, .address = {169, 254}}, "link-local"},
+        {{.family = FAMILY_V4, .length = 4, .address = {224}}, "multicast"},
+        {{.family = FAMILY_V4, .length = 4, .address = {240}}, "reserved"},
+        {{.family = FAMILY_V6, .length = 127, .address = {0}}, "loopback, or no address"},
+        {{.family = FAMILY_V6, .length = 96, .address = {[10] = 0xff, [11] = 0xff}},
+         "IPv4 in another form"},
+        {{.family = FAMILY_V6, .length = 10, .address = {0xfe, 0x80}}, "link-local"},
+        {{.family = FAMILY_V6, .length = 8, .address = {0xff}}, "multicast"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (prefix_covers(&table[i].range, prefix)) {
+            return table[i].what;
+        }
+    }
+    return NULL;
+}
+
 int prefix_parse(const char *text, struct prefix *out, char error[ERROR_MAX])
 {
     char address[INET6_ADDRSTRLEN];
@@ -61,6 +89,10 @@ int prefix_parse(const char *text, struct prefix *out, char error[ERROR_MAX])
     if (clear_host_bits(&prefix)) {
         return error_say(error, "%.80s has host bits set; did you mean %s?", text,
                          prefix_text(&prefix, meant));
+    }
+    const char *what = never_announced(&prefix);
+    if (what != NULL) {
+        return error_say(error, "%.80s is %s, which is never announced", text, what);
     }
     *out = prefix;
     return 0;

@@ -16,6 +16,32 @@ uint64_t section_hash(uint64_t hash, const char *text)
     return hash_bytes(hash, text, strlen(text) + 1);
 }
 
+static bool is_quoted(const char *value)
+{
+    size_t length = strlen(value);
+    return length >= 2 && value[0] == '"' && strchr(value + 1, '"') == value + length - 1;
+}
+
+// Other configuration files take quotes away. They count here, and may be meant: so this is told,
+// not refused.
+static void warn_of_quotes(const struct key *key, const char *value, unsigned line,
+                           struct mistakes *mistakes)
+{
+    bool text = key->kind == KEY_STRING || key->kind == KEY_WORD;
+    if (text && !key->quotes && is_quoted(value)) {
+        mistake_warning(mistakes, line,
+                        "`%s`: the quotes of %.80s are part of the text; leave them out if they "
+                        "are not meant to be",
+                        key->name, value);
+    }
+}
+
+const char *section_comma_advice(const char *word)
+{
+    return strchr(word, ',') != NULL ? "; the words of a list stand between white space, not commas"
+                                     : "";
+}
+
 // Sets a key's field from one value; each word on its own if it is a list. Returns the words set
 // or refused.
 static size_t set_value(const struct key *key, const char *value, unsigned line, void *fields,
@@ -27,12 +53,15 @@ static size_t set_value(const struct key *key, const char *value, unsigned line,
     if (!key->list) {
         if (key_set(key, value, fields, error) != 0) {
             mistake_error(mistakes, line, "`%s`: %s", key->name, error);
+        } else {
+            warn_of_quotes(key, value, line, mistakes);
         }
         return 1;
     }
     for (const char *at = value; text_next_word(&at, word, sizeof word); words++) {
         if (key_set(key, word, fields, error) != 0) {
-            mistake_error(mistakes, line, "`%s`: %s", key->name, error);
+            mistake_error(mistakes, line, "`%s`: %s%s", key->name, error,
+                          section_comma_advice(word));
         }
     }
     return words;
@@ -176,6 +205,28 @@ static const struct probe_type *type_with_key(const char *name)
     return NULL;
 }
 
+// What people write who know it from elsewhere, and what to write here.
+static const char *write_instead(const struct section *section, const char *key)
+{
+    static const struct {
+        const char *section, *key, *instead;
+    } table[] = {
+        {"probe", "client_secret",
+         "a secret is not written here, where everybody may read it: `secret_file` names a file"},
+        {"probe", "host", "write `target = address:port`"},
+        {"probe", "address", "write `target = address:port`"},
+        {"probe", "port", "write `target = address:port`"},
+        {"service", "prefix", "write `prefixes`, with as many as there are"},
+        {"service", "probes", "write `require` for those that all must pass, or `any`"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (strcmp(table[i].section, section->kind) == 0 && strcmp(table[i].key, key) == 0) {
+            return table[i].instead;
+        }
+    }
+    return NULL;
+}
+
 static void report_unknown_key(const struct builder *builder, const struct section *section,
                                const struct entry *entry, const struct key *const *tables,
                                size_t count)
@@ -183,6 +234,7 @@ static void report_unknown_key(const struct builder *builder, const struct secti
     struct nearest nearest = {.wanted = entry->key};
     const struct probe_type *other =
         strcmp(section->kind, "probe") == 0 ? type_with_key(entry->key) : NULL;
+    const char *instead = write_instead(section, entry->key);
     const char *states = strcmp(section->kind, "answer") == 0 && strchr(entry->key, '.') != NULL
                              ? " (after the dot: degraded, drained or withdrawn; the normal state "
                                "is without a dot)"
@@ -192,7 +244,10 @@ static void report_unknown_key(const struct builder *builder, const struct secti
             nearest_offer(&nearest, key->name);
         }
     }
-    if (other != NULL) {
+    if (instead != NULL) {
+        mistake_error(builder->mistakes, entry->line, "unknown key `%.64s` in [%s]; %s", entry->key,
+                      section->kind, instead);
+    } else if (other != NULL) {
         mistake_error(builder->mistakes, entry->line,
                       "`%.64s` is a key of type %s, not of this probe's type", entry->key,
                       other->name);

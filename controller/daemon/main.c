@@ -7,6 +7,7 @@
 #include "controller/daemon/identity.h"
 
 #include <getopt.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +29,21 @@ static void print_line(void *arg, bool error, const char *line)
 {
     struct tally *tally = arg;
     *(error ? &tally->errors : &tally->warnings) += 1;
-    fprintf(stderr, "%s\n", line);
+    fprintf(stderr, "%s: %s\n", error ? "error" : "warning", line);
+}
+
+// Whom [control] lets change things. Looked up here and not by the reader of the file, as it may
+// ask a directory service.
+static void check_group(const struct config *config, const char *path, struct tally *tally)
+{
+    const char *group = config->control.group;
+    if (group[0] != '\0' && getgrnam(group) == NULL) {
+        tally->warnings++;
+        fprintf(stderr,
+                "warning: %s: [control] `group`: there is no group %s here: only root and "
+                "popgated's own user may change anything\n",
+                path, group);
+    }
 }
 
 // What is not in the file but beside it. That it can't be read is only a warning: whoever checks
@@ -58,9 +73,10 @@ static int check_config(const char *path)
         config_free(config);
         return 1;
     }
-    printf("%s: good; %zu service%s, %zu probe%s\n", path, config->service_count,
+    check_group(config, path, &tally);
+    printf("%s: good; %zu service%s, %zu probe%s, %u warning%s\n", path, config->service_count,
            config->service_count == 1 ? "" : "s", config->probe_count,
-           config->probe_count == 1 ? "" : "s");
+           config->probe_count == 1 ? "" : "s", tally.warnings, tally.warnings == 1 ? "" : "s");
     config_free(config);
     return 0;
 }
