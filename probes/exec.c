@@ -6,10 +6,10 @@
 // reaped only after its group is killed, so that the group's number can be nobody else's by then.
 // What holds on to its output keeps nobody waiting. Nothing of ours is open in it.
 //
-// It is started by a thread of its own: the kernel reads the file meanwhile, which may take for
-// ever on a dead file system. The loop waits for that thread as for anything else, and leaves it
-// behind when the probe closes.
+// It is started aside: the kernel reads the file meanwhile, which may take for ever on a dead file
+// system.
 #include "base/clock.h"
+#include "probes/aside.h"
 #include "probes/probe.h"
 #include "probes/types.h"
 
@@ -17,10 +17,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,10 +27,9 @@
 #include <unistd.h>
 
 #define WORDS_MAX     64
-#define COMMAND_MAX   2048 // bytes of all words
-#define READS_MAX     16   // in one turn of the loop
-#define MAGIC_MAX     64   // bytes shown of a script's #! line
-#define STACK_SIZE    (256 << 10)
+#define COMMAND_MAX   2048              // bytes of all words
+#define READS_MAX     16                // in one turn of the loop
+#define MAGIC_MAX     64                // bytes shown of a script's #! line
 #define SLOW_START_NS (100 * NS_PER_MS) // worth a word
 #define DEFAULT_PATH  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -48,11 +45,12 @@ struct state {
     struct probe *probe;
     // UNWANTED, KILLED: no verdict is wanted any more, but the command has to be started or reaped.
     enum { FREE, STARTING, UNWANTED, RUNNING, KILLED, CLOSING } phase;
-    struct spawning *spawning; // while it starts
+    struct aside aside; // starts it
+    bool aside_gone;
     pid_t pid;
-    int pidfd, output, told;
-    uv_poll_t on_start, on_exit, on_output;
-    unsigned handles; // open or closing
+    int pidfd, output;
+    uv_poll_t on_exit, on_output;
+    unsigned handles; // of these, open or closing
     bool reading;     // the output has not ended yet
     bool waiting;     // to start, until it is free
     bool closing;     // the probe is
@@ -195,14 +193,14 @@ static void set_signals(posix_spawnattr_t *attributes)
                              POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
-// A command that starts. Whoever comes second to its end, the thread or the loop, frees it.
+// A command that starts.
 struct spawning {
+    struct aside_work work; // the first
     struct argv argv;
     struct environment environment;
     bool shell;
-    int output, told; // the command's end of its output; closed when it has started, or has not
-    atomic_bool left; // by the loop, or by the thread
-    // When it is left by the thread:
+    int output; // the command's end of its output; closed when it has started, or has not
+    // When that is done:
     int error; // number: of fork and of exec alike; 0: none
     pid_t pid;
     char missing[MAGIC_MAX + 64]; // see explain_missing()
@@ -256,50 +254,25 @@ static void explain_missing(struct spawning *spawning)
              strncmp(line, "#!", 2) == 0 ? ": " : "", strncmp(line, "#!", 2) == 0 ? line : "");
 }
 
-// Nobody wants it any more.
-static void end_unwanted(struct spawning *spawning)
+static void spawn_apart(struct aside_work *work)
 {
-    if (spawning->error == 0) {
-        kill(-spawning->pid, SIGKILL);
-        waitpid(spawning->pid, NULL, 0);
-    }
-    free(spawning);
-}
-
-static void *spawn_apart(void *arg)
-{
-    struct spawning *spawning = arg;
-    int told = spawning->told;
+    struct spawning *spawning = (struct spawning *)work;
     spawning->error = spawn(spawning);
     close(spawning->output);
     if (spawning->error == ENOENT) {
         explain_missing(spawning);
     }
-    if (atomic_exchange(&spawning->left, true)) {
-        end_unwanted(spawning);
-    }
-    close(told);
-    return NULL;
 }
 
-// 0, or an error number.
-static int begin_thread(struct spawning *spawning)
+// Nobody wants it any more.
+static void end_unwanted(struct aside_work *work)
 {
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all, before;
-    int error = pthread_attr_init(&attributes);
-    if (error) {
-        return error;
+    struct spawning *spawning = (struct spawning *)work;
+    if (spawning->error == 0) {
+        kill(-spawning->pid, SIGKILL);
+        waitpid(spawning->pid, NULL, 0);
     }
-    sigfillset(&all);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    pthread_sigmask(SIG_SETMASK, &all, &before); // signals are the loop's
-    error = pthread_create(&thread, &attributes, spawn_apart, spawning);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
+    free(spawning);
 }
 
 // ---- Output
@@ -348,17 +321,28 @@ static const char *first_line(struct state *state)
 
 static void run_command(struct state *state);
 
+static void close_if_done(struct state *state)
+{
+    if (state->closing && state->aside_gone && state->phase == FREE) {
+        probe_closed(state->probe);
+    }
+}
+
+// There is no command any more.
+static void become_free(struct state *state)
+{
+    state->phase = FREE;
+    if (state->waiting) {
+        run_command(state);
+    }
+    close_if_done(state);
+}
+
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct state *state = handle->data;
-    if (--state->handles > 0) {
-        return;
-    }
-    state->phase = FREE;
-    if (state->closing) {
-        probe_closed(state->probe);
-    } else if (state->waiting) {
-        run_command(state);
+    if (--state->handles == 0) {
+        become_free(state);
     }
 }
 
@@ -494,24 +478,26 @@ static void cannot_run(struct state *state, int error, const char *missing)
                   strerror(error));
 }
 
-// The thread has left it: the command runs, or can't.
-static void take_started(struct state *state)
+// The command runs, or can't.
+static void on_spawned(void *owner, struct aside_work *work)
 {
-    struct spawning *spawning = state->spawning;
+    struct state *state = owner;
+    struct spawning *spawning = (struct spawning *)work;
     bool wanted = state->phase == STARTING;
-    state->spawning = NULL;
-    uv_close((uv_handle_t *)&state->on_start, on_handle_closed);
-    close(state->told);
     int error = spawning->error;
     if (error == 0) {
         state->pid = spawning->pid;
         error = -watch_command(state); // uv errors are negative error numbers
     }
     if (error) {
-        state->phase = CLOSING;
         close(state->output);
     } else if (!wanted) {
         kill(-state->pid, SIGKILL);
+    }
+    if (error && state->handles > 0) {
+        state->phase = CLOSING;
+    } else if (error) {
+        become_free(state);
     }
     if (error && wanted) {
         cannot_run(state, error, spawning->missing);
@@ -519,60 +505,32 @@ static void take_started(struct state *state)
     free(spawning);
 }
 
-static void on_start_poll(uv_poll_t *poll, int status, int events)
-{
-    struct state *state = poll->data;
-    (void)status;
-    (void)events;
-    if (atomic_load(&state->spawning->left)) {
-        take_started(state);
-    }
-}
-
-// 0, or an error number: then nothing is left of it but what is closing.
-static int start_apart(struct state *state, const int output[2], const int told[2])
+// 0, or an error number.
+static int start_apart(struct state *state, const int output[2])
 {
     const struct probe_conf *conf = probe_conf(state->probe);
     struct spawning *spawning = calloc(1, sizeof *spawning);
     if (spawning == NULL) {
         return ENOMEM;
     }
-    int error = -uv_poll_init(probe_loop(state->probe), &state->on_start, told[0]);
-    if (error) {
-        free(spawning);
-        return error;
-    }
+    spawning->work = (struct aside_work){.run = spawn_apart, .drop = end_unwanted};
     make_argv(conf->options, &spawning->argv);
     make_environment(conf, &spawning->environment);
     spawning->shell = options_of(state)->shell;
     spawning->output = output[1];
-    spawning->told = told[1];
-    state->on_start.data = state;
-    state->handles = 1;
-    error = -uv_poll_start(&state->on_start, UV_READABLE | UV_DISCONNECT, on_start_poll);
-    error = error ? error : begin_thread(spawning);
+    int error = -aside_begin(&state->aside, &spawning->work);
     if (error) {
-        state->phase = CLOSING;
-        uv_close((uv_handle_t *)&state->on_start, on_handle_closed);
         free(spawning);
         return error;
     }
     state->phase = STARTING;
-    state->spawning = spawning;
     state->output = output[0];
-    state->told = told[0];
     return 0;
-}
-
-static void close_both(const int ends[2])
-{
-    close(ends[0]);
-    close(ends[1]);
 }
 
 static void run_command(struct state *state)
 {
-    int output[2], told[2];
+    int output[2];
     state->waiting = state->phase != FREE;
     if (state->waiting) {
         return;
@@ -583,18 +541,12 @@ static void run_command(struct state *state)
         cannot_run(state, errno, "");
         return;
     }
-    if (pipe2(told, O_CLOEXEC | O_NONBLOCK) < 0) {
-        int error = errno;
-        close_both(output);
-        cannot_run(state, error, "");
-        return;
-    }
     // The command finds its end as it expects one: blocking.
     (void)fcntl(output[1], F_SETFL, 0);
-    int error = start_apart(state, output, told);
+    int error = start_apart(state, output);
     if (error) {
-        close_both(output);
-        close_both(told);
+        close(output[0]);
+        close(output[1]);
         cannot_run(state, error, "");
     }
 }
@@ -604,20 +556,6 @@ static void exec_start(struct probe *probe)
     struct state *state = probe_state(probe);
     state->began_ns = uv_hrtime();
     run_command(state);
-}
-
-// The thread may never come back: it ends by itself what it then has started.
-static void leave_start(struct state *state)
-{
-    if (atomic_exchange(&state->spawning->left, true)) {
-        take_started(state);
-        return;
-    }
-    state->spawning = NULL;
-    state->phase = CLOSING;
-    uv_close((uv_handle_t *)&state->on_start, on_handle_closed);
-    close(state->told);
-    close(state->output);
 }
 
 // Only a command that ran had its time: until then the file was being read, or the command of the
@@ -647,23 +585,31 @@ static const char *exec_cancel(struct probe *probe)
     return state->awaited;
 }
 
+static void on_aside_free(void *owner)
+{
+    struct state *state = owner;
+    state->aside_gone = true;
+    close_if_done(state);
+}
+
 static int exec_open(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     state->probe = probe;
-    return 0;
+    state->aside = (struct aside){.owner = state, .on_done = on_spawned, .on_free = on_aside_free};
+    return aside_open(&state->aside, probe_loop(probe));
 }
 
+// A start that does not end is left behind: what it then has started, it ends by itself.
 static void exec_close(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     kill_group(state);
     state->closing = true;
-    if (state->spawning != NULL) {
-        leave_start(state);
-    }
-    if (state->phase == FREE) {
-        probe_closed(probe);
+    aside_close(&state->aside);
+    if (state->phase == UNWANTED) {
+        state->phase = FREE;
+        close(state->output);
     }
 }
 
