@@ -165,7 +165,6 @@ static void free_if_done(struct curl_loop *loop)
         loop->spare = watch->next;
         free(watch);
     }
-    trust_clear(&loop->trust);
     free(loop);
     curl_global_cleanup();
 }
@@ -277,6 +276,7 @@ static struct curl_loop *loop_new(uv_loop_t *uv)
         goto err_multi;
     }
     loop->uv = uv;
+    loop->trust.loop = uv;
     loop->timer.data = loop;
     loop->handles = 1;
     loop->next = loops;
@@ -318,6 +318,7 @@ void curl_loop_release(struct curl_loop *loop)
     }
     *link = loop->next;
     curl_multi_cleanup(loop->multi);
+    trust_close(&loop->trust);
     uv_close((uv_handle_t *)&loop->timer, on_timer_closed);
 }
 

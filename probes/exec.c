@@ -499,8 +499,10 @@ static void on_spawned(void *owner, struct aside_work *work)
     } else if (error) {
         become_free(state);
     }
-    if (error && wanted) {
+    if (wanted && error) {
         cannot_run(state, error, spawning->missing);
+    } else if (wanted) {
+        probe_waited_for_ourselves(state->probe, state->ran_ns - state->began_ns);
     }
     free(spawning);
 }
@@ -566,7 +568,6 @@ static const char *exec_cancel(struct probe *probe)
     const char *command = options_of(state)->command.text;
     uint64_t started_ns = state->ran_ns - state->began_ns;
     if (state->phase == RUNNING) {
-        probe_waited_for_ourselves(probe, started_ns);
         int length =
             snprintf(state->awaited, sizeof state->awaited, "end of command %.80s", command);
         if (started_ns >= SLOW_START_NS) {

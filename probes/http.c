@@ -146,7 +146,7 @@ static void http_start(struct probe *probe)
 static const char *http_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    return transfer_cancel(&state->transfer);
+    return transfer_verdict_cancel(probe, &state->transfer);
 }
 
 static void free_buffers(struct state *state)

@@ -67,8 +67,9 @@ static void judge_silence(const struct course *course, struct verdict *out)
 static void judge_latency(const struct course *course, const struct finding *said,
                           struct verdict *out)
 {
-    bool slow = course->max_latency_ms != 0 && !overslept(course) &&
-                course->took_ns > course->max_latency_ms * NS_PER_MS + course->busy_ns;
+    bool slow =
+        course->max_latency_ms != 0 && !overslept(course) &&
+        course->took_ns > course->max_latency_ms * NS_PER_MS + course->busy_ns + course->own_ns;
     if (slow) {
         out->kind = VERDICT_DEGRADED;
         snprintf(out->code, sizeof out->code, "slow");

@@ -1,4 +1,5 @@
-// A running probe, as the probe types see it (probes/conf.h says what a type is).
+// A running probe, as the probe types see it (probes/conf.h says what a type is). Nothing that a
+// type does on the loop touches a file: see probes/aside.h.
 #pragma once
 
 #include "probes/conf.h"
@@ -23,8 +24,9 @@ void probe_not_after(struct probe *probe, time_t not_after);
 // As probe_verdict() for a negative uv error, as finding_error() words and sorts it.
 void probe_error(struct probe *probe, int error, const char *attempted);
 
-// In cancel(): for so long the target could not answer, since something of our own was not ready (a
-// file to be read, a command to be started). PROBE_ALL_ITS_TIME: that is still what it waits for.
+// Before the verdict, or in cancel(): for so long the target could not answer, since something of
+// our own was not ready (a file to be read, a command to be started). PROBE_ALL_ITS_TIME, in
+// cancel(): that is still what it waits for.
 #define PROBE_ALL_ITS_TIME UINT64_MAX
 void probe_waited_for_ourselves(struct probe *probe, uint64_t ns);
 

@@ -112,7 +112,7 @@ static void tls_start(struct probe *probe)
 static const char *tls_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    return transfer_cancel(&state->transfer);
+    return transfer_verdict_cancel(probe, &state->transfer);
 }
 
 static int tls_open(struct probe *probe)

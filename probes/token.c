@@ -14,8 +14,7 @@
 #include "base/clock.h"
 #include "probes/oauth.h"
 #include "probes/probe.h"
-#include "probes/secret.h"
-#include "probes/token_options.h"
+#include "probes/token_secrets.h"
 #include "probes/transfer.h"
 #include "probes/types.h"
 
@@ -51,10 +50,10 @@ struct state {
     struct transfer_request request;
     struct token_options options; // copies: a reload may take the configuration away in mid-check
     struct endpoint target, source;
-    struct secret secret, given; // the client's, and the token of token_file
+    struct token_secrets secrets;
     struct key_cache keys;
-    uv_timer_t patience; // with the key set's server
-    uint64_t began_ns;
+    uv_timer_t patience;          // with the key set's server
+    uint64_t began_ns, waited_ns; // the latter for files of our own
     enum step step;
     bool fetched;                    // the key set, in this check
     char degraded[VERDICT_CODE_MAX]; // why a good token is not enough; empty: it is
@@ -101,9 +100,11 @@ static void end(struct state *state, enum verdict_kind kind, const char *code, c
 {
     // The secret travels in base64, too: "Authorization: Basic ...".
     const char *sent = strrchr(state->authorization, ' ');
-    bool reveals = has_part_of(cause, state->secret.text) || has_part_of(cause, state->token) ||
+    bool reveals = has_part_of(cause, state->secrets.client.text) ||
+                   has_part_of(cause, state->token) ||
                    has_part_of(cause, sent != NULL ? sent + 1 : NULL);
     stop(state);
+    probe_waited_for_ourselves(state->probe, state->waited_ns);
     probe_verdict(state->probe, kind, code, "%s",
                   reveals ? "what went wrong has the secret or the token in it, so it is not shown"
                           : cause);
@@ -223,11 +224,11 @@ static bool authenticate(struct state *state, const char *url)
     state->headers[0] = FORM_TYPE;
     state->headers[1] = state->authorization;
     bool basic = options->auth == CLIENT_AUTH_BASIC;
-    bool fits =
-        basic ? oauth_basic(options->client_id, state->secret.text, state->authorization,
-                            sizeof state->authorization)
-              : oauth_form_add(state->form, FORM_MAX, "client_id", options->client_id) &&
-                    oauth_form_add(state->form, FORM_MAX, "client_secret", state->secret.text);
+    bool fits = basic ? oauth_basic(options->client_id, state->secrets.client.text,
+                                    state->authorization, sizeof state->authorization)
+                      : oauth_form_add(state->form, FORM_MAX, "client_id", options->client_id) &&
+                            oauth_form_add(state->form, FORM_MAX, "client_secret",
+                                           state->secrets.client.text);
     if (!fits) {
         end_unread(state, "client's secret", "it is too long for a request");
         return false;
@@ -471,26 +472,24 @@ static void on_transfer(struct transfer *transfer)
                                                       [STEP_INTROSPECTION] = on_introspection,
                                                       [STEP_USE] = on_use};
     struct state *state = transfer->owner;
+    state->waited_ns += transfer->waited_ns;
     on_step[state->step](state);
 }
 
-// Reads what has changed since the last check. False, and the check has ended, if that can't be.
-static bool load_secrets(struct state *state)
+static void on_secrets(void *owner, const char *what, const char *problem)
 {
-    const struct token_options *options = options_of(state);
-    char path[SECRET_PATH_MAX];
-    char problem[ERROR_MAX];
-    if (options->client_id[0] &&
-        (secret_path(options->secret_file, options->secret_credential, path, problem) != 0 ||
-         secret_load(&state->secret, path, problem) != 0)) {
-        end_unread(state, "client's secret", problem);
-        return false;
+    struct state *state = owner;
+    const struct secret *given = &state->secrets.given;
+    state->waited_ns = uv_hrtime() - state->began_ns;
+    if (what != NULL) {
+        end_unread(state, what, problem);
+    } else if (given->text == NULL) {
+        begin_grant(state);
+    } else {
+        state->token_length = given->length;
+        memcpy(state->token, given->text, given->length + 1);
+        have_token(state);
     }
-    if (options->token_file[0] && secret_load(&state->given, options->token_file, problem) != 0) {
-        end_unread(state, "token", problem);
-        return false;
-    }
-    return true;
 }
 
 static void token_start(struct probe *probe)
@@ -499,24 +498,28 @@ static void token_start(struct probe *probe)
     state->began_ns = uv_hrtime();
     state->fetched = false;
     state->degraded[0] = state->remark[0] = '\0';
-    if (!load_secrets(state)) {
-        return;
-    }
-    if (state->given.text == NULL) {
-        begin_grant(state);
-        return;
-    }
-    state->token_length = state->given.length;
-    memcpy(state->token, state->given.text, state->token_length + 1);
-    have_token(state);
+    token_secrets_read(&state->secrets, options_of(state));
 }
 
 static const char *token_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
+    if (token_secrets_forget(&state->secrets)) {
+        probe_waited_for_ourselves(probe, PROBE_ALL_ITS_TIME);
+        return "content of the secret's or token's file";
+    }
     const char *awaited = transfer_cancel(&state->transfer);
+    uint64_t more_ns = state->transfer.waited_ns;
+    probe_waited_for_ourselves(probe, more_ns == PROBE_ALL_ITS_TIME ? more_ns
+                                                                    : state->waited_ns + more_ns);
     stop(state);
     return awaited;
+}
+
+static void on_secrets_free(void *owner)
+{
+    struct state *state = owner;
+    probe_closed(state->probe);
 }
 
 static int token_open(struct probe *probe)
@@ -529,6 +532,13 @@ static int token_open(struct probe *probe)
     state->source = conf->source;
     int error = curl_loop_acquire(probe_loop(probe), &state->transfer.loop);
     if (error) {
+        return error;
+    }
+    state->secrets =
+        (struct token_secrets){.owner = state, .on_read = on_secrets, .on_free = on_secrets_free};
+    error = token_secrets_open(&state->secrets, probe_loop(probe));
+    if (error) {
+        curl_loop_release(state->transfer.loop);
         return error;
     }
     state->transfer.owner = state;
@@ -544,15 +554,13 @@ static int token_open(struct probe *probe)
 static void on_closed(uv_handle_t *handle)
 {
     struct state *state = handle->data;
-    probe_closed(state->probe);
+    token_secrets_close(&state->secrets);
 }
 
 static void token_close(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     curl_loop_release(state->transfer.loop);
-    secret_drop(&state->secret);
-    secret_drop(&state->given);
     json_decref(state->keys.set);
     uv_close((uv_handle_t *)&state->patience, on_closed);
 }

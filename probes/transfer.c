@@ -404,7 +404,7 @@ static void clear(struct transfer *transfer, const struct transfer_request *requ
     transfer->job.owner = transfer;
     transfer->job.on_done = on_job_done;
     transfer->fd = -1;
-    transfer->received = 0;
+    transfer->received = transfer->waited_ns = 0;
     transfer->error[0] = transfer->redirect[0] = transfer->awaited[0] = '\0';
     transfer->head.length = transfer->body.length = 0;
     transfer->head.overflow = transfer->body.overflow = false;
@@ -417,9 +417,11 @@ static void clear(struct transfer *transfer, const struct transfer_request *requ
 }
 
 // False, and the result is set, if there is something on our side that keeps it from beginning.
-static bool prepare(struct transfer *transfer, char handshake[URL_MAX], struct url *url)
+static bool prepare(struct transfer *transfer, struct url *url, char handshake[URL_MAX])
 {
     const struct transfer_request *request = transfer->request;
+    handshake[0] = '\0';
+    *url = (struct url){.https = false};
     const char *problem = request->handshake ? NULL : url_parse(request->url, url);
     bool targeted = request->target != NULL && request->target->length > 0;
     transfer->address = targeted ? *request->target : url->address;
@@ -432,12 +434,7 @@ static bool prepare(struct transfer *transfer, char handshake[URL_MAX], struct u
         handshake_url(transfer, url, handshake);
     }
     set_host(transfer, url);
-    if (!url->https && request->redirects == 0) {
-        return true;
-    }
-    transfer->store =
-        trust_store(curl_loop_trust(transfer->loop), request->tls->ca, &transfer->result);
-    return transfer->store != NULL;
+    return true;
 }
 
 static bool begin(struct transfer *transfer, const struct url *url, const char *handshake)
@@ -461,20 +458,46 @@ static bool begin(struct transfer *transfer, const struct url *url, const char *
     return false;
 }
 
+static void begin_or_end(struct transfer *transfer, const struct url *url, const char *handshake)
+{
+    char what[TRANSFER_WHAT_MAX];
+    if (!begin(transfer, url, handshake)) {
+        free_parts(transfer);
+        finding_error(&transfer->result, UV_ENOMEM, transfer_what(transfer, what));
+        transfer->on_done(transfer);
+    }
+}
+
+static void on_anchors(void *owner, X509_STORE *store, const struct finding *problem)
+{
+    struct transfer *transfer = owner;
+    char handshake[URL_MAX];
+    struct url url;
+    transfer->waited_ns = uv_hrtime() - transfer->began_ns;
+    transfer->store = store;
+    if (store == NULL) {
+        transfer->result = *problem;
+        transfer->on_done(transfer);
+    } else if (prepare(transfer, &url, handshake)) {
+        begin_or_end(transfer, &url, handshake);
+    }
+}
+
 void transfer_start(struct transfer *transfer, const struct transfer_request *request)
 {
     assert(transfer->loop && transfer->on_done && !transfer->job.easy);
     assert(request->tls);
-    char handshake[URL_MAX] = "";
-    char what[TRANSFER_WHAT_MAX];
-    struct url url = {.https = false};
+    char handshake[URL_MAX];
+    struct url url;
     clear(transfer, request);
-    if (!prepare(transfer, handshake, &url)) {
+    if (!prepare(transfer, &url, handshake)) {
         transfer->on_done(transfer);
-    } else if (!begin(transfer, &url, handshake)) {
-        free_parts(transfer);
-        finding_error(&transfer->result, UV_ENOMEM, transfer_what(transfer, what));
-        transfer->on_done(transfer);
+    } else if (url.https || request->redirects > 0) {
+        transfer->began_ns = uv_hrtime();
+        transfer->anchors = (struct trust_wait){.owner = transfer, .on_store = on_anchors};
+        trust_ask(curl_loop_trust(transfer->loop), request->tls->ca, &transfer->anchors);
+    } else {
+        begin_or_end(transfer, &url, handshake);
     }
 }
 
@@ -483,6 +506,12 @@ const char *transfer_cancel(struct transfer *transfer)
     if (transfer->job.easy != NULL) {
         set_awaited(transfer);
         drop(transfer);
+    } else if (transfer->anchors.link != NULL) {
+        const char *path = transfer->request->tls->ca;
+        trust_forget(&transfer->anchors);
+        transfer->waited_ns = UINT64_MAX;
+        snprintf(transfer->awaited, sizeof transfer->awaited, "content of %s%.160s",
+                 path[0] ? "the CA file " : "the system's CA file", path);
     }
     return transfer->awaited;
 }

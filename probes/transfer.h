@@ -66,6 +66,9 @@ struct transfer {
     const struct transfer_request *request;
     struct curl_job job;
     struct curl_slist *lists[2];
+    struct trust_wait anchors; // while it waits for them
+    uint64_t began_ns;
+    uint64_t waited_ns; // for them, once it is done or cancelled; UINT64_MAX: it did so still
     struct x509_store_st *store;
     struct endpoint address; // what it connects to
     char host[URL_HOST_MAX];

@@ -1,10 +1,18 @@
 // See transfer_verdict.h.
 #include "probes/transfer_verdict.h"
 
+const char *transfer_verdict_cancel(struct probe *probe, struct transfer *transfer)
+{
+    const char *awaited = transfer_cancel(transfer);
+    probe_waited_for_ourselves(probe, transfer->waited_ns);
+    return awaited;
+}
+
 void transfer_verdict(struct probe *probe, const struct transfer *transfer, transfer_judge judge)
 {
     struct finding found = transfer->result;
     char what[TRANSFER_WHAT_MAX];
+    probe_waited_for_ourselves(probe, transfer->waited_ns);
     if (transfer->peer.leaf.subject[0]) {
         probe_not_after(probe, transfer->peer.leaf.not_after);
     }

@@ -165,6 +165,20 @@ TEST(silence_counts_for_who_had_half_of_the_time)
     }
 }
 
+TEST(what_we_waited_for_ourselves_does_not_make_a_pass_slow)
+{
+    struct course course = {
+        .timeout_ms = 100, .max_latency_ms = 20, .took_ns = MS(60), .own_ns = MS(40)};
+    struct finding said;
+    struct verdict verdict;
+    finding_set(&said, VERDICT_PASS, "ok", "as said");
+    judge(&course, &said, &verdict);
+    assert_int_equal(verdict.kind, VERDICT_PASS);
+    course.took_ns++;
+    judge(&course, &said, &verdict);
+    assert_int_equal(verdict.kind, VERDICT_DEGRADED);
+}
+
 TEST(what_a_sick_prober_saw_says_nothing_but_is_told)
 {
     static const bool bad[] = {

@@ -166,6 +166,16 @@ static void write_anchor(const char *path)
     EVP_PKEY_free(key);
 }
 
+// Runs the loop until they have been read.
+static void start_with_anchors(uv_loop_t *loop, struct transfer *transfer,
+                               const struct transfer_request *request)
+{
+    transfer_start(transfer, request);
+    while (transfer->store == NULL) {
+        uv_run(loop, UV_RUN_ONCE);
+    }
+}
+
 TEST(a_transfer_keeps_its_anchors_when_the_ca_file_is_replaced_while_it_connects)
 {
     uv_loop_t loop;
@@ -181,12 +191,12 @@ TEST(a_transfer_keeps_its_anchors_when_the_ca_file_is_replaced_while_it_connects
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(curl_loop_acquire(&loop, &first.loop), 0);
     second.loop = first.loop;
-    transfer_start(&first, &request);
+    start_with_anchors(&loop, &first, &request);
     assert_int_equal(X509_STORE_set_ex_data(first.store, index, &store_is_gone), 1);
 
     assert_int_equal(unlink(tls.ca), 0);
     write_anchor(tls.ca);
-    transfer_start(&second, &request);
+    start_with_anchors(&loop, &second, &request);
     assert_ptr_not_equal(second.store, first.store);
     assert_false(store_is_gone);
     transfer_cancel(&first);
