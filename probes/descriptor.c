@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <unistd.h>
 
 int socket_from(const struct endpoint *source, int family, int kind, int protocol)
@@ -37,6 +38,34 @@ int socket_own_error(const struct endpoint *source, const struct endpoint *targe
         close(fd);
     }
     return error;
+}
+
+static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    return a->ss_family == AF_INET
+               ? memcmp(&((const struct sockaddr_in *)a)->sin_addr,
+                        &((const struct sockaddr_in *)b)->sin_addr, sizeof(struct in_addr)) == 0
+               : memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+                        &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
+}
+
+// Whoever speaks to an address of the host's own speaks from it.
+int socket_is_at_home(const struct endpoint *target)
+{
+    struct sockaddr_storage source = {0};
+    socklen_t length = sizeof source;
+    if (address_is_loopback(&target->address)) {
+        return 1;
+    }
+    int fd = socket_from(NULL, target->address.ss_family, SOCK_DGRAM, 0);
+    if (fd < 0) {
+        return fd;
+    }
+    bool here = connect(fd, (const struct sockaddr *)&target->address, target->length) == 0 &&
+                getsockname(fd, (struct sockaddr *)&source, &length) == 0 &&
+                same_address(&source, &target->address);
+    close(fd);
+    return here;
 }
 
 // status is of no use: libuv says UV_EBADF for any pending error of a socket, and stops watching.

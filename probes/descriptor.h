@@ -24,6 +24,10 @@ int socket_from(const struct endpoint *source, int family, int kind, int protoco
 // uv error.
 int socket_own_error(const struct endpoint *source, const struct endpoint *target);
 
+// Whether that is an address of this host's, in this network namespace: 1 or 0, or a negative uv
+// error. It asks the kernel, and sends nothing.
+int socket_is_at_home(const struct endpoint *target);
+
 // Watches fd for UV_READABLE or UV_WRITABLE; takes it over in any case. The descriptor must be
 // free. 0, or a negative uv error and it is free, or closing, again.
 int descriptor_open(struct descriptor *descriptor, uv_loop_t *loop, int fd, int events);

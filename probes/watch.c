@@ -13,6 +13,7 @@
 #define STEADY_NS    (5 * NS_PER_S) // a connection that lasts so long is worth making again
 #define PAUSE_NS     NS_PER_S
 #define PAUSE_MAX_NS (60 * NS_PER_S)
+#define HOME_NS      (10 * NS_PER_S) // addresses come and go
 
 unsigned watch_wanted(const struct probe_conf *conf)
 {
@@ -103,6 +104,18 @@ static bool hold(struct watch *watch, const struct probe_conf *conf, uint64_t no
     return error == 0 || !ended(watch, error);
 }
 
+// ---- Where a UDP target is
+
+static void look_for(struct watch *watch, const struct probe_conf *conf, uint64_t now_ns)
+{
+    if (watch->looked_at_ns != 0 && now_ns - watch->looked_at_ns < HOME_NS) {
+        return;
+    }
+    watch->looked_at_ns = now_ns;
+    int at_home = socket_is_at_home(&conf->target);
+    watch->elsewhere = at_home < 0 ? watch->elsewhere : at_home == 0;
+}
+
 static void on_channel_free(struct channel *channel)
 {
     struct watch *watch = channel->owner;
@@ -124,6 +137,9 @@ bool watch_verdict(struct watch *watch, const struct probe_conf *conf, enum verd
 {
     bool serves = kind == VERDICT_PASS || kind == VERDICT_DEGRADED;
     watch->last = kind == VERDICT_UNKNOWN ? watch->last : kind;
+    if (watch_wanted(conf) & PROBE_WATCH_UDP) {
+        look_for(watch, conf, now_ns);
+    }
     if (watch->undecided && kind != VERDICT_UNKNOWN) {
         decide(watch, kind, now_ns);
     }
@@ -166,9 +182,12 @@ static const char *tcp_text(const struct watch *watch, char out[WATCH_TEXT_MAX])
     return out;
 }
 
-static const char *udp_text(const struct udp_watch *udp, char out[WATCH_TEXT_MAX])
+static const char *udp_text(const struct watch *watch, const struct udp_watch *udp,
+                            char out[WATCH_TEXT_MAX])
 {
-    if (udp->confirmed) {
+    if (watch->elsewhere) {
+        snprintf(out, WATCH_TEXT_MAX, "not available: the target is not on this host");
+    } else if (udp->confirmed) {
         snprintf(out, WATCH_TEXT_MAX, "kernel notifications");
     } else {
         snprintf(out, WATCH_TEXT_MAX, "not available: %s", udp->why);
@@ -182,13 +201,13 @@ const char *watch_text(const struct watch *watch, const struct probe_conf *conf,
     char tcp[WATCH_TEXT_MAX];
     unsigned wanted = watch_wanted(conf);
     if (wanted == (PROBE_WATCH_TCP | PROBE_WATCH_UDP)) {
-        udp_text(udp, out);
+        udp_text(watch, udp, out);
         size_t length = strlen(out);
         snprintf(out + length, WATCH_TEXT_MAX - length, ", %s", tcp_text(watch, tcp));
     } else if (wanted & PROBE_WATCH_TCP) {
         tcp_text(watch, out);
     } else if (wanted & PROBE_WATCH_UDP) {
-        udp_text(udp, out);
+        udp_text(watch, udp, out);
     } else if (wanted & PROBE_WATCH_ITSELF) {
         snprintf(out, WATCH_TEXT_MAX, "kernel notifications");
     } else if (conf->watch && conf->type->watch != NULL) {

@@ -21,6 +21,8 @@ struct watch {
     size_t received;                // bytes that the server sent unasked
     bool undecided; // the last connection has ended, and no verdict has said whether by a crash
     uint64_t since_ns, lasted_ns, again_ns, pause_ns;
+    bool elsewhere;        // a UDP target: not on this host, whose kernel tells nothing of it
+    uint64_t looked_at_ns; // when that was asked; 0: never
     void *owner;
     void (*on_ended)(void *owner), (*on_free)(void *owner);
 };

@@ -309,6 +309,20 @@ TEST(the_same_over_ipv6)
     a_udp_server_that_ends("::1");
 }
 
+TEST(of_a_udp_server_on_another_host_the_kernel_tells_nothing)
+{
+    static const char *const others[] = {"192.0.2.53", "2001:db8::53"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        begin_dns("127.0.0.1");
+        fixture_target(&world.fixture, others[i], 53);
+        fixture_set(&world.fixture, "timeout", "50ms");
+        run(1);
+        assert_string_equal(watch_now(), "not available: the target is not on this host");
+        close(world.server);
+        end();
+    }
+}
+
 // Workers on one port: the kernel hands each query to one of them.
 TEST(one_worker_of_several_costs_one_check_that_passes)
 {
