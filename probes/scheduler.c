@@ -84,7 +84,7 @@ struct scheduler *scheduler_new(uv_loop_t *loop, scheduler_verdict_cb verdict_cb
                  .on_gone = on_gone},
         .on_verdict = verdict_cb,
         .arg = arg,
-        .alive = 3, // the turns, the starts, and what settles
+        .alive = 4, // the turns, the starts, the UDP targets, and what settles
     };
     selfcheck_open(&scheduler->host.selfcheck);
     turns_open(&scheduler->host.turns, loop);
@@ -392,7 +392,7 @@ void scheduler_close(struct scheduler *scheduler, void (*on_closed)(void *arg), 
         }
     }
     scheduler->leaving_count = scheduler->count = scheduler->begun = 0;
-    scheduler->alive += udp_targets_close(&scheduler->udp);
+    udp_targets_close(&scheduler->udp);
     turns_close(&scheduler->host.turns);
     starts_close(&scheduler->host.starts);
     uv_close((uv_handle_t *)&scheduler->settle, on_settle_closed);

@@ -26,17 +26,28 @@ static size_t first_of(const struct udp_targets *targets, uint16_t port)
     return low;
 }
 
-// Some words were missed, so every server may be gone. Not more often than each second.
+static void on_catch_up(uv_timer_t *timer);
+
+// Some words were missed, so every server may be gone. Not more often than each second: what is
+// missed meanwhile is caught up at its end.
 static void trigger_all(struct udp_targets *targets)
 {
     uint64_t now_ns = uv_hrtime();
     if (targets->lost_ns != 0 && now_ns - targets->lost_ns < NS_PER_S) {
+        uint64_t left_ns = targets->lost_ns + NS_PER_S - now_ns;
+        uv_update_time(targets->loop);
+        uv_timer_start(&targets->catch_up, on_catch_up, left_ns / NS_PER_MS + 1, 0);
         return;
     }
     targets->lost_ns = now_ns;
     for (size_t i = 0; i < targets->count; i++) {
         probe_trigger(targets->items[i].probe);
     }
+}
+
+static void on_catch_up(uv_timer_t *timer)
+{
+    trigger_all(timer->data);
 }
 
 static void on_gone(void *owner, const struct endpoint *gone)
@@ -60,7 +71,16 @@ static void on_gone(void *owner, const struct endpoint *gone)
 static void on_watch_free(void *owner)
 {
     struct udp_targets *targets = owner;
-    if (targets->closing) {
+    if (targets->closing && targets->timer_gone) {
+        targets->on_free(targets->owner);
+    }
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct udp_targets *targets = handle->data;
+    targets->timer_gone = true;
+    if (targets->watch.netlink.socket.state == DESCRIPTOR_FREE) {
         targets->on_free(targets->owner);
     }
 }
@@ -103,6 +123,9 @@ void udp_targets_init(struct udp_targets *targets, uv_loop_t *loop, void *owner,
         .owner = owner,
         .on_free = on_free,
     };
+    uv_timer_init(loop, &targets->catch_up);
+    targets->catch_up.data = targets;
+    uv_unref((uv_handle_t *)&targets->catch_up);
 }
 
 static int by_port(const void *a, const void *b)
@@ -136,12 +159,12 @@ void udp_targets_retry(struct udp_targets *targets, uint64_t now_ns)
     }
 }
 
-bool udp_targets_close(struct udp_targets *targets)
+void udp_targets_close(struct udp_targets *targets)
 {
     targets->closing = true;
     free(targets->items);
     targets->items = NULL;
     targets->count = 0;
     udp_watch_close(&targets->watch);
-    return targets->watch.netlink.socket.state != DESCRIPTOR_FREE;
+    uv_close((uv_handle_t *)&targets->catch_up, on_timer_closed);
 }

@@ -17,12 +17,13 @@ struct udp_targets {
     struct udp_target *items; // by port
     size_t count;
     uint64_t tried_ns, lost_ns;
-    bool closing;
+    uv_timer_t catch_up; // when more was lost within a second
+    bool closing, timer_gone;
     void *owner;
     void (*on_free)(void *owner);
 };
 
-// on_free comes after udp_targets_close(), from the loop, if that says so.
+// on_free comes after udp_targets_close(), from the loop.
 void udp_targets_init(struct udp_targets *targets, uv_loop_t *loop, void *owner,
                       void (*on_free)(void *owner));
 
@@ -32,5 +33,4 @@ void udp_targets_set(struct udp_targets *targets, struct udp_target *items, size
 // What could not be had is tried again, from time to time. To be called now and then.
 void udp_targets_retry(struct udp_targets *targets, uint64_t now_ns);
 
-// False: nothing was open, and on_free is not called.
-bool udp_targets_close(struct udp_targets *targets);
+void udp_targets_close(struct udp_targets *targets);

@@ -1,13 +1,16 @@
 // Which probes hear of it when a UDP server of this host is gone: real sockets, and probes that are
 // checked only when they are triggered.
-#include "probes/probe.h"
+#include "probes/life.h"
 #include "probes/scheduler.h"
+#include "probes/udp_targets.h"
 
 #include "tests/test.h"
 #include "tests/unit/guard.h"
+#include "tests/unit/own_clock.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -140,4 +143,93 @@ TEST(after_a_reload_it_is_the_probes_of_now_that_hear_of_it)
     assert_int_equal(world.checks[1], 0);
     assert_int_equal(world.checks[4], 1);
     tear_down();
+}
+
+// ---- Words of the kernel's that are lost
+
+struct one_probe {
+    uv_loop_t loop;
+    struct probe_host host;
+    struct udp_targets targets;
+    struct probe *probe;
+    unsigned checks, gone;
+};
+
+static void on_checked(void *owner, size_t index, const struct verdict *verdict)
+{
+    struct one_probe *one = owner;
+    (void)index, (void)verdict;
+    one->checks++;
+    uv_stop(&one->loop);
+}
+
+static void on_one_gone(void *owner)
+{
+    ((struct one_probe *)owner)->gone++;
+}
+
+static void open_one(struct one_probe *one)
+{
+    static struct probe_conf conf;
+    struct udp_target *target = calloc(1, sizeof *target);
+    assert_non_null(target);
+    *one = (struct one_probe){.checks = 0};
+    assert_int_equal(uv_loop_init(&one->loop), 0);
+    one->host = (struct probe_host){.loop = &one->loop,
+                                    .turns = {.owner = one, .on_free = on_one_gone},
+                                    .starts = {.owner = one, .on_free = on_one_gone},
+                                    .owner = one,
+                                    .on_verdict = on_checked,
+                                    .on_gone = on_one_gone};
+    selfcheck_open(&one->host.selfcheck);
+    turns_open(&one->host.turns, &one->loop);
+    starts_open(&one->host.starts, &one->loop, &one->host.turns);
+    key_set_fallbacks(probe_common_keys, &conf);
+    conf.type = &target_type;
+    conf.interval_ms = 3600000;
+    close(bind_server(&conf.target));
+    one->probe = probe_new(&one->host, &conf, PROBE_SPREAD - 1);
+    probe_run(one->probe);
+    udp_targets_init(&one->targets, &one->loop, one, on_one_gone);
+    *target = (struct udp_target){&conf.target, one->probe};
+    udp_targets_set(&one->targets, target, 1);
+}
+
+static void close_one(struct one_probe *one)
+{
+    probe_stop(one->probe);
+    udp_targets_close(&one->targets);
+    turns_close(&one->host.turns);
+    starts_close(&one->host.starts);
+    uv_run(&one->loop, UV_RUN_DEFAULT);
+    assert_int_equal(one->gone, 4);
+    selfcheck_close(&one->host.selfcheck);
+    assert_int_equal(uv_loop_close(&one->loop), 0);
+}
+
+static void lose_a_word(struct one_probe *one)
+{
+    one->targets.watch.on_gone(one->targets.watch.owner, NULL);
+}
+
+TEST(words_that_are_lost_soon_after_others_are_caught_up_within_a_second)
+{
+    struct one_probe one;
+    guard_begin();
+    open_one(&one);
+    guard_awaits("the check after the first loss");
+    lose_a_word(&one);
+    uint64_t lost_ns = uv_hrtime();
+    uv_run(&one.loop, UV_RUN_DEFAULT);
+    assert_int_equal(one.checks, 1);
+    lose_a_word(&one);
+    lose_a_word(&one);
+    guard_awaits("the check after what was lost next");
+    own_clock.jumps = true;
+    uv_run(&one.loop, UV_RUN_DEFAULT);
+    own_clock.jumps = false;
+    assert_int_equal(one.checks, 2);
+    assert_true(uv_hrtime() - lost_ns >= NS_PER_S);
+    assert_true(uv_hrtime() - lost_ns <= 2 * NS_PER_S);
+    close_one(&one);
 }
