@@ -127,6 +127,23 @@ TEST(a_header_or_status_line_without_end_is_the_servers_failure)
     }
 }
 
+static char long_line[150000]; // more than libcurl takes, and all of it is there at once
+
+static const char *answer_long_line(const char *request)
+{
+    (void)request;
+    return long_line;
+}
+
+TEST(a_header_line_that_comes_at_once_and_is_too_long_is_the_servers_failure)
+{
+    int begun = snprintf(long_line, sizeof long_line, "HTTP/1.1 200 OK\r\nX-Long: ");
+    memset(long_line + begun, 'x', sizeof long_line - 1 - (size_t)begun);
+    begin(answer_long_line);
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_FAIL, "too-large", "header larger than");
+    end();
+}
+
 TEST(no_proxy_of_the_environment_is_asked)
 {
     static const char *const names[] = {"http_proxy", "all_proxy", "ALL_PROXY"};
