@@ -16,26 +16,6 @@ struct zone_chunk {
     alignas(max_align_t) uint8_t bytes[];
 };
 
-static const char *const state_names[] = {
-    [DNS_STATE_NORMAL] = "",
-    [DNS_STATE_DEGRADED] = "degraded",
-    [DNS_STATE_DRAINED] = "drained",
-    [DNS_STATE_WITHDRAWN] = "withdrawn",
-};
-
-const char *dns_state_name(enum dns_state state)
-{
-    assert(state < DNS_STATES);
-    return state_names[state];
-}
-
-const enum dns_state dns_state_fallback[DNS_STATES][DNS_STATES] = {
-    [DNS_STATE_NORMAL] = {DNS_STATE_NORMAL, DNS_STATES},
-    [DNS_STATE_DEGRADED] = {DNS_STATE_DEGRADED, DNS_STATE_NORMAL, DNS_STATES},
-    [DNS_STATE_DRAINED] = {DNS_STATE_DRAINED, DNS_STATE_WITHDRAWN, DNS_STATE_NORMAL, DNS_STATES},
-    [DNS_STATE_WITHDRAWN] = {DNS_STATE_WITHDRAWN, DNS_STATE_DRAINED, DNS_STATE_NORMAL, DNS_STATES},
-};
-
 // ---- Memory
 
 void *zone_take(struct zone *zone, size_t size)

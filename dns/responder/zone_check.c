@@ -196,16 +196,6 @@ static bool is_no_data(uint16_t type)
            type == DNS_DNSKEY || (type >= 128 && type <= DNS_ANY);
 }
 
-bool zone_is_server(const struct zone_conf *conf, const struct dns_name *name)
-{
-    for (size_t i = 0; i < conf->server_count; i++) {
-        if (dns_name_equal(&conf->servers[i], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // The same state's records of this one's type, up to it: how large they are, whether one is the
 // same.
 struct company {
@@ -231,22 +221,6 @@ static struct company company_of(const struct dns_answer_conf *answer, size_t re
         }
     }
     return company;
-}
-
-enum dns_state zone_provider(const struct dns_answer_conf *answer, enum dns_state state,
-                             uint16_t type)
-{
-    bool leads = zone_leads_to_address(type);
-    for (const enum dns_state *from = dns_state_fallback[state]; *from != DNS_STATES; from++) {
-        for (size_t i = 0; i < answer->record_count; i++) {
-            const struct dns_record_conf *record = &answer->records[i];
-            if (record->state == *from &&
-                (leads ? zone_leads_to_address(record->type) : record->type == type)) {
-                return *from;
-            }
-        }
-    }
-    return DNS_STATES;
 }
 
 // Whether the name or one below it is there by itself, not by a wildcard.

@@ -18,8 +18,6 @@
 #define SOA_RETRY_S   900
 #define SOA_EXPIRE_S  604800
 
-const char *const zone_own_labels[] = {"id", "region", "whoami", "health", NULL};
-
 // ---- Records
 
 // RFC 3597 section 4: compression is for the types of RFC 1035 alone.
@@ -147,12 +145,6 @@ static bool own_records(struct zone *zone, struct own *own, uint16_t class, uint
         }
     }
     return true;
-}
-
-bool zone_leads_to_address(uint16_t type)
-{
-    return type == DNS_A || type == DNS_AAAA || type == DNS_CNAME || type == DNS_SVCB ||
-           type == DNS_HTTPS;
 }
 
 static bool provides(const struct own_set *owned, uint16_t type)
