@@ -9,7 +9,7 @@
 // It is started aside: the kernel reads the file meanwhile, which may take for ever on a dead file
 // system.
 #include "base/clock.h"
-#include "probes/aside.h"
+#include "probes/exec_spawn.h"
 #include "probes/probe.h"
 #include "probes/types.h"
 
@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,20 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORDS_MAX     64
-#define COMMAND_MAX   2048              // bytes of all words
 #define READS_MAX     16                // in one turn of the loop
-#define MAGIC_MAX     64                // bytes shown of a script's #! line
 #define SLOW_START_NS (100 * NS_PER_MS) // worth a word
-#define DEFAULT_PATH  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-struct exec_options {
-    struct exec_command {
-        size_t count, length;
-        char text[COMMAND_MAX]; // the words, each NUL-terminated
-    } command;
-    bool shell;
-};
 
 struct state {
     struct probe *probe;
@@ -67,8 +54,9 @@ static int parse_word(const char *value, void *field, char error[ERROR_MAX])
 {
     struct exec_command *command = field;
     size_t size = strlen(value) + 1;
-    if (command->count == WORDS_MAX || size > COMMAND_MAX - command->length) {
-        return error_say(error, "more than %d words, or %d bytes", WORDS_MAX, COMMAND_MAX);
+    if (command->count == EXEC_WORDS_MAX || size > EXEC_COMMAND_MAX - command->length) {
+        return error_say(error, "more than %d words, or %d bytes", EXEC_WORDS_MAX,
+                         EXEC_COMMAND_MAX);
     }
     memcpy(command->text + command->length, value, size);
     command->length += size;
@@ -90,16 +78,10 @@ static const struct key exec_keys[] = {
     KEY_END,
 };
 
-static const char *search_path(void)
-{
-    const char *path = getenv("PATH");
-    return path != NULL ? path : DEFAULT_PATH;
-}
-
 static bool is_in_path(const char *program)
 {
-    char file[COMMAND_MAX];
-    for (const char *at = search_path(); *at;) {
+    char file[EXEC_COMMAND_MAX];
+    for (const char *at = exec_search_path(); *at;) {
         size_t length = strcspn(at, ":");
         snprintf(file, sizeof file, "%.*s/%s", (int)length, at, program);
         if (access(file, X_OK) == 0) {
@@ -125,154 +107,13 @@ static void exec_check(const struct probe_conf *conf, const struct probe_problem
                       program);
     } else if (!is_in_path(program)) {
         probe_problem(problems, false, "command %.80s is not in PATH (%.120s)", program,
-                      search_path());
+                      exec_search_path());
     }
 }
 
 static const struct exec_options *options_of(const struct state *state)
 {
     return probe_conf(state->probe)->options;
-}
-
-// ---- The command's words and surroundings
-
-struct argv {
-    char *words[WORDS_MAX + 1];
-    char text[COMMAND_MAX];
-};
-
-// For the shell the words are one line again.
-static void make_argv(const struct exec_options *options, struct argv *out)
-{
-    static char shell[] = "/bin/sh", flag[] = "-c";
-    const struct exec_command *command = &options->command;
-    size_t count = 0;
-    memcpy(out->text, command->text, command->length);
-    for (size_t at = 0; at < command->length; at += strlen(out->text + at) + 1) {
-        out->words[count++] = out->text + at;
-    }
-    out->words[count] = NULL;
-    if (options->shell) {
-        for (size_t i = 0; i + 1 < command->length; i++) {
-            out->text[i] = out->text[i] ? out->text[i] : ' ';
-        }
-        memcpy(out->words, (char *[]){shell, flag, out->text, NULL}, 4 * sizeof(char *));
-    }
-}
-
-enum { VARIABLES = 5, VARIABLE_MAX = 1024 };
-
-struct environment {
-    char *variables[VARIABLES + 1];
-    char text[VARIABLES][VARIABLE_MAX];
-};
-
-// Just these: nothing of ours leaks out, and a plugin speaks a language that the operator reads.
-static void make_environment(const struct probe_conf *conf, struct environment *out)
-{
-    char target[ENDPOINT_TEXT_MAX];
-    snprintf(out->text[0], VARIABLE_MAX, "PATH=%s", search_path());
-    snprintf(out->text[1], VARIABLE_MAX, "LC_ALL=C.UTF-8");
-    snprintf(out->text[2], VARIABLE_MAX, "POPGATE_PROBE=%s", conf->name);
-    snprintf(out->text[3], VARIABLE_MAX, "POPGATE_TARGET=%s", endpoint_text(&conf->target, target));
-    snprintf(out->text[4], VARIABLE_MAX, "POPGATE_TIMEOUT_MS=%" PRIu64, conf->timeout_ms);
-    for (size_t i = 0; i < VARIABLES; i++) {
-        out->variables[i] = out->text[i];
-    }
-    out->variables[VARIABLES] = NULL;
-}
-
-static void set_signals(posix_spawnattr_t *attributes)
-{
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(attributes, &none);
-    posix_spawnattr_setsigdefault(attributes, &all);
-    posix_spawnattr_setflags(attributes,
-                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-}
-
-// A command that starts.
-struct spawning {
-    struct aside_work work; // the first
-    struct argv argv;
-    struct environment environment;
-    bool shell;
-    int output; // the command's end of its output; closed when it has started, or has not
-    // When that is done:
-    int error; // number: of fork and of exec alike; 0: none
-    pid_t pid;
-    char missing[MAGIC_MAX + 64]; // see explain_missing()
-};
-
-static int spawn(struct spawning *spawning)
-{
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_t actions;
-    int error = posix_spawnattr_init(&attributes);
-    if (error) {
-        return error;
-    }
-    error = posix_spawn_file_actions_init(&actions);
-    if (error) {
-        goto err_attributes;
-    }
-    set_signals(&attributes);
-    error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    error =
-        error ? error : posix_spawn_file_actions_adddup2(&actions, spawning->output, STDOUT_FILENO);
-    error =
-        error ? error : posix_spawn_file_actions_adddup2(&actions, spawning->output, STDERR_FILENO);
-    error = error ? error : posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    error = error ? error
-                  : posix_spawnp(&spawning->pid, spawning->argv.words[0], &actions, &attributes,
-                                 spawning->argv.words, spawning->environment.variables);
-    posix_spawn_file_actions_destroy(&actions);
-err_attributes:
-    posix_spawnattr_destroy(&attributes);
-    return error;
-}
-
-// ENOENT for a file that there is means what it is run by. Words for that in missing, else none.
-static void explain_missing(struct spawning *spawning)
-{
-    const char *program = spawning->argv.words[0];
-    char line[MAGIC_MAX];
-    int fd = spawning->shell || program[0] != '/'
-                 ? -1
-                 : open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        return;
-    }
-    ssize_t length = read(fd, line, sizeof line - 1);
-    close(fd);
-    line[length > 0 ? length : 0] = '\0';
-    line[strcspn(line, "\n")] = '\0';
-    snprintf(spawning->missing, sizeof spawning->missing,
-             "; the file is there, but not what it is run by%s%s",
-             strncmp(line, "#!", 2) == 0 ? ": " : "", strncmp(line, "#!", 2) == 0 ? line : "");
-}
-
-static void spawn_apart(struct aside_work *work)
-{
-    struct spawning *spawning = (struct spawning *)work;
-    spawning->error = spawn(spawning);
-    close(spawning->output);
-    if (spawning->error == ENOENT) {
-        explain_missing(spawning);
-    }
-}
-
-// Nobody wants it any more.
-static void end_unwanted(struct aside_work *work)
-{
-    struct spawning *spawning = (struct spawning *)work;
-    if (spawning->error == 0) {
-        kill(-spawning->pid, SIGKILL);
-        waitpid(spawning->pid, NULL, 0);
-    }
-    free(spawning);
 }
 
 // ---- Output
@@ -511,15 +352,10 @@ static void on_spawned(void *owner, struct aside_work *work)
 static int start_apart(struct state *state, const int output[2])
 {
     const struct probe_conf *conf = probe_conf(state->probe);
-    struct spawning *spawning = calloc(1, sizeof *spawning);
+    struct spawning *spawning = spawning_new(conf, options_of(state), output[1]);
     if (spawning == NULL) {
         return ENOMEM;
     }
-    spawning->work = (struct aside_work){.run = spawn_apart, .drop = end_unwanted};
-    make_argv(conf->options, &spawning->argv);
-    make_environment(conf, &spawning->environment);
-    spawning->shell = options_of(state)->shell;
-    spawning->output = output[1];
     int error = -aside_begin(&state->aside, &spawning->work);
     if (error) {
         free(spawning);
