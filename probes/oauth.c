@@ -74,6 +74,14 @@ static json_t *read_object(const char *text, size_t length, char error[ERROR_MAX
     return NULL;
 }
 
+bool oauth_is_bearer(const char *text)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+    size_t length = strspn(text, allowed);
+    return length > 0 && text[length + strspn(text + length, "=")] == '\0';
+}
+
 size_t oauth_read_token(const char *text, size_t length, char out[JWT_MAX + 1],
                         char error[ERROR_MAX])
 {
@@ -89,6 +97,11 @@ size_t oauth_read_token(const char *text, size_t length, char out[JWT_MAX + 1],
     } else if (token_length > JWT_MAX) {
         (void)error_say(error, "the access_token has %zu bytes, more than %d", token_length,
                         JWT_MAX);
+        token_length = 0;
+    } else if (strlen(json_string_value(token)) != token_length ||
+               !oauth_is_bearer(json_string_value(token))) {
+        (void)error_say(error, "the access_token has characters in it that no Bearer token has "
+                               "(RFC 6750 section 2.1)");
         token_length = 0;
     } else if (type == NULL || strcasecmp(type, "bearer") != 0) {
         (void)error_say(error, "token_type is %.32s, not Bearer", type != NULL ? type : "missing");

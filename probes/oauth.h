@@ -11,6 +11,10 @@ bool oauth_form_add(char *form, size_t size, const char *name, const char *value
 // "Authorization: Basic ..." for a client (RFC 6749 section 2.3.1). False when it does not fit.
 bool oauth_basic(const char *client_id, const char *secret, char *out, size_t size);
 
+// May text be sent as a Bearer token (RFC 6750 section 2.1)? Nothing else goes into a header: a
+// line's end in it would be a header, or a request, of the issuer's own making.
+bool oauth_is_bearer(const char *text);
+
 // The access token of a successful answer (RFC 6749 section 5.1) in out; its length, or 0 with what
 // is wrong.
 size_t oauth_read_token(const char *text, size_t length, char out[JWT_MAX + 1],

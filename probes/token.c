@@ -485,6 +485,9 @@ static void on_secrets(void *owner, const char *what, const char *problem)
         end_unread(state, what, problem);
     } else if (given->text == NULL) {
         begin_grant(state);
+    } else if (!oauth_is_bearer(given->text)) {
+        end_unread(state, "token",
+                   "it has characters in it that no Bearer token has (RFC 6750 section 2.1)");
     } else {
         state->token_length = given->length;
         memcpy(state->token, given->text, given->length + 1);

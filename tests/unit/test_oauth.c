@@ -70,6 +70,11 @@ TEST(an_answer_without_a_bearer_token_says_why)
         {"{\"access_token\":7,\"token_type\":\"Bearer\"}", "no access_token"},
         {"{\"access_token\":\"\",\"token_type\":\"Bearer\"}", "no access_token"},
         {"{\"access_token\":\"x\"}", "token_type is missing"},
+        {"{\"access_token\":\"x\\r\\nX-Admin: yes\",\"token_type\":\"Bearer\"}",
+         "no Bearer token has"},
+        {"{\"access_token\":\"x y\",\"token_type\":\"Bearer\"}", "no Bearer token has"},
+        {"{\"access_token\":\"x=y\",\"token_type\":\"Bearer\"}", "no Bearer token has"},
+        {"{\"access_token\":\"\\u00e9\",\"token_type\":\"Bearer\"}", "no Bearer token has"},
         {"{\"access_token\":\"x\",\"token_type\":\"DPoP\"}", "token_type is DPoP, not Bearer"},
         {"{\"access_token\":\"x\",\"access_token\":\"y\",\"token_type\":\"Bearer\"}",
          "not a JSON object"},
@@ -82,6 +87,14 @@ TEST(an_answer_without_a_bearer_token_says_why)
             fail_msg("%s: %s", cases[i].text, error);
         }
     }
+}
+
+TEST(every_character_of_rfc_6750_may_be_in_a_token)
+{
+    assert_true(oauth_is_bearer("azAZ09-._~+/=="));
+    assert_false(oauth_is_bearer(""));
+    assert_false(oauth_is_bearer("=="));
+    assert_false(oauth_is_bearer("a\nb"));
 }
 
 TEST(a_token_longer_than_its_room_is_refused)
