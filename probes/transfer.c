@@ -354,12 +354,18 @@ static CURLcode set_tls(struct transfer *transfer, CURL *easy)
     return code;
 }
 
+// What was sent over TLS, secret headers too, is not sent once more in clear.
+static const char *redirect_protocols(const struct transfer_request *request)
+{
+    return url_encrypted(request->url) ? "https" : "http,https";
+}
+
 static CURLcode set_request(struct transfer *transfer, CURL *easy)
 {
     const struct transfer_request *request = transfer->request;
     CURLcode code = CURLE_OK;
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_REDIR_PROTOCOLS_STR, redirect_protocols(request));
     SET(CURLOPT_URL, request->url);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_FOLLOWLOCATION, request->redirects > 0 ? 1L : 0L);

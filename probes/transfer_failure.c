@@ -5,6 +5,7 @@
 #include "probes/system_error.h"
 
 #include <errno.h>
+#include <string.h>
 
 // What libcurl's codes mean here; what is not listed is a "protocol" error, told by libcurl's
 // text.
@@ -47,6 +48,14 @@ static void judge_system(int error, const char *attempted, struct finding *out)
 static void judge_code(const struct transfer_failure *failure, struct finding *out)
 {
     const char *text = failure->text[0] ? failure->text : curl_easy_strerror(failure->code);
+    // libcurl has one code for a URL's protocol and for an answer's.
+    if (failure->code == CURLE_UNSUPPORTED_PROTOCOL && strstr(text, "disabled") != NULL) {
+        finding_set(out, VERDICT_FAIL, "redirect",
+                    "%s: redirected to what is not followed: from https: only https: is, from "
+                    "http: both",
+                    failure->what);
+        return;
+    }
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
         if (meanings[i].code == failure->code) {
             finding_set(out, meanings[i].ours ? VERDICT_UNKNOWN : VERDICT_FAIL, meanings[i].word,

@@ -145,7 +145,8 @@ static struct world make_world(void)
     lab_write(world.node, "rubbish.pem", "-----BEGIN CERTIFICATE-----\nrubbish\n");
     append(&world, "ssl_protocols TLSv1.2 TLSv1.3;\n");
     struct site sites[] = {
-        {PORT_GOOD, world.good, ca, NULL},
+        {PORT_GOOD, world.good, ca,
+         "location /in-clear { return 302 http://" NAME ":8080/health; }"},
         {PORT_EXPIRED, leaf_of(ca, names, -9 * DAY_S, -3 * DAY_S - 60), ca, NULL},
         {PORT_EARLY, leaf_of(ca, names, 2 * DAY_S + 60, 9 * DAY_S), ca, NULL},
         {PORT_OTHER_NAME, leaf_of(ca, "DNS:www.example.org, IP:192.0.2.7", 0, 0), ca, NULL},
@@ -564,6 +565,15 @@ LAB_TEST(a_redirect_is_an_answer_unless_followed)
     ASSERT_HTTP(&world, "http://127.0.0.1:8080/loop", follow, VERDICT_FAIL, "redirect",
                 "too many redirects");
     ASSERT_HTTP(&world, "http://127.0.0.1:8080/to-tls", follow, VERDICT_PASS, "ok", "13 bytes");
+}
+
+LAB_TEST(what_was_asked_over_tls_is_not_asked_again_in_clear)
+{
+    struct world world = make_world();
+
+    ASSERT_HTTP(&world, "https://" NAME "/in-clear",
+                "target = 127.0.0.1:4401\nfollow_redirects = on\nheader = X-Key: secret\n",
+                VERDICT_FAIL, "redirect", "from https: only https: is");
 }
 
 LAB_TEST(an_answer_has_a_largest_size)
