@@ -8,7 +8,8 @@
 // Promises: an issuer that can't give a good token fails; a key set that can't be had is no
 // evidence about the issuer, so the verdict is `unknown` (code "jwks"), unless a key of the last
 // set verifies the token. A key set is fetched when it is old, and at once for a key that it lacks
-// (the issuer has rotated), but for that reason not more often than KEYS_PAUSE_NS. Neither
+// (the issuer has rotated), but for that reason not more often than each second; until then a key
+// that it lacks is no evidence either, since it may be there by now. Neither
 // secret nor token is in any text that leaves this file, whatever the issuer sends back; the token
 // is wiped when a check ends.
 #include "base/clock.h"
@@ -26,7 +27,7 @@
 
 #define KEYS_OLD_NS   (300 * NS_PER_S)
 #define KEYS_PAUSE_NS (10 * NS_PER_S)
-#define KEYS_RETRY_NS NS_PER_S // after a fetch that failed
+#define KEYS_RETRY_NS NS_PER_S // after a fetch that failed, and for want of a key
 #define ANSWER_MAX    65536
 #define HEAD_MAX      65536
 #define FORM_MAX      (JWT_MAX + 4096)
@@ -209,6 +210,11 @@ static bool answered_200(struct state *state, struct finding *found)
     }
     oauth_read_error(transfer->body.bytes, transfer->body.length, error);
     refused_client(state, client, sizeof client);
+    if (transfer->status == 429) { // RFC 6585 section 4: it is well, and we ask too often
+        finding_set(found, VERDICT_UNKNOWN, "rate-limited", "%s: status 429, too many requests",
+                    transfer_what(transfer, what));
+        return false;
+    }
     finding_set(found, VERDICT_FAIL, error[0] ? "grant" : "http-status",
                 "%s: status %ld, expected 200%s%.*s%s%s", transfer_what(transfer, what),
                 transfer->status, transfer->redirect[0] ? " (redirects to " : "",
@@ -342,12 +348,23 @@ static void remark_good(struct state *state, const char *cause)
     snprintf(state->remark, sizeof state->remark, "%s", finding.cause);
 }
 
-static void end_unjudged(struct state *state)
+static void end_unjudged(struct state *state, const char *wanting)
 {
     struct finding finding;
-    finding_set(&finding, VERDICT_UNKNOWN, "jwks", "can't judge the token: %s",
-                state->keys.problem);
+    const char *problem = state->keys.problem;
+    finding_set(&finding, VERDICT_UNKNOWN, "jwks", "can't judge the token: %s%s",
+                problem[0] ? problem : wanting,
+                problem[0] ? "" : "; its issuer's keys are asked for again in a second");
     end(state, finding.kind, finding.code, finding.cause);
+}
+
+// A token that somebody put into a file and forgot tells nothing of its issuer.
+static void end_given(struct state *state, struct finding *finding)
+{
+    if (state->secrets.given.text != NULL && strcmp(finding->code, "exp") == 0) {
+        finding->kind = VERDICT_UNKNOWN;
+    }
+    end_judged(state, finding);
 }
 
 static void judge(struct state *state)
@@ -362,12 +379,12 @@ static void judge(struct state *state)
         remark_good(state, judgement.finding.cause);
         begin_introspection(state);
     } else if (wanting && !state->fetched && now_ns >= state->keys.again_ns) {
-        state->keys.again_ns = now_ns + KEYS_PAUSE_NS;
+        state->keys.again_ns = now_ns + KEYS_RETRY_NS;
         begin_keys(state);
-    } else if (wanting && state->keys.problem[0]) {
-        end_unjudged(state);
+    } else if (wanting && (!state->fetched || state->keys.problem[0])) {
+        end_unjudged(state, judgement.finding.cause);
     } else {
-        end_judged(state, &judgement.finding);
+        end_given(state, &judgement.finding);
     }
 }
 

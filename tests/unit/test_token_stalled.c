@@ -232,3 +232,22 @@ TEST(keys_that_never_come_are_no_evidence)
     end();
     free_conf(conf);
 }
+
+static const char *answer_too_many(const char *request)
+{
+    (void)request;
+    return "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+}
+
+TEST(an_issuer_that_is_asked_too_often_has_not_failed)
+{
+    struct probe_conf *conf = copy_conf(1);
+    issuer.answer = answer_too_many;
+    fixture.scheduler = scheduler_new(&fixture.loop, fixture_on_verdict, &fixture);
+    fixture.wanted = 1;
+    apply(conf);
+    uv_run(&fixture.loop, UV_RUN_DEFAULT);
+    assert_verdict(&fixture.verdicts[0], VERDICT_UNKNOWN, "rate-limited", "too many requests");
+    end();
+    free_conf(conf);
+}
