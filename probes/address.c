@@ -6,6 +6,7 @@
 // and so have lost events: what the probes know comes from whole lists only, so an address on two
 // interfaces, or one that changed twice, needs no bookkeeping. Between them a check judges what is
 // known.
+#include "base/clock.h"
 #include "probes/address_message.h"
 #include "probes/netlink.h"
 #include "probes/probe.h"
@@ -22,6 +23,7 @@
 #include <sys/ioctl.h>
 
 #define ADDRESSES_MAX 64
+#define LIST_NS       NS_PER_S // the kernel makes one in milliseconds
 
 struct address_options {
     struct endpoint_list {
@@ -50,10 +52,11 @@ struct listener {
     uv_loop_t *loop;
     struct listener *next;
     struct state *probes;
-    bool known;   // a whole list has been read
-    bool listing; // a list is coming in
-    bool again;   // something changed while it did
-    int error;    // why there is no list to come; negative uv error
+    bool known;        // a whole list has been read
+    bool listing;      // a list is coming in
+    uint64_t asked_ns; // for it
+    bool again;        // something changed while it did
+    int error;         // why there is no list to come; negative uv error
 };
 
 static struct listener *listeners; // one for each loop that has such probes
@@ -143,6 +146,7 @@ static void ask(struct listener *listener)
         memset(state->listed, 0, sizeof state->listed); // ADDRESS_MISSING
     }
     listener->again = false;
+    listener->asked_ns = uv_hrtime();
     listener->error = netlink_dump(&listener->netlink, RTM_GETADDR, &every, sizeof every);
     listener->listing = listener->error == 0;
     listener->known = listener->known && listener->listing;
@@ -355,6 +359,10 @@ static void address_start(struct probe *probe)
     struct state *state = probe_state(probe);
     struct listener *listener = state->listener;
     state->checking = true;
+    // A list that has not come by now was lost, and with it what it was asked for.
+    if (listener->listing && uv_hrtime() - listener->asked_ns >= LIST_NS) {
+        listener->listing = listener->known = false;
+    }
     if (!listener->known && !listener->listing) {
         ask(listener);
     }
@@ -369,6 +377,7 @@ static const char *address_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     state->checking = false;
+    probe_waited_for_ourselves(probe, PROBE_ALL_ITS_TIME);
     return "list of this host's addresses from the kernel";
 }
 

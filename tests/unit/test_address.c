@@ -3,6 +3,7 @@
 //
 // This program's recvmsg() comes before the C library's, and spoils what the kernel says as the
 // kernel itself does now and then.
+#include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ static enum {
     AS_IT_IS,
     INTERRUPTED, // the list that comes next: it lacks what it should have, and says so
     CUT,         // the message that comes next: there was no room for all of it
+    LOST,        // the list that comes next: nothing comes of it
 } spoilt;
 
 // Every message of a list that changed under the kernel's hand says that it did.
@@ -44,6 +46,17 @@ static void interrupt(uint8_t *bytes, size_t length)
     }
 }
 
+static void lose(uint8_t *bytes, size_t length)
+{
+    for (struct nlmsghdr *message = (struct nlmsghdr *)bytes; NLMSG_OK(message, length);
+         message = NLMSG_NEXT(message, length)) {
+        bool listed = message->nlmsg_type == NLMSG_DONE || (message->nlmsg_flags & NLM_F_MULTI);
+        spoilt = message->nlmsg_type == NLMSG_DONE ? AS_IT_IS : spoilt;
+        message->nlmsg_flags &= (uint16_t)~NLM_F_MULTI;
+        message->nlmsg_type = listed ? NLMSG_NOOP : message->nlmsg_type;
+    }
+}
+
 ssize_t recvmsg(int fd, struct msghdr *header, int flags)
 {
     ssize_t length = syscall(SYS_recvmsg, fd, header, flags);
@@ -51,6 +64,8 @@ ssize_t recvmsg(int fd, struct msghdr *header, int flags)
                    ((const struct sockaddr_nl *)header->msg_name)->nl_family == AF_NETLINK;
     if (netlink && spoilt == INTERRUPTED) {
         interrupt(header->msg_iov->iov_base, (size_t)length);
+    } else if (netlink && spoilt == LOST) {
+        lose(header->msg_iov->iov_base, (size_t)length);
     } else if (netlink && spoilt == CUT) {
         header->msg_flags |= MSG_TRUNC;
         length = sizeof(struct nlmsghdr) / 2;
@@ -232,5 +247,40 @@ TEST(a_message_that_was_cut_may_have_been_about_us)
     guard_awaits("a check after a message that was cut");
     run(2);
     assert_verdict(&fixture.verdicts[1], VERDICT_FAIL, "no-address", "192.0.2.53");
+    end();
+}
+
+TEST(a_list_that_does_not_come_is_no_evidence)
+{
+    spoilt = LOST;
+    if (kernel >= 0) {
+        fixture_set(&fixture, "timeout", "100ms");
+    }
+    begin();
+    run(1);
+    assert_verdict(&fixture.verdicts[0], VERDICT_UNKNOWN, "local",
+                   "no list of this host's addresses from the kernel within 100ms");
+    end();
+}
+
+TEST(a_list_that_was_lost_is_asked_for_again)
+{
+    if (kernel >= 0) {
+        fixture_set(&fixture, "interval", "20ms");
+    }
+    begin();
+    run(1);
+    assert_int_equal(fixture.verdicts[0].kind, VERDICT_PASS);
+    spoilt = LOST;
+    change(RTM_DELADDR, OURS);
+    while (spoilt != AS_IT_IS) {
+        guard_awaits("the list that will be lost");
+        uv_run(&fixture.loop, UV_RUN_ONCE);
+    }
+    own_clock_pass_ns(2 * NS_PER_S);
+    guard_awaits("another list");
+    fixture.count = 0;
+    run(1);
+    assert_verdict(&fixture.verdicts[0], VERDICT_FAIL, "no-address", "192.0.2.53");
     end();
 }
