@@ -276,10 +276,12 @@ static void judge(struct core *core, size_t prefix, bool tell, uint64_t now_ns)
     struct core_service *service = &core->services[index];
     enum target target = service->decision.target;
     bool settled = announcer_settled(core->announcer, index);
-    if (tell && settled && observed_step(core->observed, prefix, target, ms_of(now_ns))) {
+    bool as_meant = observed_view(core->observed, prefix, target).condition == CONDITION_AS_MEANT;
+    if (settled && (tell || as_meant) &&
+        observed_step(core->observed, prefix, target, ms_of(now_ns)) && tell) {
         condition_event(core, prefix, now_ns);
     }
-    if (observed_view(core->observed, prefix, target).condition != CONDITION_AS_MEANT) {
+    if (!as_meant) {
         service->seen = false;
     } else if (!service->seen && settled && observed_as_meant(core->observed, index, target)) {
         note_seen(core, index, now_ns);

@@ -531,6 +531,31 @@ static void check_observed(struct oracle *oracle, const struct core *core,
     }
 }
 
+// Each session is told to be as it is, and the last word of it in the events too.
+static void check_sessions(struct oracle *oracle, const struct core *core,
+                           const struct model *model)
+{
+    const struct sessions *sessions = &core->observed->sessions;
+    size_t told = 0;
+    for (size_t i = 0; i < sessions->count; i++) {
+        const struct session *session = &sessions->all[i];
+        unsigned number = 0;
+        if (!session_is_one(session) || sscanf(session->name, "up%u", &number) != 1) {
+            continue;
+        }
+        bool established = number < MODEL_SESSIONS && model->established[number];
+        told++;
+        if (session->established != established ||
+            (session->state == SESSION_ESTABLISHED) != established) {
+            oracle_broken(oracle, "after quiet %s is said to be %s", session->name,
+                          session_state_name(session->state));
+        }
+    }
+    if (told != MODEL_SESSIONS) {
+        oracle_broken(oracle, "after quiet %zu sessions are known of %d", told, MODEL_SESSIONS);
+    }
+}
+
 // Promise 4: the file on disk says of each protocol what BIRD does.
 static void check_file(struct oracle *oracle, const struct model *model)
 {
@@ -601,5 +626,6 @@ void oracle_check_quiet(struct oracle *oracle, const struct core *core, const st
         }
     }
     check_observed(oracle, core, model);
+    check_sessions(oracle, core, model);
     check_file(oracle, model);
 }

@@ -292,6 +292,7 @@ TEST(a_pop_that_needs_no_session_is_seen_to_announce_without_one)
     running("min_sessions = 0\n" ONE_PROBE DNS_NEEDS_A);
     pass_ms(1000);
     assert_true(core->services[DNS].seen);
+    assert_int_equal(core->observed->prefixes[0].condition, CONDITION_AS_MEANT);
     say(A, "fff");
     settle();
     pass_ms(1000);
