@@ -100,9 +100,15 @@ static void explain_sessions(const struct show *show, const json_t *answer)
     {
         const char *label = i == 0 ? "sessions" : "";
         const char *condition = words(prefix, "condition");
-        show_labelled(show, LABEL, label, "%s is seen on %" PRIu64 " of %" PRIu64 " sessions%s%s",
+        const char *lacking = words(prefix, "lacking");
+        show_labelled(show, LABEL, label,
+                      "%s is seen on %" PRIu64 " of %" PRIu64 " sessions%s%s%s%s%s",
                       words(prefix, "prefix"), number(prefix, "sessions"), all,
                       strcmp(condition, "as-meant") == 0 ? ", as meant" : "",
+                      lacking[0] != '\0' ? ", but not on " : "", lacking,
+                      number(prefix, "sessions_uncarried") > 0
+                          ? "; some have no channel for its address family"
+                          : "",
                       number(prefix, "sessions_unknown") > 0 ? "; some are not looked up yet" : "");
         if (strcmp(condition, "as-meant") != 0) {
             show_odd_prefix(show, LABEL, prefix);

@@ -558,6 +558,19 @@ TEST(problems_stand_above_the_services_with_what_to_do)
     free(text);
 }
 
+TEST(explaining_says_that_a_session_has_no_channel_for_a_prefix)
+{
+    struct session *session = &fixture->core->observed->sessions.all[0];
+    session->bgp_known = true;
+    session->bgp.ipv4 = true;
+    condition_is(1, CONDITION_NO_CHANNEL);
+    struct status_view now = view();
+    char *text = text_of(show_explain, parsed(status_service(&now, 0, NULL)), 200, false);
+    assert_non_null(strstr(text, "some have no channel for its address family"));
+    assert_non_null(strstr(text, "is no-channel: too few sessions have a channel"));
+    free(text);
+}
+
 TEST_WITH(ages_read_as_people_say_them, NULL, NULL)
 {
     char out[AGE_TEXT_MAX];
