@@ -12,7 +12,8 @@
 // BIRD 3 can die of a client that is gone when an answer is written to it (bird-facts 23), so no
 // pipe is closed with an answer outstanding. DRAINING waits for the answers. Who drops a connection
 // that BIRD still has parts from it: we say that nothing more comes, and read what does till BIRD
-// hangs up, while the next connection is being made. Hence two pipes.
+// hangs up, while the next connection is being made. Hence several pipes; when each of them waits
+// for BIRD, one more would wait, too: no other is made until BIRD has let go of one.
 //
 // A command waits in one of two lanes, is written when the window has room for it, and is then a
 // `sent` until its reply's last line. Lanes and sent are rings, allocated with the session.
@@ -34,7 +35,7 @@
 #define SENT_MAX   (WINDOW_MAX / 2) // the shortest command has a letter and a newline
 #define INPUT_MAX  16384
 #define QUOTED_MAX 65 // of BIRD's words in a reason
-#define PIPES      2
+#define PIPES      8
 
 // Read while parting, then it is no BIRD: one that has read our end hangs up at once.
 #define PARTING_MAX (UINT64_C(64) << 20)
@@ -91,6 +92,7 @@ struct pipe {
     uv_write_t writing;
     bool is_open;    // until the loop has closed it
     bool is_writing; // the rest of output, by the loop
+    bool is_parting; // we part from it
     uint64_t discarded;
     struct bird_session *session;
 };
@@ -104,8 +106,8 @@ struct bird_session {
 
     uv_loop_t *loop;
     struct pipe pipes[PIPES];
-    struct pipe *pipe;    // the connection, from CONNECTING to DRAINING, else NULL
-    struct pipe *parting; // one that we part from; may be NULL
+    struct pipe *pipe; // the connection, from CONNECTING to DRAINING, else NULL
+    size_t parting;    // how many we part from
     uv_timer_t timer;
     size_t open_handles;
     void (*on_closed)(void *arg);
@@ -306,47 +308,66 @@ static void on_timer_closed(uv_handle_t *handle)
     free_when_closed(handle->data);
 }
 
-// The session's pointer to a pipe; NULL in it is no pipe.
-static void close_pipe(struct pipe **pipe)
+static void close_pipe(struct pipe *pipe)
 {
-    if (*pipe != NULL) {
-        uv_close((uv_handle_t *)&(*pipe)->handle, on_pipe_closed);
-        *pipe = NULL;
+    struct bird_session *session = pipe->session;
+    session->parting -= pipe->is_parting;
+    pipe->is_parting = false;
+    if (pipe == session->pipe) {
+        session->pipe = NULL;
     }
+    uv_close((uv_handle_t *)&pipe->handle, on_pipe_closed);
+}
+
+// NULL: BIRD, or the loop, is still to close one.
+static struct pipe *free_pipe(struct bird_session *session)
+{
+    for (size_t i = 0; i < PIPES; i++) {
+        if (!session->pipes[i].is_open) {
+            return &session->pipes[i];
+        }
+    }
+    return NULL;
 }
 
 static void lend_input(uv_handle_t *handle, size_t suggested, uv_buf_t *out);
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer);
 
-// There is one parting at most: what made us part a second time would have gone on to the end of
-// all descriptors. The former had its time, from one giving up to the next.
+// From the connection that there is, if there is one.
 static void part(struct bird_session *session)
 {
+    struct pipe *pipe = session->pipe;
     int fd = -1;
-    close_pipe(&session->parting);
-    if (session->sent.count == 0 ||
-        uv_fileno((const uv_handle_t *)&session->pipe->handle, &fd) != 0 ||
-        shutdown(fd, SHUT_WR) != 0) {
-        close_pipe(&session->pipe);
+    if (pipe == NULL) {
         return;
     }
-    session->parting = session->pipe;
-    session->parting->discarded = 0;
-    (void)uv_read_start((uv_stream_t *)&session->pipe->handle, lend_input, on_read); // if DEAF
+    if (session->sent.count == 0 || uv_fileno((const uv_handle_t *)&pipe->handle, &fd) != 0 ||
+        shutdown(fd, SHUT_WR) != 0) {
+        close_pipe(pipe);
+        return;
+    }
+    pipe->is_parting = true;
+    pipe->discarded = 0;
+    session->parting++;
     session->pipe = NULL;
+    (void)uv_read_start((uv_stream_t *)&pipe->handle, lend_input, on_read); // if DEAF
 }
 
 static void finish(struct bird_session *session)
 {
     session->state = CLOSED;
-    close_pipe(&session->pipe);
-    close_pipe(&session->parting);
+    for (size_t i = 0; i < PIPES; i++) {
+        struct pipe *pipe = &session->pipes[i];
+        if (pipe == session->pipe || pipe->is_parting) {
+            close_pipe(pipe);
+        }
+    }
     uv_close((uv_handle_t *)&session->timer, on_timer_closed);
 }
 
 static void finish_if_drained(struct bird_session *session)
 {
-    if (session->state == DRAINING && session->sent.count == 0 && session->parting == NULL) {
+    if (session->state == DRAINING && session->sent.count == 0 && session->parting == 0) {
         finish(session);
     }
 }
@@ -369,18 +390,26 @@ static void drop(struct bird_session *session, enum whereabouts bird, const char
     if (bird == BIRD_IS_THERE) {
         part(session);
     } else {
-        close_pipe(&session->pipe);
+        close_pipe(session->pipe);
     }
     rest(session);
     tell_link(session, BIRD_LINK_DOWN, reason);
     lose_commands(session);
 }
 
+// Of other errors, such as a want of memory, BIRD knows nothing.
+static enum whereabouts whereabouts_after(const struct bird_session *session, int error)
+{
+    bool gone = session->state == CONNECTING || error == UV_EPIPE || error == UV_ECONNRESET ||
+                error == UV_ENOTCONN;
+    return gone ? BIRD_IS_GONE : BIRD_IS_THERE;
+}
+
 static void drop_for_error(struct bird_session *session, const char *attempted, int error)
 {
     char reason[BIRD_REASON_MAX];
     describe_error(session, attempted, error, reason);
-    drop(session, BIRD_IS_GONE, reason);
+    drop(session, whereabouts_after(session, error), reason);
 }
 
 // Drops for what was read. It may be anything, so only what is safe in a log is quoted.
@@ -662,14 +691,14 @@ static void lend_input(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(session->input, sizeof session->input);
 }
 
-static void read_parting(struct bird_session *session, ssize_t length)
+static void read_parting(struct pipe *pipe, ssize_t length)
 {
     if (length > 0) {
-        session->parting->discarded += (uint64_t)length;
+        pipe->discarded += (uint64_t)length;
     }
-    if (length < 0 || session->parting->discarded > PARTING_MAX) {
-        close_pipe(&session->parting);
-        finish_if_drained(session);
+    if (length < 0 || pipe->discarded > PARTING_MAX) {
+        close_pipe(pipe);
+        finish_if_drained(pipe->session);
     }
 }
 
@@ -677,7 +706,7 @@ static void read_failed(struct bird_session *session, int error)
 {
     char reason[BIRD_REASON_MAX];
     if (session->state == DRAINING) {
-        close_pipe(&session->pipe);
+        close_pipe(session->pipe);
         session->sent = (struct sent_ring){0};
         finish_if_drained(session);
     } else if (error == UV_EOF || error == UV_ECONNRESET) {
@@ -691,10 +720,10 @@ static void read_failed(struct bird_session *session, int error)
 
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
-    const struct pipe *pipe = stream->data;
+    struct pipe *pipe = stream->data;
     struct bird_session *session = pipe->session;
-    if (pipe == session->parting) {
-        read_parting(session, length);
+    if (pipe->is_parting) {
+        read_parting(pipe, length);
     } else if (pipe == session->pipe && length < 0) {
         read_failed(session, (int)length);
     } else if (pipe == session->pipe) {
@@ -721,22 +750,11 @@ static void on_connected(uv_connect_t *request, int status)
     }
 }
 
-// NULL while the loop is still closing one.
-static struct pipe *free_pipe(struct bird_session *session)
-{
-    for (size_t i = 0; i < PIPES; i++) {
-        if (!session->pipes[i].is_open) {
-            return &session->pipes[i];
-        }
-    }
-    return NULL;
-}
-
 static void connect_pipe(struct bird_session *session)
 {
     struct pipe *pipe = free_pipe(session);
     if (pipe == NULL) {
-        set_timer(session, 1);
+        rest(session);
         return;
     }
     int error = uv_pipe_init(session->loop, &pipe->handle, 0);
@@ -801,6 +819,8 @@ static void check_deadline(struct bird_session *session)
                  session->path, (unsigned long long)silent_ms);
         set_timer(session, options->give_up_ms);
         tell_link(session, BIRD_LINK_SILENT, reason);
+    } else if (free_pipe(session) == NULL) {
+        set_timer(session, options->give_up_ms); // where another would be silent, too
     } else {
         snprintf(reason, sizeof reason,
                  "BIRD on %s has said nothing for %llu ms; dropped the connection to try a new one",
@@ -825,7 +845,7 @@ static void check_deaf(struct bird_session *session)
         read_failed(session, UV_EOF);
         return;
     }
-    if (deaf_ms < session->options.give_up_ms) {
+    if (deaf_ms < session->options.give_up_ms || free_pipe(session) == NULL) {
         wait_deaf(session, session->options.give_up_ms - deaf_ms);
         return;
     }
@@ -922,15 +942,12 @@ void bird_session_close(struct bird_session *session, uint64_t within_ms,
                         void (*on_closed)(void *arg), void *arg)
 {
     assert(session && !is_closed(session));
-    if (session->state == DEAF) {
-        part(session);
-    }
     bool may_be_answered = session->state == READY && session->write_error == 0;
     session->state = DRAINING;
     session->on_closed = on_closed;
     session->closed_arg = arg;
     if (!may_be_answered) {
-        close_pipe(&session->pipe);
+        part(session);
         session->sent = (struct sent_ring){0};
     }
     if (within_ms == 0) {

@@ -39,7 +39,7 @@ struct bird_session_options {
     // the link is SILENT.
     uint64_t deadline_ms;
     // Silent for so long: make a new connection. The former one is only listened to, until BIRD
-    // closes it or the new one is given up too.
+    // closes it. Of those there are a few at most: then the connection that there is stays.
     uint64_t give_up_ms;
     // A reply that has gone on for so long (of a gap in it counts no more than deadline_ms: what
     // held BIRD or us up), or for BIRD_REPLY_MAX bytes, comes to no end: nothing more is read, and

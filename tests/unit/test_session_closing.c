@@ -1,6 +1,8 @@
 // Closing a session: never under an answer, never for longer than it may.
 #include "tests/unit/session_fixture.h"
 
+#include <dlfcn.h>
+
 TEST_FIXTURE(make_world, end_world);
 
 TEST_GROUP(ignore_broken_pipes, NULL);
@@ -140,18 +142,169 @@ TEST(a_connection_given_up_is_read_to_its_end_and_never_closed_under_an_answer)
     assert_int_equal(world->accepted, 2);
 }
 
-TEST(of_two_connections_given_up_the_first_is_closed)
+#define PLACES 8 // pipes of a session
+
+static void turn_for_ms(struct world *world, uint64_t ms)
+{
+    uint64_t end_ms = uv_now(&world->loop) + ms;
+    guard_awaits("time to pass");
+    while (uv_now(&world->loop) < end_ms) {
+        turn(world);
+    }
+}
+
+TEST(of_many_connections_given_up_none_is_closed_under_an_answer)
+{
+    struct world *world = *state;
+    struct bird_session_options options = impatient(world);
+    int former[PLACES - 1];
+    options.give_up_ms = 20;
+    begin_and_greet(world, options);
+    for (size_t i = 0; i < PLACES - 1; i++) {
+        former[i] = give_up_on(world, i);
+    }
+    for (size_t i = 0; i < PLACES - 1; i++) {
+        assert_int_equal(state_of(former[i]) & (POLLRDHUP | POLLHUP), POLLRDHUP);
+        close(former[i]);
+    }
+}
+
+// Where so many are silent, one more would be, too.
+TEST(a_connection_is_not_given_up_while_there_is_no_place_for_another)
+{
+    struct world *world = *state;
+    struct bird_session_options options = impatient(world);
+    int former[PLACES - 1];
+    options.give_up_ms = 20;
+    begin_and_greet(world, options);
+    for (size_t i = 0; i < PLACES - 1; i++) {
+        former[i] = give_up_on(world, i);
+    }
+    send_numbered(world, PLACES, true);
+    run_until(world, is_silent(world));
+    turn_for_ms(world, 200);
+    assert_true(is_silent(world));
+    assert_int_equal(world->accepted, PLACES);
+    close(former[0]);
+    int last = keep_former(world);
+    run_until(world, is_up(world));
+    assert_int_equal(world->accepted, PLACES + 1);
+    close(last);
+    for (size_t i = 1; i < PLACES - 1; i++) {
+        close(former[i]);
+    }
+}
+
+TEST(a_connection_out_of_step_after_one_given_up_leaves_that_alone)
 {
     struct world *world = *state;
     struct bird_session_options options = impatient(world);
     options.give_up_ms = 20;
     begin_and_greet(world, options);
     int first = give_up_on(world, 1);
-    int second = give_up_on(world, 2);
-    run_until(world, state_of(first) & POLLHUP);
-    assert_false(state_of(second) & POLLHUP);
+    fake_say(world, "0000 \n"); // answers nothing
+    run_until(world, world->accepted == 3);
+    run_until(world, is_up(world));
+    assert_int_equal(state_of(first) & (POLLRDHUP | POLLHUP), POLLRDHUP);
     close(first);
-    close(second);
+}
+
+TEST(closing_while_nothing_more_is_read_leaves_what_was_given_up_alone)
+{
+    struct world *world = *state;
+    struct bird_session_options options = impatient(world);
+    options.give_up_ms = 20;
+    options.reply_ms = 10;
+    begin_and_greet(world, options);
+    int first = give_up_on(world, 1);
+    options.give_up_ms = 60000;
+    send_numbered(world, 2, true);
+    while (!is_silent(world)) {
+        fake_say(world, "1006-more\n");
+        turn(world);
+    }
+    close_within(world, 60000);
+    turn_some(world);
+    assert_false(world->closed);
+    assert_int_equal(state_of(first) & (POLLRDHUP | POLLHUP), POLLRDHUP);
+    close(first);
+    run_until(world, world->closed);
+}
+
+TEST(what_is_garbled_while_closing_leaves_what_was_given_up_alone)
+{
+    struct world *world = *state;
+    struct bird_session_options options = impatient(world);
+    options.give_up_ms = 20;
+    begin_and_greet(world, options);
+    int first = give_up_on(world, 1);
+    send_numbered(world, 2, true);
+    close_within(world, 60000);
+    fake_say(world, "HTTP/1.1 400 Bad Request\n");
+    turn_some(world);
+    assert_false(world->closed);
+    assert_int_equal(state_of(first) & (POLLRDHUP | POLLHUP), POLLRDHUP);
+    close(first);
+    run_until(world, world->closed);
+}
+
+// This program's comes before libuv's.
+static int write_error;
+
+int uv_try_write(uv_stream_t *stream, const uv_buf_t buffers[], unsigned count)
+{
+    int (*real)(uv_stream_t *, const uv_buf_t[], unsigned) = NULL;
+    if (write_error != 0) {
+        return write_error;
+    }
+    *(void **)&real = dlsym(RTLD_NEXT, "uv_try_write");
+    return real(stream, buffers, count);
+}
+
+static int lose_for(struct world *world, int error)
+{
+    begin_and_greet(world, patient(world));
+    send_numbered(world, 1, true);
+    int former = keep_former(world);
+    write_error = error;
+    send_numbered(world, 2, true);
+    write_error = 0;
+    run_until(world, is_down_with_reason(world));
+    run_until(world, is_up(world));
+    return former;
+}
+
+TEST(a_write_that_fails_for_want_of_memory_closes_nothing_under_an_answer)
+{
+    struct world *world = *state;
+    int former = lose_for(world, UV_ENOBUFS);
+    assert_int_equal(state_of(former) & (POLLRDHUP | POLLHUP), POLLRDHUP);
+    close(former);
+}
+
+TEST(a_write_to_a_bird_that_is_gone_ends_the_connection)
+{
+    struct world *world = *state;
+    int former = lose_for(world, UV_EPIPE);
+    assert_true(state_of(former) & POLLHUP);
+    close(former);
+}
+
+TEST(closing_after_a_write_that_failed_waits_for_the_answers_too)
+{
+    struct world *world = *state;
+    begin_and_greet(world, patient(world));
+    send_numbered(world, 1, true);
+    write_error = UV_ENOMEM;
+    send_numbered(world, 2, true);
+    write_error = 0;
+    int former = keep_former(world);
+    close_within(world, 60000);
+    turn_some(world);
+    assert_false(world->closed);
+    assert_int_equal(state_of(former) & (POLLRDHUP | POLLHUP), POLLRDHUP);
+    close(former);
+    run_until(world, world->closed);
 }
 
 TEST(a_garbled_connection_is_not_closed_under_an_answer_either)
