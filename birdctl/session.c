@@ -20,9 +20,10 @@
 
 #include "birdctl/session.h"
 
+#include "base/groups.h"
+
 #include <assert.h>
 #include <errno.h>
-#include <grp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,10 +98,17 @@ struct pipe {
     struct bird_session *session;
 };
 
+// Of the socket's, when the session was made.
+struct known_group {
+    gid_t number;
+    char name[64]; // empty: /etc/group has none for it
+};
+
 struct bird_session {
     struct bird_session_options options;
     char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
     bool path_too_long;
+    struct known_group group;
     struct bird_session_events events;
     void *arg;
 
@@ -168,27 +176,35 @@ static struct sent sent_take(struct sent_ring *ring)
 
 // Reasons, as an operator reads them.
 
-// The group that may write to the socket, for the advice; -1 if even looking at it is forbidden.
-static int socket_group(const char *path, char *out, size_t size)
+// Once, at the start: the file of groups is not to be read while the loop runs.
+static void name_group(struct bird_session *session)
 {
     struct stat status;
-    struct group entry, *found = NULL;
-    char names[1024];
-    if (stat(path, &status) != 0) {
-        return -1;
+    if (stat(session->path, &status) == 0) {
+        session->group.number = status.st_gid;
+        (void)group_local_name(status.st_gid, session->group.name, sizeof session->group.name);
     }
-    if (getgrgid_r(status.st_gid, &entry, names, sizeof names, &found) == 0 && found != NULL) {
-        snprintf(out, size, "%s", entry.gr_name);
+}
+
+// The group that may write to the socket, for the advice; false if even looking at it is forbidden.
+static bool socket_group(const struct bird_session *session, char *out, size_t size)
+{
+    struct stat status;
+    if (stat(session->path, &status) != 0) {
+        return false;
+    }
+    if (status.st_gid == session->group.number && session->group.name[0] != '\0') {
+        snprintf(out, size, "%s", session->group.name);
     } else {
         snprintf(out, size, "with id %lu", (unsigned long)status.st_gid);
     }
-    return 0;
+    return true;
 }
 
-static void advise_on_permission(const char *path, char *out, size_t size)
+static void advise_on_permission(const struct bird_session *session, char *out, size_t size)
 {
     char group[64];
-    if (socket_group(path, group, sizeof group) != 0) {
+    if (!socket_group(session, group, sizeof group)) {
         snprintf(out, size,
                  "popgated's user may not enter the socket's directory (it must be in the "
                  "directory's group, e.g. bird)");
@@ -231,7 +247,7 @@ static void describe_error(const struct bird_session *session, const char *attem
     char permission[256];
     const char *advice = advice_for(error);
     if (error == UV_EACCES || error == UV_EPERM) {
-        advise_on_permission(session->path, permission, sizeof permission);
+        advise_on_permission(session, permission, sizeof permission);
         advice = permission;
     }
     snprintf(out, BIRD_REASON_MAX, "%s %s: %s%s%s", attempted, session->path, uv_strerror(error),
@@ -887,6 +903,7 @@ struct bird_session *bird_session_new(uv_loop_t *loop, const struct bird_session
     size_t length = strlen(options->socket_path);
     session->path_too_long = length >= sizeof session->path;
     snprintf(session->path, sizeof session->path, "%s", options->socket_path);
+    name_group(session);
     session->options = *options;
     session->options.socket_path = session->path;
     session->backoff_ms = options->backoff_min_ms;

@@ -5,10 +5,10 @@
 #include "base/clock.h"
 
 #include "base/endpoint.h"
+#include "base/groups.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,7 @@
 #define REQUEST_MS      10000 // from connecting to the whole request, and from the answer to its end
 #define SWEEP_MS        1000
 #define ACCEPTS_AT_ONCE 16
+#define GROUP_WITHIN_MS 1000 // a start waits no longer for the name of [control] group
 
 static const unsigned peers_max[PEER_KINDS] = {
     [PEER_OPERATOR] = 32, [PEER_LOCAL] = 16, [PEER_TCP] = 16};
@@ -53,6 +54,13 @@ static bool in_group(int fd, gid_t primary, gid_t group)
     return found;
 }
 
+static bool is_member(const struct listening *listening, int fd, gid_t primary)
+{
+    gid_t group;
+    return listening->group != NULL && group_found(listening->group, &group) &&
+           in_group(fd, primary, group);
+}
+
 // The kernel's word for who connected.
 static enum peer_kind peer_of(const struct listening *listening, int fd, uid_t *uid)
 {
@@ -68,8 +76,7 @@ static enum peer_kind peer_of(const struct listening *listening, int fd, uid_t *
         return PEER_LOCAL;
     }
     *uid = peer.uid;
-    bool may_change = peer.uid == 0 || peer.uid == geteuid() ||
-                      (listening->has_group && in_group(fd, peer.gid, listening->group));
+    bool may_change = peer.uid == 0 || peer.uid == geteuid() || is_member(listening, fd, peer.gid);
     return may_change ? PEER_OPERATOR : PEER_LOCAL;
 }
 
@@ -293,16 +300,11 @@ static bool add_listener(struct listening *listening, int fd, char error[ERROR_M
     return true;
 }
 
-static void find_group(struct listening *listening, const char *name)
-{
-    const struct group *group = name[0] != '\0' ? getgrnam(name) : NULL;
-    listening->has_group = group != NULL;
-    listening->group = group != NULL ? group->gr_gid : 0;
-}
-
 bool listening_open(struct listening *listening, const struct config *config, char error[ERROR_MAX])
 {
-    find_group(listening, config->control.group);
+    if (config->control.group[0] != '\0') {
+        listening->group = group_look_up(config->control.group, GROUP_WITHIN_MS);
+    }
     uv_timer_init(listening->loop, &listening->sweep);
     listening->sweep.data = listening;
     listening->handles++;
@@ -337,4 +339,6 @@ void listening_close(struct listening *listening, void (*on_closed)(void *arg))
         uv_close((uv_handle_t *)&listening->listeners[i].poll, on_listener_closed);
     }
     uv_close((uv_handle_t *)&listening->sweep, on_handle_closed);
+    group_lookup_free(listening->group);
+    listening->group = NULL;
 }

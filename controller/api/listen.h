@@ -46,8 +46,7 @@ struct listening {
     uv_timer_t sweep; // looks for clients that are too slow
     struct peer *peers;
     unsigned counts[PEER_KINDS]; // places taken
-    bool has_group;
-    gid_t group; // whose members may change things
+    struct group_lookup *group;  // whose members may change things; may be NULL
     char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
     bool has_path; // the socket is ours to remove
     size_t handles;
