@@ -13,6 +13,7 @@
 #include "controller/daemon/identity.h"
 #include "controller/daemon/include_watch.h"
 #include "controller/daemon/log.h"
+#include "controller/daemon/notify.h"
 #include "controller/daemon/reload.h"
 #include "controller/daemon/saver.h"
 #include "controller/daemon/state_files.h"
@@ -293,6 +294,7 @@ static void on_check(uv_timer_t *timer)
     struct daemon *daemon = timer->data;
     include_watch_look(&daemon->include_watch);
     tell_manager(daemon);
+    notify_again();
 }
 
 static void on_include_saved(void *arg, uint64_t version, const char *error)
@@ -432,7 +434,7 @@ static void tell_manager(struct daemon *daemon)
     problems_line(daemon->core, &own, now_ns() / NS_PER_MS, line);
     if (strcmp(line, daemon->told) != 0) {
         snprintf(daemon->told, sizeof daemon->told, "%s", line);
-        sd_notifyf(0, "STATUS=%s", line);
+        notify_status(line);
     }
 }
 
@@ -572,7 +574,7 @@ static void on_signal(uv_signal_t *handle, int number)
         (void)reload_ask(daemon->reload, NULL);
         return;
     }
-    sd_notify(0, "STOPPING=1");
+    notify_state("STOPPING=1");
     uv_timer_start(&daemon->stop, on_stop_timeout, STOP_WITHIN_MS, 0);
     shell_stop(&daemon->shell, now_ns(), clock_wall_ms());
 }
@@ -580,7 +582,7 @@ static void on_signal(uv_signal_t *handle, int number)
 static void on_watchdog(uv_timer_t *timer)
 {
     (void)timer;
-    sd_notify(0, "WATCHDOG=1");
+    notify_watchdog();
 }
 
 static void close_links(struct daemon *daemon)
@@ -877,7 +879,7 @@ int daemon_run(const char *config_path)
     if (ok) {
         after_input(&daemon);
         log_responder(daemon.config);
-        sd_notify(0, "READY=1");
+        notify_state("READY=1");
     } else {
         log_line(LOG_LEVEL_ERROR, "can't start: %s", error);
         close_all(&daemon);

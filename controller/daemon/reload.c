@@ -7,6 +7,7 @@
 #include "controller/config/load.h"
 #include "controller/config/values.h"
 #include "controller/daemon/log.h"
+#include "controller/daemon/notify.h"
 
 #include "probes/turns.h"
 
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #define TICKETS_MAX    16
 #define LINES_PER_TURN 16 // told to the log
@@ -241,7 +241,7 @@ static void end(struct reload *reload, const char *why)
                               why == NULL ? "reloaded" : why);
     }
     if (!reload->wanted) {
-        sd_notify(0, "READY=1");
+        notify_state("READY=1");
     }
     reload->shell->ended(reload->arg, why);
 }
@@ -334,6 +334,14 @@ void reload_go_on(struct reload *reload)
     }
 }
 
+static void tell_reloading(void)
+{
+    char state[64];
+    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu",
+             (unsigned long long)(clock_monotonic_ns() / NS_PER_US));
+    notify_state(state);
+}
+
 bool reload_ask(struct reload *reload, void *ticket)
 {
     if (ticket != NULL && reload->later.count == TICKETS_MAX) {
@@ -343,8 +351,7 @@ bool reload_ask(struct reload *reload, void *ticket)
         reload->later.items[reload->later.count++] = ticket;
     }
     reload->wanted = true;
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-               (unsigned long long)(clock_monotonic_ns() / NS_PER_US));
+    tell_reloading();
     reload_go_on(reload);
     return true;
 }
