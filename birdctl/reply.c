@@ -208,6 +208,7 @@ bool bird_parse_protocol(const struct bird_line *line, struct bird_protocol *out
     const char *info = info_after(rest);
     copy_cut(row.info, sizeof row.info, info, trimmed_length(info));
     row.up = strcmp(row.state, "up") == 0;
+    row.down = strcmp(row.state, "down") == 0;
     // Looked for in all that follows the state, since an odd time format may look like the gap.
     row.established = row.up && strcmp(row.type, "BGP") == 0 && has_word(rest, "Established");
     *out = row;

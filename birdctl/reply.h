@@ -103,6 +103,7 @@ enum bird_outcome bird_outcome(unsigned code);
 struct bird_protocol {
     char name[BIRD_NAME_MAX], type[24], table[BIRD_NAME_MAX], state[16], info[64];
     bool up;          // state "up"
+    bool down;        // state "down": its routes are gone, too
     bool established; // a BGP session that is up and says Established
 };
 bool bird_parse_protocol(const struct bird_line *line, struct bird_protocol *out);

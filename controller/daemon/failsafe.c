@@ -12,22 +12,40 @@
 #include <string.h>
 
 #define WITHIN_MS 5000
+#define AGAIN_MS  50
+
+enum token { DISABLE, LOOK };
+
+// What `show protocols` said of ours.
+struct seen {
+    size_t rows, left; // those that are not down
+    char first[BIRD_NAME_MAX];
+};
 
 struct failsafe {
     struct bird_session *session;
-    uv_timer_t timer;
+    uv_timer_t end, again;
     bool withdrawn;
+    bool matched; // BIRD has said that there are protocols of ours
+    struct seen seen;
     char reason[256];
 };
 
 static void finish(struct failsafe *failsafe)
 {
     if (failsafe->session != NULL) {
-        // No wait: a `disable` is all that can be outstanding, which no BIRD minds (bird-facts 23).
+        // No wait: what can be outstanding (`disable`, `show protocols`) no BIRD minds (bird-facts
+        // 23).
         bird_session_close(failsafe->session, 0, NULL, NULL);
         failsafe->session = NULL;
-        uv_close((uv_handle_t *)&failsafe->timer, NULL);
+        uv_close((uv_handle_t *)&failsafe->end, NULL);
+        uv_close((uv_handle_t *)&failsafe->again, NULL);
     }
+}
+
+static void disable(struct failsafe *failsafe)
+{
+    (void)bird_session_send(failsafe->session, bird_disable(NAMES_ALL).text, DISABLE, true);
 }
 
 static void on_link(void *arg, enum bird_link link, const char *reason,
@@ -35,32 +53,77 @@ static void on_link(void *arg, enum bird_link link, const char *reason,
 {
     struct failsafe *failsafe = arg;
     (void)version;
-    snprintf(failsafe->reason, sizeof failsafe->reason, "%s", reason);
+    uv_timer_stop(&failsafe->again);
     if (link == BIRD_LINK_UP) {
-        bird_session_send(failsafe->session, bird_disable(NAMES_ALL).text, 0, true);
+        disable(failsafe);
+    } else {
+        snprintf(failsafe->reason, sizeof failsafe->reason, "%s", reason);
     }
 }
 
 static void on_line(void *arg, uint64_t token, const struct bird_line *line)
 {
-    (void)arg;
-    (void)token;
-    (void)line;
+    struct failsafe *failsafe = arg;
+    struct seen *seen = &failsafe->seen;
+    struct bird_protocol row;
+    if (token != LOOK || !bird_parse_protocol(line, &row) ||
+        strncmp(row.name, NAMES_OURS, strlen(NAMES_OURS)) != 0) {
+        return;
+    }
+    if (!row.down && seen->left == 0) {
+        snprintf(seen->first, sizeof seen->first, "%s", row.name);
+    }
+    seen->rows++;
+    seen->left += !row.down;
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    disable(timer->data);
+}
+
+static void disabled(struct failsafe *failsafe, enum bird_outcome outcome)
+{
+    failsafe->matched = outcome == BIRD_OK;
+    failsafe->seen = (struct seen){0};
+    (void)bird_session_send(failsafe->session, bird_show_protocols().text, LOOK, true);
+}
+
+// Acknowledged is not yet gone: it takes BIRD some time, and somebody may bring it up again.
+static void looked(struct failsafe *failsafe)
+{
+    const struct seen *seen = &failsafe->seen;
+    failsafe->withdrawn = seen->left == 0 && (seen->rows > 0 || !failsafe->matched);
+    if (failsafe->withdrawn) {
+        finish(failsafe);
+        return;
+    }
+    if (seen->left > 0) {
+        snprintf(failsafe->reason, sizeof failsafe->reason,
+                 "BIRD has acknowledged it each time, and %s%s still not down", seen->first,
+                 seen->left > 1 ? " and others are" : " is");
+    } else {
+        snprintf(failsafe->reason, sizeof failsafe->reason,
+                 "BIRD has acknowledged it, but `show protocols` tells nothing of our protocols");
+    }
+    uv_timer_start(&failsafe->again, on_again, AGAIN_MS, 0);
 }
 
 static void on_end(void *arg, uint64_t token, enum bird_end end, unsigned code, const char *text)
 {
     struct failsafe *failsafe = arg;
-    (void)token;
+    enum bird_outcome outcome = bird_outcome(code);
     if (end != BIRD_END_REPLY) {
         return; // it reconnects
     }
-    enum bird_outcome outcome = bird_outcome(code);
-    failsafe->withdrawn = outcome == BIRD_OK || outcome == BIRD_NO_PROTOCOL;
-    if (!failsafe->withdrawn) {
+    if (outcome != BIRD_OK && (token != DISABLE || outcome != BIRD_NO_PROTOCOL)) {
         snprintf(failsafe->reason, sizeof failsafe->reason, "BIRD answered %04u %s", code, text);
+        finish(failsafe);
+    } else if (token == DISABLE) {
+        disabled(failsafe, outcome);
+    } else {
+        looked(failsafe);
     }
-    finish(failsafe);
 }
 
 static void on_echo(void *arg, const char *text)
@@ -74,32 +137,35 @@ static void on_timeout(uv_timer_t *timer)
     finish(timer->data);
 }
 
-static bool withdraw(const struct config *config)
+// Everything of ours is switched off, and seen to be.
+static bool withdraw(const struct config *config, unsigned within_ms)
 {
     static const struct bird_session_events events = {on_link, on_line, on_end, on_echo};
     struct failsafe failsafe = {.reason = "BIRD did not answer in time"};
     struct bird_session_options options = {.socket_path = config->bird.socket,
-                                           .deadline_ms = WITHIN_MS,
-                                           .give_up_ms = WITHIN_MS,
-                                           .reply_ms = WITHIN_MS,
+                                           .deadline_ms = within_ms,
+                                           .give_up_ms = within_ms,
+                                           .reply_ms = within_ms,
                                            .backoff_min_ms = 50,
                                            .backoff_max_ms = 500};
     uv_loop_t loop;
     if (uv_loop_init(&loop) != 0) {
         return false;
     }
-    uv_timer_init(&loop, &failsafe.timer);
-    failsafe.timer.data = &failsafe;
-    uv_timer_start(&failsafe.timer, on_timeout, WITHIN_MS, 0);
+    uv_timer_init(&loop, &failsafe.end);
+    uv_timer_init(&loop, &failsafe.again);
+    failsafe.end.data = failsafe.again.data = &failsafe;
+    uv_timer_start(&failsafe.end, on_timeout, within_ms, 0);
     failsafe.session = bird_session_new(&loop, &options, &events, &failsafe);
     if (failsafe.session == NULL) {
-        uv_close((uv_handle_t *)&failsafe.timer, NULL);
+        uv_close((uv_handle_t *)&failsafe.end, NULL);
+        uv_close((uv_handle_t *)&failsafe.again, NULL);
     }
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     if (!failsafe.withdrawn) {
-        log_line(LOG_LEVEL_ERROR, "fail-safe: could not withdraw through %s within %d ms: %s",
-                 config->bird.socket, WITHIN_MS, failsafe.reason);
+        log_line(LOG_LEVEL_ERROR, "fail-safe: could not withdraw through %s within %u ms: %s",
+                 config->bird.socket, within_ms, failsafe.reason);
     }
     return failsafe.withdrawn;
 }
@@ -136,7 +202,7 @@ static void report(void *arg, bool error, const char *line)
     }
 }
 
-int failsafe_withdraw_all(const char *config_path)
+int failsafe_withdraw_within(const char *config_path, unsigned within_ms)
 {
     log_init();
     signal(SIGPIPE, SIG_IGN);
@@ -146,8 +212,12 @@ int failsafe_withdraw_all(const char *config_path)
                  bird_disable(NAMES_ALL).text);
         return 1;
     }
-    bool withdrawn = withdraw(config);
+    bool withdrawn = withdraw(config, within_ms);
     bool file_off = switch_file_off(config);
+    if (withdrawn && file_off) {
+        withdrawn =
+            withdraw(config, within_ms); // what a `configure` brought back while the file said so
+    }
     if (withdrawn && file_off && listening_is_live(config->pop.runtime_dir)) {
         log_line(LOG_LEVEL_WARNING,
                  "fail-safe: popgated runs, and announces again what is healthy; to contain the "
@@ -158,4 +228,9 @@ int failsafe_withdraw_all(const char *config_path)
     }
     config_free(config);
     return withdrawn && file_off ? 0 : 1;
+}
+
+int failsafe_withdraw_all(const char *config_path)
+{
+    return failsafe_withdraw_within(config_path, WITHIN_MS);
 }

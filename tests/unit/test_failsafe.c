@@ -1,0 +1,206 @@
+// The fail-safe believes what BIRD shows, not what it acknowledges. BIRD is a thread with a script.
+#include "controller/daemon/failsafe.h"
+
+#include "base/file.h"
+#include "controller/daemon/birdconf_file.h"
+
+#include "tests/test.h"
+#include "tests/unit/guard.h"
+#include "tests/unit/small_config.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define DOWN                                                                                       \
+    "2002-Name       Proto      Table      State  Since         Info\n"                            \
+    "1002-popgate_dns_v4 Static     popgate4   down   18:18:43.852  \n"                            \
+    " upstream   BGP        ---        up     18:18:43.852  Established   \n"                      \
+    "0000 \n"
+#define UP                                                                                         \
+    "2002-Name       Proto      Table      State  Since         Info\n"                            \
+    "1002-popgate_dns_v4 Static     popgate4   up     18:18:43.852  \n"                            \
+    "0000 \n"
+#define FLUSHING                                                                                   \
+    "2002-Name       Proto      Table      State  Since         Info\n"                            \
+    "1002-popgate_dns_v4 Static     popgate4   flush  18:18:43.852  \n"                            \
+    "0000 \n"
+#define NO_ROWS                                                                                    \
+    "2002-Name       Proto      Table      State  Since         Info\n"                            \
+    "1002-upstream   BGP        ---        up     18:18:43.852  Established   \n"                  \
+    "0000 \n"
+#define DISABLED "0009-popgate_dns_v4: disabled\n0000 \n"
+#define NOTHING  "8003 No protocols match\n"
+
+#define LOOKS_MAX 8
+
+static struct {
+    char directory[64], config[96], said[8192];
+    int listener;
+    const char *disable;          // its answer
+    const char *looks[LOOKS_MAX]; // answers to `show protocols`; the last one goes on
+    unsigned disables, looked;
+    pthread_t thread;
+} bird;
+
+static void answer(int client, const char *command)
+{
+    const char *text = bird.disable;
+    if (strncmp(command, "show protocols", 14) == 0) {
+        text = bird.looks[bird.looked];
+        bird.looked += bird.looked + 1 < LOOKS_MAX && bird.looks[bird.looked + 1] != NULL;
+    } else {
+        bird.disables++;
+    }
+    (void)!write(client, text, strlen(text));
+}
+
+static void serve(int client)
+{
+    static const char greeting[] = "0001 BIRD 2.0.12 ready.\n";
+    char command[256];
+    FILE *commands = fdopen(client, "r");
+    (void)!write(client, greeting, sizeof greeting - 1);
+    while (fgets(command, sizeof command, commands) != NULL) {
+        answer(client, command);
+    }
+    fclose(commands);
+}
+
+static void *run_bird(void *arg)
+{
+    int client;
+    (void)arg;
+    while ((client = accept4(bird.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        serve(client);
+    }
+    return NULL;
+}
+
+static void write_config(void)
+{
+    FILE *file = fopen(bird.config, "we");
+    assert_non_null(file);
+    fprintf(file,
+            "[pop]\nid = fra1\nruntime_dir = %s\nstate_dir = %s\n[bird]\nlocal_as = 64512\n"
+            "socket = %s/bird.ctl\n" PROBE("p") "[service dns]\nprefixes = 192.0.2.1/32\n"
+                                                "require = p\n",
+            bird.directory, bird.directory, bird.directory);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int start(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)state;
+    guard_begin();
+    memset(&bird, 0, sizeof bird);
+    strcpy(bird.directory, "/tmp/test_failsafe.XXXXXX");
+    assert_non_null(mkdtemp(bird.directory));
+    snprintf(bird.config, sizeof bird.config, "%s/popgate.conf", bird.directory);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/bird.ctl", bird.directory);
+    write_config();
+    bird.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(bird.listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(bird.listener, 8), 0);
+    assert_int_equal(pthread_create(&bird.thread, NULL, run_bird, NULL), 0);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    static const char *const names[] = {"popgate.conf", "bird.ctl", BIRDCONF_FILE, "log"};
+    (void)state;
+    shutdown(bird.listener, SHUT_RDWR);
+    pthread_join(bird.thread, NULL);
+    close(bird.listener);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", bird.directory, names[i]);
+        (void)unlink(path);
+    }
+    return rmdir(bird.directory);
+}
+
+TEST_FIXTURE(start, stop);
+
+// What it logs is in bird.said.
+static int withdraw_within(unsigned within_ms)
+{
+    char path[128];
+    int before = dup(STDERR_FILENO);
+    snprintf(path, sizeof path, "%s/log", bird.directory);
+    assert_non_null(freopen(path, "we", stderr));
+    int status = failsafe_withdraw_within(bird.config, within_ms);
+    fflush(stderr);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    FILE *log = fopen(path, "re");
+    bird.said[fread(bird.said, 1, sizeof bird.said - 1, log)] = '\0';
+    fclose(log);
+    return status;
+}
+
+TEST(what_bird_shows_down_is_withdrawn)
+{
+    bird.disable = DISABLED;
+    bird.looks[0] = DOWN;
+    assert_int_equal(withdraw_within(60000), 0);
+    assert_non_null(strstr(bird.said, "everything is withdrawn"));
+}
+
+TEST(what_is_acknowledged_but_not_yet_gone_is_looked_at_again)
+{
+    bird.disable = DISABLED;
+    bird.looks[0] = FLUSHING;
+    bird.looks[1] = FLUSHING;
+    bird.looks[2] = DOWN;
+    assert_int_equal(withdraw_within(60000), 0);
+    assert_true(bird.disables >= 3);
+}
+
+TEST(what_stays_up_whatever_bird_acknowledges_is_not_called_withdrawn)
+{
+    bird.disable = DISABLED;
+    bird.looks[0] = UP;
+    assert_int_equal(withdraw_within(1000), 1);
+    assert_non_null(strstr(bird.said, "popgate_dns_v4 is still not down"));
+    assert_null(strstr(bird.said, "everything is withdrawn"));
+    assert_true(bird.disables > 1);
+}
+
+TEST(what_comes_back_before_the_file_says_off_is_switched_off_again)
+{
+    bird.disable = DISABLED;
+    bird.looks[0] = DOWN;
+    bird.looks[1] = UP;
+    bird.looks[2] = DOWN;
+    assert_int_equal(withdraw_within(60000), 0);
+    assert_int_equal(bird.looked, 2);
+}
+
+TEST(a_look_that_lacks_what_was_acknowledged_shows_nothing)
+{
+    bird.disable = DISABLED;
+    bird.looks[0] = NO_ROWS;
+    assert_int_equal(withdraw_within(1000), 1);
+    assert_non_null(strstr(bird.said, "tells nothing of our protocols"));
+}
+
+TEST(a_bird_without_protocols_of_ours_has_nothing_to_withdraw)
+{
+    bird.disable = NOTHING;
+    bird.looks[0] = NO_ROWS;
+    assert_int_equal(withdraw_within(60000), 0);
+}
+
+TEST(a_refusal_is_said_at_once)
+{
+    bird.disable = "8007 Access denied\n";
+    bird.looks[0] = DOWN;
+    assert_int_equal(withdraw_within(60000), 1);
+    assert_int_equal(bird.disables, 1);
+    assert_non_null(strstr(bird.said, "8007 Access denied"));
+}
