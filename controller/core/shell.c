@@ -54,12 +54,12 @@ static void send_orders(struct shell *shell, uint64_t now_ns)
 }
 
 // What was withdrawn is off in the file within microseconds, so that nobody's `configure` brings it
-// back; the file is then replaced in whole. While it is being replaced already, that must do.
+// back; the file is then replaced in whole, be it after a rest.
 static void patch_include(struct shell *shell)
 {
     size_t slots[INCLUDE_PATCH_MAX];
     size_t count = include_take_patch(&shell->core->include, slots);
-    if (count > 0 && idle(shell, SHELL_INCLUDE)) {
+    if (count > 0) {
         shell->effects->patch(shell->arg, core_file(shell->core), slots, count);
     }
 }

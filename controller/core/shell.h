@@ -29,7 +29,8 @@ struct shell_effects {
     // False: the order did not leave, and never will.
     bool (*send)(void *arg, const struct order *order);
     void (*withdrawn)(void *arg); // withdrawals are among what was just sent
-    // Writes these slots of the file on disk, at once.
+    // Writes these slots of the file on disk as soon as its disk lets it: in what is there now, or
+    // in what is being saved.
     void (*patch)(void *arg, const struct birdconf *file, const size_t *slots, size_t count);
     void (*publish)(void *arg); // what the responder says, if it is other than before
     bool (*idle)(void *arg, enum shell_file file);          // its last save has ended

@@ -27,16 +27,41 @@ int birdconf_save(const char *runtime_dir, const char *text, size_t length, char
     return file_sync_directory(runtime_dir, error);
 }
 
-// The head has the revision, and with it the place of every slot.
-static bool has_head_of(int fd, const struct birdconf *conf)
+void birdconf_words_add(struct birdconf_words *words, const struct birdconf *conf,
+                        const size_t *slots, size_t count)
 {
-    char head[BIRDCONF_HEAD];
-    size_t length = conf->length < sizeof head ? conf->length : sizeof head;
-    return pread(fd, head, length, 0) == (ssize_t)length && memcmp(head, conf->text, length) == 0;
+    size_t length = conf->length < sizeof words->head ? conf->length : sizeof words->head;
+    if (words->head_length != length || memcmp(words->head, conf->text, length) != 0) {
+        words->count = 0;
+        words->head_length = length;
+        memcpy(words->head, conf->text, length);
+    }
+    for (size_t i = 0; i < count && words->count < BIRDCONF_WORDS_MAX; i++) {
+        size_t offset = conf->slots[slots[i]].offset;
+        words->items[words->count].offset = offset;
+        memcpy(words->items[words->count++].text, conf->text + offset, BIRDCONF_SLOT);
+    }
 }
 
-int birdconf_patch(const struct birdconf *conf, const char *runtime_dir, const size_t *slots,
-                   size_t count)
+bool birdconf_words_set(const struct birdconf_words *words, char *text, size_t length)
+{
+    if (length < words->head_length || memcmp(text, words->head, words->head_length) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < words->count; i++) {
+        memcpy(text + words->items[i].offset, words->items[i].text, BIRDCONF_SLOT);
+    }
+    return true;
+}
+
+static bool has_head(int fd, const struct birdconf_words *words)
+{
+    char head[BIRDCONF_HEAD];
+    return pread(fd, head, words->head_length, 0) == (ssize_t)words->head_length &&
+           memcmp(head, words->head, words->head_length) == 0;
+}
+
+int birdconf_patch(const struct birdconf_words *words, const char *runtime_dir)
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
@@ -44,10 +69,10 @@ int birdconf_patch(const struct birdconf *conf, const char *runtime_dir, const s
     if (fd < 0) {
         return -errno;
     }
-    int result = has_head_of(fd, conf) ? 0 : -ESTALE;
-    for (size_t i = 0; i < count && result == 0; i++) {
-        off_t offset = (off_t)conf->slots[slots[i]].offset;
-        if (pwrite(fd, conf->text + offset, BIRDCONF_SLOT, offset) != BIRDCONF_SLOT) {
+    int result = has_head(fd, words) ? 0 : -ESTALE;
+    for (size_t i = 0; i < words->count && result == 0; i++) {
+        if (pwrite(fd, words->items[i].text, BIRDCONF_SLOT, (off_t)words->items[i].offset) !=
+            BIRDCONF_SLOT) {
             result = -EIO;
         }
     }
@@ -62,7 +87,7 @@ bool birdconf_exists(const char *runtime_dir)
     return access(path, F_OK) == 0;
 }
 
-bool birdconf_is_saved(const struct birdconf *conf, const char *runtime_dir)
+bool birdconf_is(const char *runtime_dir, const char *expected, size_t expected_length)
 {
     char path[PATH_SIZE];
     char error[ERROR_MAX];
@@ -70,11 +95,11 @@ bool birdconf_is_saved(const struct birdconf *conf, const char *runtime_dir)
     size_t length;
     snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
     int status = file_read(path, TEXT_MAX, &text, &length, error);
-    bool saved = conf == NULL ? status == -ENOENT
-                              : status == 0 && length == conf->length &&
-                                    memcmp(text, conf->text, length) == 0;
+    bool is = expected == NULL
+                  ? status == -ENOENT
+                  : status == 0 && length == expected_length && memcmp(text, expected, length) == 0;
     free(text);
-    return saved;
+    return is;
 }
 
 struct birdconf *birdconf_read(const char *runtime_dir, char error[ERROR_MAX])

@@ -11,16 +11,38 @@
 // -errno, with error saying what was attempted and why it failed. length 0 removes the file.
 int birdconf_save(const char *runtime_dir, const char *text, size_t length, char error[ERROR_MAX]);
 
-// What is on disk is just this text (conf NULL: no file).
-bool birdconf_is_saved(const struct birdconf *conf, const char *runtime_dir);
+// What is on disk is just this text (NULL: no file).
+bool birdconf_is(const char *runtime_dir, const char *expected, size_t expected_length);
 
 bool birdconf_exists(const char *runtime_dir);
 
 // NULL with an empty error: there is no file.
 struct birdconf *birdconf_read(const char *runtime_dir, char error[ERROR_MAX]);
 
-// Writes the words of these slots, as conf has them, straight into the file on disk: a few
-// microseconds, for what can't wait for birdconf_save(). Every state in between is one that BIRD
-// may read. Nothing is written unless the file there is of conf's revision. 0 or -errno.
-int birdconf_patch(const struct birdconf *conf, const char *runtime_dir, const size_t *slots,
-                   size_t count);
+// Words of a file's slots, to be written straight into what is there: for what can't wait for
+// birdconf_save(). They hold nothing of the file that they are of.
+#define BIRDCONF_WORDS_MAX 64
+
+struct birdconf_words {
+    size_t count;
+    size_t head_length;
+    char head[BIRDCONF_HEAD]; // of the file: it has the revision, and with it the place of every
+                              // slot
+    struct {
+        size_t offset;
+        char text[BIRDCONF_SLOT];
+    } items[BIRDCONF_WORDS_MAX];
+};
+
+// The words of these slots as conf has them now, beside those that are there already, unless they
+// are of another revision. What there is no room for is left out: it takes the whole file.
+void birdconf_words_add(struct birdconf_words *words, const struct birdconf *conf,
+                        const size_t *slots, size_t count);
+
+// Into a text. False: it is of another revision, nothing was written.
+bool birdconf_words_set(const struct birdconf_words *words, char *text, size_t length);
+
+// Into the file on disk: a few microseconds, if the disk is well. Every state in between is one
+// that BIRD may read. 0 or -errno; -ESTALE: the file there is of another revision, nothing was
+// written.
+int birdconf_patch(const struct birdconf_words *words, const char *runtime_dir);

@@ -9,7 +9,7 @@
 #include "controller/core/change.h"
 #include "controller/core/core.h"
 #include "controller/core/shell.h"
-#include "controller/daemon/birdconf_file.h"
+#include "controller/daemon/birdconf_worker.h"
 #include "controller/daemon/identity.h"
 #include "controller/daemon/include_watch.h"
 #include "controller/daemon/log.h"
@@ -45,7 +45,7 @@
 #define GIVE_UP_MS       1500 // after that: what holds it up then is a disk
 #define LINK_ENDS_MS     1000 // of that, for the answers that are outstanding when a link is closed
 #define CHECK_FILE_MS    1000
-#define POOL_THREADS     4     // libuv's
+#define POOL_THREADS     4     // libuv's: one for each of those who may wait for a disk
 #define DESCRIPTORS      65536 // as the unit's LimitNOFILE
 #define OUTSTANDING_MAX  2048  // commands; the rest stays with the core until replies come
 
@@ -64,8 +64,9 @@ struct daemon {
     struct api *api;
     struct changes *changes;
     struct shell shell;
-    struct saver *savers[SHELL_FILES];
-    struct ledger_place ledger_place; // the worker's while a save is under way
+    struct birdconf_worker *include;   // on disk
+    struct saver *savers[SHELL_FILES]; // of the other ones
+    struct ledger_place ledger_place;  // the worker's while a save is under way
     char boot_id[64];
     uv_timer_t tick, watchdog, check, stop, give_up;
     struct include_watch include_watch;
@@ -109,8 +110,7 @@ static void let_bird_run(void *arg)
 
 static void patch_include(void *arg, const struct birdconf *file, const size_t *slots, size_t count)
 {
-    const struct daemon *daemon = arg;
-    birdconf_patch(file, daemon->config->pop.runtime_dir, slots, count);
+    birdconf_worker_patch(((const struct daemon *)arg)->include, file, slots, count);
 }
 
 static void publish_identity(void *arg)
@@ -125,12 +125,18 @@ static void publish_identity(void *arg)
 
 static bool is_idle(void *arg, enum shell_file file)
 {
-    return saver_idle(((const struct daemon *)arg)->savers[file]);
+    const struct daemon *daemon = arg;
+    return file == SHELL_INCLUDE ? !birdconf_worker_saves(daemon->include)
+                                 : saver_idle(daemon->savers[file]);
 }
 
 static void save_file(void *arg, const struct shell_save *save)
 {
     struct daemon *daemon = arg;
+    if (save->file == SHELL_INCLUDE) {
+        birdconf_worker_save(daemon->include, save->text, save->length, save->version);
+        return;
+    }
     if (save->file == SHELL_LEDGER) {
         daemon->ledger_place.insist = save->insists; // the saver is idle: one save at a time
     }
@@ -303,6 +309,11 @@ static void on_include_saved(void *arg, uint64_t version, const char *error)
     shell_saved(&daemon->shell, SHELL_INCLUDE, version, error, now_ns(), clock_wall_ms());
 }
 
+static void on_include_found(void *arg)
+{
+    include_watch_found(&((const struct daemon *)arg)->include_watch);
+}
+
 static void tell_stamp_trouble(struct daemon *daemon)
 {
     char *trouble = daemon->ledger_place.stamp_trouble;
@@ -336,13 +347,6 @@ static void on_memory_saved(void *arg, uint64_t version, const char *error)
 {
     struct daemon *daemon = arg;
     shell_saved(&daemon->shell, SHELL_MEMORY, version, error, now_ns(), clock_wall_ms());
-}
-
-static int write_include(void *arg, const char *directory, const char *text, size_t length,
-                         char error[ERROR_MAX])
-{
-    (void)arg;
-    return birdconf_save(directory, text, length, error);
 }
 
 static int write_ledger(void *arg, const char *directory, const char *text, size_t length,
@@ -525,7 +529,7 @@ static void reload_answer(void *arg, void *ticket, enum outcome outcome, const c
 static void on_give_up(uv_timer_t *timer)
 {
     const struct daemon *daemon = timer->data;
-    bool include = !saver_idle(daemon->savers[SHELL_INCLUDE]);
+    bool include = birdconf_worker_saves(daemon->include);
     log_line(include ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
              "stopped while the disk still has not answered%s",
              include ? "; a restart of BIRD may bring up what the old include file says" : "");
@@ -725,6 +729,8 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
                                            own_trouble, &prober,       api_totals};
     static const struct reload_shell reload_shell = {reload_present, reload_may_swap, reload_swap,
                                                      reload_ended, reload_answer};
+    static const struct birdconf_worker_events include_events = {on_include_saved,
+                                                                 on_include_found};
     const struct config *config = daemon->config;
     struct past past;
     // First: its socket tells whether another popgated runs already, which must be left alone.
@@ -738,8 +744,9 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
     char *drained = past.ledger_damaged ? ledger_text(&past.ledger) : NULL;
     ok = ok && (drained != NULL || !past.ledger_damaged) && begin_core(daemon, &past);
     past_clear(&past);
-    daemon->savers[SHELL_INCLUDE] =
-        saver_new(daemon->loop, config->pop.runtime_dir, write_include, on_include_saved, daemon);
+    daemon->include =
+        birdconf_worker_new(daemon->loop, config->pop.runtime_dir, &include_events, daemon);
+    daemon->include_watch.worker = daemon->include;
     daemon->savers[SHELL_LEDGER] =
         saver_new(daemon->loop, config->pop.state_dir, write_ledger, on_ledger_saved, daemon);
     daemon->savers[SHELL_MEMORY] =
@@ -749,7 +756,7 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
                          ? reload_new(daemon->loop, daemon->config_path, daemon->scheduler,
                                       &reload_shell, daemon)
                          : NULL;
-    ok = ok && daemon->savers[SHELL_INCLUDE] != NULL && daemon->savers[SHELL_LEDGER] != NULL &&
+    ok = ok && daemon->include != NULL && daemon->savers[SHELL_LEDGER] != NULL &&
          daemon->savers[SHELL_MEMORY] != NULL && daemon->reload != NULL &&
          connect_bird(daemon, links);
     // Before the probes, which may ask it.
@@ -778,7 +785,7 @@ static void end(struct daemon *daemon)
     changes_free(daemon->changes);
     ledger_clear(&daemon->ledger_place.found);
     core_free(daemon->core);
-    saver_free(daemon->savers[SHELL_INCLUDE]);
+    birdconf_worker_free(daemon->include);
     saver_free(daemon->savers[SHELL_LEDGER]);
     saver_free(daemon->savers[SHELL_MEMORY]);
     config_free(daemon->config);

@@ -78,21 +78,61 @@ static void withdrawn(void *arg)
     (void)is_dead(arg);
 }
 
+static void add_words(struct words *words, const struct birdconf *file, const size_t *slots,
+                      size_t count)
+{
+    if (strcmp(words->revision, file->revision) != 0) {
+        words->count = 0;
+        snprintf(words->revision, sizeof words->revision, "%s", file->revision);
+    }
+    for (size_t i = 0; i < count && words->count < WORDS_MAX; i++) {
+        size_t offset = file->slots[slots[i]].offset;
+        words->items[words->count].offset = offset;
+        memcpy(words->items[words->count++].text, file->text + offset, 3);
+    }
+}
+
 // As birdconf_patch(): only into a file of that revision.
+static void put_words(struct model_file *file, const struct words *words)
+{
+    char revision[MODEL_REVISION_MAX];
+    model_revision(file, revision);
+    for (size_t i = 0; i < words->count && strcmp(revision, words->revision) == 0; i++) {
+        memcpy(file->text + words->items[i].offset, words->items[i].text, 3);
+    }
+}
+
+// At once, unless the disk is busy or slow: as birdconf_worker_patch().
 static void patch(void *arg, const struct birdconf *file, const size_t *slots, size_t count)
 {
     struct world *world = arg;
-    struct model_file *disk = &world->model.disk;
-    char revision[MODEL_REVISION_MAX];
-    if (is_dead(world) || world->disks[SHELL_INCLUDE].fails) {
+    struct disk *disk = &world->disks[SHELL_INCLUDE];
+    struct words newer = {.count = 0};
+    if (is_dead(world) || disk->fails) {
         return;
     }
-    model_revision(disk, revision);
-    bool fits = strcmp(revision, file->revision) == 0;
-    for (size_t i = 0; fits && i < count; i++) {
-        size_t offset = file->slots[slots[i]].offset;
-        memcpy(disk->text + offset, file->text + offset, 3);
+    bool waits = disk->words.count > 0;
+    bool slow = disk->slow_until_ns > world->now_ns;
+    add_words(&newer, file, slots, count);
+    if (!waits && !disk->busy && !slow) {
+        put_words(&world->model.disk, &newer);
+        return;
     }
+    if (waits && disk->busy && disk->words.at_ns != NEVER_NS) {
+        put_words(&disk->writing, &newer); // its turn comes after the words
+    }
+    add_words(&disk->words, file, slots, count);
+    if (!waits) {
+        disk->words.at_ns =
+            disk->busy ? NEVER_NS : world->now_ns + dice_ms(&world->dice, 100, 3000);
+    }
+}
+
+static void end_words(struct world *world)
+{
+    struct words *words = &world->disks[SHELL_INCLUDE].words;
+    put_words(&world->model.disk, words);
+    words->count = 0;
 }
 
 static void publish(void *arg)
@@ -123,6 +163,9 @@ static void save(void *arg, const struct shell_save *what)
     disk->version = what->version;
     disk->done_at_ns = world->now_ns + (slow ? dice_ms(&world->dice, 100, 3000)
                                              : dice_ms(&world->dice, 0, world->quiet ? 2 : 20));
+    if (disk->words.count > 0 && disk->done_at_ns < disk->words.at_ns) {
+        disk->done_at_ns = disk->words.at_ns; // whose turn comes first
+    }
     disk->writing.exists = what->text != NULL;
     disk->writing.length = what->length;
     if (what->text != NULL) {
@@ -212,6 +255,11 @@ static const struct shell_effects effects = {has_room,  send_order, withdrawn,  
 // What was being written is there, or it is not.
 static void abandon_disks(struct world *world)
 {
+    struct words *words = &world->disks[SHELL_INCLUDE].words;
+    if (words->count > 0 && words->at_ns != NEVER_NS && dice_chance(&world->dice, 50)) {
+        put_words(&world->model.disk, words);
+    }
+    words->count = 0;
     for (unsigned file = 0; file < SHELL_FILES; file++) {
         struct disk *disk = &world->disks[file];
         if (disk->busy && !disk->fails && dice_chance(&world->dice, 50)) {
@@ -387,6 +435,9 @@ static void save_end(struct world *world, enum shell_file file)
         memcpy(there->text, disk->writing.text, disk->writing.length);
         world->ledger_spoilt = world->ledger_spoilt && file != SHELL_LEDGER;
     }
+    if (file == SHELL_INCLUDE) {
+        end_words(world);
+    }
     if (!disk->fails && file == SHELL_LEDGER) {
         verbs_saved(&world->oracle);
     } else if (written && file == SHELL_MEMORY) {
@@ -403,6 +454,7 @@ uint64_t daemon_next_ns(const struct world *world)
     for (unsigned file = 0; file < SHELL_FILES; file++) {
         const struct disk *disk = &world->disks[file];
         at_ns = disk->busy && disk->done_at_ns < at_ns ? disk->done_at_ns : at_ns;
+        at_ns = disk->words.count > 0 && disk->words.at_ns < at_ns ? disk->words.at_ns : at_ns;
     }
     bool prepares = world->next.config != NULL && world->now_ns < world->next.ready_at_ns;
     return prepares && world->next.ready_at_ns < at_ns ? world->next.ready_at_ns : at_ns;
@@ -415,6 +467,10 @@ void daemon_go_on(struct world *world)
         world->tick_at_ns = NEVER_NS;
         shell_tick(&world->shell, world_clock_ns(world), world_wall_ms(world));
         after_work(world);
+    }
+    if (world->disks[SHELL_INCLUDE].words.count > 0 &&
+        now_ns >= world->disks[SHELL_INCLUDE].words.at_ns) {
+        end_words(world);
     }
     for (unsigned file = 0; file < SHELL_FILES && daemon_lives(world); file++) {
         if (world->disks[file].busy && now_ns >= world->disks[file].done_at_ns) {

@@ -7,6 +7,18 @@
 #include "tests/sim/line.h"
 #include "tests/sim/verbs.h"
 
+// Words to be put into the include file, when its disk lets them.
+#define WORDS_MAX 64
+struct words {
+    size_t count;
+    char revision[MODEL_REVISION_MAX]; // of the file that they are for
+    struct {
+        size_t offset;
+        char text[3];
+    } items[WORDS_MAX];
+    uint64_t at_ns; // NEVER_NS: when the save under way has ended
+};
+
 // A file of the daemon's, and its saver.
 struct disk {
     bool fails;             // saves end with an error
@@ -14,6 +26,7 @@ struct disk {
     uint64_t slow_until_ns; // saves take long
     uint64_t done_at_ns, version;
     struct model_file there, writing;
+    struct words words; // that wait
 };
 
 // A reload that a worker prepares.

@@ -355,9 +355,18 @@ static void assert_file(const char *expected)
 
 static int patch(const struct birdconf *conf, const char *protocol)
 {
+    struct birdconf_words words = {0};
     size_t slot = birdconf_slot_index(conf, protocol);
     assert_true(slot < conf->slot_count);
-    return birdconf_patch(conf, directory, &slot, 1);
+    birdconf_words_add(&words, conf, &slot, 1);
+    return birdconf_patch(&words, directory);
+}
+
+// NULL: there is no file.
+static bool is_saved(const struct birdconf *conf)
+{
+    return birdconf_is(directory, conf != NULL ? conf->text : NULL,
+                       conf != NULL ? conf->length : 0);
 }
 
 DIRECTORY_TEST(a_patch_switches_in_the_file_what_it_names_and_nothing_else)
@@ -369,14 +378,14 @@ DIRECTORY_TEST(a_patch_switches_in_the_file_what_it_names_and_nothing_else)
     birdconf_set(conf, "popgate_my_dns_v4", false);
     birdconf_set(conf, "popgate_b_v4", false);
     assert_int_equal(patch(conf, "popgate_my_dns_v4"), 0);
-    assert_false(birdconf_is_saved(conf, directory)); // the other is as it was
+    assert_false(is_saved(conf)); // the other is as it was
     struct birdconf *back = birdconf_read(directory, error);
     assert_non_null(back);
     assert_false(birdconf_get(back, "popgate_my_dns_v4"));
     assert_true(birdconf_get(back, "popgate_b_v4"));
     birdconf_free(back);
     assert_int_equal(patch(conf, "popgate_b_v4"), 0);
-    assert_true(birdconf_is_saved(conf, directory));
+    assert_true(is_saved(conf));
     birdconf_free(conf);
 }
 
@@ -404,16 +413,16 @@ DIRECTORY_TEST(somebody_elses_file_is_not_patched)
 DIRECTORY_TEST(only_a_file_of_just_this_text_is_as_saved)
 {
     struct birdconf *conf = render(HEAD SERVICE);
-    assert_true(birdconf_is_saved(NULL, directory));
-    assert_false(birdconf_is_saved(conf, directory));
+    assert_true(is_saved(NULL));
+    assert_false(is_saved(conf));
     put_file(conf->text);
-    assert_true(birdconf_is_saved(conf, directory));
-    assert_false(birdconf_is_saved(NULL, directory));
+    assert_true(is_saved(conf));
+    assert_false(is_saved(NULL));
     conf->text[conf->length - 1] ^= 1;
-    assert_false(birdconf_is_saved(conf, directory));
+    assert_false(is_saved(conf));
     conf->text[conf->length - 1] ^= 1;
     conf->length--;
-    assert_false(birdconf_is_saved(conf, directory));
+    assert_false(is_saved(conf));
     conf->length++;
     birdconf_free(conf);
 }

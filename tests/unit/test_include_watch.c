@@ -1,6 +1,5 @@
 // Who else writes the include file is noticed at once, and who takes it away; our own saves are not
 // taken for somebody else's.
-#include "controller/daemon/birdconf_file.h"
 #include "controller/daemon/include_watch.h"
 
 #include "tests/test.h"
@@ -19,6 +18,7 @@ static struct include include;
 static char directory[64];
 static bool stopping;
 static unsigned noticed;
+static struct birdconf_worker *worker;
 
 static const struct include *what_should_be(void *arg)
 {
@@ -48,27 +48,53 @@ static void write_file(const char *name, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
-static void save(void)
+static void on_saved(void *arg, uint64_t version, const char *error)
 {
-    char error[ERROR_MAX];
-    const struct birdconf *file = include_file(&include);
-    assert_true(include_submit(&include, 1));
-    assert_int_equal(birdconf_save(directory, file->text, file->length, error), 0);
-    include_saved(&include, include.submitted, NULL, 1);
+    (void)arg;
+    assert_null(error);
+    include_saved(&include, version, NULL, 1);
+}
+
+static void on_found(void *arg)
+{
+    (void)arg;
+    include_watch_found(&watch);
 }
 
 // The kernel has told of every change by the time that the call which makes it returns.
+static void settle(void)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        do {
+            uv_run(&loop, UV_RUN_NOWAIT);
+        } while (!birdconf_worker_idle(worker));
+    }
+}
+
+static void save(void)
+{
+    const struct birdconf *file = include_file(&include);
+    assert_true(include_submit(&include, 1));
+    birdconf_worker_save(worker, file->text, file->length, include.submitted);
+    settle();
+}
+
 static unsigned changes_noticed(void)
 {
     unsigned before = noticed;
-    for (unsigned i = 0; i < 10; i++) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-    }
+    settle();
     return noticed - before;
+}
+
+static void look(void)
+{
+    include_watch_look(&watch);
+    settle();
 }
 
 static int start(void **state)
 {
+    static const struct birdconf_worker_events events = {on_saved, on_found};
     (void)state;
     strcpy(directory, "/tmp/test_include_watch.XXXXXX");
     if (mkdtemp(directory) == NULL) {
@@ -80,9 +106,12 @@ static int start(void **state)
     assert_true(include_init(&include, config, NULL, birdconf_render(config)));
     assert_int_equal(uv_loop_init(&loop), 0);
     include_put(&include, true);
-    save();
-    watch = (struct include_watch){.include = what_should_be, .foreign = on_foreign};
+    worker = birdconf_worker_new(&loop, directory, &events, NULL);
+    assert_non_null(worker);
+    watch =
+        (struct include_watch){.worker = worker, .include = what_should_be, .foreign = on_foreign};
     assert_int_equal(include_watch_start(&watch, &loop, directory), 0);
+    save();
     return 0;
 }
 
@@ -91,6 +120,7 @@ static int stop(void **state)
     (void)state;
     include_watch_close(&watch);
     uv_run(&loop, UV_RUN_DEFAULT);
+    birdconf_worker_free(worker);
     assert_int_equal(uv_loop_close(&loop), 0);
     include_clear(&include);
     config_free(config);
@@ -119,12 +149,22 @@ TEST(a_file_that_somebody_else_put_in_place_of_ours_is_noticed)
 
 TEST(one_word_is_enough)
 {
-    size_t slot = 0;
     struct birdconf *edited = birdconf_render(config);
-    assert_true(birdconf_switch(edited, slot, true));
-    assert_int_equal(birdconf_patch(edited, directory, &slot, 1), 0);
+    assert_true(birdconf_switch(edited, 0, true));
+    write_file(BIRDCONF_FILE, edited->text);
     birdconf_free(edited);
     assert_true(changes_noticed() > 0);
+}
+
+TEST(what_we_patch_is_not_taken_for_somebody_elses)
+{
+    size_t slot = 0;
+    include_set(&include, 0, TARGET_ANNOUNCE);
+    save();
+    struct birdconf *edited = birdconf_render(config);
+    birdconf_worker_patch(worker, edited, &slot, 1);
+    birdconf_free(edited);
+    assert_int_equal(changes_noticed(), 0);
 }
 
 TEST(what_we_save_is_not_taken_for_somebody_elses)
@@ -152,7 +192,7 @@ TEST(nor_when_the_daemon_stops)
     stopping = true;
     write_file(BIRDCONF_FILE, "# nothing\n");
     assert_int_equal(changes_noticed(), 0);
-    include_watch_look(&watch);
+    look();
     assert_int_equal(noticed, 0);
 }
 
@@ -169,10 +209,10 @@ TEST(a_directory_that_somebody_made_anew_is_found_by_looking)
     assert_int_equal(mkdir(directory, 0700), 0);
     (void)changes_noticed();
     noticed = 0;
-    include_watch_look(&watch);
+    look();
     assert_int_equal(noticed, 1);
     include_write_again(&include);
     save();
-    include_watch_look(&watch);
+    look();
     assert_int_equal(noticed, 1);
 }
