@@ -16,6 +16,7 @@
 #include "controller/daemon/notify.h"
 #include "controller/daemon/reload.h"
 #include "controller/daemon/saver.h"
+#include "controller/daemon/signals.h"
 #include "controller/daemon/state_files.h"
 
 #include "birdctl/session.h"
@@ -70,7 +71,7 @@ struct daemon {
     char boot_id[64];
     uv_timer_t tick, watchdog, check, stop, give_up;
     struct include_watch include_watch;
-    uv_signal_t signals[3];
+    struct signals signals;
     bool closing;
     bool failed; // something was not done that a stop promises
     struct reload *reload;
@@ -568,9 +569,9 @@ static void on_stop_timeout(uv_timer_t *timer)
     close_all(daemon);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(void *arg, int number)
 {
-    struct daemon *daemon = handle->data;
+    struct daemon *daemon = arg;
     if (daemon->shell.stopping) {
         return;
     }
@@ -624,14 +625,22 @@ static void close_all(struct daemon *daemon)
         uv_close((uv_handle_t *)timers[i], NULL);
     }
     include_watch_close(&daemon->include_watch);
-    for (size_t i = 0; i < sizeof daemon->signals / sizeof daemon->signals[0]; i++) {
-        uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+    signals_close(&daemon->signals);
+}
+
+static bool hear_signals(struct daemon *daemon)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    daemon->signals = (struct signals){.on_signal = on_signal, .arg = daemon};
+    int status = signals_open(&daemon->signals, daemon->loop, numbers, 3);
+    if (status != 0) {
+        log_line(LOG_LEVEL_ERROR, "can't start: can't hear signals: %s", uv_strerror(status));
     }
+    return status == 0;
 }
 
 static void init_handles(struct daemon *daemon)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->check, &daemon->stop};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         uv_timer_init(daemon->loop, timers[i]);
@@ -639,11 +648,6 @@ static void init_handles(struct daemon *daemon)
     }
     uv_timer_init(daemon->loop, &daemon->give_up); // not closed: it watches over the closing
     daemon->give_up.data = daemon;
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        uv_signal_init(daemon->loop, &daemon->signals[i]);
-        daemon->signals[i].data = daemon;
-        uv_signal_start(&daemon->signals[i], on_signal, numbers[i]);
-    }
     daemon->include_watch = (struct include_watch){
         .include = watched_include, .foreign = on_foreign_include, .arg = daemon};
     int status =
@@ -878,6 +882,10 @@ int daemon_run(const char *config_path)
     }
     if (!threads_can_start(error)) {
         log_line(LOG_LEVEL_ERROR, "can't start: %s", error);
+        config_free(daemon.config);
+        return 1;
+    }
+    if (!hear_signals(&daemon)) {
         config_free(daemon.config);
         return 1;
     }
