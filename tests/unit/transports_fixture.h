@@ -79,14 +79,6 @@ static inline int bound_socket(const char *host, uint16_t port, int type)
     return opened;
 }
 
-static inline uint16_t port_of(int socket)
-{
-    struct sockaddr_in6 bound = {0};
-    socklen_t length = sizeof bound;
-    assert_int_equal(getsockname(socket, (struct sockaddr *)&bound, &length), 0);
-    return ntohs(bound.sin6_port); // where IPv4 has it too
-}
-
 static inline bool is_free(const char *host, uint16_t port, int type)
 {
     int probe = bound_socket(host, port, type);
@@ -97,18 +89,36 @@ static inline bool is_free(const char *host, uint16_t port, int type)
     return true;
 }
 
+// Those that the kernel gives to whoever connects: a free one may be somebody's in the next moment.
+static inline bool is_ephemeral(unsigned port)
+{
+    unsigned first = 32768;
+    unsigned last = 60999;
+    FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    if (range != NULL) {
+        (void)!fscanf(range, "%u %u", &first, &last); // NOLINT(cert-err34-c): the kernel's
+        fclose(range);
+    }
+    return port >= first && port <= last;
+}
+
 // Of UDP and TCP, on every address of this host.
 static inline uint16_t free_port(void)
 {
-    for (;;) {
-        int probe = bound_socket("0.0.0.0", 0, SOCK_STREAM);
-        uint16_t port = port_of(probe);
-        close(probe);
-        if (is_free("0.0.0.0", port, SOCK_STREAM) && is_free("0.0.0.0", port, SOCK_DGRAM) &&
-            is_free("::", port, SOCK_STREAM) && is_free("::", port, SOCK_DGRAM)) {
+    enum { LOWEST = 10000, COUNT = 55000 };
+    static unsigned next;
+    next = next != 0 ? next : (unsigned)getpid() * 31 % COUNT; // other programs look elsewhere
+    for (unsigned tried = 0; tried < 2 * COUNT; tried++) {
+        uint16_t port = (uint16_t)(LOWEST + next++ % COUNT);
+        // If all are, then any will do.
+        if ((tried >= COUNT || !is_ephemeral(port)) && is_free("0.0.0.0", port, SOCK_STREAM) &&
+            is_free("0.0.0.0", port, SOCK_DGRAM) && is_free("::", port, SOCK_STREAM) &&
+            is_free("::", port, SOCK_DGRAM)) {
             return port;
         }
     }
+    fail_msg("no port is free");
+    return 0;
 }
 
 // ---- The world
