@@ -241,6 +241,7 @@ static void *relay_run(void *arg)
         pthread_t thread;
         struct relayed *relayed = mint_require(malloc(sizeof *relayed));
         *relayed = (struct relayed){relay, client, socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        lab_bound(relayed->service, POP_WAIT_MS);
         (void)connect(relayed->service, (const struct sockaddr *)&relay->service,
                       sizeof relay->service);
         pthread_create(&thread, NULL, relay_connection, relayed);

@@ -32,6 +32,7 @@ static int dial(const struct lab_bird *bird)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     snprintf(address.sun_path, sizeof address.sun_path, "%s", bird->socket);
+    lab_bound(fd, COMMAND_MS); // where nobody accepts, connect() waits, too
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
         close(fd);
         return -1;

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,11 +16,13 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #define DUMP_BYTES 4000 // of each log
 #define ADDRESS_MS 10000
+#define TEST_MAX_S 300 // a test that takes longer hangs
 
 struct lab_node {
     char name[LAB_NAME_MAX];
@@ -35,7 +38,8 @@ struct ending {
 
 static struct ending *endings; // last made first
 static bool in_test, passed;
-static _Thread_local int home_net = -1; // of a thread that has entered a node
+static const char *volatile awaited = "nothing yet"; // last, by LAB_WAIT
+static _Thread_local int home_net = -1;              // of a thread that has entered a node
 
 // ---- Life of a lab
 
@@ -77,9 +81,28 @@ void lab_clear(void)
     lab_files_mount();
 }
 
+static void say(const char *text)
+{
+    (void)!write(STDERR_FILENO, text, strlen(text));
+}
+
+// With its namespace of processes everything ends that it has started.
+static void on_test_hangs(int signal)
+{
+    void *frames[32];
+    (void)signal;
+    say("lab: this test has not ended within 300 s; what it last waited for is ");
+    say(awaited);
+    say(", and here is where it hangs (addr2line -e):\n");
+    backtrace_symbols_fd(frames, backtrace(frames, 32), STDERR_FILENO);
+    _exit(1);
+}
+
 static int test_setup(void **state)
 {
     (void)state;
+    signal(SIGALRM, on_test_hangs);
+    alarm(TEST_MAX_S);
     in_test = true;
     passed = false;
     return 0;
@@ -113,11 +136,13 @@ static int test_teardown(void **state)
     if (!passed) {
         lab_dump();
         if (getenv("KEEP") != NULL) {
+            alarm(0);
             keep();
         }
     }
     in_test = false;
     lab_clear();
+    alarm(0);
     return 0;
 }
 
@@ -377,11 +402,19 @@ uint64_t lab_now_ns(void)
 void lab_wait_step(uint64_t begin_ns, uint64_t timeout_ms, const char *what, const char *condition,
                    const char *file, int line)
 {
+    awaited = what;
     if (lab_now_ns() - begin_ns > timeout_ms * 1000000U) {
         lab_fail("%s:%d: waited %llu ms in vain for %s (%s)", file, line,
                  (unsigned long long)timeout_ms, what, condition);
     }
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+void lab_bound(int fd, unsigned timeout_ms)
+{
+    struct timeval bound = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
 }
 
 void lab_fail(const char *format, ...)

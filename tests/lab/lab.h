@@ -139,6 +139,9 @@ uint64_t lab_now_ns(void); // CLOCK_MONOTONIC, as uv_hrtime()
 void lab_wait_step(uint64_t begin_ns, uint64_t timeout_ms, const char *what, const char *condition,
                    const char *file, int line);
 
+// Sending on this socket, and connecting it, take no longer than that.
+void lab_bound(int fd, unsigned timeout_ms);
+
 // Fails the running test; outside of one, prints the logs and exits with 1.
 __attribute__((format(printf, 1, 2), noreturn)) void lab_fail(const char *format, ...);
 
