@@ -19,6 +19,7 @@ struct probe_conf {
     const struct probe_type *type;
     unsigned line;        // of its section in the configuration file
     uint64_t fingerprint; // of all its resolved keys: equal means unchanged by a reload
+    uint64_t asks;        // of what it asks, and whom: equal means that one's health is the other's
     struct endpoint target, source;
     uint64_t interval_ms, fast_interval_ms, timeout_ms, jitter_ms, max_latency_ms;
     uint64_t crash_grace_ms, unknown_grace_ms;

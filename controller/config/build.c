@@ -182,6 +182,15 @@ static void on_probe_problem(void *arg, bool error, const char *text)
                                               "[probe %s]: %s", place->section->name, text);
 }
 
+// When it does so, and how often, is not in it.
+static uint64_t hash_of_question(const struct probe_conf *probe, uint64_t own_keys)
+{
+    char target[ENDPOINT_TEXT_MAX];
+    char source[ENDPOINT_TEXT_MAX];
+    return section_hash(section_hash(own_keys, endpoint_text(&probe->target, target)),
+                        endpoint_text(&probe->source, source));
+}
+
 static void build_probe(const struct builder *builder, const struct section *section,
                         struct probe_conf *probe)
 {
@@ -206,8 +215,10 @@ static void build_probe(const struct builder *builder, const struct section *sec
             return;
         }
     }
-    probe->fingerprint = section_read_keys(builder, section, probe->type->keys, probe->options,
-                                           section_hash(probe->fingerprint, probe->type->name));
+    uint64_t own_keys = section_read_keys(builder, section, probe->type->keys, probe->options,
+                                          section_hash(HASH_START, probe->type->name));
+    probe->fingerprint = hash_bytes(probe->fingerprint, &own_keys, sizeof own_keys);
+    probe->asks = hash_of_question(probe, own_keys);
     if (builder->mistakes->errors == errors_before) {
         probe_check(probe, &mistakes);
     } else if (probe->type->needs_target && section_find(section, "target") == NULL &&

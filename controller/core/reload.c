@@ -9,7 +9,7 @@
 
 // SIZE_MAX: there is none.
 struct succession {
-    size_t *probes_before;   // of each probe, its index in the core before, if it is the same there
+    size_t *probes_before; // of each probe, its index in the core before, if it asks the same there
     size_t *services_before; // of each service
     size_t *services_after;  // of each service of the core before, its index in this one
     bool same_to_bird;       // nothing that BIRD is told or asked is new
@@ -28,7 +28,7 @@ void core_succession_free(struct succession *succession)
 static size_t same_probe(const struct config *config, const struct probe_conf *probe)
 {
     size_t index = config_probe(config, probe->name);
-    bool same = index != SIZE_MAX && config->probes[index].fingerprint == probe->fingerprint;
+    bool same = index != SIZE_MAX && config->probes[index].asks == probe->asks;
     return same ? index : SIZE_MAX;
 }
 

@@ -426,14 +426,13 @@ void oracle_reload(struct oracle *oracle, const struct config *config, const str
                    const struct scene *before, uint64_t wall_ms, uint64_t now_ns)
 {
     bool had[SCENE_NAMES];
-    const struct config *old = oracle->config;
     bring_up_to(oracle, now_ns);
     for (unsigned name = 0; name < SCENE_NAMES; name++) {
         had[name] = oracle->services[name].configured;
     }
     configure(oracle, config, scene);
     for (size_t i = 0; i < config->probe_count; i++) {
-        if (config->probes[i].fingerprint != old->probes[i].fingerprint) {
+        if (scene->probes[i].port != before->probes[i].port) {
             oracle->probes[i] =
                 (struct oracle_probe){.settled = LEVEL_UNKNOWN, .known_at_ms = ms_of(now_ns)};
         }

@@ -53,7 +53,8 @@ static struct scene_probe draw_probe(struct dice *dice)
         .rise = upto(dice, 1, 3),
         .fall = upto(dice, 1, 4),
         .crash_grace_ms = dice_chance(dice, 60) ? 0 : upto(dice, 1, 8) * 100,
-        .unknown_grace_ms = upto(dice, 2, 6) * 1000};
+        .unknown_grace_ms = upto(dice, 2, 6) * 1000,
+        .port = upto(dice, 53, 54)};
     return probe;
 }
 
@@ -278,11 +279,11 @@ static void print_scene(const struct scene *scene, FILE *out)
     for (unsigned i = 0; i < scene->probe_count; i++) {
         const struct scene_probe *probe = &scene->probes[i];
         fprintf(out,
-                "[probe p%u]\ntype = tcp\ntarget = 127.0.0.1:53\ninterval = %ums\n"
+                "[probe p%u]\ntype = tcp\ntarget = 127.0.0.1:%u\ninterval = %ums\n"
                 "fast_interval = %ums\ntimeout = %ums\nrise = %u\nfall = %u\ncrash_grace = %ums\n"
                 "unknown_grace = %ums\n",
-                i, probe->interval_ms, probe->fast_ms, probe->timeout_ms, probe->rise, probe->fall,
-                probe->crash_grace_ms, probe->unknown_grace_ms);
+                i, probe->port, probe->interval_ms, probe->fast_ms, probe->timeout_ms, probe->rise,
+                probe->fall, probe->crash_grace_ms, probe->unknown_grace_ms);
     }
     for (unsigned i = 0; i < scene->service_count; i++) {
         print_service(scene, i, out);

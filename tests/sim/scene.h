@@ -17,6 +17,7 @@
 
 struct scene_probe {
     unsigned interval_ms, fast_ms, timeout_ms, rise, fall, crash_grace_ms, unknown_grace_ms;
+    unsigned port; // another one is another question: health begins anew
 };
 
 struct scene_service {
@@ -44,7 +45,7 @@ enum scene_change {
     SCENE_PREFIX,    // a prefix added or removed, within the families that the service has
     SCENE_FAMILY,    // IPv6 or IPv4 added to a service, or taken from it
     SCENE_REWIRES,   // a service needs other probes
-    SCENE_RETIMES,   // a probe's interval, rise, fall ...
+    SCENE_RETIMES,   // a probe's interval, rise, fall ..., and perhaps whom it asks
     SCENE_DAMPING,   // hold_down, grace, on_unknown, on_exit ...
     SCENE_CONFIGURE, // configure = auto or manual
     SCENE_CHANGES,

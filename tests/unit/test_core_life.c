@@ -65,6 +65,33 @@ TEST(a_service_whose_probe_is_new_stays_for_adopt_grace)
                                   "verdict yet");
 }
 
+#define TIMED(interval)                                                                            \
+    "[probe a]\ntype = tcp\ntarget = 127.0.0.1:1\ninterval = " interval "\n" DNS_NEEDS_A           \
+    "on_unknown = withdraw\n"
+
+TEST(a_probe_keeps_its_health_when_only_its_timing_is_new)
+{
+    running(ONE_PROBE DNS_NEEDS_A "on_unknown = withdraw\n");
+    reload(TIMED("7s"));
+    settle();
+    assert_int_equal(health_shown(&core->healths[0]), HEALTH_UP);
+    assert_int_equal(core->services[DNS].decision.cause, CAUSE_HEALTHY);
+}
+
+TEST(a_dead_service_goes_however_often_its_probes_timing_changes)
+{
+    running(ONE_PROBE DNS_NEEDS_A "on_unknown = withdraw\n");
+    say(0, "f");
+    reload(TIMED("7s"));
+    say(0, "f");
+    config_free(config);
+    config = next_config;
+    reload(TIMED("8s"));
+    say(0, "f");
+    settle();
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+}
+
 TEST(a_new_service_is_said_to_be_not_known_healthy_yet)
 {
     running(ONE_PROBE DNS_NEEDS_A);
