@@ -48,6 +48,11 @@ struct bird_command bird_show_protocols(void)
     return say("show protocols");
 }
 
+struct bird_command bird_show_protocols_like(const char *pattern)
+{
+    return about("show protocols", pattern);
+}
+
 struct bird_command bird_show_protocols_all(const char *pattern)
 {
     return about("show protocols all", pattern);

@@ -20,6 +20,7 @@ struct bird_command bird_enable(const char *pattern);
 struct bird_command bird_disable(const char *pattern);
 
 struct bird_command bird_show_protocols(void);
+struct bird_command bird_show_protocols_like(const char *pattern);
 struct bird_command bird_show_protocols_all(const char *pattern);
 struct bird_command bird_show_bfd(void);
 

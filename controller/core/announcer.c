@@ -203,11 +203,24 @@ void announcer_snapshot_begin(struct announcer *announcer, bool in_turn)
     announcer->snapshots++;
 }
 
-// A row counts only if nothing was done to its leg since the snapshot was asked for: it may be
-// older than that.
-static bool is_current(const struct announcer *announcer, const struct leg *leg)
+// A row counts only if nothing was done to its leg since it was asked for: it may be older than
+// that.
+static bool is_current(const struct leg *leg, uint64_t began)
 {
-    return leg->unanswered == 0 && leg->acted <= announcer->snapshot_began;
+    return leg->unanswered == 0 && leg->acted <= began;
+}
+
+// Returns whether somebody else switched it.
+static bool take_row(struct announcer *announcer, const struct announcer_protocol *protocol,
+                     bool up, bool in_turn)
+{
+    struct leg *leg = &announcer->services[protocol->service].legs[protocol->leg];
+    enum leg_state before = leg->state[protocol->family];
+    if (before == LEG_STARTING && !up && !in_turn) {
+        return false; // it takes its time: enabled again at most once a second
+    }
+    leg->state[protocol->family] = up ? LEG_ON : LEG_OFF;
+    return (before == LEG_ON && !up) || (before == LEG_OFF && up);
 }
 
 static bool row_of_no_service(struct announcer *announcer, const char *name, bool up)
@@ -230,16 +243,40 @@ bool announcer_row(struct announcer *announcer, const char *name, bool up)
         return row_of_no_service(announcer, name, up);
     }
     announcer->protocols[found - announcer->protocols].snapshot = announcer->snapshots;
-    struct leg *leg = &announcer->services[found->service].legs[found->leg];
-    if (!is_current(announcer, leg)) {
+    const struct leg *leg = &announcer->services[found->service].legs[found->leg];
+    return is_current(leg, announcer->snapshot_began) &&
+           take_row(announcer, found, up, announcer->snapshot_in_turn);
+}
+
+bool announcer_look_row(struct announcer *announcer, const char *name, bool up, size_t asked)
+{
+    const struct announcer_protocol *found = find_protocol(announcer, name);
+    if (found == NULL || !announcer->snapshot_taken) {
         return false;
     }
-    enum leg_state before = leg->state[found->family];
-    if (before == LEG_STARTING && !up && !announcer->snapshot_in_turn) {
-        return false; // it takes its time: enabled again at most once a second
+    const struct leg *leg = &announcer->services[found->service].legs[found->leg];
+    uint64_t began = announcer->actions - ((announcer->actions - asked) & ORDER_INDEX_MAX);
+    return is_current(leg, began) && take_row(announcer, found, up, false);
+}
+
+void announcer_look_end(struct announcer *announcer, size_t service)
+{
+    if (announcer->snapshot_taken && !announcer_settled(announcer, service)) {
+        note(announcer, service);
     }
-    leg->state[found->family] = up ? LEG_ON : LEG_OFF;
-    return (before == LEG_ON && !up) || (before == LEG_OFF && up);
+}
+
+size_t announcer_whose(const struct announcer *announcer, const char *text)
+{
+    char name[BIRD_PROTOCOL_MAX];
+    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    if (length >= sizeof name) {
+        return SIZE_MAX;
+    }
+    memcpy(name, text, length);
+    name[length] = '\0';
+    const struct announcer_protocol *found = find_protocol(announcer, name);
+    return found != NULL ? found->service : SIZE_MAX;
 }
 
 bool announcer_snapshot_end(struct announcer *announcer)
@@ -250,7 +287,8 @@ bool announcer_snapshot_end(struct announcer *announcer)
     for (size_t i = 0; i < announcer->protocol_count; i++) {
         const struct announcer_protocol *protocol = &announcer->protocols[i];
         struct leg *leg = &announcer->services[protocol->service].legs[protocol->leg];
-        if (protocol->snapshot != announcer->snapshots && is_current(announcer, leg)) {
+        if (protocol->snapshot != announcer->snapshots &&
+            is_current(leg, announcer->snapshot_began)) {
             leg->state[protocol->family] = LEG_ABSENT;
         }
     }

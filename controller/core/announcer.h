@@ -135,6 +135,14 @@ void announcer_snapshot_begin(struct announcer *announcer, bool in_turn);
 bool announcer_row(struct announcer *announcer, const char *protocol, bool up);
 bool announcer_snapshot_end(struct announcer *announcer);
 
+// The same for a look at one service: rows, with the low bits of the clock of actions when it was
+// asked for, and its end.
+bool announcer_look_row(struct announcer *announcer, const char *protocol, bool up, size_t asked);
+void announcer_look_end(struct announcer *announcer, size_t service);
+
+// Whose protocol that name is, which text begins with; SIZE_MAX: no service's.
+size_t announcer_whose(const struct announcer *announcer, const char *text);
+
 // The clock of actions when the service was last commanded or answered.
 uint64_t announcer_acted(const struct announcer *announcer, size_t service);
 

@@ -51,6 +51,8 @@ void core_link(struct core *core, enum order_link link, enum bird_link state, co
         loader_link(&core->loader);
         core_contest_news(core, contest_link(&core->contest), now_ns);
         core->snapshot_under_way = false;
+        core->look_count = 0;
+        core->look_everywhere = false;
     }
     core_want_snapshot(core);
     core_flush(core, now_ns);
@@ -113,6 +115,17 @@ static void protocol_row(struct core *core, const struct bird_line *line, uint64
     }
 }
 
+static void look_row(struct core *core, uint64_t token, const struct bird_line *line,
+                     uint64_t now_ns)
+{
+    struct bird_protocol row;
+    if (bird_parse_protocol(line, &row) &&
+        announcer_look_row(core->announcer, row.name, row.up, order_b(token))) {
+        drift(core, row.name, row.up, now_ns);
+        core->drift_rounds++;
+    }
+}
+
 static void revision_line(struct core *core, const struct bird_line *line)
 {
     char text[64];
@@ -141,6 +154,9 @@ void core_line(struct core *core, uint64_t token, const struct bird_line *line, 
         break;
     case ORDER_PROTOCOLS:
         protocol_row(core, line, now_ns);
+        break;
+    case ORDER_LOOK:
+        look_row(core, token, line, now_ns);
         break;
     case ORDER_REVISION:
         revision_line(core, line);
@@ -178,18 +194,22 @@ static void note_acknowledged(struct core *core, size_t index, uint64_t now_ns)
     }
 }
 
-// Something was switched. BIRD is looked at once for all the commands that are under way, and for
-// no more than a fifth of its time: with thousands of protocols a snapshot takes BIRD as long as
-// many withdrawals.
-static void look_soon(struct core *core, uint64_t now_ns)
+// Something of the service (SIZE_MAX: who knows of which) was switched. Where repairing leads to
+// nothing but more drift, it goes on with the snapshot in its turn.
+static void look_soon(struct core *core, size_t service, uint64_t now_ns)
 {
-    if (announcer_is_busy(core->announcer)) {
-        return; // the last reply comes here again
+    bool known = false;
+    for (size_t i = 0; i < core->look_count; i++) {
+        known = known || core->looks[i] == service;
     }
-    if (ms_of(now_ns) >= core->snapshot_rest_ms) {
-        core_want_snapshot(core);
+    if (known || (core->drift_rounds >= DRIFT_ROUNDS &&
+                  ms_of(now_ns) - core->drift_began_ms < SNAPSHOT_MS)) {
+        return;
+    }
+    if (service != SIZE_MAX && core->look_count < LOOKS_MAX) {
+        core->looks[core->look_count++] = service;
     } else {
-        core->snapshot_soon_ms = core->snapshot_rest_ms;
+        core->look_everywhere = true;
     }
 }
 
@@ -211,20 +231,20 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
         }
         return; // the snapshot in its turn sees what is still to be done
     }
-    size_t first = order_a(token);
-    size_t end = first + 1;
-    if (first >= core->config->service_count) {
-        first = 0;
-        end = core->config->service_count;
-    }
-    for (size_t i = first; i < end; i++) {
+    size_t count = core->config->service_count;
+    size_t service = order_a(token);
+    bool one = service < count;
+    for (size_t i = one ? service : 0; i < (one ? service + 1 : count); i++) {
         note_acknowledged(core, i, now_ns);
     }
-    // Where repairing leads to nothing but more drift, it goes on with the snapshot in its turn.
-    bool in_vain =
-        core->drift_rounds >= DRIFT_ROUNDS && ms_of(now_ns) - core->drift_began_ms < SNAPSHOT_MS;
-    if (!in_vain) {
-        look_soon(core, now_ns);
+    look_soon(core, one ? service : SIZE_MAX, now_ns);
+}
+
+static void look_end(struct core *core, uint64_t token, bool complete, uint64_t now_ns)
+{
+    if (complete) {
+        announcer_look_end(core->announcer, order_a(token));
+        note_acknowledged(core, order_a(token), now_ns);
     }
 }
 
@@ -370,6 +390,9 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
     case ORDER_PROTOCOLS:
         snapshot_end(core, complete && bird_outcome(code) == BIRD_OK, now_ns);
         break;
+    case ORDER_LOOK:
+        look_end(core, token, complete && bird_outcome(code) == BIRD_OK, now_ns);
+        break;
     case ORDER_REVISION:
         if (complete && (bird_outcome(code) == BIRD_OK || bird_outcome(code) == BIRD_NO_PROTOCOL)) {
             loader_revision(&core->loader, core->revision, ms_of(now_ns));
@@ -413,9 +436,11 @@ void core_echo(struct core *core, const char *text, uint64_t now_ns)
     if (strncmp(text, command, sizeof command - 1) == 0) {
         return;
     }
-    bool about_us = strstr(text, "popgate") != NULL || strstr(text, "econfigur") != NULL;
-    if (about_us) {
-        look_soon(core, now_ns); // our own doing in all likelihood
+    const char *ours = strstr(text, NAMES_OURS);
+    if (ours != NULL) {
+        look_soon(core, announcer_whose(core->announcer, ours), now_ns);
+    } else if (strstr(text, "popgate") != NULL || strstr(text, "econfigur") != NULL) {
+        look_soon(core, SIZE_MAX, now_ns);
     } else if (core->snapshot_at_ms > ms_of(now_ns) + LOOK_AGAIN_MS) {
         core->snapshot_at_ms = ms_of(now_ns) + LOOK_AGAIN_MS; // a session, perhaps
     }

@@ -209,6 +209,34 @@ bool core_quiet(const struct core *core)
 
 // ---- Outputs
 
+// After a switch, when all its commands are answered: who was switched, or with more than a few of
+// them everything; that for no more than a fifth of BIRD's time, as with thousands of protocols a
+// snapshot takes as long as many withdrawals.
+static void ask_looks(struct core *core, uint64_t now_ns)
+{
+    if (announcer_is_busy(core->announcer) || (core->look_count == 0 && !core->look_everywhere)) {
+        return;
+    }
+    if (core->look_everywhere && ms_of(now_ns) < core->snapshot_rest_ms) {
+        core->snapshot_soon_ms = core->snapshot_rest_ms;
+    } else if (core->look_everywhere) {
+        core_want_snapshot(core);
+    }
+    bool whole = core->look_everywhere || core->snapshot_wanted;
+    for (; core->look_count > 0 && !whole && orders_room(&core->orders) > 0; core->look_count--) {
+        size_t service = core->looks[core->look_count - 1];
+        char pattern[BIRD_PROTOCOL_MAX];
+        names_look(conf_of(core, service), pattern);
+        orders_put(&core->orders, ORDER_LINK_ASK, false,
+                   order_token(ORDER_LOOK, service, core->announcer->actions & ORDER_INDEX_MAX),
+                   bird_show_protocols_like(pattern));
+    }
+    if (whole) {
+        core->look_count = 0;
+        core->look_everywhere = false;
+    }
+}
+
 static void ask_snapshot(struct core *core, uint64_t now_ns)
 {
     if (!core->snapshot_wanted || core->snapshot_under_way ||
@@ -291,6 +319,7 @@ void core_flush(struct core *core, uint64_t now_ns)
     if (core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN) {
         return;
     }
+    ask_looks(core, now_ns);
     ask_snapshot(core, now_ns);
     if (loader_step(&core->loader, &core->orders, ms_of(now_ns))) {
         report_loading(core, now_ns);

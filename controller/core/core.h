@@ -41,6 +41,9 @@ struct core_service {
     uint64_t look_pause_ms;
 };
 
+// Services that are looked at one by one after a switch; more take a whole snapshot.
+#define LOOKS_MAX 8
+
 struct core_link {
     enum bird_link state;
     uint64_t since_ns;
@@ -72,6 +75,9 @@ struct core {
     uint64_t snapshot_began_ns; // of the last one
     uint64_t snapshot_rest_ms;  // none before that because of replies
     uint64_t snapshot_soon_ms;  // of one because of replies; 0: none waits
+    size_t looks[LOOKS_MAX];    // services of which something was switched; to be looked at
+    size_t look_count;
+    bool look_everywhere; // more of them, or what is no service's
     uint64_t drifts;
     uint64_t drifts_before;  // the snapshot under way
     uint64_t drift_began_ms; // of the second that the two below count in

@@ -61,10 +61,13 @@ static void settle_on_next(struct loader *loader)
 void loader_revision(struct loader *loader, const char *revision, uint64_t now_ms)
 {
     bool was_loaded = is_loaded(loader);
+    bool is_new = revision[0] != '\0' && strcmp(revision, loader->loaded) != 0;
     snprintf(loader->loaded, sizeof loader->loaded, "%s", revision);
     loader->revision_known = true;
-    if (was_loaded && !is_loaded(loader)) {
-        loader->retry_at_ms = now_ms; // somebody loaded another file over ours
+    // Somebody loaded another file over ours; or there is an include line now, but what it brought
+    // was older.
+    if ((was_loaded || (is_new && loader->state == LOAD_NOT_INCLUDED)) && !is_loaded(loader)) {
+        loader->retry_at_ms = now_ms;
         enter(loader, LOAD_WAITING);
     }
 }

@@ -28,6 +28,11 @@ size_t names_base_length(const struct service_conf *service)
     return strlen(ours) + strlen(service->symbol) + strlen("_v");
 }
 
+void names_look(const struct service_conf *service, char out[BIRD_PROTOCOL_MAX])
+{
+    snprintf(out, BIRD_PROTOCOL_MAX, "%s%s_v*", ours, service->symbol);
+}
+
 void names_beginning(const char *prefix, bool twins, char out[BIRD_PROTOCOL_MAX + 8])
 {
     snprintf(out, BIRD_PROTOCOL_MAX + 8, "%s*%s", prefix, twins ? leg_suffix[LEG_DRAIN] : "");

@@ -31,6 +31,9 @@ void names_pattern(const struct service_conf *service, enum leg_name leg,
 // and what follows.
 size_t names_base_length(const struct service_conf *service);
 
+// Matches every protocol of the service, and perhaps others: to look, not to switch.
+void names_look(const struct service_conf *service, char out[BIRD_PROTOCOL_MAX]);
+
 // Of protocols whose names begin with this: every one, or the twins alone.
 void names_beginning(const char *prefix, bool twins, char out[BIRD_PROTOCOL_MAX + 8]);
 

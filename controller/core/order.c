@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define INDEX_BITS 28
-#define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
+#define INDEX_MASK ORDER_INDEX_MAX
 
 uint64_t order_token(enum order_kind kind, size_t a, size_t b)
 {

@@ -11,6 +11,7 @@ enum order_kind {
     ORDER_ENABLE,
     ORDER_DISABLE,
     ORDER_PROTOCOLS, // show protocols: the snapshot
+    ORDER_LOOK,      // the same of one service
     ORDER_REVISION,  // show protocols all of the pipes: which file BIRD has loaded
     ORDER_ROUTE,     // show route PREFIX export SESSION
     ORDER_CHECK,     // configure check
@@ -28,6 +29,7 @@ enum order_link { ORDER_LINK_ACT, ORDER_LINK_ASK };
 
 // A token names an order in its replies: kind (4 bits), and two indices that the kind defines (28
 // bits each). The upper 4 bits are the core's, for its generation.
+#define ORDER_INDEX_MAX ((UINT64_C(1) << 28) - 1)
 uint64_t order_token(enum order_kind kind, size_t a, size_t b);
 enum order_kind order_kind(uint64_t token);
 size_t order_a(uint64_t token);

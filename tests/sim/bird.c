@@ -265,6 +265,30 @@ static void say_pipe(const struct model *model, const struct answer *answer, uns
         model->pipe_enabled[family] ? "up" : "down");
 }
 
+static void say_static(const struct answer *answer, const struct model_protocol *protocol)
+{
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL, "%-10s Static     popgate4   %-6s 00:22:45.151  ",
+        protocol->name, protocol->enabled ? "up" : "down");
+}
+
+// `show protocols "PATTERN"`
+static void answer_some_protocols(const struct model *model, const struct answer *answer,
+                                  const char *command)
+{
+    char pattern[MODEL_NAME_MAX];
+    bool any = false;
+    if (sscanf(command, "show protocols \"%63[^\"]\"", pattern) != 1) {
+        abort();
+    }
+    for (size_t i = 0; i < model->loaded.protocol_count; i++) {
+        if (matches(pattern, model->loaded.protocols[i].name)) {
+            say_static(answer, &model->loaded.protocols[i]);
+            any = true;
+        }
+    }
+    say(answer, BIRD_LAST, any ? BIRD_CODE_OK : BIRD_CODE_NO_PROTOCOL, "%s", "");
+}
+
 static void answer_protocols(const struct model *model, const struct answer *answer)
 {
     say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_HEADING,
@@ -279,10 +303,7 @@ static void answer_protocols(const struct model *model, const struct answer *ans
         }
     }
     for (size_t i = 0; i < model->loaded.protocol_count; i++) {
-        const struct model_protocol *protocol = &model->loaded.protocols[i];
-        say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL,
-            "%-10s Static     popgate4   %-6s 00:22:45.151  ", protocol->name,
-            protocol->enabled ? "up" : "down");
+        say_static(answer, &model->loaded.protocols[i]);
     }
     for (size_t i = 0; i < MODEL_SESSIONS; i++) {
         say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL,
@@ -441,6 +462,8 @@ void model_do(struct model *model, const char *command, model_answer_cb answer_l
         answer_bfd(&answer);
     } else if (strncmp(command, "show protocols all ", 19) == 0) {
         answer_revision(model, &answer);
+    } else if (strncmp(command, "show protocols \"", 16) == 0) {
+        answer_some_protocols(model, &answer, command);
     } else if (strncmp(command, "show route ", 11) == 0 && strstr(command, " all") != NULL) {
         answer_paths(model, &answer, command);
     } else if (strncmp(command, "show route ", 11) == 0) {

@@ -136,6 +136,7 @@ static inline void bird_does(const struct order *order)
         code = bird_switches(order, order_kind(order->token) == ORDER_ENABLE);
         break;
     case ORDER_PROTOCOLS:
+    case ORDER_LOOK:
         bird_shows_protocols(order);
         break;
     case ORDER_REVISION:

@@ -12,6 +12,8 @@ TEST(every_command_is_spelt_as_bird_reads_it)
     assert_string_equal(bird_enable("popgate_a_v?").text, "enable \"popgate_a_v?\"");
     assert_string_equal(bird_disable("popgate_*").text, "disable \"popgate_*\"");
     assert_string_equal(bird_show_protocols().text, "show protocols");
+    assert_string_equal(bird_show_protocols_like("popgate_a_v*").text,
+                        "show protocols \"popgate_a_v*\"");
     assert_string_equal(bird_show_protocols_all("popgate?_pipe").text,
                         "show protocols all \"popgate?_pipe\"");
     assert_string_equal(bird_show_route("2001:db8::/48").text, "show route 2001:db8::/48 all");

@@ -231,20 +231,34 @@ TEST(the_echo_of_what_we_do_ourselves_waits_for_the_answer)
     core_echo(core, "Disabling protocol popgate_dns_v4", now_ns);
     expect_no_more_orders();
     bird_does(&off);
-    (void)expect_kind(ORDER_PROTOCOLS);
-    (void)expect_kind(ORDER_REVISION);
+    struct order look = expect_kind(ORDER_LOOK); // once, for the reply and the echo
+    assert_string_equal(look.command, "show protocols \"popgate_dns_v*\"");
+    while (core_order(core, &look)) {
+        assert_int_equal(order_kind(look.token), ORDER_ROUTE);
+    }
+}
+
+TEST(who_was_switched_is_looked_at_and_nobody_else)
+{
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
+    *bird_protocol("popgate_dns_v4_drain") = true; // somebody's hand, not noticed yet
+    say(A, "fff");
+    settle();
+    assert_false(*bird_protocol("popgate_dns_v4"));
+    assert_false(*bird_protocol("popgate_dns_v4_drain"));
+    assert_int_equal(core->drifts, 1);
 }
 
 TEST(bird_is_looked_at_for_no_more_than_a_fifth_of_its_time)
 {
     running(ONE_PROBE DNS_NEEDS_A);
-    core_echo(core, "Disabling protocol popgate_dns_v4", now_ns);
+    core_echo(core, "Reconfigured", now_ns);
     struct order look = expect_kind(ORDER_PROTOCOLS);
     now_ns += 5 * NS_PER_MS; // BIRD has thousands of protocols
     bird_does(&look);
     settle();
     *bird_protocol("popgate_dns_v4") = false;
-    core_echo(core, "Disabling protocol popgate_dns_v4", now_ns);
+    core_echo(core, "Reconfigured", now_ns);
     expect_no_more_orders();
     assert_int_equal(core_next_ms(core), now_ns / NS_PER_MS + 20);
     pass_ms(20);

@@ -310,6 +310,32 @@ TEST(without_an_include_line_it_says_so_after_two_seconds)
     expect_state(LOAD_LOADED);
 }
 
+TEST(an_include_line_that_brings_an_older_file_leads_to_the_new_one)
+{
+    to_be_configured();
+    step();
+    nothing_is_under_way();
+    expect_order(&orders, "configure");
+    bird_answers(ORDER_CONFIGURE, 3, "Reconfigured");
+    now_ms += 2000;
+    bird_has("");
+    expect_state(LOAD_NOT_INCLUDED);
+    bird_has("0123456789abcdef");
+    expect_state(LOAD_SAVING);
+    save();
+    expect_order(&orders, "configure check");
+    bird_answers(ORDER_CHECK, 20, "Configuration OK");
+    step();
+    nothing_is_under_way();
+    expect_order(&orders, "configure");
+    bird_answers(ORDER_CONFIGURE, 3, "Reconfigured");
+    now_ms += 2000;
+    bird_has("0123456789abcdef"); // BIRD reads another file than ours: that is not tried for ever
+    expect_state(LOAD_NOT_INCLUDED);
+    bird_has("0123456789abcdef");
+    expect_state(LOAD_NOT_INCLUDED);
+}
+
 TEST(by_hand_the_file_is_written_and_bird_is_left_alone)
 {
     begin(true, false);
