@@ -351,7 +351,6 @@ static void answered(struct announcer *announcer, size_t service, enum leg_name 
 
 static void sweep_answered(struct announcer *announcer, size_t index, enum bird_outcome outcome)
 {
-    assert(index < ANNOUNCER_OFF_MAX);
     struct sweep *sweep = &announcer->sweeps[index];
     for (size_t i = sweep->first; i < sweep->end; i++) {
         const struct announcer_protocol *protocol = &announcer->protocols[i];
@@ -370,10 +369,12 @@ void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_
     announcer->actions++;
     announcer->unanswered -= announcer->unanswered > 0;
     size_t service = order_a(token);
-    if (service < announcer->config->service_count) {
-        answered(announcer, service, (enum leg_name)order_b(token), outcome);
-    } else if (order_b(token) >= ANNOUNCER_SWEEP) {
-        sweep_answered(announcer, order_b(token) - ANNOUNCER_SWEEP, outcome);
+    size_t part = order_b(token);
+    if (service < announcer->config->service_count && part < LEGS) {
+        answered(announcer, service, (enum leg_name)part, outcome);
+    } else if (service == announcer->config->service_count && part >= ANNOUNCER_SWEEP &&
+               part - ANNOUNCER_SWEEP < ANNOUNCER_OFF_MAX) {
+        sweep_answered(announcer, part - ANNOUNCER_SWEEP, outcome);
     }
 }
 

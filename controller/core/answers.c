@@ -139,7 +139,7 @@ static void revision_line(struct core *core, const struct bird_line *line)
 
 static bool is_ours(const struct core *core, uint64_t token)
 {
-    return token >> GENERATION_SHIFT == (core->generation & 0xf);
+    return token >> GENERATION_SHIFT == generation_of(core) >> GENERATION_SHIFT;
 }
 
 void core_line(struct core *core, uint64_t token, const struct bird_line *line, uint64_t now_ns)
@@ -242,7 +242,7 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
 
 static void look_end(struct core *core, uint64_t token, bool complete, uint64_t now_ns)
 {
-    if (complete) {
+    if (complete && order_a(token) < core->config->service_count) {
         announcer_look_end(core->announcer, order_a(token));
         note_acknowledged(core, order_a(token), now_ns);
     }
@@ -310,6 +310,9 @@ static void judge(struct core *core, size_t prefix, bool tell, uint64_t now_ns)
 
 static void look_up_end(struct core *core, uint64_t token, enum look_end end, uint64_t now_ns)
 {
+    if (!observed_asks(core->observed, token)) {
+        return;
+    }
     size_t index = observed_service(core->observed, token);
     uint64_t acted = announcer_acted(core->announcer, index);
     size_t prefix = observed_end(core->observed, token, end, acted);

@@ -341,7 +341,7 @@ bool core_order(struct core *core, struct order *out)
     if (!orders_take(&core->orders, out)) {
         return false;
     }
-    out->token |= (uint64_t)(core->generation & 0xf) << GENERATION_SHIFT;
+    out->token |= generation_of(core);
     return true;
 }
 

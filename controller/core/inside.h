@@ -9,11 +9,17 @@
 
 #define SNAPSHOT_MS      1000
 #define LOOK_AGAIN_MS    20
-#define GENERATION_SHIFT 60
+#define GENERATION_SHIFT 52 // in a token; see order.h
 
 static inline uint64_t ms_of(uint64_t ns)
 {
     return ns / NS_PER_MS;
+}
+
+// What is the core's in every token of its orders.
+static inline uint64_t generation_of(const struct core *core)
+{
+    return (uint64_t)core->generation << GENERATION_SHIFT; // but for what is shifted out
 }
 
 static inline const struct service_conf *conf_of(const struct core *core, size_t service)

@@ -260,8 +260,15 @@ static void set_seen(struct observed *observed, struct seen_entry *entry, size_t
     }
 }
 
+bool observed_asks(const struct observed *observed, uint64_t token)
+{
+    return observed->in_flight > 0 && order_a(token) < observed->prefix_count &&
+           order_b(token) < observed->entry_sessions;
+}
+
 size_t observed_service(const struct observed *observed, uint64_t token)
 {
+    assert(order_a(token) < observed->prefix_count);
     return observed->prefixes[order_a(token)].service;
 }
 
@@ -269,9 +276,8 @@ size_t observed_end(struct observed *observed, uint64_t token, enum look_end end
 {
     size_t prefix = order_a(token);
     size_t session = order_b(token);
-    assert(prefix < observed->prefix_count && session < observed->entry_sessions);
+    assert(observed_asks(observed, token));
     if (end != LOOK_LOST) {
-        assert(observed->in_flight > 0);
         observed->in_flight--;
         sessions_answered(&observed->sessions, session);
         struct seen_entry *entry = entry_at(observed, session, prefix);

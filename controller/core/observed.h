@@ -113,6 +113,8 @@ enum look_end {
 // again.
 void observed_line(struct observed *observed, const struct bird_line *line);
 size_t observed_end(struct observed *observed, uint64_t token, enum look_end end, uint64_t acted);
+// Can it be a reply to one of the look-ups that are unanswered?
+bool observed_asks(const struct observed *observed, uint64_t token);
 size_t observed_service(const struct observed *observed, uint64_t token);
 
 struct prefix_view observed_view(const struct observed *observed, size_t prefix,

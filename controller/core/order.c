@@ -4,28 +4,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INDEX_BITS 28
-#define INDEX_MASK ORDER_INDEX_MAX
+#define KIND_BITS 4
 
 uint64_t order_token(enum order_kind kind, size_t a, size_t b)
 {
-    assert(a <= INDEX_MASK && b <= INDEX_MASK);
-    return ((uint64_t)kind << (2 * INDEX_BITS)) | ((uint64_t)a << INDEX_BITS) | b;
+    assert(a <= ORDER_INDEX_MAX && b <= ORDER_INDEX_MAX && kind < 1U << KIND_BITS);
+    return ((uint64_t)kind << (2 * ORDER_INDEX_BITS)) | ((uint64_t)a << ORDER_INDEX_BITS) | b;
 }
 
 enum order_kind order_kind(uint64_t token)
 {
-    return (enum order_kind)((token >> (2 * INDEX_BITS)) & 0xf);
+    return (enum order_kind)((token >> (2 * ORDER_INDEX_BITS)) & ((1U << KIND_BITS) - 1));
 }
 
 size_t order_a(uint64_t token)
 {
-    return (size_t)((token >> INDEX_BITS) & INDEX_MASK);
+    return (size_t)((token >> ORDER_INDEX_BITS) & ORDER_INDEX_MAX);
 }
 
 size_t order_b(uint64_t token)
 {
-    return (size_t)(token & INDEX_MASK);
+    return (size_t)(token & ORDER_INDEX_MAX);
 }
 
 bool orders_init(struct orders *orders, size_t capacity)

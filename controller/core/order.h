@@ -27,9 +27,11 @@ enum order_kind {
 // Switching has a connection of its own, so that no slow answer to a question stands before it.
 enum order_link { ORDER_LINK_ACT, ORDER_LINK_ASK };
 
-// A token names an order in its replies: kind (4 bits), and two indices that the kind defines (28
-// bits each). The upper 4 bits are the core's, for its generation.
-#define ORDER_INDEX_MAX ((UINT64_C(1) << 28) - 1)
+// A token names an order in its replies: from the top, the core's generation (12 bits, put in by
+// it), the kind (4), and two indices that the kind defines. No index is too large for its bits: a
+// configuration has at most 2^24 bytes (controller/config/load.c), and less of anything.
+#define ORDER_INDEX_BITS 24
+#define ORDER_INDEX_MAX  ((UINT64_C(1) << ORDER_INDEX_BITS) - 1)
 uint64_t order_token(enum order_kind kind, size_t a, size_t b);
 enum order_kind order_kind(uint64_t token);
 size_t order_a(uint64_t token);
