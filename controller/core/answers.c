@@ -6,11 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOOK_AGAIN_MAX   1000
-#define DRIFTS_LOGGED    20 // within a second
-#define SNAPSHOT_SHARE   4 // pauses after replies last so many times as long as the snapshot before
-#define SNAPSHOT_REST_MS 50 // and no longer than this
-#define DRIFT_ROUNDS     10 // repaired without pause, within a second
+#define LOOK_AGAIN_MAX 1000
+#define DRIFTS_LOGGED  20 // within a second
 
 static void link_event(struct core *core, enum order_link link, uint64_t now_ns)
 {
@@ -50,9 +47,7 @@ void core_link(struct core *core, enum order_link link, enum bird_link state, co
         observed_forget(core->observed);
         loader_link(&core->loader);
         core_contest_news(core, contest_link(&core->contest), now_ns);
-        core->snapshot_under_way = false;
-        core->look_count = 0;
-        core->look_everywhere = false;
+        core_look_forget(core);
     }
     core_want_snapshot(core);
     core_flush(core, now_ns);
@@ -88,15 +83,15 @@ static void drift(struct core *core, const char *protocol, bool up, uint64_t now
     }
     core->drifts++;
     include_write_again(&core->include); // it may have come from a file put in place of ours
-    if (ms_of(now_ns) - core->drift_began_ms >= SNAPSHOT_MS) {
-        core->drift_began_ms = ms_of(now_ns);
-        core->drift_logged = core->drift_rounds = 0;
+    if (ms_of(now_ns) - core->looking.drift_began_ms >= SNAPSHOT_MS) {
+        core->looking.drift_began_ms = ms_of(now_ns);
+        core->looking.drift_logged = core->looking.drift_rounds = 0;
     }
-    if (core->drift_logged++ < DRIFTS_LOGGED) {
+    if (core->looking.drift_logged++ < DRIFTS_LOGGED) {
         events_add(core->events, EVENT_DRIFT, NULL, now_ns,
                    "%s was switched %s, not by popgate; switching it back%s", protocol,
                    up ? "on" : "off",
-                   core->drift_logged == DRIFTS_LOGGED
+                   core->looking.drift_logged == DRIFTS_LOGGED
                        ? "; more of it within this second is repaired and counted, but not listed"
                        : "")
             ->warning = true;
@@ -122,7 +117,7 @@ static void look_row(struct core *core, uint64_t token, const struct bird_line *
     if (bird_parse_protocol(line, &row) &&
         announcer_look_row(core->announcer, row.name, row.up, order_b(token))) {
         drift(core, row.name, row.up, now_ns);
-        core->drift_rounds++;
+        core->looking.drift_rounds++;
     }
 }
 
@@ -194,25 +189,6 @@ static void note_acknowledged(struct core *core, size_t index, uint64_t now_ns)
     }
 }
 
-// Something of the service (SIZE_MAX: who knows of which) was switched. Where repairing leads to
-// nothing but more drift, it goes on with the snapshot in its turn.
-static void look_soon(struct core *core, size_t service, uint64_t now_ns)
-{
-    bool known = false;
-    for (size_t i = 0; i < core->look_count; i++) {
-        known = known || core->looks[i] == service;
-    }
-    if (known || (core->drift_rounds >= DRIFT_ROUNDS &&
-                  ms_of(now_ns) - core->drift_began_ms < SNAPSHOT_MS)) {
-        return;
-    }
-    if (service != SIZE_MAX && core->look_count < LOOKS_MAX) {
-        core->looks[core->look_count++] = service;
-    } else {
-        core->look_everywhere = true;
-    }
-}
-
 static void switch_end(struct core *core, uint64_t token, unsigned code, const char *text,
                        bool complete, uint64_t now_ns)
 {
@@ -237,7 +213,7 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
     for (size_t i = one ? service : 0; i < (one ? service + 1 : count); i++) {
         note_acknowledged(core, i, now_ns);
     }
-    look_soon(core, one ? service : SIZE_MAX, now_ns);
+    core_look_soon(core, one ? service : SIZE_MAX, now_ns);
 }
 
 static void look_end(struct core *core, uint64_t token, bool complete, uint64_t now_ns)
@@ -354,15 +330,11 @@ static void tell_sessions(struct core *core, uint64_t now_ns)
 
 static void snapshot_end(struct core *core, bool complete, uint64_t now_ns)
 {
-    core->snapshot_under_way = false;
-    core->snapshot_at_ms = ms_of(now_ns) + SNAPSHOT_MS;
-    uint64_t rest_ms = ms_of((now_ns - core->snapshot_began_ns) * SNAPSHOT_SHARE);
-    core->snapshot_rest_ms =
-        ms_of(now_ns) + (rest_ms < SNAPSHOT_REST_MS ? rest_ms : SNAPSHOT_REST_MS);
+    core_look_snapshot_ended(core, now_ns);
     if (!complete) {
         return;
     }
-    core->drift_rounds += core->drifts != core->drifts_before;
+    core->looking.drift_rounds += core->drifts != core->looking.drifts_before;
     if (!observed_snapshot_end(core->observed)) {
         events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
                    "out of memory for BIRD's sessions: new ones are not watched")
@@ -441,11 +413,11 @@ void core_echo(struct core *core, const char *text, uint64_t now_ns)
     }
     const char *ours = strstr(text, NAMES_OURS);
     if (ours != NULL) {
-        look_soon(core, announcer_whose(core->announcer, ours), now_ns);
+        core_look_soon(core, announcer_whose(core->announcer, ours), now_ns);
     } else if (strstr(text, "popgate") != NULL || strstr(text, "econfigur") != NULL) {
-        look_soon(core, SIZE_MAX, now_ns);
-    } else if (core->snapshot_at_ms > ms_of(now_ns) + LOOK_AGAIN_MS) {
-        core->snapshot_at_ms = ms_of(now_ns) + LOOK_AGAIN_MS; // a session, perhaps
+        core_look_soon(core, SIZE_MAX, now_ns);
+    } else if (core->looking.snapshot_at_ms > ms_of(now_ns) + LOOK_AGAIN_MS) {
+        core->looking.snapshot_at_ms = ms_of(now_ns) + LOOK_AGAIN_MS; // a session, perhaps
     }
     core_flush(core, now_ns);
 }

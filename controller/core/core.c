@@ -5,13 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOOKS_PER_SECOND 256 // in turn, of all that is quiet
-
-void core_want_snapshot(struct core *core)
-{
-    core->snapshot_wanted = true;
-}
-
 // ---- Inputs
 
 // What a change of health rests on: nothing that an `unknown` verdict said makes a service down.
@@ -148,16 +141,7 @@ void core_tick(struct core *core, uint64_t now_ns)
             tick_service(core, due - probes, now_ms);
         }
     }
-    if (core->snapshot_soon_ms != 0 && now_ms >= core->snapshot_soon_ms) {
-        core->snapshot_soon_ms = 0;
-        core_want_snapshot(core);
-    }
-    if (now_ms >= core->snapshot_at_ms) {
-        core->snapshot_at_ms = now_ms + SNAPSHOT_MS;
-        core->snapshot_in_turn = true;
-        core_want_snapshot(core);
-        observed_look_in_turn(core->observed, LOOKS_PER_SECOND);
-    }
+    core_look_tick(core, now_ms);
     core_decide(core, now_ns);
     core_flush(core, now_ns);
 }
@@ -208,54 +192,6 @@ bool core_quiet(const struct core *core)
 }
 
 // ---- Outputs
-
-// After a switch, when all its commands are answered: who was switched, or with more than a few of
-// them everything; that for no more than a fifth of BIRD's time, as with thousands of protocols a
-// snapshot takes as long as many withdrawals.
-static void ask_looks(struct core *core, uint64_t now_ns)
-{
-    if (announcer_is_busy(core->announcer) || (core->look_count == 0 && !core->look_everywhere)) {
-        return;
-    }
-    if (core->look_everywhere && ms_of(now_ns) < core->snapshot_rest_ms) {
-        core->snapshot_soon_ms = core->snapshot_rest_ms;
-    } else if (core->look_everywhere) {
-        core_want_snapshot(core);
-    }
-    bool whole = core->look_everywhere || core->snapshot_wanted;
-    for (; core->look_count > 0 && !whole && orders_room(&core->orders) > 0; core->look_count--) {
-        size_t service = core->looks[core->look_count - 1];
-        char pattern[BIRD_PROTOCOL_MAX];
-        names_look(conf_of(core, service), pattern);
-        orders_put(&core->orders, ORDER_LINK_ASK, false,
-                   order_token(ORDER_LOOK, service, core->announcer->actions & ORDER_INDEX_MAX),
-                   bird_show_protocols_like(pattern));
-    }
-    if (whole) {
-        core->look_count = 0;
-        core->look_everywhere = false;
-    }
-}
-
-static void ask_snapshot(struct core *core, uint64_t now_ns)
-{
-    if (!core->snapshot_wanted || core->snapshot_under_way ||
-        core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN || orders_room(&core->orders) < 2) {
-        return;
-    }
-    core->snapshot_wanted = false;
-    core->snapshot_soon_ms = 0;
-    core->snapshot_under_way = true;
-    core->drifts_before = core->drifts;
-    core->snapshot_began_ns = now_ns;
-    announcer_snapshot_begin(core->announcer, core->snapshot_in_turn);
-    core->snapshot_in_turn = false;
-    observed_snapshot_begin(core->observed);
-    orders_put(&core->orders, ORDER_LINK_ASK, false, order_token(ORDER_PROTOCOLS, 0, 0),
-               bird_show_protocols());
-    orders_put(&core->orders, ORDER_LINK_ASK, false, order_token(ORDER_REVISION, 0, 0),
-               bird_show_protocols_all(NAMES_PIPES));
-}
 
 static void report_loading(struct core *core, uint64_t now_ns)
 {
@@ -319,8 +255,7 @@ void core_flush(struct core *core, uint64_t now_ns)
     if (core->links[ORDER_LINK_ASK].state == BIRD_LINK_DOWN) {
         return;
     }
-    ask_looks(core, now_ns);
-    ask_snapshot(core, now_ns);
+    core_look_ask(core, now_ns);
     if (loader_step(&core->loader, &core->orders, ms_of(now_ns))) {
         report_loading(core, now_ns);
     }
@@ -352,12 +287,8 @@ const struct birdconf *core_file(const struct core *core)
 
 uint64_t core_next_ms(const struct core *core)
 {
-    bool asks = core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN;
-    uint64_t times_ms[] = {asks ? core->snapshot_at_ms : UINT64_MAX,
-                           asks && core->snapshot_soon_ms != 0 ? core->snapshot_soon_ms
-                                                               : UINT64_MAX,
-                           loader_next_ms(&core->loader), include_next_ms(&core->include),
-                           contest_next_ms(&core->contest)};
+    uint64_t times_ms[] = {core_look_next_ms(core), loader_next_ms(&core->loader),
+                           include_next_ms(&core->include), contest_next_ms(&core->contest)};
     uint64_t next_ms = deadlines_next_ms(&core->deadlines);
     for (size_t i = 0; i < sizeof times_ms / sizeof *times_ms; i++) {
         next_ms = times_ms[i] < next_ms ? times_ms[i] : next_ms;

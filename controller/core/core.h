@@ -44,6 +44,22 @@ struct core_service {
 // Services that are looked at one by one after a switch; more take a whole snapshot.
 #define LOOKS_MAX 8
 
+// What BIRD is to be asked about protocols, and when (looking.c).
+struct looking {
+    bool snapshot_wanted, snapshot_in_turn, snapshot_under_way;
+    uint64_t snapshot_at_ms;    // of the next one in its turn
+    uint64_t snapshot_began_ns; // of the last one
+    uint64_t snapshot_rest_ms;  // none before that because of replies
+    uint64_t snapshot_soon_ms;  // of one because of replies; 0: none waits
+    size_t services[LOOKS_MAX]; // of which something was switched; to be looked at
+    size_t service_count;
+    bool everywhere;         // more of them, or what is no service's
+    uint64_t drifts_before;  // the snapshot under way
+    uint64_t drift_began_ms; // of the second that the two below count in
+    unsigned drift_rounds;   // snapshots that found drift
+    unsigned drift_logged;
+};
+
 struct core_link {
     enum bird_link state;
     uint64_t since_ns;
@@ -70,19 +86,8 @@ struct core {
     struct guard *guard;       // borrowed; NULL: there is nothing to ask
     struct core_link links[2]; // by enum order_link
     unsigned generation;       // of this core, in every token
-    bool snapshot_wanted, snapshot_in_turn, snapshot_under_way;
-    uint64_t snapshot_at_ms;    // of the next one in its turn
-    uint64_t snapshot_began_ns; // of the last one
-    uint64_t snapshot_rest_ms;  // none before that because of replies
-    uint64_t snapshot_soon_ms;  // of one because of replies; 0: none waits
-    size_t looks[LOOKS_MAX];    // services of which something was switched; to be looked at
-    size_t look_count;
-    bool look_everywhere; // more of them, or what is no service's
     uint64_t drifts;
-    uint64_t drifts_before;  // the snapshot under way
-    uint64_t drift_began_ms; // of the second that the two below count in
-    unsigned drift_rounds;   // snapshots that found drift
-    unsigned drift_logged;
+    struct looking looking;
     uint64_t evidence_ns; // of the input being worked on
     bool ledger_dirty;    // an intent ended by itself: the shell saves the ledger
     bool stopping;

@@ -1,6 +1,6 @@
 // What core's own files share; nobody else includes it: birth.c (start), reload.c, core.c (inputs
-// from probes, operators, disk and clock; outputs), answers.c (inputs from BIRD), targets.c (what
-// is made of them all).
+// from probes, operators, disk and clock; outputs), answers.c (inputs from BIRD), looking.c (when
+// it is asked), targets.c (what is made of them all).
 #pragma once
 
 #include "controller/core/core.h"
@@ -58,7 +58,17 @@ void core_set_deadline(struct core *core, size_t service);
 // two).
 void core_confirm_adoption(struct core *core, uint64_t now_ns);
 
+// ---- looking.c
+
 void core_want_snapshot(struct core *core);
+void core_look_forget(struct core *core); // what was asked will not be answered
+// Something of the service (SIZE_MAX: who knows of which) was switched. Where repairing leads to
+// nothing but more drift, it goes on with the snapshot in its turn.
+void core_look_soon(struct core *core, size_t service, uint64_t now_ns);
+void core_look_snapshot_ended(struct core *core, uint64_t now_ns);
+void core_look_tick(struct core *core, uint64_t now_ms);
+uint64_t core_look_next_ms(const struct core *core);
+void core_look_ask(struct core *core, uint64_t now_ns); // what is due now
 
 // A contest with another popgated began or ended, if that is news: told once.
 void core_contest_news(struct core *core, bool news, uint64_t now_ns);

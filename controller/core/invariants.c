@@ -408,7 +408,8 @@ void core_check_invariants(const struct core *core, uint64_t now_ns)
     check_announcer(core);
     check_orders(core);
     check_observed(core);
-    assert(!core->snapshot_under_way || core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN);
+    assert(!core->looking.snapshot_under_way ||
+           core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN);
     check_wake_up(core);
     assert(core->affected.count == 0); // whoever notes a service decides it in the same input
 }

@@ -162,14 +162,14 @@ static void keep_bird(struct core *core, struct core *old)
     core->loader = old->loader;
     core->loader.include = &core->include;
     core->generation = old->generation;
-    core->snapshot_wanted = old->snapshot_wanted;
-    core->snapshot_in_turn = old->snapshot_in_turn;
-    core->snapshot_under_way = old->snapshot_under_way;
-    core->snapshot_at_ms = old->snapshot_at_ms;
-    core->drifts_before = old->drifts_before;
-    core->drift_began_ms = old->drift_began_ms;
-    core->drift_rounds = old->drift_rounds;
-    core->drift_logged = old->drift_logged;
+    core->looking.snapshot_wanted = old->looking.snapshot_wanted;
+    core->looking.snapshot_in_turn = old->looking.snapshot_in_turn;
+    core->looking.snapshot_under_way = old->looking.snapshot_under_way;
+    core->looking.snapshot_at_ms = old->looking.snapshot_at_ms;
+    core->looking.drifts_before = old->looking.drifts_before;
+    core->looking.drift_began_ms = old->looking.drift_began_ms;
+    core->looking.drift_rounds = old->looking.drift_rounds;
+    core->looking.drift_logged = old->looking.drift_logged;
     memcpy(core->reported, old->reported, sizeof core->reported);
     memcpy(core->revision, old->revision, sizeof core->revision);
 }
