@@ -162,14 +162,7 @@ static void keep_bird(struct core *core, struct core *old)
     core->loader = old->loader;
     core->loader.include = &core->include;
     core->generation = old->generation;
-    core->looking.snapshot_wanted = old->looking.snapshot_wanted;
-    core->looking.snapshot_in_turn = old->looking.snapshot_in_turn;
-    core->looking.snapshot_under_way = old->looking.snapshot_under_way;
-    core->looking.snapshot_at_ms = old->looking.snapshot_at_ms;
-    core->looking.drifts_before = old->looking.drifts_before;
-    core->looking.drift_began_ms = old->looking.drift_began_ms;
-    core->looking.drift_rounds = old->looking.drift_rounds;
-    core->looking.drift_logged = old->looking.drift_logged;
+    core->looking = old->looking;
     memcpy(core->reported, old->reported, sizeof core->reported);
     memcpy(core->revision, old->revision, sizeof core->revision);
 }

@@ -69,6 +69,25 @@ TEST(a_reload_that_is_nothing_to_bird_asks_it_nothing_and_hears_its_answers)
     assert_int_equal(core->observed->prefixes[0].condition, CONDITION_AS_MEANT);
 }
 
+// BIRD has just taken 5 ms for a look at everything, and rests.
+TEST(a_look_that_waits_is_not_dropped_by_a_reload)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    struct order look;
+    core_echo(core, "Reconfigured", now_ns);
+    assert_true(core_order(core, &look));
+    now_ns += 5 * NS_PER_MS;
+    bird_does(&look);
+    settle();
+    *bird_protocol("popgate_dns_v4") = false;
+    core_echo(core, "Reconfigured", now_ns);
+    reload("[probe a]\ntype = tcp\ntarget = 127.0.0.1:9\n" DNS_NEEDS_A);
+    settle();
+    assert_int_equal(core_next_ms(core), now_ns / NS_PER_MS + 20);
+    pass_ms(20);
+    assert_true(*bird_protocol("popgate_dns_v4"));
+}
+
 TEST(a_reload_that_changes_nothing_switches_nothing)
 {
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
