@@ -189,6 +189,20 @@ static void note_acknowledged(struct core *core, size_t index, uint64_t now_ns)
     }
 }
 
+static void note_refusal(struct core *core, bool refused, unsigned code, const char *text,
+                         uint64_t now_ns)
+{
+    if (refused && !core->denied) {
+        events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
+                   "BIRD refuses to switch protocols, trying again every second: %04u %s", code,
+                   text)
+            ->warning = true;
+    } else if (!refused && core->denied) {
+        events_add(core->events, EVENT_TROUBLE, NULL, now_ns, "BIRD switches protocols again");
+    }
+    core->denied = refused;
+}
+
 static void switch_end(struct core *core, uint64_t token, unsigned code, const char *text,
                        bool complete, uint64_t now_ns)
 {
@@ -197,14 +211,9 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
         return; // the link went, which the announcer is told as well
     }
     announcer_reply_end(core->announcer, token, outcome);
-    if (outcome != BIRD_OK && outcome != BIRD_NO_PROTOCOL) {
-        if (!core->denied) {
-            core->denied = true;
-            events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
-                       "BIRD refuses to switch protocols, trying again every second: %04u %s", code,
-                       text)
-                ->warning = true;
-        }
+    bool refused = outcome != BIRD_OK && outcome != BIRD_NO_PROTOCOL;
+    note_refusal(core, refused, code, text, now_ns);
+    if (refused) {
         return; // the snapshot in its turn sees what is still to be done
     }
     size_t count = core->config->service_count;

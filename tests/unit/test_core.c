@@ -340,9 +340,12 @@ TEST(a_bird_that_refuses_is_asked_again_only_once_a_second)
     assert_int_equal(bird.switches, 2);
     assert_int_equal(count_events(EVENT_TROUBLE), 1);
     assert_non_null(strstr(last_event(EVENT_TROUBLE)->text, "8007"));
+    assert_true(core->denied);
     bird.refusal = 0;
     pass_ms(1000);
     assert_false(*bird_protocol("popgate_dns_v4"));
+    assert_false(core->denied); // which the link did not have to go down for
+    assert_false(last_event(EVENT_TROUBLE)->warning);
 }
 
 TEST(a_refused_file_is_told_once_with_birds_own_words)
