@@ -11,17 +11,28 @@ static int compare_names(const void *a, const void *b)
                   ((const struct announcer_protocol *)b)->name);
 }
 
-static void list_protocols(struct announcer *announcer)
+static const struct announcer_protocol *find_protocol(const struct announcer *announcer,
+                                                      const char *name)
 {
-    const struct config *config = announcer->config;
-    for (size_t i = 0; i < config->service_count; i++) {
+    struct announcer_protocol key;
+    int length = snprintf(key.name, sizeof key.name, "%s", name);
+    if (length < 0 || (size_t)length >= sizeof key.name) {
+        return NULL;
+    }
+    return bsearch(&key, announcer->protocols, announcer->protocol_count, sizeof key,
+                   compare_names);
+}
+
+static void list_protocols(struct announcer *announcer, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) {
+        const struct service_conf *conf = announcer_conf(announcer, i);
         for (unsigned family = FAMILY_V4; family < FAMILIES; family++) {
-            for (unsigned leg = LEG_PRIMARY; leg < LEGS && config->services[i].has_family[family];
-                 leg++) {
+            for (unsigned leg = LEG_PRIMARY; leg < LEGS && conf->has_family[family]; leg++) {
                 struct announcer_protocol *protocol =
                     &announcer->protocols[announcer->protocol_count++];
                 *protocol = (struct announcer_protocol){.service = i, .family = family, .leg = leg};
-                names_protocol(&config->services[i], family, leg, protocol->name);
+                names_protocol(conf, family, leg, protocol->name);
             }
         }
     }
@@ -33,28 +44,59 @@ static void list_protocols(struct announcer *announcer)
     }
 }
 
-struct announcer *announcer_new(const struct config *config)
+// config's protocols are listed already: what has the name of one of them is not retired.
+static void leave_out(struct announcer *announcer, struct retired *retired)
+{
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        char name[BIRD_PROTOCOL_MAX];
+        names_protocol(&retired->conf, family, LEG_PRIMARY, name);
+        const struct announcer_protocol *found = find_protocol(announcer, name);
+        if (found != NULL) {
+            retired->conf.has_family[family] = false;
+            announcer->services[found->service].exact = true;
+            announcer
+                ->services[announcer->config->service_count +
+                           (size_t)(retired - announcer->retired)]
+                .exact = true;
+        }
+    }
+}
+
+static bool allocate(struct announcer *announcer, size_t retired_count)
+{
+    size_t count = announcer->service_count + 1; // calloc(0) may be NULL
+    announcer->retired = calloc(retired_count + 1, sizeof *announcer->retired);
+    announcer->services = calloc(count, sizeof *announcer->services);
+    announcer->protocols = calloc(count * FAMILIES * LEGS, sizeof *announcer->protocols);
+    announcer->kept = calloc(count * FAMILIES * LEGS / 64 + 1, sizeof *announcer->kept);
+    bool ok = announcer->retired != NULL && announcer->services != NULL &&
+              announcer->protocols != NULL && announcer->kept != NULL;
+    for (unsigned i = 0; i < WAITING_LISTS; i++) {
+        announcer->waiting[i].items = calloc(count, sizeof *announcer->waiting[i].items);
+        ok = ok && announcer->waiting[i].items != NULL;
+    }
+    return ok;
+}
+
+struct announcer *announcer_new(const struct config *config, const struct retired *retired,
+                                size_t retired_count)
 {
     struct announcer *announcer = calloc(1, sizeof *announcer);
     if (announcer == NULL) {
         return NULL;
     }
-    size_t count = config->service_count + 1; // calloc(0) may be NULL
     announcer->config = config;
-    announcer->services = calloc(count, sizeof *announcer->services);
-    announcer->protocols = calloc(count * FAMILIES * LEGS, sizeof *announcer->protocols);
-    announcer->kept = calloc(count * FAMILIES * LEGS / 64 + 1, sizeof *announcer->kept);
-    bool ok =
-        announcer->services != NULL && announcer->protocols != NULL && announcer->kept != NULL;
-    for (unsigned i = 0; i < WAITING_LISTS; i++) {
-        announcer->waiting[i].items = calloc(count, sizeof *announcer->waiting[i].items);
-        ok = ok && announcer->waiting[i].items != NULL;
-    }
-    if (!ok) {
+    announcer->service_count = config->service_count + retired_count;
+    if (!allocate(announcer, retired_count)) {
         announcer_free(announcer);
         return NULL;
     }
-    list_protocols(announcer);
+    list_protocols(announcer, 0, config->service_count);
+    for (size_t i = 0; i < retired_count; i++) {
+        announcer->retired[i] = retired[i];
+        leave_out(announcer, &announcer->retired[i]);
+    }
+    list_protocols(announcer, config->service_count, announcer->service_count);
     return announcer;
 }
 
@@ -63,6 +105,7 @@ void announcer_free(struct announcer *announcer)
     if (announcer == NULL) {
         return;
     }
+    free(announcer->retired);
     free(announcer->services);
     free(announcer->protocols);
     free(announcer->kept);
@@ -101,7 +144,7 @@ static void keep(struct announcer *announcer, size_t service, bool kept)
     for (unsigned i = 0; i < LEGS * FAMILIES; i++) {
         size_t protocol = announcer->services[service].protocols[i / FAMILIES][i % FAMILIES];
         uint64_t bit = UINT64_C(1) << protocol % 64;
-        if (announcer->config->services[service].has_family[i % FAMILIES]) {
+        if (announcer_conf(announcer, service)->has_family[i % FAMILIES]) {
             uint64_t *word = &announcer->kept[protocol / 64];
             *word = kept ? *word | bit : *word & ~bit;
         }
@@ -111,7 +154,7 @@ static void keep(struct announcer *announcer, size_t service, bool kept)
 void announcer_set_target(struct announcer *announcer, size_t service, enum target target,
                           uint64_t file_version)
 {
-    assert(service < announcer->config->service_count && target <= TARGET_ANNOUNCE);
+    assert(service < announcer->service_count && target <= TARGET_ANNOUNCE);
     struct announced *announced = &announcer->services[service];
     announced->target = target;
     keep(announcer, service, target > TARGET_WITHDRAW);
@@ -139,9 +182,9 @@ void announcer_link(struct announcer *announcer, bool up)
     announcer->unanswered = 0;
     memset(announcer->sweeps, 0, sizeof announcer->sweeps);
     announcer->pipes_off = false;
-    announcer->stray[0] = '\0';
+    announcer->stray_count = 0;
     announcer->link_began = ++announcer->actions;
-    for (size_t i = 0; i < announcer->config->service_count; i++) {
+    for (size_t i = 0; i < announcer->service_count; i++) {
         struct announced *announced = &announcer->services[i];
         note(announcer, i);
         for (unsigned leg = 0; leg < LEGS; leg++) {
@@ -168,13 +211,12 @@ static void take_over_leg(struct leg *leg, const struct leg *before)
     }
 }
 
-void announcer_take_over(struct announcer *announcer, size_t service, const struct announcer *old,
-                         size_t before)
+static void take_over(struct announcer *announcer, size_t service, const struct announcer *old,
+                      size_t before)
 {
-    assert(service < announcer->config->service_count && before < old->config->service_count);
-    const struct service_conf *conf = &announcer->config->services[service];
     if (!announcer->link_up || !old->link_up ||
-        strcmp(conf->symbol, old->config->services[before].symbol) != 0) {
+        strcmp(announcer_conf(announcer, service)->symbol, announcer_conf(old, before)->symbol) !=
+            0) {
         return;
     }
     for (unsigned leg = 0; leg < LEGS; leg++) {
@@ -182,16 +224,35 @@ void announcer_take_over(struct announcer *announcer, size_t service, const stru
     }
 }
 
-static const struct announcer_protocol *find_protocol(const struct announcer *announcer,
-                                                      const char *name)
+void announcer_take_over(struct announcer *announcer, size_t service, const struct announcer *old,
+                         size_t before)
 {
-    struct announcer_protocol key;
-    int length = snprintf(key.name, sizeof key.name, "%s", name);
-    if (length < 0 || (size_t)length >= sizeof key.name) {
-        return NULL;
+    assert(service < announcer->config->service_count && before < old->config->service_count);
+    take_over(announcer, service, old, before);
+}
+
+static bool is_gone(const struct announcer *announcer, size_t service)
+{
+    const struct leg *legs = announcer->services[service].legs;
+    const struct service_conf *conf = announcer_conf(announcer, service);
+    for (unsigned i = 0; i < LEGS * FAMILIES; i++) {
+        if (conf->has_family[i % FAMILIES] &&
+            legs[i / FAMILIES].state[i % FAMILIES] != LEG_ABSENT) {
+            return false;
+        }
     }
-    return bsearch(&key, announcer->protocols, announcer->protocol_count, sizeof key,
-                   compare_names);
+    return true;
+}
+
+void announcer_take_over_retired(struct announcer *announcer, const struct announcer *old)
+{
+    size_t first = announcer->config->service_count;
+    for (size_t i = first; i < announcer->service_count; i++) {
+        struct retired *retired = &announcer->retired[i - first];
+        assert(retired->before < old->service_count);
+        take_over(announcer, i, old, retired->before);
+        retired->gone = is_gone(announcer, i);
+    }
 }
 
 void announcer_snapshot_begin(struct announcer *announcer, bool in_turn)
@@ -199,7 +260,7 @@ void announcer_snapshot_begin(struct announcer *announcer, bool in_turn)
     announcer->snapshot_in_turn = in_turn;
     announcer->snapshot_began = announcer->actions;
     announcer->pipes_off = false;
-    announcer->stray[0] = '\0';
+    announcer->stray_count = 0;
     announcer->snapshots++;
 }
 
@@ -230,7 +291,10 @@ static bool row_of_no_service(struct announcer *announcer, const char *name, boo
         return !up;
     }
     if (up && names_is_ours(name)) {
-        snprintf(announcer->stray, sizeof announcer->stray, "%s", name);
+        if (announcer->stray_count < ANNOUNCER_STRAYS_MAX) {
+            snprintf(announcer->strays[announcer->stray_count++], BIRD_PROTOCOL_MAX, "%.*s",
+                     BIRD_PROTOCOL_MAX - 1, name);
+        }
         return true;
     }
     return false;
@@ -293,7 +357,7 @@ bool announcer_snapshot_end(struct announcer *announcer)
         }
     }
     announcer->snapshot_taken = true;
-    for (size_t i = 0; i < announcer->config->service_count; i++) {
+    for (size_t i = 0; i < announcer->service_count; i++) {
         if (!announcer_settled(announcer, i)) {
             note(announcer, i);
         }
@@ -370,9 +434,9 @@ void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_
     announcer->unanswered -= announcer->unanswered > 0;
     size_t service = order_a(token);
     size_t part = order_b(token);
-    if (service < announcer->config->service_count && part < LEGS) {
+    if (service < announcer->service_count && part < LEGS) {
         answered(announcer, service, (enum leg_name)part, outcome);
-    } else if (service == announcer->config->service_count && part >= ANNOUNCER_SWEEP &&
+    } else if (service == announcer->service_count && part >= ANNOUNCER_SWEEP &&
                part - ANNOUNCER_SWEEP < ANNOUNCER_OFF_MAX) {
         sweep_answered(announcer, part - ANNOUNCER_SWEEP, outcome);
     }
@@ -381,7 +445,7 @@ void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_
 bool leg_is_on(const struct announcer *announcer, size_t service, const struct leg *leg)
 {
     for (unsigned family = 0; family < FAMILIES; family++) {
-        if (announcer->config->services[service].has_family[family] &&
+        if (announcer_conf(announcer, service)->has_family[family] &&
             leg->state[family] != LEG_ON) {
             return false;
         }
@@ -404,8 +468,7 @@ bool leg_has_state(const struct announcer *announcer, size_t service, const stru
                    enum leg_state state)
 {
     for (unsigned family = 0; family < FAMILIES; family++) {
-        if (announcer->config->services[service].has_family[family] &&
-            leg->state[family] == state) {
+        if (announcer_conf(announcer, service)->has_family[family] && leg->state[family] == state) {
             return true;
         }
     }
@@ -414,7 +477,7 @@ bool leg_has_state(const struct announcer *announcer, size_t service, const stru
 
 bool announcer_settled(const struct announcer *announcer, size_t service)
 {
-    assert(service < announcer->config->service_count);
+    assert(service < announcer->service_count);
     const struct announced *announced = &announcer->services[service];
     for (unsigned i = 0; i < LEGS; i++) {
         const struct leg *leg = &announced->legs[i];
@@ -423,7 +486,7 @@ bool announcer_settled(const struct announcer *announcer, size_t service)
         }
         for (unsigned family = 0; family < FAMILIES; family++) {
             bool off = leg->state[family] == LEG_OFF || leg->state[family] == LEG_ABSENT;
-            if (announcer->config->services[service].has_family[family] &&
+            if (announcer_conf(announcer, service)->has_family[family] &&
                 !(leg->wanted ? leg->state[family] == LEG_ON : off)) {
                 return false;
             }

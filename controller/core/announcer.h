@@ -52,6 +52,7 @@ struct waiting_list { // a ring
 
 struct announced {
     enum target target;
+    bool exact; // its commands name one protocol: no pattern takes in what is of its family only
     struct leg legs[LEGS];
     size_t protocols[LEGS][FAMILIES]; // where they are in announcer's; of families that it has
     bool waits[WAITING_LISTS];
@@ -64,6 +65,8 @@ struct announced {
 // And switched off while fewer than this are: what waits here may be made one command with others,
 // what waits in the session can't. More of them would not fit into BIRD's buffer (bird-facts 6).
 #define ANNOUNCER_OFF_MAX 24
+
+#define ANNOUNCER_STRAYS_MAX 16
 
 // Room that announcer_plan() wants in the queue before it begins a service.
 #define ANNOUNCER_ORDERS_PER_SERVICE 4
@@ -81,8 +84,18 @@ struct sweep {
     size_t first, end; // of announcer's protocols; both are 0 in one that is free
 };
 
+// What BIRD may have of a service that is configured no more, or of one in a family that it has no
+// more. It is to be off, and is switched off as what else is withdrawn.
+struct retired {
+    struct service_conf conf; // its symbol and families, nothing else
+    size_t before;            // its index in the announcer before; SIZE_MAX: it is not there
+    bool gone;                // that announcer knew already that BIRD has nothing of it
+};
+
 struct announcer {
     const struct config *config;
+    struct retired *retired;
+    size_t service_count; // config's, and after them what is retired
     struct announced *services;
     struct announcer_protocol *protocols; // sorted by name
     size_t protocol_count;
@@ -99,16 +112,19 @@ struct announcer {
     uint64_t snapshot_began; // value of actions when the snapshot under way was asked for
     bool snapshot_in_turn;   // it is the one of each second, not one asked for because of a reply
     bool pipes_off;          // somebody switched off a pipe of ours
-    char stray[BIRD_PROTOCOL_MAX]; // a protocol named as ours that is on, but of no service (a
-                                   // former file's)
+    // Protocols named as ours that are on, but of nobody that we know of.
+    char strays[ANNOUNCER_STRAYS_MAX][BIRD_PROTOCOL_MAX];
+    size_t stray_count;
 };
 
 // The second index of the tokens of orders that are for no single service: a part of what another
 // one brings to its end, or that of a sweep.
 enum { ANNOUNCER_PART, ANNOUNCER_SWEEP };
 
-// NULL only when out of memory. config must outlive it.
-struct announcer *announcer_new(const struct config *config);
+// NULL only when out of memory. config must outlive it. retired: count of them, without what config
+// has after all; copied.
+struct announcer *announcer_new(const struct config *config, const struct retired *retired,
+                                size_t retired_count);
 void announcer_free(struct announcer *announcer);
 
 // file_version: of the include file that will say so.
@@ -128,6 +144,8 @@ void announcer_move(struct announcer *announcer, const struct config *config);
 // withdrawal need not wait behind orders for what is off already.
 void announcer_take_over(struct announcer *announcer, size_t service, const struct announcer *old,
                          size_t before);
+// The same for all that is retired.
+void announcer_take_over_retired(struct announcer *announcer, const struct announcer *old);
 
 // A snapshot of `show protocols`: begin when it is asked for, a row for each protocol, end with its
 // last line. row returns true when the protocol was switched by somebody else (drift).

@@ -4,6 +4,15 @@
 
 #include "controller/core/announcer.h"
 
+// The service by its names, be it configured or retired.
+static inline const struct service_conf *announcer_conf(const struct announcer *announcer,
+                                                        size_t service)
+{
+    size_t configured = announcer->config->service_count;
+    return service < configured ? &announcer->config->services[service]
+                                : &announcer->retired[service - configured].conf;
+}
+
 // Every protocol of the leg is up, and nothing is under way.
 bool leg_is_on(const struct announcer *announcer, size_t service, const struct leg *leg);
 // At least one protocol of the leg is in this state.

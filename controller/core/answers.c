@@ -218,6 +218,9 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
     }
     size_t count = core->config->service_count;
     size_t service = order_a(token);
+    if (service >= count && service < core->announcer->service_count) {
+        return; // it is retired: nobody waits for it
+    }
     bool one = service < count;
     for (size_t i = one ? service : 0; i < (one ? service + 1 : count); i++) {
         note_acknowledged(core, i, now_ns);

@@ -8,14 +8,14 @@
 
 #define ORDERS_SPARE 128
 
-bool core_allocate(struct core *core)
+bool core_allocate(struct core *core, const struct retired *retired, size_t retired_count)
 {
     const struct config *config = core->config;
     core->healths = calloc(config->probe_count + 1, sizeof *core->healths);
     core->probes = calloc(config->probe_count + 1, sizeof *core->probes);
     core->gates = calloc(config->service_count + 1, sizeof *core->gates);
     core->services = calloc(config->service_count + 1, sizeof *core->services);
-    core->announcer = announcer_new(config);
+    core->announcer = announcer_new(config, retired, retired_count);
     core->observed = observed_new(config);
     return core->healths != NULL && core->probes != NULL && core->gates != NULL &&
            core->services != NULL && core->announcer != NULL && core->observed != NULL &&
@@ -28,6 +28,28 @@ static struct birdconf *copy_of(const struct birdconf *conf)
 {
     char error[ERROR_MAX];
     return birdconf_parse(conf->text, conf->length, error);
+}
+
+// What the former file has, and perhaps no service any more: of each of its services, once or once
+// for each family.
+static struct retired *services_of(const struct birdconf *former, size_t *count)
+{
+    size_t slots = former != NULL ? former->slot_count : 0;
+    struct retired *retired = calloc(slots + 1, sizeof *retired);
+    *count = 0;
+    for (size_t i = 0; retired != NULL && i < slots; i++) {
+        struct retired it = {.before = SIZE_MAX};
+        struct retired *last = *count > 0 ? &retired[*count - 1] : NULL;
+        if (!names_parse(former->slots[i].protocol, &it.conf)) {
+            continue; // a twin
+        }
+        if (last != NULL && strcmp(last->conf.symbol, it.conf.symbol) == 0) {
+            (void)names_parse(former->slots[i].protocol, &last->conf);
+        } else {
+            retired[(*count)++] = it;
+        }
+    }
+    return retired;
 }
 
 static bool init_files(struct core *core, const struct core_start *start)
@@ -93,7 +115,11 @@ static struct core *core_make(const struct core_start *start)
     core->config = start->config;
     core->events = start->events;
     core->generation = start->generation;
-    if (!core_allocate(core) || !init_files(core, start)) {
+    size_t count;
+    struct retired *retired = services_of(start->former, &count);
+    bool ok = retired != NULL && core_allocate(core, retired, count) && init_files(core, start);
+    free(retired);
+    if (!ok) {
         core_free(core);
         return NULL;
     }

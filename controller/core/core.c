@@ -166,9 +166,11 @@ void core_stop(struct core *core, uint64_t now_ns)
     core_flush(core, now_ns);
 }
 
+// What is retired is to be withdrawn as well.
 static bool is_left(const struct core *core, size_t service)
 {
-    return (conf_of(core, service)->on_exit == ON_EXIT_WITHDRAW ||
+    return (service >= core->config->service_count ||
+            conf_of(core, service)->on_exit == ON_EXIT_WITHDRAW ||
             core->services[service].decision.target == TARGET_WITHDRAW) &&
            !announcer_settled(core->announcer, service);
 }
@@ -176,9 +178,11 @@ static bool is_left(const struct core *core, size_t service)
 size_t core_unconfirmed(const struct core *core, const char **first)
 {
     size_t count = 0;
-    for (size_t i = core->config->service_count; i-- > 0;) {
+    size_t configured = core->config->service_count;
+    for (size_t i = core->announcer->service_count; i-- > 0;) {
         if (is_left(core, i)) {
-            *first = conf_of(core, i)->name;
+            *first = i < configured ? conf_of(core, i)->name
+                                    : core->announcer->retired[i - configured].conf.symbol;
             count++;
         }
     }

@@ -27,7 +27,8 @@ static inline const struct service_conf *conf_of(const struct core *core, size_t
     return &core->config->services[service];
 }
 
-bool core_allocate(struct core *core);                    // what belongs to its configuration
+// What belongs to its configuration; retired: what BIRD may have of others.
+bool core_allocate(struct core *core, const struct retired *retired, size_t retired_count);
 void core_succession_free(struct succession *succession); // may be NULL
 
 // The target is new: the include file and the announcer are told. The file first: the announcer

@@ -212,7 +212,7 @@ static void check_leg(const struct core *core, size_t service, enum leg_name nam
 static void check_line(const struct announcer *announcer, enum waiting_name name)
 {
     const struct waiting_list *list = &announcer->waiting[name];
-    size_t count = announcer->config->service_count;
+    size_t count = announcer->service_count;
     size_t waiting = 0;
     assert(list->count <= count);
     for (size_t i = 0; i < list->count; i++) {
@@ -288,7 +288,7 @@ static void check_one_way(const struct core *core, size_t i)
 {
     const struct orders *orders = &core->orders;
     const struct order *one = order_at(orders, i);
-    size_t all = core->config->service_count;
+    size_t all = core->announcer->service_count;
     for (size_t j = i + 1; j < orders->count && switches(one); j++) {
         const struct order *other = order_at(orders, j);
         bool both = order_a(one->token) == order_a(other->token) &&
@@ -303,7 +303,7 @@ static void check_pattern(const struct core *core, const struct order *order)
     char pattern[BIRD_PROTOCOL_MAX + 8] = "";
     const char *quote = strchr(order->command, '"');
     if (order_kind(order->token) != ORDER_DISABLE ||
-        order_a(order->token) < core->config->service_count) {
+        order_a(order->token) < core->announcer->service_count) {
         return;
     }
     assert(quote != NULL && strlen(quote + 1) <= sizeof pattern);
@@ -327,7 +327,7 @@ static void check_orders(const struct core *core)
         assert(order_token(kind, order_a(token), order_b(token)) == token);
         assert(order->link == (switches(order) ? ORDER_LINK_ACT : ORDER_LINK_ASK));
         assert(!order->urgent || kind == ORDER_DISABLE); // only withdrawing overtakes
-        assert(!switches(order) || order_a(token) <= core->config->service_count);
+        assert(!switches(order) || order_a(token) <= core->announcer->service_count);
         assert(kind != ORDER_ROUTE || order_a(token) < core->observed->prefix_count);
         check_one_way(core, i);
         check_pattern(core, order);

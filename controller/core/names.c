@@ -17,6 +17,24 @@ void names_protocol(const struct service_conf *service, enum family family, enum
     (void)length;
 }
 
+bool names_parse(const char *protocol, struct service_conf *out)
+{
+    size_t length = strlen(protocol);
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        size_t rest = strlen("_") + strlen(names_family(family));
+        if (!names_is_ours(protocol) || length <= strlen(ours) + rest ||
+            strcmp(protocol + length - rest + 1, names_family(family)) != 0 ||
+            protocol[length - rest] != '_' || length - rest - strlen(ours) >= sizeof out->symbol) {
+            continue;
+        }
+        snprintf(out->symbol, sizeof out->symbol, "%.*s", (int)(length - rest - strlen(ours)),
+                 protocol + strlen(ours));
+        out->has_family[family] = true;
+        return true;
+    }
+    return false;
+}
+
 void names_pattern(const struct service_conf *service, enum leg_name leg,
                    char out[BIRD_PROTOCOL_MAX])
 {

@@ -23,6 +23,10 @@ enum leg_name { LEG_PRIMARY, LEG_DRAIN, LEGS };
 void names_protocol(const struct service_conf *service, enum family family, enum leg_name leg,
                     char out[BIRD_PROTOCOL_MAX]);
 
+// The other way round, of a primary protocol: the service's symbol and that family. False: it is
+// called otherwise.
+bool names_parse(const char *protocol, struct service_conf *out);
+
 // Matches the leg's protocols of both families, and none of any other service.
 void names_pattern(const struct service_conf *service, enum leg_name leg,
                    char out[BIRD_PROTOCOL_MAX]);

@@ -10,7 +10,7 @@
 
 void waiting_put(struct announcer *announcer, enum waiting_name name, size_t service)
 {
-    size_t size = announcer->config->service_count;
+    size_t size = announcer->service_count;
     struct waiting_list *list = &announcer->waiting[name];
     assert(service < size);
     if (!announcer->services[service].waits[name]) {
@@ -25,7 +25,7 @@ size_t waiting_take(struct announcer *announcer, enum waiting_name name)
     struct waiting_list *list = &announcer->waiting[name];
     assert(list->count > 0);
     size_t service = list->items[list->first];
-    list->first = (list->first + 1) % announcer->config->service_count;
+    list->first = (list->first + 1) % announcer->service_count;
     list->count--;
     announcer->services[service].waits[name] = false;
     return service;
@@ -77,6 +77,19 @@ static void sent(struct announcer *announcer, struct leg *leg, bool enable)
     leg->acted = announcer->actions;
 }
 
+// A pattern for both families; but where another has the service's name in its other family, its
+// only protocol.
+static void command_name(const struct announcer *announcer, size_t service, enum leg_name leg,
+                         char out[BIRD_PROTOCOL_MAX])
+{
+    const struct service_conf *conf = announcer_conf(announcer, service);
+    if (announcer->services[service].exact && conf->has_family[0] != conf->has_family[1]) {
+        names_protocol(conf, conf->has_family[FAMILY_V4] ? FAMILY_V4 : FAMILY_V6, leg, out);
+    } else {
+        names_pattern(conf, leg, out);
+    }
+}
+
 static void order_leg(struct announcer *announcer, struct orders *orders, size_t service,
                       enum leg_name name, bool enable)
 {
@@ -84,7 +97,7 @@ static void order_leg(struct announcer *announcer, struct orders *orders, size_t
     assert(announcer->link_up && leg->wanted == enable); // never both ways
     bool urgent = !enable && (announcer->wanted_on == 0 || may_be_on(announcer, service, leg));
     char pattern[BIRD_PROTOCOL_MAX];
-    names_pattern(&announcer->config->services[service], name, pattern);
+    command_name(announcer, service, name, pattern);
     orders_put(orders, ORDER_LINK_ACT, urgent,
                order_token(enable ? ORDER_ENABLE : ORDER_DISABLE, service, name),
                enable ? bird_enable(pattern) : bird_disable(pattern));
@@ -136,7 +149,7 @@ static size_t apart(const char *name, const struct announcer_protocol *other)
 // Where a service is among the protocols, which are sorted by name.
 static size_t place_of(const struct announcer *announcer, size_t service)
 {
-    bool v4 = announcer->config->services[service].has_family[FAMILY_V4];
+    bool v4 = announcer_conf(announcer, service)->has_family[FAMILY_V4];
     return announcer->services[service].protocols[LEG_PRIMARY][v4 ? FAMILY_V4 : FAMILY_V6];
 }
 
@@ -146,7 +159,7 @@ static bool find_prefix(const struct announcer *announcer, size_t service,
                         char prefix[BIRD_PROTOCOL_MAX])
 {
     size_t at = place_of(announcer, service);
-    size_t most = names_base_length(&announcer->config->services[service]);
+    size_t most = names_base_length(announcer_conf(announcer, service));
     memcpy(prefix, announcer->protocols[at].name, most);
     prefix[most] = '\0';
     size_t before = apart(prefix, kept_before(announcer, at));
@@ -170,7 +183,7 @@ struct sweepings {
 static bool takes_in(const struct announcer *announcer, const struct announcer_protocol *protocol,
                      size_t prefix_length)
 {
-    const struct service_conf *conf = &announcer->config->services[protocol->service];
+    const struct service_conf *conf = announcer_conf(announcer, protocol->service);
     bool first = protocol->family == FAMILY_V4 || !conf->has_family[FAMILY_V4];
     return first && needs_disable(announcer, protocol->service, protocol->leg) &&
            prefix_length <= names_base_length(conf);
@@ -214,8 +227,7 @@ static void order_pattern(struct announcer *announcer, struct orders *orders, co
     char pattern[BIRD_PROTOCOL_MAX + 8];
     names_beginning(prefix, twins, pattern);
     orders_put(orders, ORDER_LINK_ACT, urgent,
-               order_token(ORDER_DISABLE, announcer->config->service_count, part),
-               bird_disable(pattern));
+               order_token(ORDER_DISABLE, announcer->service_count, part), bird_disable(pattern));
     announcer->unanswered++;
 }
 
@@ -359,17 +371,16 @@ static void plan_others(struct announcer *announcer, struct orders *orders)
 {
     if (announcer->pipes_off) {
         orders_put(orders, ORDER_LINK_ACT, false,
-                   order_token(ORDER_ENABLE, announcer->config->service_count, ANNOUNCER_PART),
+                   order_token(ORDER_ENABLE, announcer->service_count, ANNOUNCER_PART),
                    bird_enable(NAMES_PIPES));
         announcer->unanswered++;
         announcer->pipes_off = false;
     }
-    if (announcer->stray[0] != '\0') {
+    for (; announcer->stray_count > 0 && orders_room(orders) > 0; announcer->stray_count--) {
         announcer->unanswered +=
             orders_put(orders, ORDER_LINK_ACT, true,
-                       order_token(ORDER_DISABLE, announcer->config->service_count, ANNOUNCER_PART),
-                       bird_disable(announcer->stray));
-        announcer->stray[0] = '\0';
+                       order_token(ORDER_DISABLE, announcer->service_count, ANNOUNCER_PART),
+                       bird_disable(announcer->strays[announcer->stray_count - 1]));
     }
 }
 

@@ -77,6 +77,43 @@ static bool same_places(const struct config *old, const struct config *new)
     return same;
 }
 
+// The service, in the families that it has not any more; after: its index in config, if it is
+// there.
+static bool lost_families(const struct service_conf *service, const struct config *config,
+                          size_t after, struct service_conf *out)
+{
+    bool any = false;
+    memcpy(out->symbol, service->symbol, sizeof out->symbol);
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        out->has_family[family] =
+            service->has_family[family] &&
+            (after == SIZE_MAX || !config->services[after].has_family[family]);
+        any = any || out->has_family[family];
+    }
+    return any;
+}
+
+// What BIRD may have of services that old had, and of what was retired by then and not gone.
+static struct retired *retire(const struct core *core, const struct core *old, size_t *count)
+{
+    const struct announcer *announcer = old->announcer;
+    size_t services = old->config->service_count;
+    struct retired *retired = calloc(announcer->service_count + 1, sizeof *retired);
+    *count = 0;
+    for (size_t i = 0; retired != NULL && i < services; i++) {
+        retired[*count] = (struct retired){.before = i};
+        *count += lost_families(&old->config->services[i], core->config,
+                                core->succession->services_after[i], &retired[*count].conf);
+    }
+    for (size_t i = services; retired != NULL && i < announcer->service_count; i++) {
+        if (!announcer->retired[i - services].gone) {
+            retired[*count] = announcer->retired[i - services];
+            retired[(*count)++].before = i;
+        }
+    }
+    return retired;
+}
+
 // The kernel gives a page when it is first written to: not when the core takes over.
 static void touch(struct core *core)
 {
@@ -102,9 +139,13 @@ struct core *core_prepare(const struct core *old, const struct config *config)
         core_free(core);
         return NULL;
     }
-    if (!include_prepare(&core->include, config, next, &old->include,
-                         core->succession->services_before) ||
-        !core_allocate(core)) {
+    size_t count;
+    struct retired *retired = retire(core, old, &count);
+    bool ok = include_prepare(&core->include, config, next, &old->include,
+                              core->succession->services_before) &&
+              retired != NULL && core_allocate(core, retired, count);
+    free(retired);
+    if (!ok) {
         core_free(core);
         return NULL;
     }
@@ -188,6 +229,7 @@ static void begin_with_bird(struct core *core, struct core *old)
         announcer_set_target(core->announcer, i, target, core->include.wanted);
         announcer_take_over(core->announcer, i, old->announcer, before);
     }
+    announcer_take_over_retired(core->announcer, old->announcer);
     core_want_snapshot(core);
 }
 

@@ -16,7 +16,7 @@ static int start(void **state)
     config = small_config(PROBE("p") "[service dns]\nprefixes = 192.0.2.1/32 2001:db8::1/128\n"
                                      "require = p\n"
                                      "[service web]\nprefixes = 192.0.2.2/32\nrequire = p\n");
-    announcer = announcer_new(config);
+    announcer = announcer_new(config, NULL, 0);
     assert_non_null(announcer);
     assert_true(orders_init(&orders, 16));
     file = 0;
@@ -388,7 +388,7 @@ TEST(what_is_switched_on_at_once_is_never_more_than_bird_reads_at_once)
                                  "[service s%028u]\nprefixes = 10.0.0.%u/32\nrequire = p\n", i, i);
     }
     config = small_config(text);
-    announcer = announcer_new(config);
+    announcer = announcer_new(config, NULL, 0);
     assert_non_null(announcer);
     assert_true(orders_init(&orders, (size_t)4 * MANY));
     announcer_link(announcer, true);
@@ -546,7 +546,7 @@ TEST(taking_over_knows_what_is_off_and_keeps_the_way_free)
 {
     running(DNS_ON WEB_OFF, TARGET_ANNOUNCE, TARGET_WITHDRAW);
     struct announcer *old = announcer;
-    announcer = announcer_new(config);
+    announcer = announcer_new(config, NULL, 0);
     assert_non_null(announcer);
     announcer_link(announcer, true);
     announcer_set_target(announcer, DNS, ANNOUNCE);
@@ -565,7 +565,7 @@ TEST(a_command_under_way_leaves_its_leg_unknown_to_the_next_announcer)
     plan();
     expect("disable \"popgate_web_v?\"");
     struct announcer *old = announcer;
-    announcer = announcer_new(config);
+    announcer = announcer_new(config, NULL, 0);
     assert_non_null(announcer);
     announcer_link(announcer, true);
     announcer_set_target(announcer, DNS, ANNOUNCE);

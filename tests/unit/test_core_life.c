@@ -204,6 +204,81 @@ TEST(a_service_that_is_no_longer_configured_is_withdrawn)
     assert_true(birdconf_get(core_file(core), "popgate_dns_v4"));
 }
 
+#define SERVICE(name, last) "[service " name "]\nprefixes = 192.0.2." last "/32\nrequire = a\n"
+
+// BIRD has them until somebody configures it.
+TEST(what_a_reload_takes_away_is_retired_at_once_and_is_no_drift)
+{
+    const char *gone[] = {"popgate_x_v4", "popgate_y_v4", "popgate_z_v4"};
+    running(ONE_PROBE DNS_NEEDS_A SERVICE("x", "3") SERVICE("y", "4") SERVICE("z", "5"));
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(*bird_protocol(gone[i]));
+    }
+    reload("configure = manual\n" ONE_PROBE DNS_NEEDS_A);
+    settle();
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(*bird_protocol(gone[i]));
+    }
+    assert_true(*bird_protocol("popgate_dns_v4"));
+    assert_in_range(bird.switches, 1, 3);
+    pass_ms(1000);
+    assert_int_equal(core->drifts, 0);
+    *bird_protocol(gone[1]) = true; // by somebody's hand
+    pass_ms(1000);
+    assert_false(*bird_protocol(gone[1]));
+    assert_int_equal(core->drifts, 1);
+}
+
+TEST(what_is_retired_is_withdrawn_over_another_reload)
+{
+    running(ONE_PROBE DNS_NEEDS_A SERVICE("x", "3"));
+    core_link(core, ORDER_LINK_ACT, BIRD_LINK_DOWN, "gone", NULL, now_ns);
+    reload("configure = manual\n" ONE_PROBE DNS_NEEDS_A);
+    struct config *before = config;
+    config = next_config;
+    reload("configure = manual\n" ONE_PROBE DNS_NEEDS_A "prepend = 1\n");
+    config_free(before);
+    const char *first = "";
+    core_stop(core, now_ns);
+    assert_int_equal(core_unconfirmed(core, &first), 2);
+    links_come_up();
+    settle();
+    assert_false(*bird_protocol("popgate_x_v4"));
+    assert_int_equal(core->drifts, 0);
+    assert_true(core_quiet(core));
+}
+
+TEST(a_family_that_a_reload_takes_away_is_retired_alone)
+{
+    running(ONE_PROBE "[service dns]\nprefixes = 192.0.2.1/32 2001:db8::1/128\nrequire = a\n");
+    assert_true(*bird_protocol("popgate_dns_v6"));
+    reload("configure = manual\n" ONE_PROBE DNS_NEEDS_A);
+    settle();
+    assert_false(*bird_protocol("popgate_dns_v6"));
+    assert_true(*bird_protocol("popgate_dns_v4"));
+    assert_int_equal(bird.switches, 1);
+    assert_int_equal(core->drifts, 0);
+}
+
+TEST(what_only_the_former_file_has_is_retired_at_a_start)
+{
+    struct config *before = small_config(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
+    struct birdconf *former = birdconf_render(before);
+    config = small_config("configure = manual\n" ONE_PROBE DNS_NEEDS_A);
+    birdconf_set(former, "popgate_dns_v4", true);
+    birdconf_set(former, "popgate_web_v4", true);
+    bird_gets(former);
+    begin(NULL, true, former);
+    birdconf_free(former);
+    config_free(before);
+    links_come_up();
+    settle();
+    assert_false(*bird_protocol("popgate_web_v4"));
+    assert_true(*bird_protocol("popgate_dns_v4"));
+    pass_ms(1000);
+    assert_int_equal(core->drifts, 0);
+}
+
 TEST(a_clean_stop_withdraws_unless_told_to_keep)
 {
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");

@@ -15,21 +15,27 @@ static struct config *config;
 static struct announcer *announcer;
 static struct orders orders;
 
-// s0 .. s59, all on.
-static void begin(void)
+static struct config *services_from(unsigned first)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     fprintf(out, "[pop]\nid = fra1\n[bird]\nlocal_as = 64512\n" PROBE("p"));
-    for (unsigned i = 0; i < SERVICES; i++) {
+    for (unsigned i = first; i < SERVICES; i++) {
         fprintf(out, "[service s%u]\nprefixes = 192.0.2.%u/32\nrequire = p\n", i, i);
     }
     fclose(out);
-    config = config_parse("test.conf", text, small_config_problem, NULL);
+    struct config *services = config_parse("test.conf", text, small_config_problem, NULL);
     free(text);
-    assert_non_null(config);
-    announcer = announcer_new(config);
+    assert_non_null(services);
+    return services;
+}
+
+// s0 .. s59, all on.
+static void begin(void)
+{
+    config = services_from(0);
+    announcer = announcer_new(config, NULL, 0);
     assert_non_null(announcer);
     assert_true(orders_init(&orders, (size_t)2 * SERVICES));
     announcer_link(announcer, true);
@@ -280,4 +286,39 @@ TEST(a_lost_link_forgets_what_was_under_way)
     plan();
     expect("disable \"popgate_*_drain\"");
     expect("disable \"popgate_*\"");
+}
+
+TEST(what_is_retired_goes_off_in_a_few_commands)
+{
+    enum { RETIRED = 50 };
+    struct retired retired[RETIRED] = {0};
+    struct announcer *old = announcer;
+    struct config *next = services_from(RETIRED);
+    struct order order;
+    unsigned commands = 0;
+    for (unsigned i = 0; i < RETIRED; i++) {
+        retired[i] = (struct retired){.conf.has_family[FAMILY_V4] = true, .before = i};
+        snprintf(retired[i].conf.symbol, sizeof retired[i].conf.symbol, "s%u", i);
+    }
+    announcer = announcer_new(next, retired, RETIRED);
+    assert_non_null(announcer);
+    announcer_link(announcer, true);
+    for (unsigned i = RETIRED; i < SERVICES; i++) {
+        announcer_set_target(announcer, i - RETIRED, ON_AIR);
+        announcer_take_over(announcer, i - RETIRED, old, i);
+    }
+    announcer_take_over_retired(announcer, old);
+    announcer_free(old);
+    config_free(config);
+    config = next;
+    for (plan(); orders_take(&orders, &order); plan()) {
+        assert_true(order.urgent);
+        answer(&order);
+        commands++;
+    }
+    assert_in_range(commands, 1, 20);
+    for (unsigned i = 0; i < SERVICES; i++) {
+        assert_true(announcer_settled(announcer, i));
+        assert_true(announcer_is_on(announcer, i, FAMILY_V4) == (i < SERVICES - RETIRED));
+    }
 }
