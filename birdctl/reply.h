@@ -162,6 +162,9 @@ bool bird_parse_route(const struct bird_line *line, struct bird_route *out);
 bool bird_tells_export(unsigned code, const char *text);
 
 // The version in the greeting ("BIRD 2.0.12 ready.") of code 0001; false if it is none.
+// Versions that echo their log; 3.x has no such command (bird-facts 8).
+#define BIRD_ECHO_MAJOR 2
+
 struct bird_version {
     unsigned major, minor, patch;
 };

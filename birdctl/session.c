@@ -42,7 +42,6 @@
 #define PARTING_MAX (UINT64_C(64) << 20)
 
 #define ECHO_BYTES 4096
-#define ECHO_MAJOR 2 // 3.x has no such command (bird-facts 8)
 
 enum state { RESTING, CONNECTING, GREETING, READY, DEAF, DRAINING, CLOSED };
 
@@ -576,7 +575,7 @@ static void greet(struct bird_session *session, const struct bird_line *line)
     }
     session->state = READY;
     session->backoff_ms = session->options.backoff_min_ms;
-    if (session->options.echo && session->version.major == ECHO_MAJOR) {
+    if (session->options.echo && session->version.major == BIRD_ECHO_MAJOR) {
         ask_for_echo(session);
     }
     pump(session);

@@ -315,12 +315,20 @@ bool announcer_row(struct announcer *announcer, const char *name, bool up)
 bool announcer_look_row(struct announcer *announcer, const char *name, bool up, size_t asked)
 {
     const struct announcer_protocol *found = find_protocol(announcer, name);
-    if (found == NULL || !announcer->snapshot_taken) {
+    if (!announcer->snapshot_taken) {
         return false;
     }
+    if (found == NULL) {
+        return row_of_no_service(announcer, name, up);
+    }
     const struct leg *leg = &announcer->services[found->service].legs[found->leg];
+    enum leg_state before = leg->state[found->family];
     uint64_t began = announcer->actions - ((announcer->actions - asked) & ORDER_INDEX_MAX);
-    return is_current(leg, began) && take_row(announcer, found, up, false);
+    bool drifted = is_current(leg, began) && take_row(announcer, found, up, false);
+    if (leg->state[found->family] != before) {
+        note(announcer, found->service);
+    }
+    return drifted;
 }
 
 void announcer_look_end(struct announcer *announcer, size_t service)

@@ -153,8 +153,8 @@ void announcer_snapshot_begin(struct announcer *announcer, bool in_turn);
 bool announcer_row(struct announcer *announcer, const char *protocol, bool up);
 bool announcer_snapshot_end(struct announcer *announcer);
 
-// The same for a look at one service: rows, with the low bits of the clock of actions when it was
-// asked for, and its end.
+// The same for a look at one service, or at all that is ours: rows, with the low bits of the clock
+// of actions when it was asked for; and the end of one at one service.
 bool announcer_look_row(struct announcer *announcer, const char *protocol, bool up, size_t asked);
 void announcer_look_end(struct announcer *announcer, size_t service);
 

@@ -117,7 +117,6 @@ static void look_row(struct core *core, uint64_t token, const struct bird_line *
     if (bird_parse_protocol(line, &row) &&
         announcer_look_row(core->announcer, row.name, row.up, order_b(token))) {
         drift(core, row.name, row.up, now_ns);
-        core->looking.drift_rounds++;
     }
 }
 
@@ -230,7 +229,9 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
 
 static void look_end(struct core *core, uint64_t token, bool complete, uint64_t now_ns)
 {
-    if (complete && order_a(token) < core->config->service_count) {
+    bool ours = order_a(token) >= core->config->service_count;
+    core_look_ended(core, ours, now_ns);
+    if (complete && !ours) {
         announcer_look_end(core->announcer, order_a(token));
         note_acknowledged(core, order_a(token), now_ns);
     }
@@ -346,7 +347,6 @@ static void snapshot_end(struct core *core, bool complete, uint64_t now_ns)
     if (!complete) {
         return;
     }
-    core->looking.drift_rounds += core->drifts != core->looking.drifts_before;
     if (!observed_snapshot_end(core->observed)) {
         events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
                    "out of memory for BIRD's sessions: new ones are not watched")
@@ -413,6 +413,9 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
         break;
     case ORDER_KINDS:
         break;
+    }
+    if (order_kind(token) != ORDER_ENABLE && order_kind(token) != ORDER_DISABLE) {
+        core_look_answered(core, now_ns);
     }
     core_flush(core, now_ns);
 }

@@ -54,9 +54,13 @@ struct looking {
     size_t services[LOOKS_MAX]; // of which something was switched; to be looked at
     size_t service_count;
     bool everywhere;         // more of them, or what is no service's
-    uint64_t drifts_before;  // the snapshot under way
+    bool ours_under_way;     // a look at all our protocols, of a BIRD that echoes nothing
+    uint64_t ours_at_ms;     // the next one
+    uint64_t ours_began_ns;  // the last one
+    uint64_t answered_ns;    // when BIRD had last answered a question
+    uint64_t drifts_counted; // of drifts: looks end with them
     uint64_t drift_began_ms; // of the second that the two below count in
-    unsigned drift_rounds;   // snapshots that found drift
+    unsigned drift_rounds;   // looks that found drift
     unsigned drift_logged;
 };
 

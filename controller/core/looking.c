@@ -8,6 +8,8 @@
 #define SNAPSHOT_SHARE   4 // pauses after replies last so many times as long as the snapshot before
 #define SNAPSHOT_REST_MS 50 // and no longer than this
 #define DRIFT_ROUNDS     10 // repaired without pause, within a second
+#define OURS_MS          30 // pause between looks at all that is ours
+#define OURS_SHARE       99 // and at least so many times as long as the last took BIRD
 
 void core_want_snapshot(struct core *core)
 {
@@ -16,7 +18,7 @@ void core_want_snapshot(struct core *core)
 
 void core_look_forget(struct core *core)
 {
-    core->looking.snapshot_under_way = false;
+    core->looking.snapshot_under_way = core->looking.ours_under_way = false;
     core->looking.service_count = 0;
     core->looking.everywhere = false;
 }
@@ -40,13 +42,56 @@ void core_look_soon(struct core *core, size_t service, uint64_t now_ns)
     }
 }
 
+static void count_round(struct core *core)
+{
+    core->looking.drift_rounds += core->drifts != core->looking.drifts_counted;
+    core->looking.drifts_counted = core->drifts;
+}
+
+// How long looks at all that is ours are to pause after such an answer. BIRD begins with a question
+// when it has answered the one before.
+static uint64_t pause_ms(const struct looking *looking, uint64_t began_ns, uint64_t now_ns)
+{
+    uint64_t from_ns = looking->answered_ns > began_ns ? looking->answered_ns : began_ns;
+    uint64_t rest_ms = ms_of((now_ns - from_ns) * OURS_SHARE);
+    return rest_ms > OURS_MS ? rest_ms : OURS_MS;
+}
+
+void core_look_ended(struct core *core, bool ours, uint64_t now_ns)
+{
+    struct looking *looking = &core->looking;
+    count_round(core);
+    if (ours) {
+        looking->ours_under_way = false;
+        looking->ours_at_ms = ms_of(now_ns) + pause_ms(looking, looking->ours_began_ns, now_ns);
+    }
+}
+
+void core_look_answered(struct core *core, uint64_t now_ns)
+{
+    core->looking.answered_ns = now_ns;
+}
+
 void core_look_snapshot_ended(struct core *core, uint64_t now_ns)
 {
+    // It takes BIRD no less than a look at what is ours: which it may have answered slowly once.
+    uint64_t ours_at_ms =
+        ms_of(now_ns) + pause_ms(&core->looking, core->looking.snapshot_began_ns, now_ns);
+    count_round(core);
+    core->looking.ours_at_ms =
+        ours_at_ms < core->looking.ours_at_ms ? ours_at_ms : core->looking.ours_at_ms;
     core->looking.snapshot_under_way = false;
     core->looking.snapshot_at_ms = ms_of(now_ns) + SNAPSHOT_MS;
     uint64_t rest_ms = ms_of((now_ns - core->looking.snapshot_began_ns) * SNAPSHOT_SHARE);
     core->looking.snapshot_rest_ms =
         ms_of(now_ns) + (rest_ms < SNAPSHOT_REST_MS ? rest_ms : SNAPSHOT_REST_MS);
+}
+
+// BIRD does not tell when somebody switches a protocol: then all that is ours is looked at often.
+static bool is_blind(const struct core *core)
+{
+    const struct core_link *link = &core->links[ORDER_LINK_ASK];
+    return link->state == BIRD_LINK_UP && link->version.major > BIRD_ECHO_MAJOR;
 }
 
 void core_look_tick(struct core *core, uint64_t now_ms)
@@ -69,6 +114,9 @@ uint64_t core_look_next_ms(const struct core *core)
     uint64_t next_ms = looking->snapshot_at_ms;
     if (looking->snapshot_soon_ms != 0 && looking->snapshot_soon_ms < next_ms) {
         next_ms = looking->snapshot_soon_ms;
+    }
+    if (is_blind(core) && !looking->ours_under_way && looking->ours_at_ms < next_ms) {
+        next_ms = looking->ours_at_ms;
     }
     return core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN ? next_ms : UINT64_MAX;
 }
@@ -112,7 +160,6 @@ static void ask_snapshot(struct core *core, uint64_t now_ns)
     core->looking.snapshot_wanted = false;
     core->looking.snapshot_soon_ms = 0;
     core->looking.snapshot_under_way = true;
-    core->looking.drifts_before = core->drifts;
     core->looking.snapshot_began_ns = now_ns;
     announcer_snapshot_begin(core->announcer, core->looking.snapshot_in_turn);
     core->looking.snapshot_in_turn = false;
@@ -123,8 +170,24 @@ static void ask_snapshot(struct core *core, uint64_t now_ns)
                bird_show_protocols_all(NAMES_PIPES));
 }
 
+static void ask_ours(struct core *core, uint64_t now_ns)
+{
+    struct looking *looking = &core->looking;
+    if (!is_blind(core) || looking->ours_under_way || ms_of(now_ns) < looking->ours_at_ms ||
+        orders_room(&core->orders) == 0) {
+        return;
+    }
+    looking->ours_under_way = true;
+    looking->ours_began_ns = now_ns;
+    orders_put(&core->orders, ORDER_LINK_ASK, false,
+               order_token(ORDER_LOOK, core->config->service_count,
+                           core->announcer->actions & ORDER_INDEX_MAX),
+               bird_show_protocols_like(NAMES_OURS_AND_PIPES));
+}
+
 void core_look_ask(struct core *core, uint64_t now_ns)
 {
     ask_looks(core, now_ns);
+    ask_ours(core, now_ns);
     ask_snapshot(core, now_ns);
 }

@@ -14,8 +14,9 @@ enum leg_name { LEG_PRIMARY, LEG_DRAIN, LEGS };
 #define NAMES_OURS "popgate_" // what the name of every service's protocol begins with
 
 // Patterns, as `enable`, `disable` and `show protocols` take them.
-#define NAMES_ALL   NAMES_OURS "*" // every protocol of every service, no pipe
-#define NAMES_PIPES "popgate?_pipe"
+#define NAMES_ALL            NAMES_OURS "*" // every protocol of every service, no pipe
+#define NAMES_PIPES          "popgate?_pipe"
+#define NAMES_OURS_AND_PIPES "popgate*"
 
 // In every description, before the revision of the file that it comes from.
 #define NAMES_DESCRIPTION "popgate "

@@ -327,7 +327,7 @@ void oracle_start(struct oracle *oracle, const struct config *config, const stru
     oracle->stopping = false;
     oracle->seen_events = events_end(events) - 1;
     oracle->disturbed_at_ns = now_ns;
-    oracle->able_since_ns = NEVER_NS;
+    oracle->able_since_ns = oracle->noticing_since_ns = NEVER_NS;
     oracle->switched = UINT64_MAX;
     for (size_t i = 0; i < config->probe_count; i++) {
         oracle->probes[i] =

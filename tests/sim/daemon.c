@@ -487,9 +487,9 @@ void daemon_go_on(struct world *world)
 
 static void on_link(void *arg, enum bird_link state, const char *reason)
 {
-    static const struct bird_version version = {2, 0, 12};
     struct link_arg *link = arg;
     struct world *world = link->world;
+    struct bird_version version = {world->bird_major, 0, 12};
     if (!daemon_lives(world)) {
         return;
     }

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REPAIR_WITHIN_NS   (4000 * NS_PER_MS) // a snapshot a second, slow answers, the repair
-#define WITHDRAW_WITHIN_NS (100 * NS_PER_MS)  // BIRD does some forty commands before
+#define REPAIR_WITHIN_NS (4000 * NS_PER_MS) // a snapshot a second, slow answers, the repair
+#define NOTICE_AFTER_NS                                                                            \
+    (3000 * NS_PER_MS) // a slow answer makes it look less often, until a quick one
+#define CONTAIN_WITHIN_NS  (200 * NS_PER_MS) // an answer of a millisecond is followed by 99 of rest
+#define WITHDRAW_WITHIN_NS (100 * NS_PER_MS) // BIRD does some forty commands before
 
 void oracle_broken(struct oracle *oracle, const char *text, ...)
 {
@@ -381,6 +384,23 @@ static void check_withdrawal(struct oracle *oracle, const struct oracle_service 
     }
 }
 
+// Promise 4: what is isolated stays off, whoever switches it on.
+static void check_contained(struct oracle *oracle, const struct oracle_service *service,
+                            uint64_t now_ns)
+{
+    bool vague;
+    bool isolated = books_intent(service, now_ns, &vague) == INTENT_ISOLATE && !vague;
+    if (isolated && (service->on & legs_of(oracle, service)) != 0 &&
+        oracle->noticing_since_ns != NEVER_NS &&
+        now_ns - oracle->noticing_since_ns > NOTICE_AFTER_NS &&
+        now_ns - service->target_at_ns > CONTAIN_WITHIN_NS &&
+        now_ns - oracle->tampered_at_ns > CONTAIN_WITHIN_NS) {
+        oracle_broken(oracle, "promise 4: isolated %s has been on for %" PRIu64 " ms",
+                      conf_of(oracle, service)->name,
+                      (now_ns - oracle->tampered_at_ns) / NS_PER_MS);
+    }
+}
+
 // Between announced and depreferenced there is never a gap (bird-facts 5).
 static void check_gap(struct oracle *oracle, struct oracle_service *service, bool visible,
                       bool able, uint64_t now_ns)
@@ -410,6 +430,7 @@ static void check_neighbours(struct oracle *oracle, const struct model *model,
         check_repair(oracle, &service->wrong_since_ns, wrong, abilities.repairs,
                      conf_of(oracle, service)->name, service->target, now_ns);
         check_withdrawal(oracle, service, now_ns);
+        check_contained(oracle, service, now_ns);
         check_gap(oracle, service, plot_visible(model, plot, service->used), abilities.repairs,
                   now_ns);
     }
@@ -453,6 +474,11 @@ void oracle_check(struct oracle *oracle, const struct core *core, const struct m
                   struct abilities abilities, uint64_t now_ns)
 {
     struct bounds gates[SCENE_SERVICES];
+    if (!abilities.notices) {
+        oracle->noticing_since_ns = NEVER_NS;
+    } else if (oracle->noticing_since_ns == NEVER_NS) {
+        oracle->noticing_since_ns = now_ns;
+    }
     if (!abilities.switches) {
         oracle->able_since_ns = NEVER_NS;
     } else if (oracle->able_since_ns == NEVER_NS) {

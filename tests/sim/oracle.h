@@ -102,8 +102,9 @@ struct oracle {
     uint64_t seen_events;           // number of the last event looked at
     uint64_t tampered_at_ns;        // when somebody last switched or configured
     uint64_t disturbed_at_ns;       // when the world last did something that is to be repaired
-    uint64_t able_since_ns; // when BIRD could last begin to do what it is told; NEVER_NS: not
-    uint64_t switched;      // the model's count when its legs were last looked at
+    uint64_t able_since_ns;     // when BIRD could last begin to do what it is told; NEVER_NS: not
+    uint64_t noticing_since_ns; // when it could last begin to notice; NEVER_NS: it can't
+    uint64_t switched;          // the model's count when its legs were last looked at
     bool stopping;
     char revision[REVISION_TEXT_MAX]; // of the file for this configuration
     char broken[512];                 // the promise that was broken, in words; empty: all hold
@@ -118,6 +119,7 @@ struct bounds {
 struct abilities {
     bool switches; // BIRD does at once what it is told
     bool repairs;  // and answers questions, has our file, and the disk takes files
+    bool notices;  // and can see at once what somebody has switched
 };
 
 // A daemon starts with this configuration. same_boot: it may adopt what disk says, and remembers

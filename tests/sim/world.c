@@ -39,6 +39,7 @@ struct abilities world_abilities(const struct world *world)
                         disk->slow_until_ns + 3 * NS_PER_S <= world->now_ns &&
                         world->slow_until_ns <= world->now_ns &&
                         strcmp(world->model.loaded.revision, world->oracle.revision) == 0;
+    abilities.notices = abilities.repairs && (world->echoes || world->bird_major > 2);
     return abilities;
 }
 
@@ -256,6 +257,7 @@ void world_begin(struct world *world, uint64_t seed, bool verbose)
     world->now_ns = NS_PER_S;
     world->wall_ms = UINT64_C(1795222208123);
     world->echoes = dice_chance(&world->dice, 50);
+    world->bird_major = !world->echoes && dice_chance(&world->dice, 25) ? 3 : 2;
     snprintf(world->boot_id, sizeof world->boot_id, "boot1");
     scene_draw(&world->scene, &world->dice);
     for (size_t i = 0; i < SCENE_PLOTS; i++) {

@@ -51,6 +51,7 @@ struct world {
     struct disk disks[SHELL_FILES]; // the include file itself is the model's
     struct oracle oracle;
     bool verbose, quiet, echoes;
+    unsigned bird_major; // of its version: 3 echoes nothing, and says so
     uint64_t inputs;
 
     // The daemon; its shell's core is NULL while it is dead.

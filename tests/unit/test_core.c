@@ -199,6 +199,64 @@ TEST(an_echo_about_us_is_looked_into_at_once)
     assert_true(*bird_protocol("popgate_dns_v4"));
 }
 
+// 3.x has no echo: somebody's `enable`, `configure undo`, or a `configure timeout` that is over.
+TEST(a_bird_that_echoes_nothing_is_looked_at_often_enough_for_containment)
+{
+    static const struct bird_version version = {3, 3, 2};
+    struct intent isolated = {.kind = INTENT_ISOLATE, .by = "alice"};
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
+    core_link(core, ORDER_LINK_ASK, BIRD_LINK_UP, "", &version, now_ns);
+    core_intent(core, DNS, &isolated, "isolated", now_ns);
+    settle();
+    for (unsigned i = 0; i < 5; i++) {
+        unsigned waited_ms = 0;
+        *bird_protocol("popgate_dns_v4") = true;
+        while (*bird_protocol("popgate_dns_v4")) {
+            pass_ms(1);
+            waited_ms++;
+        }
+        assert_in_range(waited_ms, 1, 45);
+        pass_ms(7 + i);
+    }
+    assert_int_equal(core->drifts, 5);
+    assert_true(*bird_protocol("popgate_web_v4"));
+}
+
+// Its next order that looks at all that is ours, answered after so long.
+static void bird_takes_for_ours(uint64_t ns)
+{
+    struct order order;
+    for (;;) {
+        if (!core_order(core, &order)) {
+            now_ns += NS_PER_MS;
+            core_tick(core, now_ns);
+        } else if (order_kind(order.token) == ORDER_LOOK) {
+            now_ns += ns;
+            bird_does(&order);
+            settle();
+            return;
+        } else {
+            bird_does(&order);
+        }
+    }
+}
+
+TEST(looking_at_all_that_is_ours_takes_a_hundredth_of_birds_time)
+{
+    static const struct bird_version version = {3, 3, 2};
+    running(ONE_PROBE DNS_NEEDS_A);
+    core_link(core, ORDER_LINK_ASK, BIRD_LINK_UP, "", &version, now_ns);
+    settle();
+    core->looking.snapshot_at_ms += 10000; // of everything: that would show that it is quick again
+    bird_takes_for_ours(2 * NS_PER_MS);
+    uint64_t ended_ns = now_ns;
+    bird_takes_for_ours(NS_PER_MS / 10);
+    assert_in_range((now_ns - ended_ns) / NS_PER_MS, 198, 200);
+    ended_ns = now_ns;
+    bird_takes_for_ours(NS_PER_MS / 10);
+    assert_in_range((now_ns - ended_ns) / NS_PER_MS, 30, 31);
+}
+
 // With `debug commands` BIRD echoes our own questions: each would lead to the next.
 TEST(the_echo_of_a_command_leads_to_no_question)
 {
