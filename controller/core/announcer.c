@@ -503,6 +503,17 @@ bool announcer_settled(const struct announcer *announcer, size_t service)
     return true;
 }
 
+bool announcer_is_between(const struct announcer *announcer, size_t service)
+{
+    const struct leg *legs = announcer->services[service].legs;
+    const struct leg *wanted = &legs[legs[LEG_PRIMARY].wanted ? LEG_PRIMARY : LEG_DRAIN];
+    const struct leg *other = &legs[legs[LEG_PRIMARY].wanted ? LEG_DRAIN : LEG_PRIMARY];
+    bool other_on = other->unanswered > 0 || leg_has_state(announcer, service, other, LEG_ON) ||
+                    leg_has_state(announcer, service, other, LEG_STARTING);
+    return announcer->link_up && wanted->wanted && other_on &&
+           !leg_has_state(announcer, service, wanted, LEG_ABSENT);
+}
+
 bool announcer_lacks_protocol(const struct announcer *announcer, size_t service)
 {
     for (unsigned leg = 0; leg < LEGS; leg++) {

@@ -185,5 +185,7 @@ bool announcer_is_on(const struct announcer *announcer, size_t service, enum fam
 
 // Every command for this service is answered, and every protocol of it is as wanted.
 bool announcer_settled(const struct announcer *announcer, size_t service);
+// One leg takes over from the other: BIRD has, or is told to have, both of them on.
+bool announcer_is_between(const struct announcer *announcer, size_t service);
 // Its file is written and nothing stands in the way, but BIRD lacks the protocol.
 bool announcer_lacks_protocol(const struct announcer *announcer, size_t service);

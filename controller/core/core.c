@@ -192,6 +192,11 @@ size_t core_unconfirmed(const struct core *core, const char **first)
 bool core_quiet(const struct core *core)
 {
     const char *first;
+    for (size_t i = 0; i < core->config->service_count && !core->denied; i++) {
+        if (announcer_is_between(core->announcer, i)) {
+            return false;
+        }
+    }
     return core_unconfirmed(core, &first) == 0;
 }
 

@@ -157,7 +157,8 @@ void core_file_saved(struct core *core, uint64_t version, const char *error, uin
 // What is on disk is not what was saved: somebody else wrote it.
 void core_file_foreign(struct core *core, uint64_t now_ns);
 void core_tick(struct core *core, uint64_t now_ns);
-// A clean stop: what says on_exit = withdraw is withdrawn. core_quiet(): BIRD has said that it is.
+// A clean stop: what says on_exit = withdraw is withdrawn. core_quiet(): BIRD has said that it is,
+// and what is kept is not between announce and depreference.
 void core_stop(struct core *core, uint64_t now_ns);
 bool core_quiet(const struct core *core);
 // How many services are to be withdrawn and are not known to be, and the name of the first.

@@ -561,6 +561,11 @@ static void on_stop_timeout(uv_timer_t *timer)
                  "stopping, and the include file is not saved: %s; a restart of BIRD may bring up "
                  "what the old one says (popgated --withdraw-all tries on)",
                  unsaved);
+    } else if (left == 0 && !core_quiet(daemon->core)) {
+        log_line(LOG_LEVEL_WARNING,
+                 "stopping, and BIRD has not confirmed within %d ms that what is kept is announced "
+                 "or depreferenced as it was to be",
+                 STOP_WITHIN_MS);
     } else if (left == 0) {
         log_line(LOG_LEVEL_WARNING, "stopping although the disk has not answered within %d ms",
                  STOP_WITHIN_MS);

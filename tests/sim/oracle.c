@@ -516,9 +516,9 @@ void oracle_check_stopped(struct oracle *oracle, const struct model *model, uint
         }
         const struct oracle_service *service = &oracle->services[oracle->owner[plot]];
         const struct service_conf *conf = conf_of(oracle, service);
-        // What is kept on the air is left as it is on its way.
-        bool on_its_way = service->target != TARGET_WITHDRAW &&
-                          now_ns - service->target_at_ns <= REPAIR_WITHIN_NS;
+        // What is kept need not have come on yet; but it is not left between its two legs.
+        bool on_its_way =
+            service->target != TARGET_WITHDRAW && now_ns - service->back_at_ns <= REPAIR_WITHIN_NS;
         if (!on_its_way && !plot_agrees(model, plot, service->used, service->target)) {
             oracle_broken(oracle, "popgated has stopped, and %s (on_exit = %s) is not at %s",
                           conf->name, conf->on_exit == ON_EXIT_KEEP ? "keep" : "withdraw",

@@ -296,6 +296,25 @@ TEST(a_clean_stop_withdraws_unless_told_to_keep)
     assert_false(*bird_protocol("popgate_web_v4"));
 }
 
+TEST(what_is_kept_at_a_stop_is_not_left_between_two_legs)
+{
+    running(TWO_PROBES DNS_NEEDS_A "on_exit = keep\n" WEB_NEEDS_B "degrade = a\non_exit = keep\n");
+    say(B, "pp");
+    say(A, "ddd"); // what web can do without
+    struct order order;
+    do {
+        save_file();
+        assert_true(core_order(core, &order));
+        bird_does(&order);
+    } while (strcmp(order.command, "enable \"popgate_web_v?_drain\"") != 0);
+    core_stop(core, now_ns);
+    assert_false(core_quiet(core));
+    settle();
+    assert_true(core_quiet(core));
+    assert_true(*bird_protocol("popgate_web_v4_drain"));
+    assert_false(*bird_protocol("popgate_web_v4"));
+}
+
 TEST(what_is_kept_at_a_stop_keeps_no_grace_and_no_pin)
 {
     running(TWO_PROBES DNS_NEEDS_A "on_exit = keep\n" WEB_NEEDS_B "on_exit = keep\n");
