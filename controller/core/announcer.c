@@ -115,6 +115,29 @@ void announcer_free(struct announcer *announcer)
     free(announcer);
 }
 
+void waiting_put(struct announcer *announcer, enum waiting_name name, size_t service)
+{
+    size_t size = announcer->service_count;
+    struct waiting_list *list = &announcer->waiting[name];
+    assert(service < size);
+    if (!announcer->services[service].waits[name]) {
+        assert(list->count < size);
+        announcer->services[service].waits[name] = true;
+        list->items[(list->first + list->count++) % size] = service;
+    }
+}
+
+size_t waiting_take(struct announcer *announcer, enum waiting_name name)
+{
+    struct waiting_list *list = &announcer->waiting[name];
+    assert(list->count > 0);
+    size_t service = list->items[list->first];
+    list->first = (list->first + 1) % announcer->service_count;
+    list->count--;
+    announcer->services[service].waits[name] = false;
+    return service;
+}
+
 static void note(struct announcer *announcer, size_t service)
 {
     waiting_put(announcer, WAITING_NEW, service);

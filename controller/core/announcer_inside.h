@@ -1,5 +1,5 @@
-// What the announcer's two files share: announcer.c knows how things stand in BIRD, plan.c what to
-// do about it.
+// What plan.c needs of announcer.c: the one knows what to do about how things stand in BIRD, the
+// other how they stand.
 #pragma once
 
 #include "controller/core/announcer.h"

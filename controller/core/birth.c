@@ -149,6 +149,16 @@ struct core *core_new(const struct core_start *start)
     return core;
 }
 
+void core_succession_free(struct succession *succession)
+{
+    if (succession != NULL) {
+        free(succession->probes_before);
+        free(succession->services_before);
+        free(succession->services_after);
+        free(succession);
+    }
+}
+
 void core_free(struct core *core)
 {
     if (core == NULL) {

@@ -27,9 +27,17 @@ static inline const struct service_conf *conf_of(const struct core *core, size_t
     return &core->config->services[service];
 }
 
+// Who was who in the configuration before. SIZE_MAX: there is none.
+struct succession {
+    size_t *probes_before; // of each probe, its index in the core before, if it asks the same there
+    size_t *services_before; // of each service
+    size_t *services_after;  // of each service of the core before, its index in this one
+    bool same_to_bird;       // nothing that BIRD is told or asked is new
+};
+void core_succession_free(struct succession *succession); // may be NULL
+
 // What belongs to its configuration; retired: what BIRD may have of others.
 bool core_allocate(struct core *core, const struct retired *retired, size_t retired_count);
-void core_succession_free(struct succession *succession); // may be NULL
 
 // The target is new: the include file and the announcer are told. The file first: the announcer
 // switches nothing on before the file on disk says so.

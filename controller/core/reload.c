@@ -7,24 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// SIZE_MAX: there is none.
-struct succession {
-    size_t *probes_before; // of each probe, its index in the core before, if it asks the same there
-    size_t *services_before; // of each service
-    size_t *services_after;  // of each service of the core before, its index in this one
-    bool same_to_bird;       // nothing that BIRD is told or asked is new
-};
-
-void core_succession_free(struct succession *succession)
-{
-    if (succession != NULL) {
-        free(succession->probes_before);
-        free(succession->services_before);
-        free(succession->services_after);
-        free(succession);
-    }
-}
-
 static size_t same_probe(const struct config *config, const struct probe_conf *probe)
 {
     size_t index = config_probe(config, probe->name);
