@@ -62,12 +62,13 @@ static bool is_member(const struct listening *listening, int fd, gid_t primary)
 }
 
 // The kernel's word for who connected.
-static enum peer_kind peer_of(const struct listening *listening, int fd, uid_t *uid)
+static enum peer_kind peer_of(const struct listening *listening, int fd, uid_t *uid, pid_t *pid)
 {
     struct ucred peer;
     int domain;
     socklen_t size = sizeof domain;
     *uid = (uid_t)-1;
+    *pid = 0;
     if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX) {
         return PEER_TCP;
     }
@@ -76,6 +77,7 @@ static enum peer_kind peer_of(const struct listening *listening, int fd, uid_t *
         return PEER_LOCAL;
     }
     *uid = peer.uid;
+    *pid = peer.pid;
     bool may_change = peer.uid == 0 || peer.uid == geteuid() || is_member(listening, fd, peer.gid);
     return may_change ? PEER_OPERATOR : PEER_LOCAL;
 }
@@ -116,7 +118,7 @@ struct peer *peer_begins(struct listening *listening, int fd)
     }
     peer->listening = listening;
     peer->fd = fd;
-    peer->kind = peer_of(listening, fd, &peer->uid);
+    peer->kind = peer_of(listening, fd, &peer->uid, &peer->pid);
     peer->since_ms = clock_ms();
     peer->next = listening->peers;
     if (peer->next != NULL) {
@@ -172,7 +174,8 @@ static void take_connection(struct listening *listening, int fd,
                             const struct sockaddr_storage *address, socklen_t length)
 {
     uid_t uid;
-    enum peer_kind kind = peer_of(listening, fd, &uid);
+    pid_t pid;
+    enum peer_kind kind = peer_of(listening, fd, &uid, &pid);
     if ((address->ss_family != AF_UNIX && !address_is_loopback(address)) ||
         listening->counts[kind] >= peers_max[kind]) {
         close(fd);

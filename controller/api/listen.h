@@ -25,6 +25,7 @@ struct peer {
     int fd;
     enum peer_kind kind;
     uid_t uid;
+    pid_t pid;
     uint64_t since_ms; // of what the deadline counts from
     bool waiting;      // for us, not for the client
     bool placeless;    // and leaves its place to others meanwhile

@@ -4,10 +4,9 @@
 #include "base/clock.h"
 #include "controller/api/request.h"
 #include "controller/api/status.h"
+#include "controller/api/who.h"
 
 #include <errno.h>
-#include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,23 +90,6 @@ static void render_health(struct api_ticket *ticket)
 
 // ---- Changes
 
-// From the local file only: a directory service that hangs must not hang the loop.
-static void name_user(uid_t uid, char out[INTENT_BY_MAX])
-{
-    FILE *file = fopen("/etc/passwd", "re");
-    const struct passwd *user = NULL;
-    while (file != NULL && (user = fgetpwent(file)) != NULL && user->pw_uid != uid) {
-    }
-    if (user != NULL) {
-        snprintf(out, INTENT_BY_MAX, "%.40s (%u)", user->pw_name, (unsigned)uid);
-    } else {
-        snprintf(out, INTENT_BY_MAX, "uid %u", (unsigned)uid);
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-}
-
 static void change(struct api_ticket *ticket)
 {
     struct api *api = ticket->api;
@@ -125,7 +107,7 @@ static void change(struct api_ticket *ticket)
         error_say(message, "there is no service to %s", verb_rows[verb].name);
         api_answer(ticket, OUTCOME_NOTHING, message);
     } else {
-        name_user(ticket->peer->uid, request.change.by);
+        who_asks(ticket->peer->uid, ticket->peer->pid, "/proc", request.change.by);
         api->shell->change(api->arg, &request.change, ticket);
     }
     request_clear(&request);

@@ -1,0 +1,72 @@
+// Who asked for a change, as status and the log name him.
+#include "controller/api/who.h"
+
+#include "tests/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char proc[] = "/tmp/popgate-who-XXXXXX";
+static char session[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(proc + strlen(proc) - 6, "XXXXXX");
+    if (mkdtemp(proc) == NULL) {
+        return -1;
+    }
+    snprintf(session, sizeof session, "%s/7", proc);
+    return mkdir(session, 0700);
+}
+
+static int tear_down(void **state)
+{
+    char path[96];
+    (void)state;
+    snprintf(path, sizeof path, "%s/loginuid", session);
+    unlink(path);
+    rmdir(session);
+    return rmdir(proc);
+}
+
+TEST_FIXTURE(set_up, tear_down);
+
+static const char *asked(uid_t uid, const char *loginuid)
+{
+    static char by[INTENT_BY_MAX];
+    char path[96];
+    snprintf(path, sizeof path, "%s/loginuid", session);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(loginuid, file);
+    fclose(file);
+    who_asks(uid, 7, proc, by);
+    return by;
+}
+
+// Behind sudo everybody was `root (0)`.
+TEST(behind_sudo_it_is_whoever_logged_in)
+{
+    assert_string_equal(asked(0, "4242"), "uid 4242 as root (0)");
+    assert_string_equal(asked(4242, "0"), "root (0) as uid 4242");
+}
+
+TEST(who_is_himself_is_named_once)
+{
+    assert_string_equal(asked(0, "0"), "root (0)");
+    assert_string_equal(asked(4242, "4242\n"), "uid 4242");
+}
+
+TEST(where_nobody_logged_in_it_is_the_user)
+{
+    char by[INTENT_BY_MAX];
+    assert_string_equal(asked(0, "4294967295"), "root (0)"); // a timer
+    assert_string_equal(asked(0, ""), "root (0)");
+    assert_string_equal(asked(0, "nonsense"), "root (0)");
+    who_asks(0, 8, proc, by); // gone by now, or a kernel without it
+    assert_string_equal(by, "root (0)");
+}
