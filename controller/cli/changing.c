@@ -80,20 +80,20 @@ static enum exit_status wait_until(const struct options *options, waited_fn wait
         }
         bool over = came != WAITED_NOT_YET || now_ms() >= until_ms;
         if (result == EXIT_DONE && over && options->json) {
-            fputs(answer.text, stdout);
+            show_json(answer.text);
         } else if (result == EXIT_DONE && over && say != NULL) {
             say(options, answer.json);
         }
         answer_clear(&answer);
         if (came == WAITED_NEVER) {
-            show_line(stderr, "popgate: %s", message);
+            show_error("%s", message);
             return EXIT_FAILED;
         }
         if (result != EXIT_DONE || came == WAITED_SEEN) {
             return result;
         }
         if (over) {
-            show_line(stderr, "popgate: %s", what);
+            show_error("%s", what);
             return EXIT_TIMED_OUT;
         }
         pause_ms(POLL_MS);
@@ -110,7 +110,7 @@ static enum exit_status post(const struct options *options, const char *verb, co
         result = client_judge(&answer);
     }
     if (options->json && !is_given(options, OPTION_WAIT) && answer.json != NULL) {
-        fputs(answer.text, stdout);
+        show_json(answer.text);
     } else if (result == EXIT_DONE && !options->json) {
         const char *message = words(answer.json, "message");
         show_line(stdout, "%s", message[0] != '\0' ? message : "done");
@@ -122,12 +122,12 @@ static enum exit_status post(const struct options *options, const char *verb, co
 enum exit_status do_change(const struct options *options, const char *verb)
 {
     if (is_given(options, FIELD_ALL) == (options->service_count > 0)) {
-        show_line(stderr, "popgate %s: name the services, or say --all", verb);
+        show_error("%s: name the services, or say --all", verb);
         return EXIT_USAGE;
     }
     char *body = change_body(options);
     if (body == NULL) {
-        fputs("popgate: out of memory\n", stderr);
+        show_error("out of memory");
         return EXIT_FAILED;
     }
     enum exit_status result = post(options, verb, body);
@@ -150,8 +150,7 @@ static enum waited include_waited(const struct options *options, const json_t *s
 enum exit_status do_reload(const struct options *options, const char *verb)
 {
     if (options->wait_for != WAIT_FOR_TARGET) {
-        show_line(stderr,
-                  "popgate %s: --wait takes a time only: it waits for BIRD to take the file", verb);
+        show_error("%s: --wait takes a time only: it waits for BIRD to take the file", verb);
         return EXIT_USAGE;
     }
     enum exit_status result = post(options, verb, "{}");

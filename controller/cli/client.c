@@ -6,6 +6,8 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define ANSWER_MAX ((size_t)256 << 20)
@@ -48,22 +50,19 @@ static enum exit_status unreachable(const char *path, CURLcode code, CURL *curl)
     long number = 0;
     curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
     if (code == CURLE_COULDNT_CONNECT && access(path, F_OK) != 0) {
-        show_line(stderr,
-                  "popgate: can't reach popgated at %s: no such file (is popgated running? "
-                  "systemctl status popgated)",
-                  path);
+        show_error("can't reach popgated at %s: no such file (is popgated running? "
+                   "systemctl status popgated)",
+                   path);
     } else if (code == CURLE_COULDNT_CONNECT && access(path, W_OK) != 0) {
-        show_line(stderr, "popgate: can't reach popgated at %s: permission denied", path);
+        show_error("can't reach popgated at %s: permission denied", path);
     } else if (code == CURLE_COULDNT_CONNECT) {
-        show_line(stderr,
-                  "popgate: can't reach popgated at %s: %s (is popgated running? systemctl status "
-                  "popgated)",
-                  path, number != 0 ? strerror((int)number) : "nobody listens");
+        show_error("can't reach popgated at %s: %s (is popgated running? systemctl status "
+                   "popgated)",
+                   path, number != 0 ? strerror((int)number) : "nobody listens");
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
-        show_line(stderr, "popgate: popgated at %s does not answer in time", path);
+        show_error("popgated at %s does not answer in time", path);
     } else {
-        show_line(stderr, "popgate: no answer from popgated at %s: %s", path,
-                  curl_easy_strerror(code));
+        show_error("no answer from popgated at %s: %s", path, curl_easy_strerror(code));
     }
     return EXIT_NO_DAEMON;
 }
@@ -81,7 +80,7 @@ enum exit_status client_ask_within(const char *socket_path, const char *path, co
     *answer = (struct answer){0};
     CURL *curl = curl_easy_init();
     if (curl == NULL) {
-        fputs("popgate: can't start libcurl\n", stderr);
+        show_error("can't start libcurl");
         return EXIT_FAILED;
     }
     snprintf(url, sizeof url, "http://popgate%s", path);
@@ -101,9 +100,7 @@ enum exit_status client_ask_within(const char *socket_path, const char *path, co
     if (code != CURLE_OK) {
         result = unreachable(socket_path, code, curl);
         if (may_be_done(code, body)) {
-            fputs(
-                "popgate: whether it was done all the same is not known: look at popgate status\n",
-                stderr);
+            show_error("whether it was done all the same is not known: look at popgate status");
         }
     } else if (answer->text != NULL) {
         answer->json = json_loadb(answer->text, answer->length, 0, NULL);
@@ -119,14 +116,13 @@ enum exit_status client_judge(const struct answer *answer)
         return EXIT_DONE;
     }
     if (answer->status == 202 && answer->json != NULL) {
-        show_line(stderr, "popgate: %s", words(answer->json, "message"));
+        show_error("%s", words(answer->json, "message"));
         return EXIT_TIMED_OUT;
     }
     if (error[0] != '\0') {
-        show_line(stderr, "popgate: %s", error);
+        show_error("%s", error);
     } else {
-        show_line(stderr, "popgate: popgated's answer makes no sense (HTTP status %ld)",
-                  answer->status);
+        show_error("popgated's answer makes no sense (HTTP status %ld)", answer->status);
     }
     return answer->status == 400 ? EXIT_USAGE : answer->status == 409 ? EXIT_REFUSED : EXIT_FAILED;
 }
@@ -135,4 +131,17 @@ enum exit_status client_get(const char *socket_path, const char *path, struct an
 {
     enum exit_status result = client_ask(socket_path, path, NULL, answer);
     return result == EXIT_DONE ? client_judge(answer) : result;
+}
+
+bool client_is_there(const char *socket_path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int length = snprintf(address.sun_path, sizeof address.sun_path, "%s", socket_path);
+    bool there = fd >= 0 && (size_t)length < sizeof address.sun_path &&
+                 connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return there;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum exit_status {
@@ -33,5 +34,8 @@ enum exit_status client_judge(const struct answer *answer);
 
 // GET, and EXIT_DONE only if the answer is what was asked for.
 enum exit_status client_get(const char *socket_path, const char *path, struct answer *answer);
+
+// Does anybody listen there? Says nothing.
+bool client_is_there(const char *socket_path);
 
 void answer_clear(struct answer *answer);

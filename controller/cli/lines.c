@@ -3,7 +3,9 @@
 #include "base/text.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 // Columns that text takes: its characters.
@@ -98,6 +100,35 @@ void show_line(FILE *out, const char *format, ...)
     va_end(args);
     text_printable(safe, sizeof safe, text, false);
     fprintf(out, "%s\n", safe);
+}
+
+static char last_error[SHOW_TEXT_MAX];
+static bool json_shown;
+
+void show_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(last_error, sizeof last_error, format, args);
+    va_end(args);
+    show_line(stderr, "popgate: %s", last_error);
+}
+
+void show_json(const char *text)
+{
+    fputs(text, stdout);
+    json_shown = true;
+}
+
+void show_json_error(void)
+{
+    json_t *error = json_pack("{s:s}", "error", last_error[0] != '\0' ? last_error : "wrong usage");
+    char *text = json_shown ? NULL : json_dumps(error, JSON_COMPACT);
+    if (text != NULL) {
+        puts(text);
+    }
+    free(text);
+    json_decref(error);
 }
 
 const char *show_age(uint64_t ms, char out[AGE_TEXT_MAX])

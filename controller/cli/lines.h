@@ -8,15 +8,26 @@
 
 struct show {
     FILE *out;
-    unsigned width; // columns
+    unsigned width; // columns; SHOW_UNWRAPPED: each thing is a line, however long
     bool colour;
 };
+
+#define SHOW_UNWRAPPED 1000000
 
 // Room for what is put together to be shown.
 #define SHOW_TEXT_MAX 2048
 
 // One line, with nothing in it that steers the terminal.
 __attribute__((format(printf, 2, 3))) void show_line(FILE *out, const char *format, ...);
+
+// The same to stderr, for what went wrong, after the command's name; show_json_error() says the
+// last of them as JSON.
+__attribute__((format(printf, 1, 2))) void show_error(const char *format, ...);
+
+// popgated's answer as it came.
+void show_json(const char *text);
+// For who reads JSON: {"error": ...} of what was said last, unless an answer was shown.
+void show_json_error(void);
 
 // Columns that text takes: its characters.
 size_t show_columns(const char *text);

@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,7 +15,8 @@
 
 #define CHECK_S 5L // whoever monitors waits for ten
 
-#define FOLLOW_MS 1000
+#define FOLLOW_MS       1000
+#define EVENTS_PATH_MAX 256
 
 static struct show terminal(void)
 {
@@ -23,14 +25,19 @@ static struct show terminal(void)
     const char *columns = getenv("COLUMNS");
     const char *no_colour = getenv("NO_COLOR");
     unsigned long wanted = columns != NULL ? strtoul(columns, NULL, 10) : 0;
+    const char *term = getenv("TERM");
     bool is_terminal = isatty(STDOUT_FILENO);
+    if (!is_terminal) {
+        show.width = SHOW_UNWRAPPED; // for grep and the like
+    }
     if (is_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
         show.width = size.ws_col;
     }
     if (wanted >= 20 && wanted <= 1000) {
         show.width = (unsigned)wanted;
     }
-    show.colour = is_terminal && (no_colour == NULL || no_colour[0] == '\0');
+    show.colour = is_terminal && (no_colour == NULL || no_colour[0] == '\0') && term != NULL &&
+                  strcmp(term, "dumb") != 0;
     return show;
 }
 
@@ -51,7 +58,7 @@ static enum exit_status services_exist(const struct options *options, const json
 {
     for (size_t i = 0; i < options->service_count; i++) {
         if (find_service(status, options->services[i]) == NULL) {
-            show_line(stderr, "popgate: no service `%s`", options->services[i]);
+            show_error("no service `%s`", options->services[i]);
             return EXIT_FAILED;
         }
     }
@@ -66,7 +73,7 @@ static enum exit_status show_answer(const struct options *options, const char *p
     struct show show = terminal();
     enum exit_status result = client_get(options->socket, path, &answer);
     if (result == EXIT_DONE && options->json) {
-        fputs(answer.text, stdout);
+        show_json(answer.text);
     } else if (result == EXIT_DONE) {
         shown(&show, answer.json);
     }
@@ -86,7 +93,7 @@ enum exit_status do_status(const struct options *options, const char *verb)
         result = services_exist(options, answer.json);
     }
     if (result == EXIT_DONE && options->json) {
-        fputs(answer.text, stdout);
+        show_json(answer.text);
     } else if (result == EXIT_DONE) {
         show_status(&show, answer.json, options->services, options->service_count);
     }
@@ -111,7 +118,7 @@ static bool path_with(char *out, size_t size, const char *base, const char *name
 
 static enum exit_status no_such_name(const char *name)
 {
-    show_line(stderr, "popgate: no service `%.64s`", name);
+    show_error("no service `%.64s`", name);
     return EXIT_FAILED;
 }
 
@@ -125,41 +132,76 @@ enum exit_status do_explain(const struct options *options, const char *verb)
     return show_answer(options, path, show_explain);
 }
 
+static bool events_path(const struct options *options, uint64_t since, char path[EVENTS_PATH_MAX])
+{
+    char base[64];
+    bool one = options->service_count > 0;
+    snprintf(base, sizeof base, "/v1/events?since=%" PRIu64 "%s", since, one ? "&service=" : "");
+    return path_with(path, EVENTS_PATH_MAX, base, one ? options->services[0] : "");
+}
+
+// Shows what came since, which goes on to the next. A popgated that began anew meanwhile counts
+// from the beginning.
+static enum exit_status show_news(const struct options *options, const struct show *show,
+                                  uint64_t *since)
+{
+    char path[EVENTS_PATH_MAX];
+    struct answer answer;
+    if (!events_path(options, *since, path)) {
+        return no_such_name(options->services[0]);
+    }
+    enum exit_status result = client_get(options->socket, path, &answer);
+    uint64_t next = number(answer.json, "next");
+    bool anew = result == EXIT_DONE && next < *since;
+    if (result == EXIT_DONE && !anew && options->json) {
+        show_json(answer.text);
+    } else if (result == EXIT_DONE && !anew) {
+        show_events(show, answer.json);
+    }
+    answer_clear(&answer);
+    fflush(stdout);
+    if (result == EXIT_DONE) {
+        *since = anew ? 0 : next;
+    }
+    return result;
+}
+
+// Nobody reads any more: with nothing to write, no SIGPIPE tells.
+static bool reader_is_gone(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    return poll(&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+}
+
+// Until there is a popgated again, or nobody reads.
+static void wait_for_daemon(const struct options *options)
+{
+    show_error("waiting for popgated to come back");
+    while (!client_is_there(options->socket) && !reader_is_gone()) {
+        pause_ms(FOLLOW_MS);
+    }
+}
+
 enum exit_status do_events(const struct options *options, const char *verb)
 {
     struct show show = terminal();
     const char *since_text = is_given(options, OPTION_SINCE) ? options->values[OPTION_SINCE] : "0";
     char *end;
     uint64_t since = strtoull(since_text, &end, 10);
-    enum exit_status result = EXIT_DONE;
     if (*end != '\0' || end == since_text) {
-        show_line(stderr, "popgate %s: --since takes the number of an event, not `%s`", verb,
-                  since_text);
+        show_error("%s: --since takes the number of an event, not `%s`", verb, since_text);
         return EXIT_USAGE;
     }
-    do {
-        char base[64];
-        char path[256];
-        struct answer answer;
-        snprintf(base, sizeof base, "/v1/events?since=%" PRIu64 "%s", since,
-                 options->service_count > 0 ? "&service=" : "");
-        if (!path_with(path, sizeof path, base,
-                       options->service_count > 0 ? options->services[0] : "")) {
-            return no_such_name(options->services[0]);
+    enum exit_status result = show_news(options, &show, &since);
+    while (is_given(options, OPTION_FOLLOW) && result == EXIT_DONE && !reader_is_gone()) {
+        pause_ms(FOLLOW_MS);
+        result = show_news(options, &show, &since);
+        if (result == EXIT_NO_DAEMON) {
+            wait_for_daemon(options);
+            since = 0; // of its own
+            result = EXIT_DONE;
         }
-        result = client_get(options->socket, path, &answer);
-        if (result == EXIT_DONE && options->json) {
-            fputs(answer.text, stdout);
-        } else if (result == EXIT_DONE) {
-            show_events(&show, answer.json);
-        }
-        since = number(answer.json, "next");
-        answer_clear(&answer);
-        fflush(stdout);
-        if (is_given(options, OPTION_FOLLOW) && result == EXIT_DONE) {
-            pause_ms(FOLLOW_MS);
-        }
-    } while (is_given(options, OPTION_FOLLOW) && result == EXIT_DONE);
+    }
     return result;
 }
 
@@ -176,13 +218,17 @@ enum exit_status do_check(const struct options *options, const char *verb)
         return (enum exit_status)result;
     }
     enum exit_status reached = client_ask_within(options->socket, path, NULL, CHECK_S, &answer);
-    if (reached == EXIT_DONE && answer.status == 404) {
+    if (reached == EXIT_DONE && answer.status == 404 && options->json) {
+        show_json(answer.text);
+    } else if (reached == EXIT_DONE && answer.status == 404) {
         printf("POPGATE UNKNOWN - %s\n", words(answer.json, "error"));
+    } else if ((reached != EXIT_DONE || answer.status != 200) && options->json) {
+        show_json_error();
     } else if (reached != EXIT_DONE || answer.status != 200 || answer.json == NULL) {
         printf("POPGATE UNKNOWN - no status from popgated at %s\n", options->socket);
     } else if (options->json) {
         result = check_status(answer.json, line);
-        fputs(answer.text, stdout);
+        show_json(answer.text);
     } else {
         result = check_status(answer.json, line);
         puts(line);

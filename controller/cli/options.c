@@ -60,10 +60,9 @@ static unsigned find_option(const char *name, size_t length)
         nearest_offer(&nearest, name_of(option));
     }
     if (nearest.best != NULL) {
-        show_line(stderr, "popgate: unknown option `--%s`; did you mean `--%s`?", wanted,
-                  nearest.best);
+        show_error("unknown option `--%s`; did you mean `--%s`?", wanted, nearest.best);
     } else {
-        show_line(stderr, "popgate: unknown option `--%s`", wanted);
+        show_error("unknown option `--%s`", wanted);
     }
     return LONG_OPTIONS;
 }
@@ -83,11 +82,9 @@ static bool take_wait(struct options *options, const char *value)
         }
     }
     if (time != NULL && !duration_parse(time, &options->wait_ms)) {
-        show_line(
-            stderr,
-            "popgate: --wait takes withdrawn or announced, a time such as 30s, or both with a "
-            "comma between, not `%s`",
-            value);
+        show_error("--wait takes withdrawn or announced, a time such as 30s, or both with a comma "
+                   "between, not `%s`",
+                   value);
         return false;
     }
     return true;
@@ -112,16 +109,16 @@ static bool find_value(unsigned option, const char *after, char ***next, const c
     enum value_kind kind = value_of(option);
     *value = *after == '=' ? after + 1 : NULL;
     if (kind == VALUE_NONE && *value != NULL) {
-        show_line(stderr, "popgate: `--%s` takes no value", name_of(option));
+        show_error("`--%s` takes no value", name_of(option));
         return false;
     }
     if (kind != VALUE_NEEDED || *value != NULL) {
         return true;
     }
     if (**next == NULL || strncmp(**next, "--", 2) == 0) {
-        show_line(stderr, "popgate: `--%s` needs a value%s%s%s", name_of(option),
-                  **next != NULL ? "; if it is to begin so, write --" : "",
-                  **next != NULL ? name_of(option) : "", **next != NULL ? "=VALUE" : "");
+        show_error("`--%s` needs a value%s%s%s", name_of(option),
+                   **next != NULL ? "; if it is to begin so, write --" : "",
+                   **next != NULL ? name_of(option) : "", **next != NULL ? "=VALUE" : "");
         return false;
     }
     *value = *(*next)++;
@@ -133,7 +130,7 @@ static bool is_text(const char *word)
 {
     for (const char *at = word; *at != '\0'; at += utf8_length(at)) {
         if (utf8_length(at) == 0) {
-            show_line(stderr, "popgate: `%s` is not UTF-8", word);
+            show_error("`%s` is not UTF-8", word);
             return false;
         }
     }
@@ -163,7 +160,7 @@ enum command_line options_read(struct options *out, char **argv, const char **ve
             return COMMAND_LINE_HELP;
         }
         if (word[1] != '-') {
-            show_line(stderr, "popgate: unknown option `%s`", word);
+            show_error("unknown option `%s`", word);
             return COMMAND_LINE_WRONG;
         }
         size_t length = strcspn(word + 2, "=");

@@ -79,9 +79,9 @@ static bool find_command(const char *name, struct command *out)
         nearest_offer(&nearest, out->name);
     }
     if (nearest.best != NULL) {
-        show_line(stderr, "popgate: unknown verb `%s`; did you mean `%s`?", name, nearest.best);
+        show_error("unknown verb `%s`; did you mean `%s`?", name, nearest.best);
     } else {
-        show_line(stderr, "popgate: unknown verb `%s`", name);
+        show_error("unknown verb `%s`", name);
     }
     return false;
 }
@@ -117,6 +117,9 @@ int main(int argc, char **argv)
         puts("popgate " POPGATE_VERSION);
         return EXIT_DONE;
     case COMMAND_LINE_WRONG:
+        if (options.json) {
+            show_json_error();
+        }
         return EXIT_USAGE;
     case COMMAND_LINE_VERB:
         break;
@@ -127,6 +130,9 @@ int main(int argc, char **argv)
     }
     curl_global_init(CURL_GLOBAL_NOTHING);
     enum exit_status result = run(&options, verb);
+    if (options.json && result != EXIT_DONE) {
+        show_json_error();
+    }
     curl_global_cleanup();
     if (fflush(stdout) != 0 || ferror(stdout)) {
         perror("popgate: can't write");

@@ -36,8 +36,7 @@ static void event_line(const struct show *show, const json_t *event)
                  service[0] != '\0' ? ": " : "", words(event, "text"));
     }
     show_coloured(show, yes(event, "warning") ? MOOD_WARN : MOOD_PLAIN, when, show_columns(when));
-    fputc('\n', show->out);
-    fputs("    ", show->out);
+    fputs(show->width == SHOW_UNWRAPPED ? " " : "\n    ", show->out);
     show_wrap(show, 4, text);
 }
 

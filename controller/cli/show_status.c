@@ -220,13 +220,20 @@ static void silent_intent(const struct show *show, size_t indent, const json_t *
     const json_t *intent = at(service, "intent");
     const char *kind = words(intent, "kind");
     char left[AGE_TEXT_MAX];
+    char ends[2 * (AGE_TEXT_MAX + 16)] = "";
+    size_t used = 0;
     if (strcmp(kind, "auto") == 0) {
         return;
     }
-    char ends[AGE_TEXT_MAX + 16] = "";
+    uint64_t grace_ms = number(intent, "grace_left_ms");
+    if (grace_ms > 0 && strcmp(words(service, "target"), "depreference") == 0) {
+        used = (size_t)snprintf(ends, sizeof ends, ", withdrawn in %s", show_age(grace_ms, left));
+    }
     if (at(intent, "left_ms") != NULL) {
-        snprintf(ends, sizeof ends, ", ends in %s", show_age(number(intent, "left_ms"), left));
-    } else if (strcmp(words(service, "cause"), kind) == 0) {
+        used += (size_t)snprintf(ends + used, sizeof ends - used, ", ends in %s",
+                                 show_age(number(intent, "left_ms"), left));
+    }
+    if (used == 0 && strcmp(words(service, "cause"), kind) == 0) {
         return;
     }
     fprintf(show->out, "%*s", (int)indent, "");

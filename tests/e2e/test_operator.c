@@ -324,6 +324,7 @@ LAB_TEST(everything_printed_fits_80_columns)
 {
     struct pop pop = announced_pop(&(struct pop_options){.transit = true}, three_services);
 
+    setenv("COLUMNS", "80", 1); // there is no terminal to ask
     assert_verbs_fit(&pop);
     POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h", "--for", "2h", "--reason", LONG_REASON);
     assert_verbs_fit(&pop);
@@ -333,6 +334,7 @@ LAB_TEST(everything_printed_fits_80_columns)
     lab_bird_kill(pop.bird);
     POP_WAIT_SAYS(&pop, "bird link state", "down");
     assert_verbs_fit(&pop);
+    unsetenv("COLUMNS");
 }
 
 static void assert_json(const char *member)
@@ -369,4 +371,59 @@ LAB_TEST(draining_again_announces_nothing)
     POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
     POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h", "--reason", "again", "--wait");
     POP_HISTORY(&pop, 0, "AW");
+}
+
+// ---- Following
+
+static struct lab_process *follow(const struct pop *pop)
+{
+    char socket_path[LAB_PATH_MAX];
+    struct lab_command command = {.name = "follow",
+                                  .argv =
+                                      LAB_ARGV(lab_popgate_program(), "--socket",
+                                               lab_path(pop->node, "run/popgate.sock", socket_path),
+                                               "events", "--follow")};
+    return lab_spawn(pop->node, &command);
+}
+
+LAB_TEST(who_follows_events_goes_on_after_a_restart_of_popgated)
+{
+    struct pop pop = usual_pop();
+    struct lab_process *follower = follow(&pop);
+
+    LAB_WAIT(lab_log_contains(follower, "withdraw to announce"), "the first event", POP_WAIT_MS);
+    lab_popgated_kill(pop.popgated);
+    LAB_WAIT(lab_log_contains(follower, "waiting for popgated to come back"), "it to be missed",
+             POP_WAIT_MS);
+    lab_popgated_restart(pop.popgated);
+    LAB_WAIT(lab_log_contains(follower, "taking over what BIRD announces"),
+             "the first event of the next run", POP_WAIT_MS);
+    assert_true(lab_running(follower));
+}
+
+// `popgate events --follow | head -1` stayed for ever.
+LAB_TEST(who_follows_events_ends_when_its_reader_does)
+{
+    struct pop pop = usual_pop();
+    char script[2 * LAB_PATH_MAX + 64], socket_path[LAB_PATH_MAX];
+
+    snprintf(script, sizeof script, "%s --socket %s events --follow | head -n 1",
+             lab_popgate_program(), lab_path(pop.node, "run/popgate.sock", socket_path));
+    struct lab_command command = {.name = "head", .argv = LAB_ARGV("sh", "-c", script)};
+    assert_int_equal(lab_wait_exit(lab_spawn(pop.node, &command), POP_WAIT_MS), 0);
+}
+
+LAB_TEST(errors_are_json_for_who_reads_json)
+{
+    struct pop pop = usual_pop();
+
+    POP_COMMAND(&pop, 1, "--json", "explain", "dms");
+    assert_true(output_has("{\"error\""));
+    POP_COMMAND(&pop, 1, "--json", "status", "dms");
+    assert_true(output_has("{\"error\""));
+    lab_popgated_kill(pop.popgated);
+    POP_COMMAND(&pop, 3, "--json", "status");
+    assert_true(output_has("{\"error\""));
+    POP_COMMAND(&pop, 3, "--json", "check");
+    assert_true(output_has("{\"error\""));
 }

@@ -652,6 +652,30 @@ TEST(without_a_responder_status_says_so)
     free(text);
 }
 
+TEST(where_there_is_no_terminal_an_event_is_a_line)
+{
+    struct status_view now = view();
+    char *text =
+        text_of(show_events, parsed(status_events(&now, 0, NULL, NULL)), SHOW_UNWRAPPED, false);
+    size_t lines = 0;
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++) {
+        lines++;
+    }
+    assert_int_equal(lines, events_end(&fixture->events) - events_first(&fixture->events));
+    assert_null(strstr(text, "\n "));
+    free(text);
+}
+
+TEST(status_counts_down_to_the_withdrawal_of_a_drain)
+{
+    target_is(0, TARGET_DEPREFERENCE, CAUSE_DRAIN, "");
+    fixture->core->services[0].intent = (struct intent){
+        .kind = INTENT_DRAIN, .by = "alice (1000)", .since_ms = 290000, .grace_ms = 30000};
+    char *text = text_of(everything, status(), SHOW_UNWRAPPED, false);
+    assert_non_null(strstr(text, "intent drain by alice (1000), withdrawn in 28s"));
+    free(text);
+}
+
 TEST(text_tells_of_the_responder_in_short)
 {
     char *text = text_of(everything, status_with_responder(), 80, false);
