@@ -11,41 +11,21 @@
 //
 // BIRD 3 can die of a client that is gone when an answer is written to it (bird-facts 23), so no
 // pipe is closed with an answer outstanding. DRAINING waits for the answers. Who drops a connection
-// that BIRD still has parts from it: we say that nothing more comes, and read what does till BIRD
-// hangs up, while the next connection is being made. Hence several pipes; when each of them waits
-// for BIRD, one more would wait, too: no other is made until BIRD has let go of one.
+// that BIRD still has parts from it (pipes.c).
 //
 // A command waits in one of two lanes, is written when the window has room for it, and is then a
 // `sent` until its reply's last line. Lanes and sent are rings, allocated with the session.
 
-#include "birdctl/session.h"
-
-#include "base/groups.h"
+#include "birdctl/inside.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
-#define LANE_MAX   4096
-#define WINDOW_MAX 960              // bytes written and unanswered; BIRD's buffer has 1024
-#define SENT_MAX   (WINDOW_MAX / 2) // the shortest command has a letter and a newline
-#define INPUT_MAX  16384
 #define QUOTED_MAX 65 // of BIRD's words in a reason
-#define PIPES      8
-
-// Read while parting, then it is no BIRD: one that has read our end hangs up at once.
-#define PARTING_MAX (UINT64_C(64) << 20)
-
 #define ECHO_BYTES 4096
-
-enum state { RESTING, CONNECTING, GREETING, READY, DEAF, DRAINING, CLOSED };
-
-enum lane_name { URGENT, NORMAL, LANES };
 
 // Ordinary commands leave room in the window for an urgent one, so that it never waits for theirs.
 static const size_t lane_window[LANES] = {WINDOW_MAX, WINDOW_MAX - BIRD_COMMAND_MAX};
@@ -55,86 +35,6 @@ static const size_t lane_window[LANES] = {WINDOW_MAX, WINDOW_MAX - BIRD_COMMAND_
 // outstanding; half of it, as BIRD may read the next command before it has begun anew. It may do so
 // several times in a row, if we never let up: then it drops us after all.
 static const size_t old_window[LANES] = {WINDOW_MAX / 2, WINDOW_MAX / 2 - BIRD_COMMAND_MAX / 2};
-
-struct command {
-    uint64_t token;
-    size_t length; // of text, its newline included
-    char text[BIRD_COMMAND_MAX];
-};
-
-struct lane {
-    size_t first, count;
-    struct command items[LANE_MAX];
-};
-
-struct sent {
-    uint64_t token;
-    uint64_t written_ms;
-    size_t length;
-    bool own; // the session's, not the user's: no events
-};
-
-struct sent_ring {
-    size_t first, count, bytes, own;
-    size_t burst; // bytes since nothing was outstanding
-    struct sent items[SENT_MAX];
-};
-
-// The reply under way, of which at least one line has come.
-struct reply {
-    uint64_t bytes, ms;
-    uint64_t line_ms; // when its last one did
-};
-
-struct pipe {
-    uv_pipe_t handle;
-    uv_connect_t connecting;
-    uv_write_t writing;
-    bool is_open;    // until the loop has closed it
-    bool is_writing; // the rest of output, by the loop
-    bool is_parting; // we part from it
-    uint64_t discarded;
-    struct bird_session *session;
-};
-
-// Of the socket's, when the session was made.
-struct known_group {
-    gid_t number;
-    char name[64]; // empty: /etc/group has none for it
-};
-
-struct bird_session {
-    struct bird_session_options options;
-    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
-    bool path_too_long;
-    struct known_group group;
-    struct bird_session_events events;
-    void *arg;
-
-    uv_loop_t *loop;
-    struct pipe pipes[PIPES];
-    struct pipe *pipe; // the connection, from CONNECTING to DRAINING, else NULL
-    size_t parting;    // how many we part from
-    uv_timer_t timer;
-    size_t open_handles;
-    void (*on_closed)(void *arg);
-    void *closed_arg;
-
-    enum state state;
-    uint64_t backoff_ms;
-    uint64_t heard_ms;   // the last line, or the begin of the connection
-    int write_error;     // ends the connection as soon as no caller is on the stack
-    enum bird_link link; // as last told
-    char reason[BIRD_REASON_MAX];
-    struct bird_version version;
-
-    struct lane lanes[LANES];
-    struct sent_ring sent;
-    struct reply reply;
-    struct bird_reader reader;
-    char output[WINDOW_MAX];
-    char input[INPUT_MAX];
-};
 
 // Rings.
 
@@ -173,86 +73,6 @@ static struct sent sent_take(struct sent_ring *ring)
     return sent;
 }
 
-// Reasons, as an operator reads them.
-
-// Once, at the start: the file of groups is not to be read while the loop runs.
-static void name_group(struct bird_session *session)
-{
-    struct stat status;
-    if (stat(session->path, &status) == 0) {
-        session->group.number = status.st_gid;
-        (void)group_local_name(status.st_gid, session->group.name, sizeof session->group.name);
-    }
-}
-
-// The group that may write to the socket, for the advice; false if even looking at it is forbidden.
-static bool socket_group(const struct bird_session *session, char *out, size_t size)
-{
-    struct stat status;
-    if (stat(session->path, &status) != 0) {
-        return false;
-    }
-    if (status.st_gid == session->group.number && session->group.name[0] != '\0') {
-        snprintf(out, size, "%s", session->group.name);
-    } else {
-        snprintf(out, size, "with id %lu", (unsigned long)status.st_gid);
-    }
-    return true;
-}
-
-static void advise_on_permission(const struct bird_session *session, char *out, size_t size)
-{
-    char group[64];
-    if (!socket_group(session, group, sizeof group)) {
-        snprintf(out, size,
-                 "popgated's user may not enter the socket's directory (it must be in the "
-                 "directory's group, e.g. bird)");
-        return;
-    }
-    snprintf(out, size,
-             "popgated's user must be in the socket's group, %s, and the group must be allowed to "
-             "write to it",
-             group);
-}
-
-static const char *advice_for(int error)
-{
-    static const struct {
-        int error;
-        const char *advice;
-    } table[] = {
-        {UV_ENOENT, "is BIRD running, and is [bird] socket right?"},
-        {UV_ENOTDIR, "is [bird] socket right?"},
-        {UV_ECONNREFUSED, "BIRD isn't running (it left its socket behind), or the file isn't a "
-                          "socket of BIRD's"},
-        {UV_EAGAIN, "BIRD accepts no more connections; is it stopped or stuck?"},
-        {UV_ENAMETOOLONG, "[bird] socket is longer than a socket's path may be"},
-        {UV_EMFILE, "popgated is out of file descriptors (trouble of our own; LimitNOFILE=)"},
-        {UV_ENFILE, "this host is out of file descriptors (trouble of our own; fs.file-max)"},
-        {UV_ENOMEM, "this host is out of memory (trouble of our own)"},
-        {UV_ENOBUFS, "this host is out of memory (trouble of our own)"},
-    };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        if (table[i].error == error) {
-            return table[i].advice;
-        }
-    }
-    return NULL;
-}
-
-static void describe_error(const struct bird_session *session, const char *attempted, int error,
-                           char out[BIRD_REASON_MAX])
-{
-    char permission[256];
-    const char *advice = advice_for(error);
-    if (error == UV_EACCES || error == UV_EPERM) {
-        advise_on_permission(session, permission, sizeof permission);
-        advice = permission;
-    }
-    snprintf(out, BIRD_REASON_MAX, "%s %s: %s%s%s", attempted, session->path, uv_strerror(error),
-             advice != NULL ? "; " : "", advice != NULL ? advice : "");
-}
-
 static bool is_closed(const struct bird_session *session)
 {
     return session->state >= DRAINING;
@@ -289,102 +109,13 @@ static void lose_commands(struct bird_session *session)
     }
 }
 
-// Closing of handles, and the rest between two connections.
-
-static void free_when_closed(struct bird_session *session)
-{
-    if (--session->open_handles > 0 || session->state != CLOSED) {
-        return;
-    }
-    void (*on_closed)(void *arg) = session->on_closed;
-    void *arg = session->closed_arg;
-    free(session);
-    if (on_closed != NULL) {
-        on_closed(arg);
-    }
-}
+// The rest between two connections.
 
 static void on_timer(uv_timer_t *timer);
 
 static void set_timer(struct bird_session *session, uint64_t delay_ms)
 {
     uv_timer_start(&session->timer, on_timer, delay_ms, 0);
-}
-
-static void on_pipe_closed(uv_handle_t *handle)
-{
-    struct pipe *pipe = handle->data;
-    pipe->is_open = false;
-    free_when_closed(pipe->session);
-}
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-    free_when_closed(handle->data);
-}
-
-static void close_pipe(struct pipe *pipe)
-{
-    struct bird_session *session = pipe->session;
-    session->parting -= pipe->is_parting;
-    pipe->is_parting = false;
-    if (pipe == session->pipe) {
-        session->pipe = NULL;
-    }
-    uv_close((uv_handle_t *)&pipe->handle, on_pipe_closed);
-}
-
-// NULL: BIRD, or the loop, is still to close one.
-static struct pipe *free_pipe(struct bird_session *session)
-{
-    for (size_t i = 0; i < PIPES; i++) {
-        if (!session->pipes[i].is_open) {
-            return &session->pipes[i];
-        }
-    }
-    return NULL;
-}
-
-static void lend_input(uv_handle_t *handle, size_t suggested, uv_buf_t *out);
-static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer);
-
-// From the connection that there is, if there is one.
-static void part(struct bird_session *session)
-{
-    struct pipe *pipe = session->pipe;
-    int fd = -1;
-    if (pipe == NULL) {
-        return;
-    }
-    if (session->sent.count == 0 || uv_fileno((const uv_handle_t *)&pipe->handle, &fd) != 0 ||
-        shutdown(fd, SHUT_WR) != 0) {
-        close_pipe(pipe);
-        return;
-    }
-    pipe->is_parting = true;
-    pipe->discarded = 0;
-    session->parting++;
-    session->pipe = NULL;
-    (void)uv_read_start((uv_stream_t *)&pipe->handle, lend_input, on_read); // if DEAF
-}
-
-static void finish(struct bird_session *session)
-{
-    session->state = CLOSED;
-    for (size_t i = 0; i < PIPES; i++) {
-        struct pipe *pipe = &session->pipes[i];
-        if (pipe == session->pipe || pipe->is_parting) {
-            close_pipe(pipe);
-        }
-    }
-    uv_close((uv_handle_t *)&session->timer, on_timer_closed);
-}
-
-static void finish_if_drained(struct bird_session *session)
-{
-    if (session->state == DRAINING && session->sent.count == 0 && session->parting == 0) {
-        finish(session);
-    }
 }
 
 static void rest(struct bird_session *session)
@@ -403,9 +134,9 @@ static void drop(struct bird_session *session, enum whereabouts bird, const char
 {
     assert(session->state != RESTING && !is_closed(session));
     if (bird == BIRD_IS_THERE) {
-        part(session);
+        session_part(session);
     } else {
-        close_pipe(session->pipe);
+        session_close_pipe(session->pipe);
     }
     rest(session);
     tell_link(session, BIRD_LINK_DOWN, reason);
@@ -423,7 +154,7 @@ static enum whereabouts whereabouts_after(const struct bird_session *session, in
 static void drop_for_error(struct bird_session *session, const char *attempted, int error)
 {
     char reason[BIRD_REASON_MAX];
-    describe_error(session, attempted, error, reason);
+    session_describe_error(session, attempted, error, reason);
     drop(session, whereabouts_after(session, error), reason);
 }
 
@@ -669,10 +400,10 @@ static void drain_line(struct bird_session *session, const struct bird_line *lin
     if (line->kind == BIRD_LAST) {
         sent_take(&session->sent);
     } else if (line->kind == BIRD_GARBLED) {
-        part(session);
+        session_part(session);
         session->sent = (struct sent_ring){0};
     }
-    finish_if_drained(session);
+    session_finish_if_drained(session);
 }
 
 static void take_line(void *arg, const struct bird_line *line)
@@ -699,31 +430,20 @@ static void take_line(void *arg, const struct bird_line *line)
     }
 }
 
-static void lend_input(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+void session_lend_input(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
     struct bird_session *session = ((struct pipe *)handle->data)->session;
     *out = uv_buf_init(session->input, sizeof session->input);
 }
 
-static void read_parting(struct pipe *pipe, ssize_t length)
-{
-    if (length > 0) {
-        pipe->discarded += (uint64_t)length;
-    }
-    if (length < 0 || pipe->discarded > PARTING_MAX) {
-        close_pipe(pipe);
-        finish_if_drained(pipe->session);
-    }
-}
-
 static void read_failed(struct bird_session *session, int error)
 {
     char reason[BIRD_REASON_MAX];
     if (session->state == DRAINING) {
-        close_pipe(session->pipe);
+        session_close_pipe(session->pipe);
         session->sent = (struct sent_ring){0};
-        finish_if_drained(session);
+        session_finish_if_drained(session);
     } else if (error == UV_EOF || error == UV_ECONNRESET) {
         snprintf(reason, sizeof reason, "BIRD closed the connection on %s: it stopped or restarts",
                  session->path);
@@ -733,12 +453,12 @@ static void read_failed(struct bird_session *session, int error)
     }
 }
 
-static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+void session_on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     struct pipe *pipe = stream->data;
     struct bird_session *session = pipe->session;
     if (pipe->is_parting) {
-        read_parting(pipe, length);
+        session_read_parting(pipe, length);
     } else if (pipe == session->pipe && length < 0) {
         read_failed(session, (int)length);
     } else if (pipe == session->pipe) {
@@ -758,7 +478,7 @@ static void on_connected(uv_connect_t *request, int status)
     }
     if (status == 0) {
         session->state = GREETING;
-        status = uv_read_start((uv_stream_t *)&pipe->handle, lend_input, on_read);
+        status = uv_read_start((uv_stream_t *)&pipe->handle, session_lend_input, session_on_read);
     }
     if (status < 0) {
         drop_for_error(session, "connect to", status);
@@ -767,7 +487,7 @@ static void on_connected(uv_connect_t *request, int status)
 
 static void connect_pipe(struct bird_session *session)
 {
-    struct pipe *pipe = free_pipe(session);
+    struct pipe *pipe = session_free_pipe(session);
     if (pipe == NULL) {
         rest(session);
         return;
@@ -834,7 +554,7 @@ static void check_deadline(struct bird_session *session)
                  session->path, (unsigned long long)silent_ms);
         set_timer(session, options->give_up_ms);
         tell_link(session, BIRD_LINK_SILENT, reason);
-    } else if (free_pipe(session) == NULL) {
+    } else if (session_free_pipe(session) == NULL) {
         set_timer(session, options->give_up_ms); // where another would be silent, too
     } else {
         snprintf(reason, sizeof reason,
@@ -860,7 +580,7 @@ static void check_deaf(struct bird_session *session)
         read_failed(session, UV_EOF);
         return;
     }
-    if (deaf_ms < session->options.give_up_ms || free_pipe(session) == NULL) {
+    if (deaf_ms < session->options.give_up_ms || session_free_pipe(session) == NULL) {
         wait_deaf(session, session->options.give_up_ms - deaf_ms);
         return;
     }
@@ -877,7 +597,7 @@ static void on_timer(uv_timer_t *timer)
     if (session->state == RESTING) {
         connect_pipe(session);
     } else if (session->state == DRAINING) {
-        finish(session);
+        session_finish(session);
     } else if (session->state == DEAF) {
         check_deaf(session);
     } else if (session->write_error != 0) {
@@ -902,7 +622,7 @@ struct bird_session *bird_session_new(uv_loop_t *loop, const struct bird_session
     size_t length = strlen(options->socket_path);
     session->path_too_long = length >= sizeof session->path;
     snprintf(session->path, sizeof session->path, "%s", options->socket_path);
-    name_group(session);
+    session_name_group(session);
     session->options = *options;
     session->options.socket_path = session->path;
     session->backoff_ms = options->backoff_min_ms;
@@ -963,14 +683,14 @@ void bird_session_close(struct bird_session *session, uint64_t within_ms,
     session->on_closed = on_closed;
     session->closed_arg = arg;
     if (!may_be_answered) {
-        part(session);
+        session_part(session);
         session->sent = (struct sent_ring){0};
     }
     if (within_ms == 0) {
-        finish(session);
+        session_finish(session);
         return;
     }
     uv_update_time(session->loop);
     set_timer(session, within_ms);
-    finish_if_drained(session);
+    session_finish_if_drained(session);
 }
