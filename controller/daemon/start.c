@@ -1,0 +1,278 @@
+// popgated's start: what there was is read, everything is opened, and the loop runs.
+#include "controller/daemon/daemon.h"
+#include "controller/daemon/inside.h"
+
+#include "base/clock.h"
+
+#include "controller/config/load.h"
+#include "controller/daemon/log.h"
+#include "controller/daemon/notify.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#define CHECK_FILE_MS 1000
+#define POOL_THREADS  4     // libuv's: one for each of those who may wait for a disk
+#define DESCRIPTORS   65536 // as the unit's LimitNOFILE
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void)timer;
+    notify_watchdog();
+}
+
+static bool hear_signals(struct daemon *daemon)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    daemon->signals = (struct signals){.on_signal = daemon_on_signal, .arg = daemon};
+    int status = signals_open(&daemon->signals, daemon->loop, numbers, 3);
+    if (status != 0) {
+        log_line(LOG_LEVEL_ERROR, "can't start: can't hear signals: %s", uv_strerror(status));
+    }
+    return status == 0;
+}
+
+static void init_handles(struct daemon *daemon)
+{
+    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->check, &daemon->stop};
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
+        uv_timer_init(daemon->loop, timers[i]);
+        timers[i]->data = daemon;
+    }
+    uv_timer_init(daemon->loop, &daemon->give_up); // not closed: it watches over the closing
+    daemon->give_up.data = daemon;
+    daemon->include_watch = (struct include_watch){
+        .include = daemon_watched_include, .foreign = daemon_on_foreign_include, .arg = daemon};
+    int status =
+        include_watch_start(&daemon->include_watch, daemon->loop, daemon->config->pop.runtime_dir);
+    if (status != 0) {
+        log_line(
+            LOG_LEVEL_WARNING,
+            "can't watch %s for changes by others: %s; drift is found within a second all the same",
+            daemon->config->pop.runtime_dir, uv_strerror(status));
+    }
+    uint64_t watchdog_us;
+    if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
+        uv_timer_start(&daemon->watchdog, on_watchdog, 0, watchdog_us / 2000);
+    }
+}
+
+static bool begin_core(struct daemon *daemon, struct past *past)
+{
+    struct core_start start = {.config = daemon->config,
+                               .events = &daemon->events,
+                               .former = past->former,
+                               .same_boot = past->same_boot,
+                               .intents = past->intents,
+                               .recent = past->recent,
+                               .now_ns = now_ns()};
+    daemon->core = core_new(&start);
+    daemon->changes = changes_new(&past->ledger);
+    daemon->shell = (struct shell){.effects = &daemon_effects,
+                                   .arg = daemon,
+                                   .core = daemon->core,
+                                   .changes = daemon->changes,
+                                   .events = &daemon->events,
+                                   .boot_id = daemon->boot_id};
+    daemon->shell.remembered =
+        calloc(daemon->config->service_count + 1, sizeof *daemon->shell.remembered);
+    if (daemon->shell.remembered == NULL || daemon->core == NULL || daemon->changes == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < daemon->config->service_count; i++) {
+        daemon->shell.remembered[i] = UINT64_MAX;
+    }
+    return true;
+}
+
+// With what systemd hands over (sd_listen_fds(3)), if it does. Answers are there before the first
+// query can be.
+static bool begin_responder(struct daemon *daemon, char error[ERROR_MAX])
+{
+    int found = sd_listen_fds(1);
+    size_t count = found > 0 ? (size_t)found : 0;
+    int *inherited = calloc(count + 1, sizeof *inherited);
+    for (size_t i = 0; inherited != NULL && i < count; i++) {
+        inherited[i] = SD_LISTEN_FDS_START + (int)i;
+    }
+    daemon->responder = inherited != NULL ? responder_new(inherited, count) : NULL;
+    free(inherited);
+    if (daemon->responder == NULL) {
+        snprintf(error, ERROR_MAX, "out of memory");
+        return false;
+    }
+    daemon->identity = identity_new(daemon->config, NULL, clock_wall_ms(), error);
+    if (daemon->identity == NULL) {
+        return false;
+    }
+    daemon_publish_identity(daemon);
+    return daemon_listen_to(daemon, daemon->config, error);
+}
+
+// Last of a start: one that fails leaves what it found.
+static void replace_ledger(struct daemon *daemon, const char *text)
+{
+    char message[ERROR_MAX];
+    ledger_set_aside(daemon->config->pop.state_dir, &daemon->ledger_place, text, message);
+    if (message[0] != '\0') {
+        events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(), "%s", message)->warning = true;
+    }
+    changes_sync(daemon->changes);
+}
+
+static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ERROR_MAX])
+{
+    const struct config *config = daemon->config;
+    struct past past;
+    // First: its socket tells whether another popgated runs already, which must be left alone.
+    daemon->api = api_new(daemon->loop, config, &daemon_api, daemon, error);
+    if (daemon->api == NULL) {
+        return false;
+    }
+    snprintf(error, ERROR_MAX, "out of memory");
+    bool ok = state_files_read(&past, &daemon->ledger_place, config, &daemon->events,
+                               daemon->boot_id, now_ns(), clock_wall_ms());
+    char *drained = past.ledger_damaged ? ledger_text(&past.ledger) : NULL;
+    ok = ok && (drained != NULL || !past.ledger_damaged) && begin_core(daemon, &past);
+    past_clear(&past);
+    bool files = daemon_open_files(daemon);
+    daemon->scheduler = scheduler_new(daemon->loop, daemon_on_verdict, daemon);
+    daemon->reload = daemon->scheduler != NULL
+                         ? reload_new(daemon->loop, daemon->config_path, daemon->scheduler,
+                                      &daemon_reload, daemon)
+                         : NULL;
+    ok = ok && files && daemon->reload != NULL && daemon_connect_bird(daemon, links);
+    // Before the probes, which may ask it.
+    ok = ok && begin_responder(daemon, error);
+    if (ok && !daemon_run_probes(daemon, config)) {
+        snprintf(error, ERROR_MAX, "out of memory");
+        ok = false;
+    }
+    if (ok) {
+        daemon_set_all_fast(daemon);
+        uv_timer_start(&daemon->check, daemon_on_check, CHECK_FILE_MS, CHECK_FILE_MS);
+    }
+    if (ok && drained != NULL) {
+        replace_ledger(daemon, drained);
+    }
+    daemon_tell_stamp_trouble(daemon);
+    free(drained);
+    return ok;
+}
+
+static bool make_directory(const char *path)
+{
+    if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+        log_line(LOG_LEVEL_ERROR,
+                 "can't make directory %s: %s (tmpfiles.d and the unit make it; is it writable?)",
+                 path, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+// The usual 1024 are those of select(); a thousand probes with a held connection each want more.
+// Not without bound: exec's commands inherit it, and some close all that they might have.
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS) {
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); // no worse than before
+    }
+}
+
+static void *wait_for_leave(void *arg)
+{
+    uv_sem_wait(arg);
+    return NULL;
+}
+
+// libuv aborts without a word when its pool of threads can't start.
+static bool threads_can_start(char error[ERROR_MAX])
+{
+    pthread_t threads[POOL_THREADS];
+    uv_sem_t leave;
+    size_t count = 0;
+    int result = 0;
+    if (uv_sem_init(&leave, 0) != 0) {
+        error_say(error, "out of memory");
+        return false;
+    }
+    while (count < POOL_THREADS &&
+           (result = pthread_create(&threads[count], NULL, wait_for_leave, &leave)) == 0) {
+        count++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uv_sem_post(&leave);
+    }
+    for (size_t i = 0; i < count; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    uv_sem_destroy(&leave);
+    if (result != 0) {
+        error_say(
+            error,
+            "can't start a thread beside %zu: %s (TasksMax= of the unit, or ulimit -u, is too "
+            "small?)",
+            count + 1, strerror(result));
+    }
+    return result == 0;
+}
+
+static void log_mistake(void *arg, bool error, const char *line)
+{
+    (void)arg;
+    log_line(error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", line);
+}
+
+int daemon_run(const char *config_path)
+{
+    static struct daemon
+        daemon; // its events alone are hundreds of kilobytes: too much for the stack
+    struct link_arg links[2];
+    char error[ERROR_MAX] = "";
+    log_init();
+    // CAP_NET_BIND_SERVICE, if we have it, is not for the commands of exec probes.
+    (void)prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); // ignored, as we may have inherited it, it would reap exec's commands
+    raise_descriptors();
+    daemon = (struct daemon){.loop = uv_default_loop(), .config_path = config_path};
+    daemon.config = config_load(config_path, log_mistake, NULL);
+    if (daemon.config == NULL || !make_directory(daemon.config->pop.runtime_dir)) {
+        config_free(daemon.config);
+        return 1;
+    }
+    if (!threads_can_start(error)) {
+        log_line(LOG_LEVEL_ERROR, "can't start: %s", error);
+        config_free(daemon.config);
+        return 1;
+    }
+    if (!hear_signals(&daemon)) {
+        config_free(daemon.config);
+        return 1;
+    }
+    init_handles(&daemon);
+    bool ok = begin(&daemon, links, error);
+    if (ok) {
+        daemon_after_input(&daemon);
+        daemon_log_responder(daemon.config);
+        notify_state("READY=1");
+    } else {
+        log_line(LOG_LEVEL_ERROR, "can't start: %s", error);
+        daemon_close(&daemon);
+    }
+    uv_run(daemon.loop, UV_RUN_DEFAULT);
+    daemon_end(&daemon);
+    uv_loop_close(daemon.loop);
+    return ok && !daemon.failed ? 0 : 1;
+}

@@ -1,0 +1,133 @@
+// popgated's stop: what is to go is withdrawn, and everything is closed, within a bounded time.
+#include "controller/daemon/inside.h"
+
+#include "base/clock.h"
+
+#include "controller/daemon/log.h"
+#include "controller/daemon/notify.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define STOP_WITHIN_MS 7000 // less than the unit's TimeoutStopSec, with LINK_ENDS_MS
+#define GIVE_UP_MS     1500 // after that: what holds it up then is a disk
+#define LINK_ENDS_MS   1000 // of that, for the answers that are outstanding when a link is closed
+
+// Whoever watches over us (OnFailure= of the unit) finishes what we could not.
+// Files are written, and a configuration is read, by threads that nothing can stop; exit() would
+// wait for them, too.
+static void on_give_up(uv_timer_t *timer)
+{
+    const struct daemon *daemon = timer->data;
+    bool include = birdconf_worker_saves(daemon->include);
+    log_line(include ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+             "stopped while the disk still has not answered%s",
+             include ? "; a restart of BIRD may bring up what the old include file says" : "");
+    _exit(daemon->failed || include ? 1 : 0);
+}
+
+static void tell_unconfirmed(const struct daemon *daemon, const char *first, size_t left)
+{
+    const struct core_link *link = &daemon->core->links[ORDER_LINK_ACT];
+    log_line(LOG_LEVEL_ERROR,
+             "stopping, and BIRD has not confirmed within %d ms that %s%s %s withdrawn%s%s: "
+             "they may still be announced (popgated --withdraw-all tries on)",
+             STOP_WITHIN_MS, first, left > 1 ? " and others" : "", left > 1 ? "are" : "is",
+             link->reason[0] != '\0' ? "; " : "", link->reason);
+}
+
+static void on_stop_timeout(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    const char *first = "";
+    size_t left = core_unconfirmed(daemon->core, &first);
+    const char *unsaved = daemon->core->include.trouble;
+    if (left > 0) {
+        tell_unconfirmed(daemon, first, left);
+    }
+    if (unsaved[0] != '\0') {
+        log_line(LOG_LEVEL_ERROR,
+                 "stopping, and the include file is not saved: %s; a restart of BIRD may bring up "
+                 "what the old one says (popgated --withdraw-all tries on)",
+                 unsaved);
+    } else if (left == 0 && !core_quiet(daemon->core)) {
+        log_line(LOG_LEVEL_WARNING,
+                 "stopping, and BIRD has not confirmed within %d ms that what is kept is announced "
+                 "or depreferenced as it was to be",
+                 STOP_WITHIN_MS);
+    } else if (left == 0) {
+        log_line(LOG_LEVEL_WARNING, "stopping although the disk has not answered within %d ms",
+                 STOP_WITHIN_MS);
+    }
+    daemon->failed = daemon->failed || left > 0 || unsaved[0] != '\0';
+    daemon_close(daemon);
+}
+
+void daemon_on_signal(void *arg, int number)
+{
+    struct daemon *daemon = arg;
+    if (daemon->shell.stopping) {
+        return;
+    }
+    if (number == SIGHUP) {
+        (void)reload_ask(daemon->reload, NULL);
+        return;
+    }
+    notify_state("STOPPING=1");
+    uv_timer_start(&daemon->stop, on_stop_timeout, STOP_WITHIN_MS, 0);
+    shell_stop(&daemon->shell, now_ns(), clock_wall_ms());
+}
+
+static void close_links(struct daemon *daemon)
+{
+    uint64_t left_ms = uv_timer_get_due_in(&daemon->stop);
+    for (unsigned i = 0; i < 2; i++) {
+        if (daemon->links[i] != NULL) {
+            bird_session_close(daemon->links[i], left_ms < LINK_ENDS_MS ? left_ms : LINK_ENDS_MS,
+                               NULL, NULL);
+            daemon->links[i] = NULL;
+        }
+    }
+}
+
+void daemon_close(struct daemon *daemon)
+{
+    if (daemon->closing) {
+        return;
+    }
+    daemon->closing = daemon->shell.ended = true;
+    uv_timer_start(&daemon->give_up, on_give_up, GIVE_UP_MS, 0);
+    uv_unref((uv_handle_t *)&daemon->give_up);
+    if (daemon->api != NULL) {
+        api_close(daemon->api, NULL, NULL);
+    }
+    if (daemon->reload != NULL) {
+        reload_close(daemon->reload);
+    }
+    if (daemon->scheduler != NULL) {
+        scheduler_close(daemon->scheduler, NULL, NULL);
+    }
+    close_links(daemon);
+    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->check, &daemon->stop};
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
+        uv_close((uv_handle_t *)timers[i], NULL);
+    }
+    include_watch_close(&daemon->include_watch);
+    signals_close(&daemon->signals);
+}
+
+void daemon_end(struct daemon *daemon)
+{
+    reload_free(daemon->reload);
+    responder_free(daemon->responder);
+    identity_free(daemon->identity);
+    changes_free(daemon->changes);
+    ledger_clear(&daemon->ledger_place.found);
+    core_free(daemon->core);
+    birdconf_worker_free(daemon->include);
+    saver_free(daemon->savers[SHELL_LEDGER]);
+    saver_free(daemon->savers[SHELL_MEMORY]);
+    config_free(daemon->config);
+    free(daemon->shell.remembered);
+}
