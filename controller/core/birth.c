@@ -114,6 +114,7 @@ static struct core *core_make(const struct core_start *start)
     }
     core->config = start->config;
     core->events = start->events;
+    core->sighted_ns = start->now_ns;
     core->generation = start->generation;
     size_t count;
     struct retired *retired = services_of(start->former, &count);

@@ -90,6 +90,7 @@ struct core {
     struct guard *guard;       // borrowed; NULL: there is nothing to ask
     struct core_link links[2]; // by enum order_link
     unsigned generation;       // of this core, in every token
+    uint64_t sighted_ns;       // end of the last whole snapshot; until then, the start
     uint64_t drifts;
     struct looking looking;
     uint64_t evidence_ns; // of the input being worked on

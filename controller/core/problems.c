@@ -61,6 +61,25 @@ __attribute__((format(printf, 6, 7))) static void found(struct search *search,
 
 // ---- Of the PoP as a whole
 
+// Both links lead to the same BIRD: one that answers nobody may hang, though what it was told last
+// was done. It is not enough that the link comes up again and again.
+static void look_at_asking(struct search *search, const char *state)
+{
+    static const char advice[] = "what it announces is not seen meanwhile";
+    const struct core_link *ask = &search->core->links[ORDER_LINK_ASK];
+    uint64_t sighted_ms = search->core->sighted_ns / NS_PER_MS;
+    uint64_t blind_ms = search->now_ms > sighted_ms ? search->now_ms - sighted_ms : 0;
+    bool long_since = blind_ms >= UNSEEN_MS;
+    if (ask->state != BIRD_LINK_UP) {
+        found(search, long_since ? SEVERITY_CRITICAL : SEVERITY_WARNING, "bird-asking", sighted_ms,
+              advice, "BIRD has answered no question for %" PRIu64 " s (%s): %s", blind_ms / 1000,
+              state, ask->reason[0] != '\0' ? ask->reason : "not connected yet");
+    } else if (long_since) {
+        found(search, SEVERITY_CRITICAL, "bird-asking", sighted_ms, advice,
+              "BIRD has answered no question for %" PRIu64 " s", blind_ms / 1000);
+    }
+}
+
 static void look_at_links(struct search *search)
 {
     static const char *const states[] = {
@@ -70,10 +89,8 @@ static void look_at_links(struct search *search)
     if (act->state != BIRD_LINK_UP) {
         found(search, SEVERITY_CRITICAL, "bird", act->since_ns / NS_PER_MS, "", "BIRD is %s: %s",
               states[act->state], act->reason[0] != '\0' ? act->reason : "not connected yet");
-    } else if (ask->state != BIRD_LINK_UP) {
-        found(search, SEVERITY_WARNING, "bird-asking", ask->since_ns / NS_PER_MS,
-              "what it announces is not seen meanwhile", "BIRD answers no questions (%s): %s",
-              states[ask->state], ask->reason[0] != '\0' ? ask->reason : "not connected yet");
+    } else {
+        look_at_asking(search, states[ask->state]);
     }
     if (search->core->denied) {
         found(search, SEVERITY_CRITICAL, "bird-denied", 0, "is its socket restricted?",

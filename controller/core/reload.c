@@ -223,6 +223,7 @@ void core_take_over(struct core *core, struct core *old, uint64_t now_ns)
     memcpy(core->links, old->links, sizeof core->links);
     core->drifts = old->drifts;
     core->denied = old->denied;
+    core->sighted_ns = old->sighted_ns;
     core->contest = old->contest;
     core_contest_news(core, contest_own(&core->contest, core->include.next->revision), now_ns);
     take_over_probes(core, old, now_ns);

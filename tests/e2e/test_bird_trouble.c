@@ -285,6 +285,23 @@ LAB_TEST(a_bird_that_hangs_withdraws_as_soon_as_it_wakes)
     POP_HISTORY(&pop, 0, "AW");
 }
 
+// With nothing to switch nothing else would tell; the prefix is gone at the neighbours' hold time.
+LAB_TEST(a_bird_that_hangs_with_nothing_to_switch_is_critical_all_the_same)
+{
+    struct pop pop = usual_pop();
+
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_COMMAND(&pop, 0, "check");
+    lab_stop(lab_bird_process(pop.bird));
+    LAB_WAIT(lab_popgate(pop.node, pop_output, LAB_ARGV("check")) == 2, "check to be critical",
+             POP_WAIT_MS);
+    assert_non_null(strstr(pop_output, "BIRD has answered no question for "));
+    assert_non_null(strstr(pop_output, "announced=0;"));
+    lab_cont(lab_bird_process(pop.bird));
+    LAB_WAIT(lab_popgate(pop.node, pop_output, LAB_ARGV("check")) == 0, "check to be OK again",
+             POP_WAIT_MS);
+}
+
 // ---- Permission
 
 // Nothing would withdraw it after that: whoever stopped popgated must hear of it, and the

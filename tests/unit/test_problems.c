@@ -97,10 +97,20 @@ TEST(bird_out_of_reach_is_critical)
     expect("bird!");
 }
 
-TEST(a_bird_that_does_what_it_is_told_but_answers_no_questions_is_a_warning)
+TEST(a_bird_that_does_what_it_is_told_but_answers_no_questions_is_a_warning_and_soon_critical)
 {
     core->links[ORDER_LINK_ASK].state = BIRD_LINK_SILENT;
+    core->sighted_ns = FIXTURE_NOW_NS - UINT64_C(9999000000);
     expect("bird-asking");
+    core->sighted_ns -= 1000000;
+    expect("bird-asking!");
+    assert_string_equal(found[0].text,
+                        "BIRD has answered no question for 10 s (silent): not connected yet");
+    assert_int_equal(found[0].since_ms, FIXTURE_NOW_NS / 1000000 - 10000);
+    core->links[ORDER_LINK_ASK].state = BIRD_LINK_UP; // for as long as it takes to be silent again
+    expect("bird-asking!");
+    core->sighted_ns = FIXTURE_NOW_NS;
+    expect("");
 }
 
 TEST(a_bird_that_refuses_is_critical)

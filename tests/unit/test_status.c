@@ -19,6 +19,7 @@ static int set_up(void **state)
         fixture->core->links[i].state = BIRD_LINK_UP;
         fixture->core->links[i].version = (struct bird_version){2, 0, 12};
     }
+    fixture->core->sighted_ns = FIXTURE_NOW_NS + UINT64_C(192000000000); // just now
     return 0;
 }
 
