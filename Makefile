@@ -209,6 +209,7 @@ lint: packages-check
 .PHONY: lint-rooms lint-format lint-tidy lint-man
 lint-rooms:
 	@tests/lint/arrows.sh
+	@tests/lint/docs.sh
 	@tests/lint/purity.sh $(CC) $(CPPFLAGS_ALL)
 lint-format:
 	@clang-format --dry-run -Werror $(SOURCES)
