@@ -485,10 +485,16 @@ void oracle_tampered(struct oracle *oracle, uint64_t now_ns)
     oracle->disturbed_at_ns = oracle->tampered_at_ns = now_ns;
 }
 
-void oracle_remembering(struct oracle *oracle)
+// What is forgotten at this very millisecond may be written as forgotten.
+void oracle_remembering(struct oracle *oracle, uint64_t now_ns)
 {
     for (unsigned name = 0; name < SCENE_NAMES; name++) {
-        oracle->services[name].remembered[0] = oracle->services[name].worsenings;
+        struct oracle_service *service = &oracle->services[name];
+        struct oracle_service later = *service;
+        if (service->configured) {
+            books_forget(&later, &oracle->config->services[service->index], now_ns + NS_PER_MS);
+        }
+        service->remembered[0] = later.worsenings;
     }
 }
 

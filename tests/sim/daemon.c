@@ -174,7 +174,7 @@ static void save(void *arg, const struct shell_save *what)
     if (what->file == SHELL_LEDGER) {
         verbs_saving(&world->oracle);
     } else if (what->file == SHELL_MEMORY) {
-        oracle_remembering(&world->oracle);
+        oracle_remembering(&world->oracle, world_clock_ns(world));
     }
 }
 

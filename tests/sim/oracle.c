@@ -240,8 +240,11 @@ static void check_target(struct oracle *oracle, struct oracle_service *service,
     bool too_long =
         gate->high == LEVEL_UNKNOWN && !held && now_ns / NS_PER_MS > service->adopt_until_ms + 1;
     bool closed = gate->high == LEVEL_CLOSED || too_long;
+    // Just before it is blind, a probe that degrades is unknown: which leaves as it is what was
+    // adopted.
+    bool degraded = gate->high == LEVEL_DEGRADED && gate->low == LEVEL_DEGRADED;
     if ((closed && service->target != TARGET_WITHDRAW) ||
-        (gate->high == LEVEL_DEGRADED && service->target == TARGET_ANNOUNCE)) {
+        (degraded && service->target == TARGET_ANNOUNCE)) {
         oracle_broken(oracle, "promise 1: %s is at %s, but its probes say %s", conf->name,
                       target_name(service->target), closed ? "withdraw" : "depreference");
     }

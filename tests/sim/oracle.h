@@ -136,7 +136,7 @@ void oracle_end(struct oracle *oracle, uint64_t now_ns);  // the daemon is gone
 void oracle_verdict(struct oracle *oracle, size_t probe, const struct verdict *verdict,
                     uint64_t now_ns);
 // The boot memory is being saved with what there is now; it is saved.
-void oracle_remembering(struct oracle *oracle);
+void oracle_remembering(struct oracle *oracle, uint64_t now_ns);
 void oracle_remembered(struct oracle *oracle);
 void oracle_disturbed(struct oracle *oracle, uint64_t now_ns); // the world changed
 void oracle_tampered(struct oracle *oracle, uint64_t now_ns);  // somebody's hand was in it
