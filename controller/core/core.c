@@ -102,7 +102,7 @@ void core_file_foreign(struct core *core, uint64_t now_ns)
     core_flush(core, now_ns);
 }
 
-static void tick_probe(struct core *core, size_t index, uint64_t now_ns)
+void core_tick_probe(struct core *core, size_t index, uint64_t now_ns)
 {
     const struct probe_conf *conf = &core->config->probes[index];
     struct health *health = &core->healths[index];
@@ -136,7 +136,7 @@ void core_tick(struct core *core, uint64_t now_ns)
     size_t due;
     while ((due = deadlines_due(&core->deadlines, now_ms)) != DEADLINES_NONE) {
         if (due < probes) {
-            tick_probe(core, due, now_ns);
+            core_tick_probe(core, due, now_ns);
         } else {
             tick_service(core, due - probes, now_ms);
         }

@@ -47,6 +47,9 @@ void core_tell_announcer(struct core *core, size_t service);
 // follows.
 void core_transition(struct core *core, size_t service, enum target from, uint64_t now_ns);
 
+// What has become of the probe's health by time alone; noted for core_decide().
+void core_tick_probe(struct core *core, size_t index, uint64_t now_ns);
+
 // Decides every service anew that was noted in core->affected, and those that depend on it;
 // core_flush() makes orders of it.
 void core_decide(struct core *core, uint64_t now_ns);

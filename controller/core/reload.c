@@ -243,6 +243,9 @@ void core_take_over(struct core *core, struct core *old, uint64_t now_ns)
 
 void core_go_on(struct core *core, uint64_t now_ns)
 {
+    for (size_t i = 0; i < core->config->probe_count; i++) {
+        core_tick_probe(core, i, now_ns); // its timing may be new, and be over by now
+    }
     core_decide_all(core, now_ns);
     core_flush(core, now_ns);
 }

@@ -128,6 +128,16 @@ TEST(a_probe_keeps_its_health_when_only_its_timing_is_new)
     assert_int_equal(core->services[DNS].decision.cause, CAUSE_HEALTHY);
 }
 
+TEST(a_probe_that_is_blind_by_its_new_timing_is_so_at_once)
+{
+    running(ONE_PROBE DNS_NEEDS_A "on_unknown = withdraw\n");
+    pass_ms(20000);
+    reload("[probe a]\ntype = tcp\ntarget = 127.0.0.1:1\nunknown_grace = 1s\n" DNS_NEEDS_A
+           "on_unknown = withdraw\n");
+    assert_int_equal(health_shown(&core->healths[0]), HEALTH_UNKNOWN);
+    assert_non_null(strstr(last_event(EVENT_HEALTH)->text, "nothing known for unknown_grace"));
+}
+
 TEST(a_dead_service_goes_however_often_its_probes_timing_changes)
 {
     running(ONE_PROBE DNS_NEEDS_A "on_unknown = withdraw\n");
