@@ -35,7 +35,7 @@ int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t 
 }
 
 // So does its kill(), which ends nobody while all wait for a disk.
-static bool nobody_can_be_killed;
+static atomic_bool nobody_can_be_killed;
 static pid_t not_killed; // the last group
 
 int kill(pid_t pid, int signal)
