@@ -12,13 +12,17 @@
 #include <string.h>
 
 #define WITHIN_MS 5000
-#define AGAIN_MS  50
+// Between two tries, doubled after each: should somebody bring up what is disabled, neighbours are
+// not to see that many times.
+#define AGAIN_MIN_MS 50
+#define AGAIN_MAX_MS 1000
 
 enum token { DISABLE, LOOK };
 
 // What `show protocols` said of ours.
 struct seen {
     size_t rows, left; // those that are not down
+    bool up;           // some of these: not on their way down
     char first[BIRD_NAME_MAX];
 };
 
@@ -26,7 +30,9 @@ struct failsafe {
     struct bird_session *session;
     uv_timer_t end, again;
     bool withdrawn;
-    bool matched; // BIRD has said that there are protocols of ours
+    bool matched;       // BIRD has said that there are protocols of ours
+    bool popgated_runs; // it would bring up each time what is healthy
+    uint64_t again_ms;
     struct seen seen;
     char reason[256];
 };
@@ -75,6 +81,7 @@ static void on_line(void *arg, uint64_t token, const struct bird_line *line)
     }
     seen->rows++;
     seen->left += !row.down;
+    seen->up = seen->up || row.up;
 }
 
 static void on_again(uv_timer_t *timer)
@@ -106,7 +113,13 @@ static void looked(struct failsafe *failsafe)
         snprintf(failsafe->reason, sizeof failsafe->reason,
                  "BIRD has acknowledged it, but `show protocols` tells nothing of our protocols");
     }
-    uv_timer_start(&failsafe->again, on_again, AGAIN_MS, 0);
+    if (failsafe->popgated_runs && seen->up) {
+        finish(failsafe);
+        return;
+    }
+    uv_timer_start(&failsafe->again, on_again, failsafe->again_ms, 0);
+    failsafe->again_ms =
+        failsafe->again_ms * 2 < AGAIN_MAX_MS ? failsafe->again_ms * 2 : AGAIN_MAX_MS;
 }
 
 static void on_end(void *arg, uint64_t token, enum bird_end end, unsigned code, const char *text)
@@ -141,7 +154,9 @@ static void on_timeout(uv_timer_t *timer)
 static bool withdraw(const struct config *config, unsigned within_ms)
 {
     static const struct bird_session_events events = {on_link, on_line, on_end, on_echo};
-    struct failsafe failsafe = {.reason = "BIRD did not answer in time"};
+    struct failsafe failsafe = {.popgated_runs = listening_is_live(config->pop.runtime_dir),
+                                .again_ms = AGAIN_MIN_MS,
+                                .reason = "BIRD did not answer in time"};
     struct bird_session_options options = {.socket_path = config->bird.socket,
                                            .deadline_ms = within_ms,
                                            .give_up_ms = within_ms,
@@ -218,7 +233,7 @@ int failsafe_withdraw_within(const char *config_path, unsigned within_ms)
         withdrawn =
             withdraw(config, within_ms); // what a `configure` brought back while the file said so
     }
-    if (withdrawn && file_off && listening_is_live(config->pop.runtime_dir)) {
+    if (listening_is_live(config->pop.runtime_dir)) {
         log_line(LOG_LEVEL_WARNING,
                  "fail-safe: popgated runs, and announces again what is healthy; to contain the "
                  "PoP: popgate isolate --all");

@@ -20,7 +20,7 @@
 static void on_give_up(uv_timer_t *timer)
 {
     const struct daemon *daemon = timer->data;
-    bool include = birdconf_worker_saves(daemon->include);
+    bool include = daemon->include != NULL && birdconf_worker_saves(daemon->include);
     log_line(include ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
              "stopped while the disk still has not answered%s",
              include ? "; a restart of BIRD may bring up what the old include file says" : "");

@@ -111,7 +111,8 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-    static const char *const names[] = {"popgate.conf", "bird.ctl", BIRDCONF_FILE, "log"};
+    static const char *const names[] = {"popgate.conf", "bird.ctl", "popgate.sock", BIRDCONF_FILE,
+                                        "log"};
     (void)state;
     shutdown(bird.listener, SHUT_RDWR);
     pthread_join(bird.thread, NULL);
@@ -194,6 +195,29 @@ TEST(a_bird_without_protocols_of_ours_has_nothing_to_withdraw)
     bird.disable = NOTHING;
     bird.looks[0] = NO_ROWS;
     assert_int_equal(withdraw_within(60000), 0);
+}
+
+static int run_popgated(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/popgate.sock", bird.directory);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    return listener;
+}
+
+// Neighbours would see each try.
+TEST(a_popgated_that_runs_is_not_fought_with)
+{
+    int popgated = run_popgated();
+    bird.disable = DISABLED;
+    bird.looks[0] = FLUSHING;
+    bird.looks[1] = UP;
+    assert_int_equal(withdraw_within(60000), 1);
+    assert_in_range(bird.disables, 1, 2);
+    assert_non_null(strstr(bird.said, "popgated runs"));
+    close(popgated);
 }
 
 TEST(a_refusal_is_said_at_once)
