@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -253,4 +255,79 @@ LAB_TEST(a_stop_that_could_not_save_the_include_file_is_no_success)
                      0);
     assert_int_equal(lab_popgated_stop(pop.popgated), 1);
     POP_WAIT_WITHDRAWN(&pop);
+}
+
+// ---- A disk that hangs
+
+#define WEB_V4 "198.51.100.80/32"
+#define WEB                                                                                        \
+    "[service web]\nprefixes = " WEB_V4 "\nrequire = dns4\nlast_pop_guard = off\n" POP_TIMING
+
+// 0, or -1 with errno.
+static int freeze(const char *directory, bool frozen)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd >= 0 ? ioctl(fd, frozen ? FIFREEZE : FITHAW, 0) : -1;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return result;
+}
+
+static void thaw(void *arg)
+{
+    (void)freeze(arg, false);
+}
+
+// A file system of its own for runtime_dir, of a kind that can be frozen. False: not on this host.
+static bool has_freezable_run(const struct pop *pop, char run_dir[LAB_PATH_MAX])
+{
+    char image[LAB_PATH_MAX];
+
+    lab_path(pop->node, "run", run_dir);
+    lab_path(pop->node, "disk.img", image);
+    if (lab_run(pop->node,
+                LAB_ARGV("sh", "-c",
+                         "truncate -s 8M \"$0\" && mkfs.ext4 -q \"$0\" && "
+                         "mount -o loop \"$0\" \"$1\" && chmod 777 \"$1\"",
+                         image, run_dir),
+                pop_output, sizeof pop_output) != 0) {
+        return false;
+    }
+    lab_at_clear(unmount_state, run_dir);
+    return true;
+}
+
+LAB_TEST(withdrawals_do_not_wait_for_a_runtime_dir_that_hangs)
+{
+    static char run_dir[LAB_PATH_MAX];
+    char file[16384];
+    char path[LAB_PATH_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    if (!has_freezable_run(&pop, run_dir)) {
+        skip();
+    }
+    pop_run(&pop, POP_USUAL WEB);
+    lab_at_clear(thaw, run_dir); // before popgated ends, which could not
+    POP_WAIT_ANNOUNCED(&pop);
+    LAB_WAIT(tap_has(pop.tap, WEB_V4), "the other service", POP_WAIT_MS);
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    if (freeze(run_dir, true) != 0) {
+        skip();
+    }
+    POP_COMMAND(&pop, 0, "isolate", "web");
+    LAB_WAIT(!tap_has(pop.tap, WEB_V4), "the first withdrawal", POP_WAIT_MS);
+    lab_kill(pop.unbound);
+    POP_WAIT_WITHDRAWN(&pop);
+    assert_true(pop_says(&pop, "include saved", "false"));
+
+    assert_int_equal(freeze(run_dir, false), 0);
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    FILE *in = fopen(lab_path(pop.node, "run/bird.conf", path), "re");
+    assert_non_null(in);
+    file[fread(file, 1, sizeof file - 1, in)] = '\0';
+    fclose(in);
+    assert_null(strstr(file, "disabled off"));
 }
