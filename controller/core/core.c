@@ -154,10 +154,7 @@ void core_stop(struct core *core, uint64_t now_ns)
         struct decision *decision = &core->services[i].decision;
         enum target from = decision->target;
         affected_service(&core->affected, i); // its intent is not what it was
-        if (!core_decides(core, i) && from > TARGET_WITHDRAW) {
-            decision->target = TARGET_WITHDRAW;
-            decision->cause = CAUSE_EXIT;
-            decision->since_ms = ms_of(now_ns);
+        if (!core_decides(core, i) && decision_exit(decision, ms_of(now_ns))) {
             core_transition(core, i, from, now_ns);
         }
         core_set_deadline(core, i);

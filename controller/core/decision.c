@@ -53,6 +53,18 @@ void decision_disown(struct decision *decision, uint64_t now_ms)
     }
 }
 
+bool decision_exit(struct decision *decision, uint64_t now_ms)
+{
+    if (decision->target == TARGET_WITHDRAW) {
+        return false;
+    }
+    decision->target = TARGET_WITHDRAW;
+    decision->cause = CAUSE_EXIT;
+    decision->since_ms = now_ms;
+    decision->recent++;
+    return true;
+}
+
 uint64_t decision_hold_down_ms(const struct decision *decision, const struct service_conf *conf)
 {
     if (decision->recent == 0 || conf->hold_down_ms == 0) {

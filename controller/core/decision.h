@@ -35,7 +35,8 @@ struct decision {
     uint64_t allowed_since_ms;
     uint64_t good_since_ms[TARGET_ANNOUNCE +
                            1]; // gate at least this good without a break; UINT64_MAX: is not
-    uint64_t recent;           // withdrawals and depreferences on evidence, not yet forgotten
+    uint64_t recent;           // withdrawals and depreferences, on evidence or at a stop, not yet
+                               // forgotten
     bool adopted;              // allowed rests on what BIRD had at a restart, or before a reload
     bool kept;                 // before a reload: it was known healthy then
     uint64_t adopt_until_ms;
@@ -56,6 +57,10 @@ void decision_keep(struct decision *decision, const struct service_conf *conf, u
 
 // It turned out that BIRD does not have what was adopted.
 void decision_disown(struct decision *decision, uint64_t now_ms);
+
+// popgated stops, and withdraws it, for good as far as this process goes. What was announced counts
+// as withdrawn like any other: who starts next waits hold_down. Returns whether target changed.
+bool decision_exit(struct decision *decision, uint64_t now_ms);
 
 // Decides anew. Returns whether target changed. Expired intents must have been ended before
 // (intent_expired()).

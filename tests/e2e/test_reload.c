@@ -237,6 +237,20 @@ LAB_TEST(a_clean_stop_withdraws_and_the_file_says_so)
     assert_null(strstr(include_file(&pop, file, sizeof file), "disabled off"));
 }
 
+LAB_TEST(a_clean_stop_that_withdrew_is_followed_by_hold_down)
+{
+    struct pop pop = announced_pop(POP_PROBES POP_SERVICE "hold_down = 1h\nmax_hold_down = 1h\n");
+
+    assert_int_equal(lab_popgated_stop(pop.popgated), 0);
+    lab_popgated_restart(pop.popgated);
+    POP_WAIT_SAYS(&pop, "services dns cause", "hold-down");
+    POP_HISTORY(&pop, 0, "AW");
+    lab_popgated_kill(pop.popgated); // whatever ends it then
+    lab_popgated_restart(pop.popgated);
+    POP_WAIT_SAYS(&pop, "services dns cause", "hold-down");
+    POP_HISTORY(&pop, 0, "AW");
+}
+
 LAB_TEST(a_clean_stop_may_keep_and_the_next_start_sends_nothing)
 {
     struct pop pop = announced_pop(POP_USUAL "on_exit = keep\n");

@@ -467,6 +467,15 @@ void oracle_stop(struct oracle *oracle, uint64_t now_ns)
 {
     bring_up_to(oracle, now_ns);
     oracle->stopping = true;
+    for (size_t i = 0; i < oracle->config->service_count; i++) {
+        struct oracle_service *service = &oracle->services[oracle->names[i]];
+        if (oracle->config->services[i].on_exit == ON_EXIT_WITHDRAW &&
+            service->target != TARGET_WITHDRAW) {
+            service->worsenings++; // a stop that withdraws is a withdrawal
+            service->worsened_at_ns = service->changed_at_ns = now_ns;
+            service->covered = false;
+        }
+    }
 }
 
 void oracle_end(struct oracle *oracle, uint64_t now_ns)

@@ -325,6 +325,23 @@ TEST(what_is_kept_at_a_stop_is_not_left_between_two_legs)
     assert_false(*bird_protocol("popgate_web_v4"));
 }
 
+TEST(a_stop_that_withdrew_is_a_withdrawal)
+{
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
+    core_stop(core, now_ns);
+    assert_int_equal(core->services[DNS].decision.recent, 1);
+    assert_int_equal(core->services[WEB].decision.recent, 0);
+}
+
+TEST(and_one_of_what_was_withdrawn_before_is_none)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    say(A, "fff");
+    uint64_t recent = core->services[DNS].decision.recent;
+    core_stop(core, now_ns);
+    assert_int_equal(core->services[DNS].decision.recent, recent);
+}
+
 TEST(what_is_kept_at_a_stop_keeps_no_grace_and_no_pin)
 {
     running(TWO_PROBES DNS_NEEDS_A "on_exit = keep\n" WEB_NEEDS_B "on_exit = keep\n");
