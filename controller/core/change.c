@@ -703,12 +703,6 @@ uint64_t changes_next_ms(const struct changes *changes)
     return next_ms;
 }
 
-bool changes_idle(const struct changes *changes)
-{
-    return changes->waiting.first == NULL && changes->confirming.first == NULL &&
-           changes->answered.first == NULL && !changes->syncing && !changes->sync_wanted;
-}
-
 const char *changes_trouble(const struct changes *changes)
 {
     return changes->trouble[0] != '\0' ? changes->trouble : NULL;

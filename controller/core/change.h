@@ -69,9 +69,6 @@ bool changes_step(struct changes *changes, struct core *core, uint64_t now_ns, u
 // When changes_step() has something to do by itself, in monotonic ms; UINT64_MAX: never.
 uint64_t changes_next_ms(const struct changes *changes);
 
-// Nothing waits and nothing is being saved.
-bool changes_idle(const struct changes *changes);
-
 // core is about to be replaced by another (a reload): the guard's questions are asked again of
 // that.
 void changes_let_go(struct changes *changes, struct core *core);

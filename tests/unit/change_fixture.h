@@ -185,6 +185,14 @@ static inline void save_ends(const char *error)
     step();
 }
 
+// Nothing is left to be saved now.
+static inline void assert_idle(void)
+{
+    unsigned before = saves;
+    step();
+    assert_int_equal(saves, before);
+}
+
 static inline enum intent_kind intent_of(size_t service)
 {
     return fixture->core->services[service].intent.kind;

@@ -40,7 +40,7 @@ TEST(a_drain_is_guarded_then_saved_then_applied_then_acknowledged)
     assert_int_equal(intent_of(TOKEN), INTENT_DRAIN);
     answered(&first, OUTCOME_DONE);
     assert_string_equal(first.message, "drained");
-    assert_true(changes_idle(changes));
+    assert_idle();
 }
 
 TEST(draining_again_what_is_withdrawn_announces_nothing)
@@ -85,7 +85,7 @@ TEST(without_another_pop_a_drain_is_refused_and_nothing_saved)
     assert_non_null(strstr(first.message, "198.51.100.1/32"));
     assert_int_equal(saves, 0);
     assert_int_equal(intent_of(TOKEN), INTENT_AUTO);
-    assert_true(changes_idle(changes));
+    assert_idle();
 }
 
 TEST(a_bird_that_cannot_be_asked_refuses_a_drain_at_once)
@@ -178,7 +178,7 @@ TEST(a_failed_save_leaves_nothing_behind_for_what_a_reload_takes_away)
     save_ends("disk is gone");
     force_drain(&first, TOKEN);
     save_ends("disk is gone");
-    assert_true(changes_idle(changes));
+    assert_idle();
     struct config *config = small_config(PROBE("other") "[service other]\n"
                                                         "prefixes = 192.0.2.99/32\n"
                                                         "require = other\n");
@@ -318,7 +318,7 @@ TEST(an_isolation_that_bird_does_not_confirm_is_said_to_be_that)
     answered(&first, OUTCOME_UNCONFIRMED);
     assert_string_equal(first.message, "isolated, but BIRD has not confirmed: it is out of reach: "
                                        "not connected yet");
-    assert_true(changes_idle(changes));
+    assert_idle();
 }
 
 TEST(an_isolation_neither_saved_nor_confirmed_says_both)

@@ -58,7 +58,7 @@ TEST(what_ends_while_a_change_is_applied_is_written_after_it)
     assert_int_equal(intent_of(DNS), INTENT_DRAIN);
     assert_int_equal(saves, 3);
     save_ends(NULL);
-    assert_true(changes_idle(changes));
+    assert_idle();
 }
 
 TEST(changes_are_made_one_after_another)
@@ -118,10 +118,9 @@ TEST(what_ended_by_itself_is_written_and_the_rest_kept)
     changes_sync(changes);
     step();
     assert_int_equal(saves, 1);
-    assert_false(changes_idle(changes));
     assert_non_null(strstr(saved, "\"gone\"")); // no longer configured, but it may come back
     save_ends(NULL);
-    assert_true(changes_idle(changes));
+    assert_idle();
 }
 
 static void drain_for(struct answered *ticket, size_t service, uint64_t for_ms)
@@ -231,7 +230,7 @@ TEST(a_reload_waits_for_no_change_and_no_change_is_lost_by_it)
     save_ends(NULL);
     answered(&first, OUTCOME_DONE);
     assert_int_equal(intent_of(1), INTENT_DRAIN);
-    assert_true(changes_idle(changes));
+    assert_idle();
 }
 
 TEST(of_a_change_whose_service_a_reload_takes_away_in_mid_save_nothing_stays_on_disk)
@@ -363,7 +362,7 @@ TEST(what_could_not_be_saved_is_told_once_and_tried_again_each_second)
     save_ends(NULL);
     assert_int_equal(changes_next_ms(changes), UINT64_MAX);
     assert_null(changes_trouble(changes));
-    assert_true(changes_idle(changes));
+    assert_idle();
 }
 
 TEST(what_ends_and_is_not_yet_saved_is_still_there_for_a_service_that_a_reload_takes_away)
