@@ -1,9 +1,7 @@
-#include "controller/core/change.h"
+#include "controller/core/change_inside.h"
 
 #include "base/clock.h"
 #include "controller/core/guard.h"
-#include "controller/core/ledger.h"
-#include "controller/core/past.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -16,45 +14,6 @@
 #define RETRY_SAVE_MS 1000
 #define GUARDS        65536
 #define CONFIRM_MS    5000 // from the request: how long BIRD's confirmation is waited for
-
-struct waiting {
-    struct change what; // services points to the copy below
-    size_t *services;
-    struct mark {
-        bool overtaken; // something that is done at once was asked for after it
-        bool written;   // it is in what was saved last
-        bool left;      // it was not applied
-    } * marks;          // of each service
-    bool blocked;       // what was asked for before concerns one of the services
-    size_t outlasted;   // services whose drain of before lasts longer
-    uint64_t confirm_until_ms;
-    char unsafe[ERROR_MAX]; // why it could not be saved, of what was done at once
-    void *ticket;
-    enum outcome outcome; // once it is answered
-    char message[sizeof((struct change_effect *)NULL)->message];
-    struct waiting *next;
-};
-
-struct queue {
-    struct waiting *first, **end;
-};
-
-struct changes {
-    struct ledger ledger; // as on disk, plus the change being saved
-    // In the order of asking. Confirming: saved, and BIRD is to say that it is so.
-    struct queue waiting, confirming, answered;
-    size_t counts[2];        // waiting or confirming; by at_once
-    struct guard *guard;     // while it is asked for
-    struct waiting *guarded; // for whom
-    size_t guards;           // there were
-    struct waiting *saving;
-    bool outdated; // a reload took away services of it since: what is written has them
-    bool sync_wanted, syncing;
-    char *text; // of version, to be handed out; NULL: it is
-    uint64_t version;
-    uint64_t retry_at_ms; // after a save that failed
-    char trouble[ERROR_MAX];
-};
 
 // ---- Queues
 
@@ -130,13 +89,7 @@ void changes_free(struct changes *changes)
     free(changes);
 }
 
-static const struct verb_row *row_of(const struct waiting *change)
-{
-    return &verb_rows[change->what.verb];
-}
-
-// Who waits for whom: what concerns other services waits for nobody.
-static void find_blocked(struct changes *changes, const struct core *core)
+void changes_find_blocked(struct changes *changes, const struct core *core)
 {
     bool *concerned = calloc(core->config->service_count + 1, sizeof *concerned);
     for (struct waiting *it = changes->waiting.first; it != NULL; it = it->next) {
@@ -162,112 +115,7 @@ answer(struct changes *changes, const struct core *core, struct queue *queue,
     queue_remove(queue, change);
     queue_put(&changes->answered, change);
     changes->counts[row_of(change)->at_once]--;
-    find_blocked(changes, core);
-}
-
-// ---- A change and the core
-
-static bool lasts_longer(const struct intent *intent, const struct intent *other)
-{
-    return other->until_ms != 0 && (intent->until_ms == 0 || intent->until_ms > other->until_ms);
-}
-
-// Draining again shortens nobody's drain, and draining announces nothing that is withdrawn: what is
-// has no grace any more, and what was left of a grace is not begun anew unless that is asked for.
-static void drain_over(struct intent *intent, const struct core_service *service, bool has_grace)
-{
-    const struct intent *before = &service->intent;
-    bool again = before->kind == INTENT_DRAIN;
-    uint64_t gone_ms = intent->since_ms - before->since_ms;
-    if (service->decision.target == TARGET_WITHDRAW || (again && gone_ms >= before->grace_ms)) {
-        intent->grace_ms = 0;
-    } else if (again && !has_grace) {
-        intent->grace_ms = before->grace_ms - gone_ms;
-    }
-    if (again && lasts_longer(before, intent)) {
-        intent->until_ms = before->until_ms;
-        memcpy(intent->reason, before->reason, sizeof intent->reason);
-        memcpy(intent->by, before->by, sizeof intent->by);
-    }
-}
-
-static struct intent intent_of(const struct core *core, const struct change *what, size_t service,
-                               uint64_t now_ms, uint64_t wall_ms)
-{
-    struct intent intent = {.kind = verb_rows[what->verb].sets};
-    if (intent.kind == INTENT_AUTO) {
-        return intent;
-    }
-    intent.since_ms = now_ms;
-    intent.grace_ms = what->has_grace ? what->grace_ms : core->config->services[service].grace_ms;
-    intent.until_ms = what->for_ms != 0 ? now_ms + what->for_ms : 0;
-    snprintf(intent.reason, sizeof intent.reason, "%s", what->reason);
-    snprintf(intent.by, sizeof intent.by, "%s", what->by);
-    if (intent.kind == INTENT_DRAIN) {
-        drain_over(&intent, &core->services[service], what->has_grace);
-    }
-    intent_to_wall(&intent, now_ms, wall_ms);
-    return intent;
-}
-
-// An isolation stands, whatever was asked for before it, its release too. False: out of memory.
-static bool overtake(struct changes *changes, const struct core *core, const struct change *what)
-{
-    bool *concerned = calloc(core->config->service_count + 1, sizeof *concerned);
-    for (size_t i = 0; concerned != NULL && i < what->service_count; i++) {
-        concerned[what->services[i]] = true;
-    }
-    for (struct waiting *it = changes->waiting.first; concerned != NULL && it != NULL;
-         it = it->next) {
-        for (size_t i = 0; !row_of(it)->at_once && i < it->what.service_count; i++) {
-            it->marks[i].overtaken = it->marks[i].overtaken || concerned[it->services[i]];
-        }
-    }
-    free(concerned);
-    return concerned != NULL;
-}
-
-// A change may have been overtaken while it waited.
-static bool still_fits(const struct core *core, const struct waiting *change, size_t i)
-{
-    return !change->marks[i].overtaken &&
-           intent_hinders(&core->services[change->services[i]].intent, change->what.verb) == NULL;
-}
-
-// Returns how many services it was applied to. Nothing is that the ledger has not: what stood in
-// the way while that was written may have ended since.
-static size_t apply(struct core *core, struct waiting *change, uint64_t now_ns, uint64_t wall_ms)
-{
-    size_t applied = 0;
-    char text[EVENT_TEXT_MAX];
-    snprintf(text, sizeof text, "%s by %s%s%s", row_of(change)->past, change->what.by,
-             change->what.reason[0] != '\0' ? ": " : "", change->what.reason);
-    for (size_t i = 0; i < change->what.service_count; i++) {
-        size_t service = change->services[i];
-        bool safe = change->marks[i].written || row_of(change)->at_once;
-        change->marks[i].left = !safe || !still_fits(core, change, i);
-        if (!change->marks[i].left) {
-            struct intent intent =
-                intent_of(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
-            change->outlasted += change->what.for_ms != 0 &&
-                                 intent.until_ms != now_ns / NS_PER_MS + change->what.for_ms;
-            core_note_intent(core, service, &intent, text, now_ns);
-            applied++;
-        }
-    }
-    core_intents_noted(core, now_ns);
-    return applied;
-}
-
-// Does the verb end what none of the services has?
-static bool ends_nothing(const struct core *core, const struct waiting *change)
-{
-    for (size_t i = 0; i < change->what.service_count; i++) {
-        if (core->services[change->services[i]].intent.kind != INTENT_AUTO) {
-            return false;
-        }
-    }
-    return row_of(change)->nothing != NULL;
+    changes_find_blocked(changes, core);
 }
 
 // ---- The guard
@@ -324,8 +172,7 @@ static enum outcome pass_guard(struct changes *changes, struct core *core, struc
 
 // ---- Saving
 
-// Brings the ledger's entries up to what the core has, so that a failed save leaves nothing behind.
-static bool refresh(struct changes *changes, const struct core *core)
+bool changes_refresh(struct changes *changes, const struct core *core)
 {
     for (size_t i = 0; i < core->config->service_count; i++) {
         if (!ledger_put(&changes->ledger, core->config->services[i].name,
@@ -369,13 +216,14 @@ static void note_trouble(struct changes *changes, struct core *core, const char 
 static const char *save(struct changes *changes, const struct core *core, struct waiting *change,
                         uint64_t now_ns, uint64_t wall_ms)
 {
-    if (!refresh(changes, core)) {
+    if (!changes_refresh(changes, core)) {
         return NO_MEMORY;
     }
     for (size_t i = 0; i < change->what.service_count; i++) {
         size_t service = change->services[i];
-        struct intent intent = intent_of(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
-        change->marks[i].written = still_fits(core, change, i);
+        struct intent intent =
+            change_intent(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
+        change->marks[i].written = change_fits(core, change, i);
         if (change->marks[i].written &&
             !ledger_put(&changes->ledger, core->config->services[service].name, &intent)) {
             return NO_MEMORY;
@@ -503,12 +351,12 @@ static void change_saved(struct changes *changes, struct core *core, struct wait
         snprintf(change->unsafe, sizeof change->unsafe, "%s", error != NULL ? error : "");
         queue_remove(queue, change);
         queue_put(&changes->confirming, change);
-        find_blocked(changes, core);
+        changes_find_blocked(changes, core);
     } else if (error != NULL) {
         answer(changes, core, queue, change, OUTCOME_UNSAFE, "nothing was changed: %s", error);
     } else {
-        bool nothing = ends_nothing(core, change);
-        size_t applied = apply(core, change, now_ns, wall_ms);
+        bool nothing = change_ends_nothing(core, change);
+        size_t applied = change_apply(core, change, now_ns, wall_ms);
         if (nothing && applied > 0) {
             answer(changes, core, queue, change, OUTCOME_NOTHING, "nothing changed: %s",
                    row->nothing);
@@ -566,7 +414,7 @@ static void work(struct changes *changes, struct core *core, uint64_t now_ns, ui
     confirm_all(changes, core, now_ns);
     if (changes->saving == NULL && changes->sync_wanted && !changes->syncing) {
         changes->sync_wanted = false;
-        const char *why = refresh(changes, core) ? write_text(changes) : NO_MEMORY;
+        const char *why = changes_refresh(changes, core) ? write_text(changes) : NO_MEMORY;
         changes->syncing = why == NULL;
         if (why != NULL) {
             note_trouble(changes, core, why, now_ns);
@@ -585,7 +433,7 @@ enum outcome changes_submit(struct changes *changes, struct core *core, const st
     size_t *services = calloc(what->service_count + 1, sizeof *services);
     struct mark *marks = calloc(what->service_count + 1, sizeof *marks);
     if (change == NULL || services == NULL || marks == NULL ||
-        (at_once && !overtake(changes, core, what))) {
+        (at_once && !changes_overtake(changes, core, what))) {
         free(change);
         free(services);
         free(marks);
@@ -601,9 +449,9 @@ enum outcome changes_submit(struct changes *changes, struct core *core, const st
     queue_put(&changes->waiting, change);
     changes->counts[at_once]++;
     if (at_once) {
-        apply(core, change, now_ns, wall_ms);
+        change_apply(core, change, now_ns, wall_ms);
     }
-    find_blocked(changes, core);
+    changes_find_blocked(changes, core);
     return OUTCOME_WAITS;
 }
 
@@ -615,7 +463,8 @@ void changes_saved(struct changes *changes, struct core *core, uint64_t version,
     }
     note_trouble(changes, core, error, now_ns);
     if (error != NULL) {
-        (void)refresh(changes, core); // of what a reload may take away now, it is the only record
+        (void)changes_refresh(changes,
+                              core); // of what a reload may take away now, it is the only record
     }
     struct waiting *change = changes->saving;
     bool again = changes->outdated && error == NULL;
@@ -625,39 +474,6 @@ void changes_saved(struct changes *changes, struct core *core, uint64_t version,
         change->what.force = true; // it has passed the guard
     } else if (change != NULL) {
         change_saved(changes, core, change, error, now_ns, wall_ms);
-    }
-}
-
-static bool found_stands(const struct intent *now, const struct intent *found)
-{
-    if (past_drained(now)) {
-        return true;
-    }
-    return (found->kind == INTENT_ISOLATE && now->kind != INTENT_ISOLATE) ||
-           (found->kind == INTENT_DRAIN && now->kind == INTENT_AUTO);
-}
-
-void changes_found(struct changes *changes, struct core *core, const struct ledger *found,
-                   uint64_t now_ns, uint64_t wall_ms)
-{
-    for (size_t i = 0; i < core->config->service_count; i++) {
-        const struct ledger_entry *entry = ledger_find(found, core->config->services[i].name);
-        struct intent intent = {.kind = INTENT_AUTO};
-        if (entry != NULL) {
-            intent = entry->intent;
-            intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms);
-        }
-        if (found_stands(&core->services[i].intent, &intent)) {
-            core_note_intent(core, i, &intent, "as the ledger has it, which is there now", now_ns);
-        }
-    }
-    core_intents_noted(core, now_ns);
-    for (size_t i = 0; i < found->count; i++) {
-        const char *name = found->entries[i].service;
-        if (config_service(core->config, name) == SIZE_MAX &&
-            ledger_find(&changes->ledger, name) == NULL) {
-            (void)ledger_put(&changes->ledger, name, &found->entries[i].intent);
-        }
     }
 }
 
@@ -706,125 +522,4 @@ uint64_t changes_next_ms(const struct changes *changes)
 const char *changes_trouble(const struct changes *changes)
 {
     return changes->trouble[0] != '\0' ? changes->trouble : NULL;
-}
-
-void changes_let_go(struct changes *changes, struct core *core)
-{
-    core->guard = NULL;
-    guard_free(changes->guard);
-    changes->guard = NULL;
-    if (changes->saving != NULL) {
-        // Whose names go with the reload have what is in force, not what may yet fail to be saved.
-        (void)refresh(changes, core);
-    }
-}
-
-// Returns whether the change lost some of them.
-static bool rename_services(struct waiting *change, const struct config *config,
-                            const struct config *before)
-{
-    size_t kept = 0;
-    size_t count = change->what.service_count;
-    for (size_t i = 0; i < count; i++) {
-        size_t service = config_service(config, before->services[change->services[i]].name);
-        if (service != SIZE_MAX) {
-            change->services[kept] = service;
-            change->marks[kept++] = change->marks[i];
-        }
-    }
-    change->what.service_count = kept;
-    return kept < count;
-}
-
-static void rename_all(struct changes *changes, const struct core *core,
-                       const struct config *before)
-{
-    for (struct waiting *it = changes->waiting.first; it != NULL; it = it->next) {
-        bool lost = rename_services(it, core->config, before);
-        // What is done at once is in force, and so it is to be written for what is gone, too.
-        bool asked = it == changes->saving && !row_of(it)->at_once;
-        changes->outdated = changes->outdated || (asked && lost);
-    }
-    for (struct waiting *it = changes->confirming.first; it != NULL; it = it->next) {
-        (void)rename_services(it, core->config, before);
-    }
-    find_blocked(changes, core);
-}
-
-// Has it a prefix of the other?
-static bool shares_prefix(const struct service_conf *service, const struct service_conf *other)
-{
-    for (size_t i = 0; i < service->prefix_count; i++) {
-        for (size_t j = 0; j < other->prefix_count; j++) {
-            if (prefix_equal(&service->prefixes[i], &other->prefixes[j])) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-// Of services that are gone with this reload, where they were and what the ledger has.
-struct gone {
-    const struct service_conf *service;
-    const struct ledger_entry *entry;
-};
-
-// How many; *out is the caller's. None when out of memory.
-static size_t find_gone(const struct changes *changes, const struct config *config,
-                        const struct config *before, struct gone **out)
-{
-    size_t count = 0;
-    *out = calloc(changes->ledger.count + 1, sizeof **out);
-    for (size_t i = 0; *out != NULL && i < changes->ledger.count; i++) {
-        const struct ledger_entry *entry = &changes->ledger.entries[i];
-        size_t service = config_service(before, entry->service);
-        if (service != SIZE_MAX && config_service(config, entry->service) == SIZE_MAX &&
-            entry->intent.kind != INTENT_PIN) {
-            (*out)[count++] = (struct gone){&before->services[service], entry};
-        }
-    }
-    return count;
-}
-
-// A service under a new name: its prefix was another's, which is gone.
-static const struct ledger_entry *entry_before(const struct service_conf *service,
-                                               const struct gone *gone, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (shares_prefix(service, gone[i].service)) {
-            return gone[i].entry;
-        }
-    }
-    return NULL;
-}
-
-void changes_take_over(struct changes *changes, struct core *core, const struct config *before,
-                       uint64_t now_ns, uint64_t wall_ms)
-{
-    struct gone *gone;
-    rename_all(changes, core, before);
-    size_t gone_count = find_gone(changes, core->config, before, &gone);
-    for (size_t i = 0; i < core->config->service_count; i++) {
-        const char *name = core->config->services[i].name;
-        if (config_service(before, name) != SIZE_MAX) {
-            continue;
-        }
-        const struct ledger_entry *entry = ledger_find(&changes->ledger, name);
-        bool renamed = entry == NULL;
-        if (renamed) {
-            entry = entry_before(&core->config->services[i], gone, gone_count);
-        }
-        if (entry != NULL) {
-            char text[EVENT_TEXT_MAX];
-            struct intent intent = entry->intent;
-            intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms);
-            snprintf(text, sizeof text, "as the ledger kept it%s%s",
-                     renamed ? " of the service that had its prefix before, " : "",
-                     renamed ? entry->service : "");
-            core_note_intent(core, i, &intent, text, now_ns);
-            changes->sync_wanted = changes->sync_wanted || renamed;
-        }
-    }
-    free(gone);
 }
