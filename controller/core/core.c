@@ -146,9 +146,16 @@ void core_tick(struct core *core, uint64_t now_ns)
     core_flush(core, now_ns);
 }
 
+void core_restart(struct core *core, uint64_t now_ns)
+{
+    core->stopping = core->restarts = true;
+    core_flush(core, now_ns);
+}
+
 void core_stop(struct core *core, uint64_t now_ns)
 {
     core->stopping = true;
+    core->restarts = false;
     core->evidence_ns = now_ns;
     for (size_t i = 0; i < core->config->service_count; i++) {
         struct decision *decision = &core->services[i].decision;
@@ -166,8 +173,7 @@ void core_stop(struct core *core, uint64_t now_ns)
 // What is retired is to be withdrawn as well.
 static bool is_left(const struct core *core, size_t service)
 {
-    return (service >= core->config->service_count ||
-            conf_of(core, service)->on_exit == ON_EXIT_WITHDRAW ||
+    return (service >= core->config->service_count || !core_decides(core, service) ||
             core->services[service].decision.target == TARGET_WITHDRAW) &&
            !announcer_settled(core->announcer, service);
 }

@@ -96,6 +96,7 @@ struct core {
     uint64_t evidence_ns; // of the input being worked on
     bool ledger_dirty;    // an intent ended by itself: the shell saves the ledger
     bool stopping;
+    bool restarts;                    // stopping, to be started again at once
     bool denied;                      // BIRD refuses our commands
     char reported[EVENT_TEXT_MAX];    // the last trouble with loading, so that it is reported once
     char revision[REVISION_TEXT_MAX]; // being read from the reply under way
@@ -161,6 +162,9 @@ void core_tick(struct core *core, uint64_t now_ns);
 // A clean stop: what says on_exit = withdraw is withdrawn. core_quiet(): BIRD has said that it is,
 // and what is kept is not between announce and depreference.
 void core_stop(struct core *core, uint64_t now_ns);
+// An end to be started again at once, with the same ledger: everything stays as it is, whatever
+// on_exit says. A stop may follow.
+void core_restart(struct core *core, uint64_t now_ns);
 bool core_quiet(const struct core *core);
 // How many services are to be withdrawn and are not known to be, and the name of the first.
 size_t core_unconfirmed(const struct core *core, const char **first);

@@ -92,7 +92,7 @@ static void check_service(const struct core *core, size_t index, uint64_t now_ms
     assert(decision->cause <= CAUSE_EXIT && service->intent.kind <= INTENT_PIN);
     assert(!decision->adopted || decision->allowed > TARGET_WITHDRAW);
     check_times(decision, now_ms);
-    if (core->stopping && conf_of(core, index)->on_exit == ON_EXIT_WITHDRAW) {
+    if (!core_decides(core, index)) {
         assert(decision->target == TARGET_WITHDRAW);
     } else {
         struct intent room;

@@ -305,3 +305,10 @@ void shell_stop(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
     core_stop(shell->core, now_ns);
     shell_work(shell, now_ns, wall_ms);
 }
+
+void shell_restart(struct shell *shell, uint64_t now_ns, uint64_t wall_ms)
+{
+    shell->stopping = true;
+    core_restart(shell->core, now_ns);
+    shell_work(shell, now_ns, wall_ms);
+}

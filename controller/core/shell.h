@@ -74,6 +74,8 @@ void shell_tick(struct shell *shell, uint64_t now_ns, uint64_t wall_ms);
 void shell_saved(struct shell *shell, enum shell_file file, uint64_t version, const char *error,
                  uint64_t now_ns, uint64_t wall_ms);
 void shell_stop(struct shell *shell, uint64_t now_ns, uint64_t wall_ms);
+// An end to be started again at once (core_restart()). shell_stop() may follow.
+void shell_restart(struct shell *shell, uint64_t now_ns, uint64_t wall_ms);
 
 // Does what is to be done. May be called from within an effect.
 void shell_work(struct shell *shell, uint64_t now_ns, uint64_t wall_ms);

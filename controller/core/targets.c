@@ -57,13 +57,13 @@ void core_set_deadline(struct core *core, size_t index)
 
 bool core_decides(const struct core *core, size_t service)
 {
-    return !core->stopping || conf_of(core, service)->on_exit == ON_EXIT_KEEP;
+    return !core->stopping || core->restarts || conf_of(core, service)->on_exit == ON_EXIT_KEEP;
 }
 
 const struct intent *core_intent_of(const struct core *core, size_t service, struct intent *room)
 {
     const struct intent *intent = &core->services[service].intent;
-    if (!core->stopping) {
+    if (!core->stopping || core->restarts) {
         return intent;
     }
     *room = intent_at_stop(intent);

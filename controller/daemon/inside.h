@@ -41,6 +41,7 @@ struct daemon {
     struct signals signals;
     bool closing;
     bool failed; // something was not done that a stop promises
+    bool restarts;
     struct reload *reload;
 };
 
@@ -81,5 +82,6 @@ void daemon_publish_identity(void *arg);
 // ---- stop.c
 
 void daemon_on_signal(void *arg, int number);
-void daemon_close(struct daemon *daemon); // whatever is open; the loop ends then
-void daemon_end(struct daemon *daemon);   // frees the rest
+void daemon_close(struct daemon *daemon);       // whatever is open; the loop ends then
+void daemon_end(struct daemon *daemon);         // frees the rest
+int daemon_status(const struct daemon *daemon); // with which the process is to exit

@@ -31,9 +31,9 @@ static void on_watchdog(uv_timer_t *timer)
 
 static bool hear_signals(struct daemon *daemon)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     daemon->signals = (struct signals){.on_signal = daemon_on_signal, .arg = daemon};
-    int status = signals_open(&daemon->signals, daemon->loop, numbers, 3);
+    int status = signals_open(&daemon->signals, daemon->loop, numbers, 4);
     if (status != 0) {
         log_line(LOG_LEVEL_ERROR, "can't start: can't hear signals: %s", uv_strerror(status));
     }
@@ -228,6 +228,17 @@ static bool threads_can_start(char error[ERROR_MAX])
     return result == 0;
 }
 
+// Until somebody hears them: by themselves they would be a clean end, with nobody to withdraw what
+// the run before left announced to be taken over.
+static void hold_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
 static void log_mistake(void *arg, bool error, const char *line)
 {
     (void)arg;
@@ -240,6 +251,7 @@ int daemon_run(const char *config_path)
         daemon; // its events alone are hundreds of kilobytes: too much for the stack
     struct link_arg links[2];
     char error[ERROR_MAX] = "";
+    hold_signals();
     log_init();
     // CAP_NET_BIND_SERVICE, if we have it, is not for the commands of exec probes.
     (void)prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
@@ -274,5 +286,5 @@ int daemon_run(const char *config_path)
     uv_run(daemon.loop, UV_RUN_DEFAULT);
     daemon_end(&daemon);
     uv_loop_close(daemon.loop);
-    return ok && !daemon.failed ? 0 : 1;
+    return ok ? daemon_status(&daemon) : 1;
 }

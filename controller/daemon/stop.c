@@ -13,6 +13,12 @@
 #define STOP_WITHIN_MS 7000 // less than the unit's TimeoutStopSec, with LINK_ENDS_MS
 #define GIVE_UP_MS     1500 // after that: what holds it up then is a disk
 #define LINK_ENDS_MS   1000 // of that, for the answers that are outstanding when a link is closed
+#define EXIT_RESTART   75   // EX_TEMPFAIL: to whoever started us it is a failure
+
+int daemon_status(const struct daemon *daemon)
+{
+    return daemon->failed ? 1 : daemon->restarts ? EXIT_RESTART : 0;
+}
 
 // Whoever watches over us (OnFailure= of the unit) finishes what we could not.
 // Files are written, and a configuration is read, by threads that nothing can stop; exit() would
@@ -24,7 +30,7 @@ static void on_give_up(uv_timer_t *timer)
     log_line(include ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
              "stopped while the disk still has not answered%s",
              include ? "; a restart of BIRD may bring up what the old include file says" : "");
-    _exit(daemon->failed || include ? 1 : 0);
+    _exit(include ? 1 : daemon_status(daemon));
 }
 
 static void tell_unconfirmed(const struct daemon *daemon, const char *first, size_t left)
@@ -64,16 +70,36 @@ static void on_stop_timeout(uv_timer_t *timer)
     daemon_close(daemon);
 }
 
+// Whoever started us starts us again, or has the fail-safe go on. A stop that comes before the end
+// is a stop; after that it waits until there is nobody to hear it, and finds a failure.
+static void restart(struct daemon *daemon)
+{
+    if (getenv("NOTIFY_SOCKET") == NULL) {
+        log_line(LOG_LEVEL_WARNING, "SIGUSR1 is for who runs under a service manager: nobody would "
+                                    "start popgated again; going on");
+        return;
+    }
+    daemon->restarts = true;
+    uv_timer_start(&daemon->stop, on_stop_timeout, STOP_WITHIN_MS, 0);
+    shell_restart(&daemon->shell, now_ns(), clock_wall_ms());
+}
+
 void daemon_on_signal(void *arg, int number)
 {
     struct daemon *daemon = arg;
-    if (daemon->shell.stopping) {
+    bool ends = number == SIGTERM || number == SIGINT;
+    if (daemon->shell.stopping && !(daemon->restarts && ends)) {
         return;
     }
     if (number == SIGHUP) {
         (void)reload_ask(daemon->reload, NULL);
         return;
     }
+    if (number == SIGUSR1) {
+        restart(daemon);
+        return;
+    }
+    daemon->restarts = false;
     notify_state("STOPPING=1");
     uv_timer_start(&daemon->stop, on_stop_timeout, STOP_WITHIN_MS, 0);
     shell_stop(&daemon->shell, now_ns(), clock_wall_ms());

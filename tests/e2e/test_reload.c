@@ -263,6 +263,18 @@ LAB_TEST(a_clean_stop_may_keep_and_the_next_start_sends_nothing)
     POP_HISTORY(&pop, 0, "A");
 }
 
+LAB_TEST(a_planned_restart_sends_nothing_though_a_stop_would_withdraw)
+{
+    struct pop pop = announced_pop(POP_USUAL "on_exit = withdraw\n");
+
+    lab_signal(lab_popgated_process(pop.popgated), SIGUSR1);
+    assert_int_equal(lab_wait_exit(lab_popgated_process(pop.popgated), POP_WAIT_MS), 75);
+    lab_popgated_restart(pop.popgated);
+    POP_WAIT_SAYS(&pop, "services dns cause", "healthy");
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_HISTORY(&pop, 0, "A");
+}
+
 // ---- While an issuer keeps a token probe waiting
 
 // Neither waits for the issuer, which never answers, nor for the probe's time, which is an hour.

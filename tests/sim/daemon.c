@@ -373,9 +373,16 @@ void daemon_after_input(struct world *world)
 
 void daemon_stop(struct world *world)
 {
+    world->stop_at_ns = world->now_ns + STOP_WITHIN_NS;
+    if (dice_chance(&world->dice, 30)) { // everything goes on as it is
+        tell(world, "daemon is told to restart");
+        world->stop_able = false;
+        shell_restart(&world->shell, world_clock_ns(world), world_wall_ms(world));
+        after_work(world);
+        return;
+    }
     tell(world, "daemon is told to stop");
     world->stop_able = world_abilities(world).repairs;
-    world->stop_at_ns = world->now_ns + STOP_WITHIN_NS;
     oracle_stop(&world->oracle, world_clock_ns(world));
     shell_stop(&world->shell, world_clock_ns(world), world_wall_ms(world));
     after_work(world);

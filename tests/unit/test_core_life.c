@@ -325,6 +325,37 @@ TEST(what_is_kept_at_a_stop_is_not_left_between_two_legs)
     assert_false(*bird_protocol("popgate_web_v4"));
 }
 
+TEST(a_restart_leaves_everything_as_it_is)
+{
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
+    struct intent drain = {
+        .kind = INTENT_DRAIN, .since_ms = now_ns / NS_PER_MS, .grace_ms = 3600000, .by = "alice"};
+    core_intent(core, WEB, &drain, "drained", now_ns);
+    settle();
+    bird.switches = 0;
+    core_restart(core, now_ns);
+    assert_true(core_quiet(core));
+    settle();
+    pass_ms(1000);
+    assert_int_equal(bird.switches, 0);
+    assert_true(*bird_protocol("popgate_dns_v4"));
+    assert_true(*bird_protocol("popgate_web_v4_drain"));
+    say(A, "fff"); // what is down is withdrawn until the last
+    settle();
+    assert_false(*bird_protocol("popgate_dns_v4"));
+}
+
+TEST(a_stop_in_the_midst_of_a_restart_is_a_stop)
+{
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
+    core_restart(core, now_ns);
+    core_stop(core, now_ns);
+    assert_false(core_quiet(core));
+    settle();
+    assert_false(*bird_protocol("popgate_dns_v4"));
+    assert_true(*bird_protocol("popgate_web_v4"));
+}
+
 TEST(a_stop_that_withdrew_is_a_withdrawal)
 {
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
