@@ -403,6 +403,37 @@ bool bird_tells_export(unsigned code, const char *text)
     return code == BIRD_CODE_OK || code == BIRD_CODE_NO_ROUTE;
 }
 
+bool bird_parse_attribute(const struct bird_line *line, struct bird_attribute *out)
+{
+    static const struct {
+        const char *labels[2]; // of 2.x and of 3.x
+        enum bird_attribute_kind kind;
+    } table[] = {
+        {{"BGP.as_path:", "bgp_path:"}, BIRD_ATTRIBUTE_PATH},
+        {{"BGP.med:", "bgp_med:"}, BIRD_ATTRIBUTE_MED},
+        {{"BGP.local_pref:", "bgp_local_pref:"}, BIRD_ATTRIBUTE_LOCAL_PREF},
+        {{"BGP.community:", "bgp_community:"}, BIRD_ATTRIBUTE_COMMUNITIES},
+        {{"BGP.large_community:", "bgp_large_community:"}, BIRD_ATTRIBUTE_LARGE_COMMUNITIES},
+        {{"BGP.ext_community:", "bgp_ext_community:"}, BIRD_ATTRIBUTE_EXT_COMMUNITIES},
+    };
+    assert(line && out);
+    if (!is_of_reply(line, BIRD_CODE_ATTRIBUTE) || line->text[0] != '\t') {
+        return false;
+    }
+    const char *text = line->text + 1;
+    *out = (struct bird_attribute){BIRD_ATTRIBUTE_OTHER, text};
+    if (*text == '\t') {
+        *out = (struct bird_attribute){BIRD_ATTRIBUTE_MORE, text + 1};
+    }
+    for (size_t i = 0; i < 2 * sizeof table / sizeof *table; i++) {
+        const char *label = table[i / 2].labels[i % 2];
+        if (starts_with(text, label)) {
+            *out = (struct bird_attribute){table[i / 2].kind, skip_spaces(text + strlen(label))};
+        }
+    }
+    return true;
+}
+
 bool bird_parse_greeting(const struct bird_line *line, struct bird_version *out)
 {
     assert(line && out);

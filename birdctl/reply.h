@@ -75,6 +75,7 @@ enum bird_code {
     BIRD_CODE_PROTOCOL = 1002,
     BIRD_CODE_PROTOCOL_DETAIL = 1006,
     BIRD_CODE_ROUTE = 1007,
+    BIRD_CODE_ATTRIBUTE = 1012, // of the route above, with `all`
     BIRD_CODE_BFD = 1020,
     BIRD_CODE_PROTOCOL_HEADING = 2002,
     BIRD_CODE_NO_ROUTE = 8001, // the network is not in the table
@@ -160,6 +161,25 @@ bool bird_parse_route(const struct bird_line *line, struct bird_route *out);
 // there is none, or that the session takes none of this kind; by code and text, since the last is a
 // 9001 as for a question that BIRD did not understand.
 bool bird_tells_export(unsigned code, const char *text);
+
+// Of `show route ... all`, an attribute of the route above: "\tBGP.community: (64512,100)" in 2.x,
+// "\tbgp_community: (64512,100)" in 3.x. Lists that are long go on in lines of two tabs
+// (ea_show_int_set() in nest/rt-attr.c): BIRD_ATTRIBUTE_MORE.
+enum bird_attribute_kind {
+    BIRD_ATTRIBUTE_OTHER,
+    BIRD_ATTRIBUTE_MORE, // of the attribute above
+    BIRD_ATTRIBUTE_PATH, // "64512 64512"
+    BIRD_ATTRIBUTE_MED,
+    BIRD_ATTRIBUTE_LOCAL_PREF,
+    BIRD_ATTRIBUTE_COMMUNITIES,       // "(64512,100) (65535,0)"
+    BIRD_ATTRIBUTE_LARGE_COMMUNITIES, // "(64512, 1, 2)"
+    BIRD_ATTRIBUTE_EXT_COMMUNITIES,   // "(rt, 64512, 10)"
+};
+struct bird_attribute {
+    enum bird_attribute_kind kind;
+    const char *value; // the line's
+};
+bool bird_parse_attribute(const struct bird_line *line, struct bird_attribute *out);
 
 // The version in the greeting ("BIRD 2.0.12 ready.") of code 0001; false if it is none.
 // Versions that echo their log; 3.x has no such command (bird-facts 8).
