@@ -69,9 +69,17 @@ static bool is_prefix(const char *text)
     return text[0] != '\0' && text[strspn(text, "0123456789abcdefABCDEF:./")] == '\0';
 }
 
-struct bird_command bird_show_route(const char *prefix)
+// BIRD 2.0 takes no quotes here.
+static bool is_symbol(const char *text)
 {
-    return is_prefix(prefix) ? say("show route %s all", prefix) : say("%s", "");
+    return text[0] != '\0' && text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
+                                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] == '\0';
+}
+
+struct bird_command bird_show_route(const char *prefix, const char *table)
+{
+    return is_prefix(prefix) && is_symbol(table) ? say("show route %s table %s all", prefix, table)
+                                                 : say("%s", "");
 }
 
 // A session's name is a symbol here, and no string: BIRD quotes symbols with apostrophes.

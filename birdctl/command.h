@@ -24,9 +24,9 @@ struct bird_command bird_show_protocols_like(const char *pattern);
 struct bird_command bird_show_protocols_all(const char *pattern);
 struct bird_command bird_show_bfd(void);
 
-// Routes to exactly this prefix ("192.0.2.1/32"): all there are with their attributes; or the one
-// that is exported to a BGP session.
-struct bird_command bird_show_route(const char *prefix);
+// Routes to exactly this prefix ("192.0.2.1/32"): all there are in a table, with their attributes;
+// or the one that is exported to a BGP session.
+struct bird_command bird_show_route(const char *prefix, const char *table);
 struct bird_command bird_show_export(const char *prefix, const char *session);
 
 // Is a configuration under way, or waiting to be confirmed (`configure timeout`)?

@@ -366,6 +366,12 @@ bool bird_parse_bfd(const struct bird_line *line, struct bird_bfd *out)
 
 // ---- Routes
 
+static bool ends_with(const char *text, const char *end, const char *word)
+{
+    size_t length = strlen(word);
+    return (size_t)(end - text) >= length && memcmp(end - length, word, length) == 0;
+}
+
 // BIRD writes "%-20s %s [%s %s%s]%s%s": prefix (empty when it is the one above), kind, protocol,
 // time, sender, mark, preference (rt_show_rte() in nest/rt-show.c).
 bool bird_parse_route(const struct bird_line *line, struct bird_route *out)
@@ -385,6 +391,7 @@ bool bird_parse_route(const struct bird_line *line, struct bird_route *out)
     if (rest == NULL || *name == ' ' || rest > close) {
         return false;
     }
+    route.unicast = ends_with(line->text, open, " unicast");
     route.best = starts_with(close + 1, " *") || starts_with(close + 1, " !");
     *out = route;
     return true;

@@ -148,12 +148,14 @@ struct bird_bfd {
 };
 bool bird_parse_bfd(const struct bird_line *line, struct bird_bfd *out);
 
-// Of `show route`: the name in brackets of one route's line, and whether it is the best:
-// "*", or "!" when it is but the kernel refused it. Lines without a route (table headings,
-// nexthops, counts) return false.
+// Of `show route`: the name in brackets of one route's line, whether it is the best ("*", or "!"
+// when it is but the kernel refused it), and whether it leads somewhere ("unicast", not
+// "blackhole", "unreachable" or "prohibited"). Lines without a route (table headings, nexthops,
+// counts) return false.
 struct bird_route {
     char protocol[BIRD_NAME_MAX];
     bool best;
+    bool unicast;
 };
 bool bird_parse_route(const struct bird_line *line, struct bird_route *out);
 

@@ -409,7 +409,8 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
     case ORDER_PEERS:
     case ORDER_PATHS:
         if (core->guard != NULL) {
-            guard_end(core->guard, token, complete);
+            bool told = bird_outcome(code) == BIRD_OK || bird_outcome(code) == BIRD_NO_ROUTE;
+            guard_end(core->guard, token, complete && told);
         }
         break;
     case ORDER_KINDS:

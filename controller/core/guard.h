@@ -1,8 +1,11 @@
 // The last-PoP guard: before a planned withdrawal, is another path to each prefix visible in BIRD,
 // that is, does another PoP still announce it? Pure: orders out, replies in, an answer at the end.
 //
-// A path counts if a routing protocol brought it (BGP, OSPF, Babel, RIP): our own statics, device
-// and kernel routes say nothing about other PoPs.
+// A path counts if a routing protocol brought it (BGP, OSPF, Babel, RIP) into the table that ours
+// go to: our own statics, device and kernel routes say nothing about other PoPs. It does not if it
+// leads nowhere (its next hop is unreachable), or if who announces it is leaving, too
+// (GRACEFUL_SHUTDOWN, RFC 8326) or is gone already and only not forgotten yet (LLGR_STALE, RFC
+// 9494).
 #pragma once
 
 #include "controller/config/config.h"
@@ -23,7 +26,7 @@ void guard_free(struct guard *guard);
 // another guard's are no news.
 void guard_plan(struct guard *guard, struct orders *orders);
 void guard_line(struct guard *guard, uint64_t token, const struct bird_line *line);
-void guard_end(struct guard *guard, uint64_t token, bool complete);
+void guard_end(struct guard *guard, uint64_t token, bool answered);
 
 // Nothing is under way, and every question is answered or, since BIRD did not answer one, none is
 // asked any more.

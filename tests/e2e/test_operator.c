@@ -129,6 +129,27 @@ LAB_TEST(a_drain_passes_while_another_pop_announces_the_prefixes)
     POP_HISTORY(&pop, 0, "AW");
 }
 
+// The last two must not go together.
+LAB_TEST(a_pop_that_is_leaving_too_is_no_witness)
+{
+    struct pop pop = announced_pop(&(struct pop_options){.another_pop = true}, GUARDED);
+    const struct bgp_attributes leaving = {.communities = {{65535, 0}}, .community_count = 1};
+
+    tap_announce(pop.another_pop, POP_V4, &leaving);
+    tap_announce(pop.another_pop, POP_V6, NULL);
+    LAB_WAIT(lab_bird_imported(pop.bird, "another_pop") == 2, "the other PoP's paths", POP_WAIT_MS);
+    POP_COMMAND(&pop, 4, "drain", "dns");
+    assert_true(output_has(POP_V4));
+    assert_true(output_has("is leaving"));
+    POP_HISTORY(&pop, 0, "A");
+
+    tap_announce(pop.another_pop, POP_V4, NULL);
+    LAB_WAIT(strstr(lab_birdc(pop.bird, "show route " POP_V4 " all"), "65535") == NULL,
+             "the other PoP to be back", POP_WAIT_MS);
+    POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
+    POP_HISTORY(&pop, 0, "AW");
+}
+
 // A compromised PoP is off the air whoever else is there.
 LAB_TEST(an_isolation_asks_nobody_and_ends_by_release_only)
 {

@@ -230,7 +230,7 @@ static void write_neighbor(FILE *out, const struct lab_router *router,
             "  local %s as %u;\n"
             "  neighbor %s as %u;\n"
             "  connect delay time 1; connect retry time 1; error wait time 1, 1;\n"
-            "  %s"
+            "  direct; %s" // iBGP too: there is no IGP that would find the next hops
             "  ipv4 { import all; export %s; next hop self; };\n"
             "  ipv6 { import all; export %s; next hop self; };\n"
             "}\n",

@@ -398,19 +398,20 @@ static void answer_route(const struct model *model, const struct answer *answer,
     say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
 }
 
-// show route PREFIX all
+// show route PREFIX table TABLE all
 static void answer_paths(const struct model *model, const struct answer *answer,
                          const char *command)
 {
     char text[PREFIX_TEXT_MAX];
-    if (sscanf(command, "show route %49s all", text) != 1) {
+    if (sscanf(command, "show route %49s table master%*1[46] all", text) != 1) {
         abort();
     }
     size_t index = prefix_index(text);
     const struct model_prefix *prefix = &model->prefixes[index];
     bool ours = is_on(model, prefix->primary);
     bool others = model->elsewhere[index / PLOT_PREFIXES];
-    if (!ours && !others) {
+    bool leaving = !others && index / PLOT_PREFIXES % 2 == 1; // the other PoP is going, too
+    if (!ours && !others && !leaving) {
         say(answer, BIRD_LAST, BIRD_CODE_NO_ROUTE, "Network not found");
         return;
     }
@@ -419,9 +420,12 @@ static void answer_paths(const struct model *model, const struct answer *answer,
         say(answer, BIRD_LINE, BIRD_CODE_ROUTE, "%-20s blackhole [%s 00:22:45.151] * (260)", text,
             prefix->primary->name);
     }
-    if (others) {
+    if (others || leaving) {
         say(answer, BIRD_LINE, BIRD_CODE_ROUTE,
             "%-20s unicast [ospf1 00:22:45.151] E2 (150/10/100) [192.0.2.254]", ours ? "" : text);
+    }
+    if (leaving) {
+        say(answer, BIRD_LINE, BIRD_CODE_ATTRIBUTE, "\tBGP.community: (64512,1) (65535,0)");
     }
     say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
 }

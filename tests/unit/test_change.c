@@ -29,7 +29,7 @@ TEST(a_ledger_found_later_betters_nothing_that_an_operator_did)
 TEST(a_drain_is_guarded_then_saved_then_applied_then_acknowledged)
 {
     submit(&first, VERB_DRAIN, TOKEN);
-    assert_string_equal(asked, "show protocols\nshow route 198.51.100.1/32 all\n");
+    assert_string_equal(asked, "show protocols\nshow route 198.51.100.1/32 table master4 all\n");
     assert_int_equal(saves, 0);
     guard_sees(true);
     assert_int_equal(saves, 1);
@@ -94,6 +94,15 @@ TEST(a_bird_that_cannot_be_asked_refuses_a_drain_at_once)
     submit(&first, VERB_DRAIN, TOKEN);
     answered(&first, OUTCOME_UNSEEN);
     assert_non_null(strstr(first.message, "did not answer"));
+}
+
+TEST(a_table_that_bird_has_not_is_no_want_of_other_pops)
+{
+    submit(&first, VERB_DRAIN, TOKEN);
+    bird_says(1002, PROTOCOL, BIRD_END_REPLY);
+    core_end(fixture->core, tokens[0], BIRD_END_REPLY, BIRD_CODE_SYNTAX, "syntax error", now_ns);
+    step();
+    answered(&first, OUTCOME_UNSEEN);
 }
 
 TEST(force_asks_nobody)

@@ -95,8 +95,8 @@ TEST(a_guard_is_not_answered_with_the_answers_of_the_one_before)
     assert_string_equal(asked, "");
     bird_says(0, NULL, BIRD_END_LOST);
     answered(&first, OUTCOME_UNSEEN);
-    assert_string_equal(
-        asked, "show protocols\nshow route 192.0.2.53/32 all\nshow route 2001:db8::53/128 all\n");
+    assert_string_equal(asked, "show protocols\nshow route 192.0.2.53/32 table master4 all\nshow "
+                               "route 2001:db8::53/128 table master6 all\n");
     assert_int_equal(second.times, 0);
 }
 

@@ -16,7 +16,8 @@ TEST(every_command_is_spelt_as_bird_reads_it)
                         "show protocols \"popgate_a_v*\"");
     assert_string_equal(bird_show_protocols_all("popgate?_pipe").text,
                         "show protocols all \"popgate?_pipe\"");
-    assert_string_equal(bird_show_route("2001:db8::/48").text, "show route 2001:db8::/48 all");
+    assert_string_equal(bird_show_route("2001:db8::/48", "master6").text,
+                        "show route 2001:db8::/48 table master6 all");
     assert_string_equal(bird_show_export("192.0.2.1/32", "up1").text,
                         "show route 192.0.2.1/32 export 'up1'");
     assert_string_equal(bird_configure_status().text, "configure status");
@@ -34,7 +35,9 @@ TEST(a_name_that_would_make_another_command_makes_none)
     }
     assert_string_equal(bird_show_export("192.0.2.1/32", "a' all").text, "");
     assert_string_equal(bird_show_export("192.0.2.1/32 all", "a").text, "");
-    assert_string_equal(bird_show_route("").text, "");
+    assert_string_equal(bird_show_route("", "master4").text, "");
+    assert_string_equal(bird_show_route("192.0.2.0/24", "").text, "");
+    assert_string_equal(bird_show_route("192.0.2.0/24", "master4 count").text, "");
 }
 
 TEST(what_does_not_fit_is_not_cut_into_another_command)

@@ -87,9 +87,18 @@ static void route_from_both(const char *first, const char *second)
 TEST(it_asks_for_the_protocols_and_then_for_each_prefix_of_these_services)
 {
     expect_command("show protocols");
-    expect_command("show route 192.0.2.1/32 all");
-    expect_command("show route 2001:db8::1/128 all");
+    expect_command("show route 192.0.2.1/32 table master4 all");
+    expect_command("show route 2001:db8::1/128 table master6 all");
     assert_false(next_question());
+}
+
+TEST(it_asks_in_the_tables_that_ours_go_to)
+{
+    snprintf(config->bird.table4, sizeof config->bird.table4, "anycast4");
+    snprintf(config->bird.table6, sizeof config->bird.table6, "anycast6");
+    bird_has_protocols();
+    expect_command("show route 192.0.2.1/32 table anycast4 all");
+    expect_command("show route 2001:db8::1/128 table anycast6 all");
 }
 
 TEST(it_passes_when_every_prefix_has_a_path_from_a_routing_protocol)
@@ -136,6 +145,101 @@ TEST(a_path_from_an_unknown_protocol_does_not_count)
     route_from(ROUTE("stranger"));
     route_from(ROUTE("upstream"));
     assert_int_equal(guard_outcome(guard, message), OUTCOME_REFUSED);
+}
+
+// A route's line and what `all` says of it, as BIRD 2 does; more: a line of attributes.
+static void path(const char *route, const char *attribute, const char *more)
+{
+    line(1007, route);
+    line(1007, "\tvia 10.0.0.99 on eth0");
+    line(1008, "\tType: BGP univ");
+    line(1012, "\tBGP.origin: IGP");
+    line(1012, "\tBGP.local_pref: 100");
+    line(1012, attribute);
+    line(1012, more);
+}
+
+static void expect_refused_for_unfit(void)
+{
+    assert_true(guard_done(guard));
+    assert_int_equal(guard_outcome(guard, message), OUTCOME_REFUSED);
+    assert_non_null(strstr(message, "192.0.2.1/32"));
+    assert_non_null(strstr(message, "leaving (65535:0), stale (65535:6) or unreachable"));
+}
+
+TEST(who_is_leaving_too_is_no_witness)
+{
+    static const char *const attributes[] = {
+        "\tBGP.community: (65535,0)", "\tbgp_community: (65535,0)",
+        "\tBGP.community: (64512,1) (65535,0) (64512,2)", "\tBGP.community: (64512,1) (65535,6)",
+        "\tbgp_community: (65535,6)"};
+    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
+        guard_free(guard);
+        static const size_t services[] = {0};
+        guard = guard_new(config, services, 1, 7);
+        bird_has_protocols();
+        assert_true(next_question());
+        path(ROUTE("upstream"), attributes[i], "\tBGP.large_community: (64512, 1, 2)");
+        guard_end(guard, asked.token, true);
+        expect_refused_for_unfit();
+    }
+}
+
+TEST(nor_when_the_list_of_its_communities_is_long)
+{
+    bird_has_protocols();
+    assert_true(next_question());
+    path(ROUTE("upstream"), "\tBGP.community: (64512,1000) (64512,1001)", "\t\t(64512,1036)");
+    line(1012, "\t\t(64512,1037) (65535,0)");
+    guard_end(guard, asked.token, true);
+    route_from(ROUTE("upstream"));
+    expect_refused_for_unfit();
+}
+
+TEST(only_communities_say_that_it_leaves)
+{
+    bird_has_protocols();
+    assert_true(next_question());
+    path(ROUTE("upstream"), "\tBGP.community: (64512,65535) (65535,65281)",
+         "\tBGP.large_community: (65535,0,1)");
+    line(1012, "\t\t(65535,0)"); // of the list above
+    guard_end(guard, asked.token, true);
+    route_from(ROUTE("upstream"));
+    assert_int_equal(guard_outcome(guard, message), OUTCOME_DONE);
+}
+
+TEST(beside_one_that_leaves_another_is_a_witness)
+{
+    for (unsigned order = 0; order < 2; order++) {
+        guard_free(guard);
+        static const size_t services[] = {0};
+        guard = guard_new(config, services, 1, 7);
+        bird_has_protocols();
+        assert_true(next_question());
+        path(ROUTE("upstream"), order == 0 ? "\tBGP.community: (65535,0)" : "\tBGP.med: 1",
+             "\tBGP.large_community: (64512, 1, 2)");
+        path("                     unicast [backbone 10:00:00.000] (100)",
+             order == 1 ? "\tBGP.community: (65535,0)" : "\tBGP.med: 1",
+             "\tBGP.large_community: (64512, 1, 2)");
+        guard_end(guard, asked.token, true);
+        assert_int_equal(guard_outcome(guard, message), OUTCOME_DONE);
+    }
+}
+
+TEST(a_path_that_leads_nowhere_is_no_witness)
+{
+    static const char *const kinds[] = {"unreachable", "blackhole", "prohibited"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        char route[128];
+        guard_free(guard);
+        static const size_t services[] = {0};
+        guard = guard_new(config, services, 1, 7);
+        snprintf(route, sizeof route, "192.0.2.1/32         %s [upstream 10:00:00.000] * (100) [i]",
+                 kinds[i]);
+        bird_has_protocols();
+        route_from(route);
+        expect_refused_for_unfit();
+    }
 }
 
 TEST(a_lost_answer_is_no_permission)

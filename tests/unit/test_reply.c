@@ -588,6 +588,7 @@ TEST(a_route_row_may_have_any_time_and_a_failed_kernel_sync)
     assert_true(bird_parse_route(&line, &route));
     assert_string_equal(route.protocol, "upstream_a");
     assert_true(route.best);
+    assert_false(route.unicast);
 
     line = row_of(1007, "192.0.2.53/32        blackhole [popgate_dns_v4 00:42:01.801] ! (260)");
     assert_true(bird_parse_route(&line, &route));
@@ -596,6 +597,7 @@ TEST(a_route_row_may_have_any_time_and_a_failed_kernel_sync)
     // The star of a later bracket is not ours.
     line = row_of(1007, "192.0.2.53/32        unicast [a 00:42:01.801] (100) [x] * (1)");
     assert_true(bird_parse_route(&line, &route));
+    assert_true(route.unicast);
     assert_false(route.best);
 }
 
