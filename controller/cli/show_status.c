@@ -56,19 +56,46 @@ void show_problems(const struct show *show, const json_t *status, char *const *o
     }
 }
 
+enum { DOWN_SHOWN = 5 };
+
+// Which sessions are not established, a few of them.
+static void down_text(const json_t *sessions, char *out, size_t size)
+{
+    size_t shown = 0;
+    size_t used = 0;
+    size_t i;
+    json_t *session;
+    out[0] = '\0';
+    json_array_foreach(sessions, i, session)
+    {
+        const char *state = words(session, "state");
+        if (strcmp(state, "established") == 0 || strcmp(state, "unknown") == 0 || used >= size) {
+            continue;
+        }
+        if (shown++ == DOWN_SHOWN) {
+            snprintf(out + used, size - used, " ...");
+            return;
+        }
+        used += (size_t)snprintf(out + used, size - used, "%s%s", shown == 1 ? ", not " : " ",
+                                 words(session, "name"));
+    }
+}
+
 static void heading(const struct show *show, const json_t *status)
 {
     const json_t *bird = at(status, "bird");
+    char down[SHOW_TEXT_MAX / 2];
     char age[AGE_TEXT_MAX];
     char text[SHOW_TEXT_MAX];
+    down_text(at(bird, "sessions"), down, sizeof down);
     snprintf(text, sizeof text,
-             "%s%s%s%s, popgated %s up %s, BIRD%s%s %s, %" PRIu64 " of %zu sessions established",
+             "%s%s%s%s, popgated %s up %s, BIRD%s%s %s, %" PRIu64 " of %zu sessions established%s",
              words(status, "pop"), words(status, "region")[0] != '\0' ? " (" : "",
              words(status, "region"), words(status, "region")[0] != '\0' ? ")" : "",
              words(status, "version"), show_age(number(status, "uptime_ms"), age),
              words(bird, "version")[0] != '\0' ? " " : "", words(bird, "version"),
              words(at(bird, "link"), "state"), number(bird, "established"),
-             json_array_size(at(bird, "sessions")));
+             json_array_size(at(bird, "sessions")), down);
     show_wrap(show, 2, text);
 }
 

@@ -139,7 +139,10 @@ static void look_at_sessions(struct search *search)
         return; // which is said already
     }
     if (established < wanted) {
-        found(search, SEVERITY_CRITICAL, "sessions", 0, "",
+        found(search, SEVERITY_CRITICAL, "sessions", 0,
+              sessions->known && sessions_count(sessions) == 0
+                  ? "BIRD has none: where there is to be none, set min_sessions = 0"
+                  : "",
               "%zu BGP session%s established, min_sessions is %" PRIu64, established,
               established == 1 ? " is" : "s are", wanted);
     }

@@ -239,6 +239,10 @@ static void tell_first(struct sessions *sessions, uint64_t now_ms, struct sessio
     }
     size_t established = sessions_established(sessions);
     out->warning = established < count;
+    if (count == 0) {
+        snprintf(out->text, sizeof out->text, "BIRD has no BGP session");
+        return;
+    }
     snprintf(out->text, sizeof out->text, "%zu of %zu BGP session%s established%s", established,
              count, count == 1 ? " is" : "s are", down);
 }
@@ -439,6 +443,15 @@ bool sessions_carry(const struct sessions *sessions, enum family family)
         }
     }
     return false;
+}
+
+size_t sessions_count(const struct sessions *sessions)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sessions->count; i++) {
+        count += session_is_one(&sessions->all[i]);
+    }
+    return count;
 }
 
 size_t sessions_established(const struct sessions *sessions)

@@ -113,5 +113,7 @@ uint32_t session_stale_s(const struct session *session);
 // Is any established session known to carry routes of that family, or not known not to?
 bool sessions_carry(const struct sessions *sessions, enum family family);
 
+size_t sessions_count(const struct sessions *sessions); // whatever their state
+
 // A session that is established exists.
 size_t sessions_established(const struct sessions *sessions);

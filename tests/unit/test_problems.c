@@ -254,6 +254,19 @@ TEST(a_session_that_was_named_and_is_down_is_a_warning_and_one_that_bird_lacks_a
     expect("sessions! short! short!"); // nobody knows yet which there are
 }
 
+TEST(without_any_session_it_is_said_how_to_want_none)
+{
+    struct sessions *sessions = &core->observed->sessions;
+    struct session_news news;
+    sessions->all[0] = sessions->all[1] = (struct session){.named = false};
+    core->services[DNS].seen_through = core->services[TOKEN].seen_through = false;
+    assert_true(sessions_news(sessions, 1, &news));
+    expect("sessions!");
+    assert_non_null(strstr(found[0].advice, "min_sessions = 0"));
+    fixture->config->bird.min_sessions = 0;
+    expect("");
+}
+
 TEST(a_range_of_neighbors_that_was_named_is_an_error)
 {
     struct session *session = &core->observed->sessions.all[1];

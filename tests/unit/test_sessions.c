@@ -91,6 +91,9 @@ TEST(how_sessions_were_at_the_first_look_is_told_in_one_line)
     sessions_forget(&sessions);
     look("+up1");
     expect("1 of 1 BGP session is established", false);
+    sessions_forget(&sessions);
+    look("");
+    expect("BIRD has no BGP session", false);
 }
 
 TEST_WITH(a_named_session_that_bird_lacks_is_told_at_the_first_look, start_with_two_named, stop)

@@ -559,6 +559,17 @@ TEST(problems_stand_above_the_services_with_what_to_do)
     free(text);
 }
 
+TEST(which_sessions_are_not_established_is_said_above_all)
+{
+    char *text = text_of(everything, status(), 200, false);
+    assert_non_null(strstr(text, "2 of 2 sessions established\n"));
+    free(text);
+    fixture->core->observed->sessions.all[1].established = false;
+    text = text_of(everything, status(), 200, false);
+    assert_non_null(strstr(text, "1 of 2 sessions established, not upstream_b\n"));
+    free(text);
+}
+
 TEST(explaining_says_that_a_session_has_no_channel_for_a_prefix)
 {
     struct session *session = &fixture->core->observed->sessions.all[0];
