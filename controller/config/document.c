@@ -1,7 +1,5 @@
-// See document.h. inih splits a line into key and value and knows about continuation; it sees the
-// file through next_line(), which counts lines, takes section headers (inih cuts names at 49 bytes)
-// and comments (inih knows no quotes), and keeps from inih what inih would cut or read in silence
-// as something else.
+// See document.h. One line after the other: a section's header, a comment, a key with its value, or
+// more of the value before.
 #include "controller/config/document.h"
 
 #include "base/text.h"
@@ -9,20 +7,17 @@
 #include "base/array.h"
 
 #include <assert.h>
-#include <ini.h>
-#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct reader {
     struct document *document;
     struct mistakes *mistakes;
-    const char *at; // the next line
-    unsigned line;  // of the last one
+    unsigned line;
     bool indented;
     bool has_key;  // an indented line has something to continue
     bool skipping; // the continuation of a line that was refused
-    bool pending;  // the last line must lead to a call of on_entry()
 };
 
 // What keeps a line from being text, or NULL. The byte after line's length ends any character.
@@ -109,23 +104,15 @@ static void open_section(struct reader *reader, const char *line, size_t length)
 
 static const char *const not_understood = "neither a [section] nor a `key = value`";
 
-static void finish_line(struct reader *reader)
-{
-    if (reader->pending) {
-        mistake_error(reader->mistakes, reader->line, "%s", not_understood);
-        reader->pending = false;
-    }
-}
-
 // The line's mistake, or NULL. Comments may hold anything that is text.
 static const char *refuse(const struct reader *reader, const char *line, size_t length,
-                          bool comment, size_t max)
+                          bool comment)
 {
     const char *mistake = bad_bytes(line, length);
     if (mistake != NULL || comment) {
         return mistake;
     }
-    if (length > max) {
+    if (length > LINE_LENGTH_MAX) {
         return "this line is too long";
     }
     if (reader->indented) {
@@ -137,12 +124,8 @@ static const char *refuse(const struct reader *reader, const char *line, size_t 
     if (line[0] == '[') {
         return NULL;
     }
-    // inih would take a colon for an equals sign.
-    size_t key = 0;
-    while (key < length && line[key] != '=' && line[key] != ':') {
-        key++;
-    }
-    bool is_entry = key > 0 && key < length && line[key] == '=';
+    const char *equals = memchr(line, '=', length);
+    bool is_entry = equals != NULL && equals > line;
     bool includes =
         length > 7 && strncmp(line, "include", 7) == 0 && strchr(" \t\"", line[7]) != NULL;
     return is_entry   ? NULL
@@ -168,104 +151,88 @@ static size_t comment_at(const char *line, size_t length)
     return length;
 }
 
-static char *give(char *buffer, const char *line, size_t length)
+// One key and value, or (key NULL) one more value for the key before.
+static void add_entry(struct reader *reader, const struct span *key, struct span value)
 {
-    memcpy(buffer, line, length);
-    buffer[length] = '\0';
-    return buffer;
-}
-
-// inih's reader: one line of at most size - 1 bytes into buffer, NULL at the end.
-static char *next_line(char *buffer, int size, void *arg)
-{
-    struct reader *reader = arg;
-    size_t max = (size_t)size - 2;
-    finish_line(reader);
-    if (*reader->at == '\0') {
-        return NULL;
-    }
-    const char *line = reader->at;
-    size_t length = strcspn(line, "\n");
-    reader->at += length + (line[length] == '\n');
-    reader->line++;
-    if (length > 0 && line[length - 1] == '\r') {
-        length--;
-    }
-    if (reader->line == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0) {
-        line += 3;
-        length -= 3;
-    }
-
-    size_t indent = strspn(line, " \t");
-    bool comment = indent < length && (line[indent] == '#' || line[indent] == ';');
-    reader->indented = indent > 0;
-    if (indent >= length) {
-        return give(buffer, "", 0);
-    }
-    const char *mistake = refuse(reader, line, length, comment, max);
-    if (reader->indented && reader->skipping) {
-        return give(buffer, "", 0);
-    }
-    if (mistake != NULL && length > max && !comment) {
-        mistake_error(reader->mistakes, reader->line,
-                      "%s: %zu bytes, at most %zu are read; a list may go on in the next line, "
-                      "after white space",
-                      mistake, length, max);
-    } else if (mistake != NULL) {
-        mistake_error(reader->mistakes, reader->line, "%s", mistake);
-    }
-    if (comment) {
-        return give(buffer, "", 0);
-    }
-    reader->skipping = mistake != NULL;
-    if (line[0] == '[') {
-        open_section(reader, line, length);
-        reader->skipping = false;
-        reader->has_key = false;
-        return give(buffer, "[]", 2); // has inih forget the last key
-    }
-    if (mistake != NULL) {
-        return give(buffer, "", 0);
-    }
-    reader->pending = true;
-    return give(buffer, line, comment_at(line, length));
-}
-
-// inih's handler: one key and value, or one more value for the key before.
-static int on_entry(void *arg, const char *section_name, const char *key, const char *value)
-{
-    (void)section_name;
-    struct reader *reader = arg;
-    struct document *document = reader->document;
-    reader->pending = false;
-    reader->has_key = true;
-    if (document->section_count == 0) {
-        mistake_error(reader->mistakes, reader->line, "`%.64s` stands before the first [section]",
-                      key);
-        return 1;
-    }
-    struct section *section = &document->sections[document->section_count - 1];
+    struct section *section = &reader->document->sections[reader->document->section_count - 1];
     assert(section->entry_count == 0 || section->entries);
     struct entry *entries =
         array_room(section->entries, section->entry_count, sizeof *section->entries);
     if (entries != NULL) {
         section->entries = entries;
     }
-    // inih cuts the key at 49 bytes when it gives it again.
-    bool continued = reader->indented && section->entry_count > 0;
-    const char *whole_key = continued ? section->entries[section->entry_count - 1].key : key;
-    struct entry entry = {.line = reader->line,
-                          .continued = continued,
-                          .key = strdup(whole_key),
-                          .value = strdup(value)};
+    struct entry entry = {
+        .line = reader->line, .continued = key == NULL, .value = strndup(value.at, value.length)};
+    if (entries != NULL) {
+        entry.key = key != NULL ? strndup(key->at, key->length)
+                                : strdup(entries[section->entry_count - 1].key);
+    }
     if (entries == NULL || entry.key == NULL || entry.value == NULL) {
         mistake_error(reader->mistakes, reader->line, "out of memory");
         free(entry.key);
         free(entry.value);
-        return 1;
+        return;
     }
     entries[section->entry_count++] = entry;
-    return 1;
+}
+
+// False: it is refused.
+static bool take_entry(struct reader *reader, const char *line, size_t length)
+{
+    const char *end = line + comment_at(line, length);
+    if (reader->indented) {
+        add_entry(reader, NULL, trim(line, end));
+        return true;
+    }
+    const char *equals = memchr(line, '=', length);
+    assert(equals != NULL);
+    if (equals >= end) {
+        mistake_error(reader->mistakes, reader->line, "%s", not_understood); // within the comment
+        return false;
+    }
+    struct span key = trim(line, equals);
+    if (reader->document->section_count == 0) {
+        mistake_error(reader->mistakes, reader->line, "`%.*s` stands before the first [section]",
+                      key.length < 64 ? (int)key.length : 64, key.at);
+        return false;
+    }
+    add_entry(reader, &key, trim(equals + 1, end));
+    reader->has_key =
+        reader->document->sections[reader->document->section_count - 1].entry_count > 0;
+    return true;
+}
+
+static void take_line(struct reader *reader, const char *line, size_t length)
+{
+    size_t indent = strspn(line, " \t");
+    bool comment = indent < length && (line[indent] == '#' || line[indent] == ';');
+    reader->indented = indent > 0;
+    if (indent >= length) {
+        return;
+    }
+    const char *mistake = refuse(reader, line, length, comment);
+    if (reader->indented && reader->skipping) {
+        return;
+    }
+    if (mistake != NULL && length > LINE_LENGTH_MAX && !comment) {
+        mistake_error(reader->mistakes, reader->line,
+                      "%s: %zu bytes, at most %d are read; a list may go on in the next line, "
+                      "after white space",
+                      mistake, length, LINE_LENGTH_MAX);
+    } else if (mistake != NULL) {
+        mistake_error(reader->mistakes, reader->line, "%s", mistake);
+    }
+    if (comment) {
+        return;
+    }
+    reader->skipping = mistake != NULL;
+    if (line[0] == '[') {
+        open_section(reader, line, length);
+        reader->skipping = false;
+        reader->has_key = false;
+    } else if (mistake == NULL) {
+        reader->skipping = !take_entry(reader, line, length);
+    }
 }
 
 static int by_name(const void *left, const void *right)
@@ -304,14 +271,19 @@ static void find_firsts(struct document *document, struct mistakes *mistakes)
 
 void document_read(struct document *document, const char *text, struct mistakes *mistakes)
 {
-    struct reader reader = {.document = document, .mistakes = mistakes, .at = text};
+    static const char byte_order_mark[] = "\xef\xbb\xbf";
+    struct reader reader = {.document = document, .mistakes = mistakes};
     *document = (struct document){0};
-    ini_allow_inline_comments = false;
-    int result = ini_parse_stream(next_line, &reader, on_entry, &reader);
-    finish_line(&reader);
-    if (result != 0 && mistakes->errors == 0) {
-        mistake_error(mistakes, result > 0 ? (unsigned)result : 0, "%s",
-                      result > 0 ? not_understood : "out of memory");
+    const char *line = text;
+    if (strncmp(line, byte_order_mark, sizeof byte_order_mark - 1) == 0) {
+        line += sizeof byte_order_mark - 1;
+    }
+    while (*line != '\0') {
+        size_t length = strcspn(line, "\n");
+        const char *next = line + length + (line[length] == '\n');
+        reader.line++;
+        take_line(&reader, line, length - (length > 0 && line[length - 1] == '\r'));
+        line = next;
     }
     find_firsts(document, mistakes);
 }

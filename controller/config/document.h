@@ -39,5 +39,7 @@ const struct entry *section_find(const struct section *section, const char *key)
 // Where to look for what is wrong with key: its own line, or the section's.
 unsigned section_line(const struct section *section, const char *key);
 
+#define LINE_LENGTH_MAX 1023 // bytes
+
 // For one word of a value (text_next_word()): no line is longer.
-#define WORD_MAX 256
+#define WORD_MAX (LINE_LENGTH_MAX + 1)

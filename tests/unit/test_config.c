@@ -159,20 +159,38 @@ TEST(a_line_that_is_nothing_is_told)
 
 TEST(a_long_line_is_refused_never_cut)
 {
-    char text[2048];
+    char text[4096];
     // A prefix list that, cut, would still be a good one.
-    snprintf(text, sizeof text, HEAD "%s%250s%s\n 192.0.2.60/32\nrequire = p\n",
+    snprintf(text, sizeof text, HEAD "%s%1250s%s\n 192.0.2.60/32\nrequire = p\n",
              "[service dns]\nprefixes = 10.0.0.0/8\nprefixes = 192.0.2.53/32 ", "", "192.0.2.5/32");
     assert_null(parse(text));
     assert_int_equal(errors, 1);
-    assert_non_null(strstr(told, "f:10: this line is too long: 287 bytes, at most 198"));
-    snprintf(text, sizeof text, HEAD SERVICE "# %400s\n", "long comment");
+    assert_non_null(strstr(told, "f:10: this line is too long: 1287 bytes, at most 1023"));
+    snprintf(text, sizeof text, HEAD SERVICE "# %1400s\n", "long comment");
     config_free(parse_good(text));
+}
+
+// URLs and texts of the length that the manual promises did not fit a line.
+TEST(a_line_has_room_for_the_longest_value)
+{
+    char text[4096];
+    snprintf(text, sizeof text,
+             "[pop]\nid = fra1\n[bird]\nlocal_as = 64512\n"
+             "[probe p]\ntype = http\nurl = http://192.0.2.80/%0490d\n" SERVICE
+             "[responder]\nlisten = 192.0.2.54:53\nzone = example.net\n"
+             "[answer a.example.net]\ntxt = \"%0255d\"\n",
+             0, 0);
+    config_free(parse_good(text));
+    snprintf(text, sizeof text,
+             "[pop]\nid = fra1\n[bird]\nlocal_as = 64512\n"
+             "[probe p]\ntype = http\nurl = http://192.0.2.80/%0500d\n" SERVICE,
+             0);
+    assert_error(text, "f:7: `url`: \"http://192.0.2.80/000");
+    assert_non_null(strstr(told, "bytes, at most 511 are allowed"));
 }
 
 TEST(a_long_section_name_is_whole)
 {
-    // inih itself cuts a section's name at 49 bytes.
     assert_error(
         HEAD SERVICE "[probe a23456789012345678901234567890123456789012345678]\n"
                      "type = tcp\ntarget = [::1]:1\n"

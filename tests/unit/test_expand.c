@@ -58,7 +58,7 @@ TEST(the_result_is_no_longer_than_a_line)
     snprintf(expected, sizeof expected, "%0*dfra1", WORD_MAX - 5, 0);
     assert_expands(value, expected);
     snprintf(value, sizeof value, "%0*d{pop.id}", WORD_MAX - 4, 0);
-    assert_refused(&fra1, value, "longer than 255 bytes");
+    assert_refused(&fra1, value, "longer than 1023 bytes");
 }
 
 // ---- In a configuration
