@@ -109,6 +109,22 @@ static const struct mode modes[] = {{"config", daemon_run},
                                     {"print-bird-config", print_bird_config},
                                     {"withdraw-all", failsafe_withdraw_all}};
 
+// getopt_long() takes any beginning of an option for it: `--w` would withdraw everything.
+static const char *shortened(char **argv, const struct option *options)
+{
+    for (; *argv != NULL; argv++) {
+        size_t length = strcspn(*argv, "=");
+        bool known = strncmp(*argv, "--", 2) != 0 || length == 2;
+        for (const struct option *it = options; it->name != NULL && !known; it++) {
+            known = strlen(it->name) == length - 2 && strncmp(*argv + 2, it->name, length - 2) == 0;
+        }
+        if (!known) {
+            return *argv;
+        }
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 0},
@@ -123,6 +139,11 @@ int main(int argc, char **argv)
     int option;
     if (!file_open_standard()) {
         return 1;
+    }
+    const char *unknown = shortened(argv + 1, options);
+    if (unknown != NULL) {
+        fprintf(stderr, "popgated: unknown option %s\n%s", unknown, usage);
+        return 2;
     }
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         if (option == 'V') {

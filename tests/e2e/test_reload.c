@@ -368,8 +368,12 @@ LAB_TEST(a_configuration_can_be_checked)
     pop_write(&pop, POP_USUAL "grase = 3s\nprepend = lots\n");
     assert_int_equal(run_popgated(&pop, "--check-config"), 1);
     assert_true(output_has("popgate.conf:"));
+    assert_true(output_has("error: "));
     assert_true(output_has("grace"));
     assert_true(output_has("lots"));
+    assert_int_equal(run_popgated(&pop, "--check"), 2); // options are written in full
+    assert_int_equal(run_popgated(&pop, "--w"), 2);     // this one above all
+    assert_true(output_has("unknown option --w"));
 }
 
 // What is remarked about the configuration goes elsewhere.
