@@ -1,6 +1,7 @@
 #include "controller/daemon/birdconf_file.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,19 +88,31 @@ bool birdconf_exists(const char *runtime_dir)
     return access(path, F_OK) == 0;
 }
 
-bool birdconf_is(const char *runtime_dir, const char *expected, size_t expected_length)
+struct birdconf_print birdconf_print(const char *text, size_t length)
+{
+    return (struct birdconf_print){.is_none = text == NULL,
+                                   .length = text != NULL ? length : 0,
+                                   .hash = hash_bytes(HASH_START, text, text != NULL ? length : 0)};
+}
+
+bool birdconf_is(const char *runtime_dir, struct birdconf_print expected)
 {
     char path[PATH_SIZE];
-    char error[ERROR_MAX];
-    char *text = NULL;
-    size_t length;
+    char bytes[16384];
+    struct birdconf_print found = {.hash = HASH_START};
+    ssize_t got;
     snprintf(path, sizeof path, "%s/" BIRDCONF_FILE, runtime_dir);
-    int status = file_read(path, TEXT_MAX, &text, &length, error);
-    bool is = expected == NULL
-                  ? status == -ENOENT
-                  : status == 0 && length == expected_length && memcmp(text, expected, length) == 0;
-    free(text);
-    return is;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return errno == ENOENT && expected.is_none;
+    }
+    while ((got = read(fd, bytes, sizeof bytes)) > 0 && found.length <= expected.length) {
+        found.hash = hash_bytes(found.hash, bytes, (size_t)got);
+        found.length += (size_t)got;
+    }
+    close(fd);
+    return got == 0 && !expected.is_none && found.length == expected.length &&
+           found.hash == expected.hash;
 }
 
 struct birdconf *birdconf_read(const char *runtime_dir, char error[ERROR_MAX])

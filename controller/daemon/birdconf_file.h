@@ -11,8 +11,17 @@
 // -errno, with error saying what was attempted and why it failed. length 0 removes the file.
 int birdconf_save(const char *runtime_dir, const char *text, size_t length, char error[ERROR_MAX]);
 
-// What is on disk is just this text (NULL: no file).
-bool birdconf_is(const char *runtime_dir, const char *expected, size_t expected_length);
+// What is remembered of a text, to tell another one from it: of a thousand services it is a MB.
+struct birdconf_print {
+    bool is_none; // there is no file
+    size_t length;
+    uint64_t hash;
+};
+
+struct birdconf_print birdconf_print(const char *text, size_t length); // NULL: no file
+
+// What is on disk is just that text.
+bool birdconf_is(const char *runtime_dir, struct birdconf_print expected);
 
 bool birdconf_exists(const char *runtime_dir);
 

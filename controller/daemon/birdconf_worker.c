@@ -30,9 +30,10 @@ struct birdconf_worker {
     void *arg;
     struct job running, waiting;
     bool is_running, is_waiting;
-    // What is on disk, as far as we know.
-    struct text there;
-    bool knows;
+    // What is on disk, as far as we know: whether there is a file; and which text, until it is
+    // patched.
+    struct birdconf_print there;
+    bool knows, knows_text;
     // How the job that ran went.
     int status;
     bool is_foreign;
@@ -66,7 +67,6 @@ void birdconf_worker_free(struct birdconf_worker *worker)
     assert(birdconf_worker_idle(worker));
     free(worker->running.text.bytes);
     free(worker->waiting.text.bytes);
-    free(worker->there.bytes);
     free(worker->directory);
     free(worker);
 }
@@ -77,39 +77,35 @@ static void patch(struct birdconf_worker *worker)
 {
     const struct birdconf_words *words = &worker->running.words;
     int status = words->count > 0 ? birdconf_patch(words, worker->directory) : -ESTALE;
-    bool patched = status == 0 && !worker->there.is_none &&
-                   birdconf_words_set(words, worker->there.bytes, worker->there.length);
-    worker->knows = worker->knows && (patched || status == -ESTALE);
+    worker->knows_text = worker->knows_text && status == -ESTALE;
 }
 
 static void save(struct birdconf_worker *worker)
 {
     struct job *job = &worker->running;
-    struct text before = worker->there;
+    const char *text = job->text.is_none ? NULL : job->text.bytes;
+    size_t length = job->text.is_none ? 0 : job->text.length;
     if (job->failed) {
         snprintf(worker->error, sizeof worker->error, "can't save a file in %.200s: out of memory",
                  worker->directory);
         worker->status = UV_ENOMEM;
         return;
     }
-    worker->status = birdconf_save(worker->directory, job->text.is_none ? NULL : job->text.bytes,
-                                   job->text.is_none ? 0 : job->text.length, worker->error);
-    worker->knows = worker->status == 0;
-    worker->there = job->text;
-    job->text = before;
+    worker->status = birdconf_save(worker->directory, text, length, worker->error);
+    worker->knows = worker->knows_text = worker->status == 0;
+    worker->there = birdconf_print(text, length);
 }
 
 static bool is_foreign(const struct birdconf_worker *worker)
 {
-    const struct text *there = &worker->there;
     if (!worker->knows) {
         return false;
     }
     switch (worker->running.look) {
     case BIRDCONF_LOOK_THERE:
-        return !there->is_none && !birdconf_exists(worker->directory);
+        return !worker->there.is_none && !birdconf_exists(worker->directory);
     case BIRDCONF_LOOK_WHOLE:
-        return !birdconf_is(worker->directory, there->is_none ? NULL : there->bytes, there->length);
+        return worker->knows_text && !birdconf_is(worker->directory, worker->there);
     case BIRDCONF_LOOK_NONE:
         break;
     }
@@ -144,6 +140,10 @@ static void on_done(uv_work_t *work, int status)
     worker->is_running = false;
     if (worker->is_waiting) {
         begin(worker);
+    } else {
+        free(worker->waiting.text.bytes); // one is kept for the next text, and not two
+        worker->waiting.text = worker->running.text;
+        worker->running.text = (struct text){0};
     }
     if (saves) {
         events->saved(worker->arg, version, error[0] != '\0' ? error : NULL);

@@ -23,7 +23,8 @@ enum birdconf_look {
 struct birdconf_worker_events {
     // Everything up to version is saved, or (error not NULL) could not be.
     void (*saved)(void *arg, uint64_t version, const char *error);
-    // What is on disk is not what was last saved and patched; and nothing was asked for since.
+    // What is on disk is not what was last saved (once patched, only whether it is there counts);
+    // and nothing was asked for since.
     void (*foreign)(void *arg);
 };
 

@@ -365,8 +365,8 @@ static int patch(const struct birdconf *conf, const char *protocol)
 // NULL: there is no file.
 static bool is_saved(const struct birdconf *conf)
 {
-    return birdconf_is(directory, conf != NULL ? conf->text : NULL,
-                       conf != NULL ? conf->length : 0);
+    return birdconf_is(directory, birdconf_print(conf != NULL ? conf->text : NULL,
+                                                 conf != NULL ? conf->length : 0));
 }
 
 DIRECTORY_TEST(a_patch_switches_in_the_file_what_it_names_and_nothing_else)
