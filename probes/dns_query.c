@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -73,6 +74,18 @@ static int parse_words(const char *value, void *field, char error[ERROR_MAX])
     return 0;
 }
 
+static int parse_least(const char *value, void *field, char error[ERROR_MAX])
+{
+    struct dns_least *least = field;
+    char *end;
+    unsigned long answers = strtoul(value, &end, 10);
+    if (!isdigit((unsigned char)value[0]) || *end != '\0' || answers > ANSWERS_MAX) {
+        return error_say(error, "\"%.40s\" is not a number from 0 to %d", value, ANSWERS_MAX);
+    }
+    *least = (struct dns_least){.given = true, .answers = answers};
+    return 0;
+}
+
 #define FIELD(member) .offset = offsetof(struct dns_options, member)
 #define TEXT(member)  FIELD(member), .size = sizeof((struct dns_options *)0)->member
 
@@ -93,11 +106,7 @@ const struct key dns_keys[] = {
      FIELD(answer_one_of),
      .parse = parse_words,
      .list = true},
-    {.name = "min_answers",
-     .kind = KEY_UINT,
-     FIELD(min_answers),
-     .max = ANSWERS_MAX,
-     .fallback = "0"},
+    {.name = "min_answers", .kind = KEY_CUSTOM, FIELD(least), .parse = parse_least},
     {.name = "aa", .kind = KEY_CHOICE, FIELD(aa), .choices = flag_names, .fallback = "any"},
     {.name = "ad", .kind = KEY_CHOICE, FIELD(ad), .choices = flag_names, .fallback = "any"},
     {.name = "nsid", .kind = KEY_STRING, TEXT(nsid)},
@@ -144,6 +153,16 @@ static bool expects_noerror(const struct dns_options *options)
         found |= options->rcodes.codes[i] == DNS_NOERROR;
     }
     return found;
+}
+
+// How many answers there must be.
+static uint64_t least_answers(const struct dns_options *options)
+{
+    bool others = false;
+    for (size_t i = 0; i < options->rcodes.count; i++) {
+        others |= options->rcodes.codes[i] != DNS_NOERROR;
+    }
+    return options->least.given ? options->least.answers : others ? 0 : 1;
 }
 
 static void check_answers(const struct dns_options *options, const struct probe_problems *problems)
@@ -487,10 +506,10 @@ static bool judge_answers(const struct dns_options *options, const struct reply 
         return judge(out, DNS_WRONG, "answer", "expected one of %.80s, got %s",
                      options->answer_one_of, texts);
     }
-    if (reply->answers < options->min_answers) {
+    if (reply->answers < least_answers(options)) {
         return judge(out, DNS_WRONG, "answer", "%zu answer%s, expected at least %llu",
                      reply->answers, reply->answers == 1 ? "" : "s",
-                     (unsigned long long)options->min_answers);
+                     (unsigned long long)least_answers(options));
     }
     return true;
 }
@@ -524,6 +543,9 @@ static bool read_question(const struct dns_query *query, struct dns_reader *read
     struct dns_question question;
     if (!(header->flags & DNS_QR)) {
         return judge(out, DNS_IGNORED, "", "a query");
+    }
+    if (header->flags & DNS_OPCODE_MASK) {
+        return judge(out, DNS_IGNORED, "", "another opcode");
     }
     if (header->counts[DNS_QUESTION] == 0 && (header->flags & DNS_RCODE_MASK) != DNS_NOERROR) {
         return true;

@@ -28,7 +28,10 @@ struct dns_options {
     } rcodes;
     char answer[512], answer_contains[KEY_TEXT_MAX]; // empty: not asked for
     char answer_one_of[1024];                        // words
-    uint64_t min_answers;
+    struct dns_least {
+        bool given; // else 1 where NOERROR is the only good code, as an empty answer is no service
+        uint64_t answers;
+    } least;
     int aa, ad; // enum dns_flag
     char nsid[KEY_TEXT_MAX];
     bool edns, cookie, dnssec_ok, recursion_desired;

@@ -58,7 +58,7 @@ static struct dns_judgement judged(const struct dns_options *options, const stru
 
 static struct dns_options options_for(uint16_t qtype)
 {
-    return (struct dns_options){.qname = QNAME, .qtype = qtype};
+    return (struct dns_options){.qname = QNAME, .qtype = qtype, .least.given = true};
 }
 
 static void assert_counted(uint16_t qtype, const struct record *records, unsigned answers)
@@ -68,7 +68,7 @@ static void assert_counted(uint16_t qtype, const struct record *records, unsigne
     struct dns_judgement judgement = judged(&options, records);
     snprintf(expected, sizeof expected, "NOERROR, %u answer%s", answers, answers == 1 ? "" : "s");
     assert_string_equal(judgement.cause, expected);
-    options.min_answers = answers + 1;
+    options.least = (struct dns_least){.given = true, .answers = answers + 1};
     judgement = judged(&options, records);
     assert_int_equal(judgement.kind, DNS_WRONG);
     assert_string_equal(judgement.code, "answer");
@@ -196,7 +196,7 @@ TEST(what_has_another_cookie_is_told_without_a_look_at_its_records)
 static struct dns_judgement judged_with_answers(unsigned answers)
 {
     static uint8_t message[DNS_MESSAGE_MAX];
-    struct dns_options options = {.qname = "a", .qtype = DNS_A, .min_answers = 1000};
+    struct dns_options options = {.qname = "a", .qtype = DNS_A, .least = {true, 1000}};
     struct dns_query query;
     struct dns_judgement judgement;
     struct dns_writer writer;
@@ -218,4 +218,20 @@ TEST(more_answers_than_anybody_may_ask_for_are_wrong)
     struct dns_judgement judgement = judged_with_answers(1001);
     assert_int_equal(judgement.kind, DNS_WRONG);
     assert_string_equal(judgement.cause, "1001 answers, more than 1000 are not looked at");
+}
+
+// A referral upwards, a zone that was lost, a name whose records went.
+TEST(an_answer_with_nothing_in_it_is_right_only_for_who_allows_it)
+{
+    static const struct record referral[RECORDS] = {{DNS_AUTHORITY, DNS_NS, DNS_CLASS_IN, "."}};
+    struct dns_options options = {.qname = QNAME, .qtype = DNS_A};
+    struct dns_judgement judgement = judged(&options, referral);
+    assert_int_equal(judgement.kind, DNS_WRONG);
+    assert_string_equal(judgement.cause, "0 answers, expected at least 1");
+    options.rcodes = (struct dns_rcodes){.codes = {DNS_NOERROR, DNS_NXDOMAIN}, .count = 2};
+    assert_int_equal(judged(&options, referral).kind, DNS_RIGHT);
+    options.rcodes = (struct dns_rcodes){.codes = {DNS_NOERROR}, .count = 1};
+    assert_int_equal(judged(&options, referral).kind, DNS_WRONG);
+    options.least.given = true;
+    assert_int_equal(judged(&options, referral).kind, DNS_RIGHT);
 }

@@ -48,6 +48,14 @@ static size_t answer_another_id(struct server *server, const struct dns_header *
     return answer(server, &other, question, out);
 }
 
+static size_t answer_another_opcode(struct server *server, const struct dns_header *header,
+                                    const struct dns_question *question, uint8_t *out)
+{
+    size_t length = answer(server, header, question, out);
+    out[2] |= 0x28; // UPDATE
+    return length;
+}
+
 static size_t answer_another_question(struct server *server, const struct dns_header *header,
                                       const struct dns_question *question, uint8_t *out)
 {
@@ -268,11 +276,10 @@ TEST(what_does_not_answer_the_query_is_not_believed)
     static const struct {
         behaviour behave;
         const char *why;
-    } lies[] = {{answer_another_id, "another id"},
-                {answer_another_question, "another question"},
-                {answer_another_type, "another question"},
-                {answer_another_class, "another question"},
-                {echo_the_query, "a query"}};
+    } lies[] = {
+        {answer_another_id, "another id"},          {answer_another_question, "another question"},
+        {answer_another_opcode, "another opcode"},  {answer_another_type, "another question"},
+        {answer_another_class, "another question"}, {echo_the_query, "a query"}};
     set(world, "timeout", "120ms");
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         world->server.on_udp = lies[i].behave;
