@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,10 +116,28 @@ static void explain_missing(struct spawning *spawning)
              strncmp(line, "#!", 2) == 0 ? ": " : "", strncmp(line, "#!", 2) == 0 ? line : "");
 }
 
+// What keeps popgated alive when memory is short (OOMScoreAdjust=) is not for its children.
+static void make_killable(pid_t pid)
+{
+    char path[48];
+    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)pid);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)!write(fd, "0", 1);
+        close(fd);
+    }
+}
+
+// Ambient capabilities (AmbientCapabilities=) are each thread's own, and this thread starts nothing
+// but the command.
 static void spawn_apart(struct aside_work *work)
 {
     struct spawning *spawning = (struct spawning *)work;
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L);
     spawning->error = spawn(spawning);
+    if (spawning->error == 0) {
+        make_killable(spawning->pid);
+    }
     close(spawning->output);
     if (spawning->error == ENOENT) {
         explain_missing(spawning);

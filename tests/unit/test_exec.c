@@ -4,9 +4,11 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -252,6 +254,20 @@ TEST(without_descriptors_it_is_unknown)
 
 // ---- Surroundings
 
+// An ambient capability has to be inheritable.
+static int make_ambient(int capability)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, data) != 0) {
+        return -1;
+    }
+    data[0].inheritable |= 1u << capability;
+    return syscall(SYS_capset, &header, data) != 0
+               ? -1
+               : prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0L, 0L);
+}
+
 TEST(only_standard_descriptors_are_open_in_it)
 {
     int leaked = dup(0); // not close-on-exec
@@ -270,6 +286,26 @@ TEST(its_environment_is_just_what_it_needs)
     unsetenv("POPGATE_TEST_SECRET");
     assert_string_equal(verdict->cause, "LC_ALL=C.UTF-8 POPGATE_PROBE=probe "
                                         "POPGATE_TARGET=192.0.2.53:53 POPGATE_TIMEOUT_MS=20000");
+}
+
+// What keeps popgated alive and lets it bind its ports is not for what it runs.
+TEST(neither_our_place_in_memory_nor_our_capabilities_are_its_own)
+{
+    FILE *own = fopen("/proc/self/oom_score_adj", "re+");
+    assert_non_null(own);
+    if (geteuid() != 0) {
+        skip(); // only root has capabilities to give away
+    }
+    assert_true(fputs("500", own) >= 0 && fflush(own) == 0);
+    assert_int_equal(make_ambient(CAP_NET_BIND_SERVICE), 0);
+    const struct verdict *verdict =
+        run_shell("while read score < /proc/$$/oom_score_adj && test $score != 0; do :; done; "
+                  "grep CapAmb /proc/self/status | xargs");
+    rewind(own);
+    assert_true(fputs("0", own) >= 0);
+    fclose(own);
+    assert_string_equal(verdict->cause, "CapAmb: 0000000000000000");
+    assert_int_equal(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L), 0);
 }
 
 TEST(signals_are_as_a_command_expects_them)
