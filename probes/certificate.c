@@ -13,8 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PIN_PREFIX    "sha256//"
-#define OCSP_LEEWAY_S 300 // clocks differ
+#define PIN_PREFIX     "sha256//"
+#define OCSP_LEEWAY_S  300                   // clocks differ
+#define OCSP_AGE_MAX_S (10 * INT64_C(86400)) // as long as the CA/Browser Forum allows one to hold
 
 // ---- Words
 
@@ -199,6 +200,10 @@ static void judge_status(const struct ocsp_status *status, time_t now, struct fi
         finding_set(out, VERDICT_FAIL, "ocsp",
                     "stapled OCSP response is stale: the next was due %s ago",
                     span_text(now - time_of(status->next), span));
+    } else if (status->next == NULL && time_of(status->updated) < now - OCSP_AGE_MAX_S) {
+        finding_set(out, VERDICT_FAIL, "ocsp",
+                    "stapled OCSP response is stale: it is %s old and tells of no next",
+                    span_text(now - time_of(status->updated), span));
     } else {
         finding_set(out, VERDICT_PASS, "ok", "stapled OCSP response good");
     }

@@ -166,6 +166,20 @@ static void read_ocsp(struct tls_peer *peer, SSL *ssl)
                time(NULL), &peer->ocsp);
 }
 
+static void read_first(struct tls_peer *peer, const STACK_OF(X509) * chain)
+{
+    X509 *first = sk_X509_value(chain, 0);
+    for (int i = 1; i < sk_X509_num(chain); i++) {
+        X509 *other = sk_X509_value(chain, i);
+        if (ASN1_TIME_compare(X509_get0_notAfter(other), X509_get0_notAfter(first)) == -1) {
+            first = other;
+        }
+    }
+    if (first != sk_X509_value(chain, 0)) {
+        certificate_read(first, &peer->first);
+    }
+}
+
 static void read_finished(struct tls_peer *peer, SSL *ssl)
 {
     const unsigned char *protocol = NULL;
@@ -177,6 +191,7 @@ static void read_finished(struct tls_peer *peer, SSL *ssl)
     snprintf(peer->cipher, sizeof peer->cipher, "%s", SSL_get_cipher_name(ssl));
     SSL_get0_alpn_selected(ssl, &protocol, &length);
     snprintf(peer->protocol, sizeof peer->protocol, "%.*s", (int)length, (const char *)protocol);
+    read_first(peer, SSL_get0_verified_chain(ssl));
     if (peer->options->ocsp == TLS_OCSP_REQUIRE) {
         read_ocsp(peer, ssl);
     }
@@ -292,22 +307,27 @@ static const char *alpn_text(const struct tls_alpn *alpn, char out[TLS_ALPN_MAX]
 static void judge_days(const struct tls_peer *peer, time_t now, struct finding *out)
 {
     const struct tls_options *options = peer->options;
-    const struct certificate *leaf = &peer->leaf;
-    int64_t left_s = leaf->not_after - now;
+    const struct certificate *first = tls_peer_first(peer);
+    const char *what = first == &peer->leaf ? "certificate"
+                       : first->self_issued ? "root certificate"
+                                            : "intermediate certificate";
+    int64_t left_s = first->not_after - now;
     char date[DATE_TEXT_MAX];
     char span[SPAN_TEXT_MAX];
-    date_text(leaf->not_after, date);
+    date_text(first->not_after, date);
     span_text(left_s, span);
     bool fails = left_s < (int64_t)options->fail_days * DAY_S;
     if (fails || left_s < (int64_t)options->min_days * DAY_S) {
         finding_set(out, fails ? VERDICT_FAIL : VERDICT_DEGRADED, "expiring",
-                    "certificate expires in %s, on %s, %s is %" PRIu64 " (%.60s, issuer %.60s)",
-                    span, date, fails ? "fail_days" : "min_days",
-                    fails ? options->fail_days : options->min_days, leaf->subject, leaf->issuer);
+                    "%s expires in %s, on %s, %s is %" PRIu64 " (%.60s, issuer %.60s)", what, span,
+                    date, fails ? "fail_days" : "min_days",
+                    fails ? options->fail_days : options->min_days, first->subject, first->issuer);
         return;
     }
+    date_text(peer->leaf.not_after, date);
+    span_text(peer->leaf.not_after - now, span);
     finding_set(out, VERDICT_PASS, "ok", "%s %s, expires %s (%s), issuer %.80s", peer->version,
-                peer->cipher, date, span, leaf->issuer);
+                peer->cipher, date, span, peer->leaf.issuer);
 }
 
 void tls_peer_judge(const struct tls_peer *peer, time_t now, struct finding *out)

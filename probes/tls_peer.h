@@ -95,6 +95,7 @@ struct tls_peer {
     int alert;                   // the server's fatal alert (RFC 8446 section 6); -1: none
     struct certificate leaf;     // subject "" until seen
     struct certificate wrong;
+    struct certificate first; // of the finished handshake's chain, that ends before the leaf; or ""
     char version[24], cipher[64], protocol[32]; // of the finished handshake; protocol: ALPN's
     struct finding ocsp;                        // of the finished handshake, if asked for
 };
@@ -102,6 +103,12 @@ struct tls_peer {
 static inline bool tls_peer_in_handshake(const struct tls_peer *peer)
 {
     return peer->started && !peer->finished;
+}
+
+// Of those that were verified, the one that ends first.
+static inline const struct certificate *tls_peer_first(const struct tls_peer *peer)
+{
+    return peer->first.subject[0] ? &peer->first : &peer->leaf;
 }
 
 struct ssl_ctx_st;

@@ -185,8 +185,10 @@ static void set_host(struct transfer *transfer, const struct url *url)
 {
     size_t length = strlen(url->host);
     bool bracketed = url->host[0] == '[';
-    snprintf(transfer->host, sizeof transfer->host, "%.*s", (int)(bracketed ? length - 2 : length),
-             url->host + bracketed);
+    // No certificate has the root's dot, nor has SNI (RFC 6066 section 3).
+    bool dotted = length > 1 && url->host[length - 1] == '.';
+    snprintf(transfer->host, sizeof transfer->host, "%.*s",
+             (int)(length - (bracketed ? 2 : dotted)), url->host + bracketed);
 }
 
 // A handshake is over when it is done, whatever the protocol above it would say next.

@@ -14,7 +14,7 @@ void transfer_verdict(struct probe *probe, const struct transfer *transfer, tran
     char what[TRANSFER_WHAT_MAX];
     probe_waited_for_ourselves(probe, transfer->waited_ns);
     if (transfer->peer.leaf.subject[0]) {
-        probe_not_after(probe, transfer->peer.leaf.not_after);
+        probe_not_after(probe, tls_peer_first(&transfer->peer)->not_after);
     }
     if (found.kind != VERDICT_PASS) {
         probe_verdict(probe, found.kind, found.code, "%s", found.cause);

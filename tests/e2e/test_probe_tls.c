@@ -220,6 +220,10 @@ LAB_TEST(a_good_handshake_tells_what_it_is)
     snprintf(keys, sizeof keys, "type = tls\ntarget = [::1]:4415\nca = %s/ca.pem\n",
              lab_dir(world.node));
     LAB_CHECK(world.node, VERDICT_PASS, "ok", "with [::1]:4415 (::1): TLSv1.3", keys);
+    snprintf(keys, sizeof keys,
+             "type = tls\ntarget = 127.0.0.1:4401\nserver_name = " NAME ".\nca = %s/ca.pem\n",
+             lab_dir(world.node));
+    LAB_CHECK(world.node, VERDICT_PASS, "ok", "TLSv1.3", keys);
     ASSERT_HTTP(&world, "https://[::1]:4415/", "", VERDICT_PASS, "ok", "status 200");
 }
 
@@ -594,6 +598,8 @@ LAB_TEST(http_over_tls_is_judged_as_tls_is)
                 "status 200, 13 bytes");
     ASSERT_HTTP(&world, "https://" NAME "/", "target = 127.0.0.1:4402\n", VERDICT_FAIL, "expired",
                 "TLS handshake with 127.0.0.1:4402 (dns.example.net): certificate expired 3 days");
+    ASSERT_HTTP(&world, "https://" NAME "./", "target = 127.0.0.1:4401\n", VERDICT_PASS, "ok",
+                "status 200, 13 bytes");
     ASSERT_HTTP(&world, "https://127.0.0.1:4401/", "", VERDICT_FAIL, "name",
                 "certificate is for dns.example.net, not for 127.0.0.1");
     ASSERT_HTTP(&world, "https://" NAME "/", "target = 127.0.0.1:4414\nmin_days = 20\n",

@@ -210,6 +210,21 @@ TEST(thresholds_are_met_to_the_second)
     assert_judged(&handshake, VERDICT_FAIL, "expiring", "fail_days is 7");
 }
 
+TEST(the_certificate_of_a_chain_that_ends_first_is_what_counts)
+{
+    struct handshake handshake;
+    finished(&handshake);
+    handshake.options.min_days = 20;
+    assert_judged(&handshake, VERDICT_PASS, "ok", "expires 2030-04-27 (41 days)");
+    handshake.peer.first = (struct certificate){
+        .subject = "CN=Intermediate", .issuer = "CN=Root", .not_after = NOW + 19 * DAY_S};
+    assert_judged(&handshake, VERDICT_DEGRADED, "expiring",
+                  "intermediate certificate expires in 19 days, on 2030-04-05, min_days is 20 "
+                  "(CN=Intermediate, issuer CN=Root)");
+    handshake.options.min_days = 0;
+    assert_judged(&handshake, VERDICT_PASS, "ok", "expires 2030-04-27 (41 days)");
+}
+
 TEST(fail_days_above_min_days_are_refused)
 {
     char error[ERROR_MAX] = "";
@@ -581,6 +596,7 @@ struct ocsp {
     int64_t begins_s, ends_s; // from the real now
     bool of_another;
     const struct issued *signer; // NULL: the issuer
+    bool tells_no_end;
 };
 
 static void judge_ocsp(const struct ocsp *ocsp, struct finding *out)
@@ -597,7 +613,7 @@ static void judge_ocsp(const struct ocsp *ocsp, struct finding *out)
     OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha256(), about->x509, ca.x509);
     assert_non_null(OCSP_basic_add1_status(
         basic, id, ocsp->status, 1, ocsp->status == V_OCSP_CERTSTATUS_REVOKED ? begins : NULL,
-        begins, ends));
+        begins, ocsp->tells_no_end ? NULL : ends));
     assert_int_equal(OCSP_basic_sign(basic, signer->x509, signer->key, EVP_sha256(), NULL, 0), 1);
     OCSP_RESPONSE *response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
     int length = i2d_OCSP_RESPONSE(response, &der);
@@ -637,6 +653,14 @@ TEST(a_stapled_response_is_good_within_its_time)
     assert_ocsp(&(struct ocsp){.begins_s = -DAY_S, .ends_s = -60}, VERDICT_PASS, "ok", "good");
     assert_ocsp(&(struct ocsp){.begins_s = 3 * DAY_S + 60, .ends_s = 9 * DAY_S}, VERDICT_FAIL,
                 "ocsp", "from the future, by 3 days");
+}
+
+TEST(a_stapled_response_that_tells_no_end_has_one_all_the_same)
+{
+    assert_ocsp(&(struct ocsp){.begins_s = -9 * DAY_S, .tells_no_end = true}, VERDICT_PASS, "ok",
+                "good");
+    assert_ocsp(&(struct ocsp){.begins_s = -11 * DAY_S, .tells_no_end = true}, VERDICT_FAIL, "ocsp",
+                "stale: it is 11 days old and tells of no next");
 }
 
 TEST(a_stapled_response_tells_of_a_revocation)
