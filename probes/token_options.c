@@ -105,17 +105,34 @@ static void check_options(const struct token_options *options,
     probe_check_file(problems, "token_file", options->token_file);
 }
 
+// Whoever is on the way over a network hears what is sent in clear, and may answer.
+static void check_clear(const char *key, const char *url, const struct endpoint *target,
+                        const char *danger, const struct probe_problems *problems)
+{
+    struct endpoint address;
+    if (!url_encrypted(url) && url_address(url, target, &address) == 0 &&
+        !address_is_loopback(&address.address)) {
+        probe_problem(problems, false, "%s is http: and leads away from this host: %s", key,
+                      danger);
+    }
+}
+
 void token_options_check(const struct probe_conf *conf, const struct probe_problems *problems)
 {
+    static const char sent[] = "the client's secret and the token go in clear";
+    static const char used[] = "the token goes in clear";
+    static const char keys[] = "whoever is on the way can give other keys";
     const struct token_options *options = conf->options;
     const struct {
-        const char *url;
+        const char *key, *url;
         const struct endpoint *target;
+        const char *danger;
     } urls[] = {
-        {options->token_url, &conf->target},
-        {options->jwks_url, token_target(&options->jwks_target, &conf->target)},
-        {options->introspection_url, &conf->target},
-        {options->protected_url, token_target(&options->protected_target, &conf->target)},
+        {"token_url", options->token_url, &conf->target, sent},
+        {"jwks_url", options->jwks_url, token_target(&options->jwks_target, &conf->target), keys},
+        {"introspection_url", options->introspection_url, &conf->target, sent},
+        {"protected_url", options->protected_url,
+         token_target(&options->protected_target, &conf->target), used},
     };
     char error[ERROR_MAX];
     bool encrypted = false;
@@ -124,6 +141,8 @@ void token_options_check(const struct probe_conf *conf, const struct probe_probl
         encrypted |= url_encrypted(urls[i].url);
         if (urls[i].url[0] && url_check(urls[i].url, urls[i].target, error) != 0) {
             probe_problem(problems, true, "%s", error);
+        } else if (urls[i].url[0]) {
+            check_clear(urls[i].key, urls[i].url, urls[i].target, urls[i].danger, problems);
         }
     }
     tls_options_check(&options->tls, encrypted, problems);

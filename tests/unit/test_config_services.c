@@ -145,8 +145,8 @@ TEST(what_does_nothing_in_a_probe_is_a_warning)
     } cases[] = {
         {"type = tls\ntarget = [::1]:1\nca = /nonexistent/ca.pem\n",
          "ca /nonexistent/ca.pem: No such file"},
-        {"type = token\ntoken_url = http://192.0.2.1/t\nclient_id = c\n"
-         "secret_file = /nonexistent/secret\njwks_url = http://192.0.2.1/k\n",
+        {"type = token\ntoken_url = https://192.0.2.1/t\nclient_id = c\n"
+         "secret_file = /nonexistent/secret\njwks_url = https://192.0.2.1/k\n",
          "secret_file /nonexistent/secret: No such file"},
         {"type = http\nurl = http://192.0.2.1/\nmin_days = 7\n",
          "min_days is of no use with http:"},
@@ -155,9 +155,9 @@ TEST(what_does_nothing_in_a_probe_is_a_warning)
          "rcode lacks NOERROR"},
         {"type = exec\ncommand = /nonexistent/check -H x\n", "command /nonexistent/check: No such"},
         {"type = exec\ncommand = popgate-nonexistent\n", "popgate-nonexistent is not in PATH"},
-        {"type = token\ntoken_file = /dev/null\njwks_url = http://192.0.2.1/k\nscope = x\n",
+        {"type = token\ntoken_file = /dev/null\njwks_url = https://192.0.2.1/k\nscope = x\n",
          "scope is of no use with token_file"},
-        {"type = token\ntoken_file = /dev/null\njwks_url = http://192.0.2.1/k\nclient_id = x\n",
+        {"type = token\ntoken_file = /dev/null\njwks_url = https://192.0.2.1/k\nclient_id = x\n",
          "nobody is asked as a client"},
     };
     char text[1024];

@@ -80,3 +80,57 @@ TEST(what_makes_none_is_refused_with_a_reason)
         }
     }
 }
+
+struct warnings {
+    char text[1024];
+};
+
+static void note_warning(void *arg, bool error, const char *text)
+{
+    struct warnings *warnings = arg;
+    size_t length = strlen(warnings->text);
+    if (!error) {
+        snprintf(warnings->text + length, sizeof warnings->text - length, "%s\n", text);
+    }
+}
+
+static struct warnings warnings_of(const struct setting settings[SETTINGS_MAX])
+{
+    struct warnings warnings = {.text = ""};
+    struct probe_problems problems = {note_warning, &warnings};
+    struct fixture fixture;
+    fixture_open(&fixture, "token");
+    for (size_t i = 0; i < SETTINGS_MAX && settings[i].name != NULL; i++) {
+        fixture_set(&fixture, settings[i].name, settings[i].value);
+    }
+    probe_check(&fixture.conf, &problems);
+    fixture_close(&fixture);
+    return warnings;
+}
+
+TEST(what_goes_in_clear_over_a_network_is_warned_of)
+{
+    static const struct {
+        struct setting settings[SETTINGS_MAX];
+        bool token, keys;
+    } table[] = {
+        {{{"token_url", "http://192.0.2.80/t"}, {"jwks_url", "https://192.0.2.80/k"}}, true, false},
+        {{{"token_url", "https://192.0.2.80/t"}, {"jwks_url", "http://[2001:db8::1]/k"}},
+         false,
+         true},
+        {{{"token_url", "http://127.0.0.1/t"}, {"jwks_url", "http://[::1]/k"}}, false, false},
+        {{{"token_url", "http://id.example.net/t"},
+          {"jwks_url", "http://id.example.net/k"},
+          {"target", "192.0.2.80:80"},
+          {"jwks_target", "127.0.0.1:80"}},
+         true,
+         false},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct warnings warnings = warnings_of(table[i].settings);
+        assert_int_equal(strstr(warnings.text, "token_url is http: and leads away") != NULL,
+                         table[i].token);
+        assert_int_equal(strstr(warnings.text, "jwks_url is http: and leads away") != NULL,
+                         table[i].keys);
+    }
+}
