@@ -312,13 +312,43 @@ static void put_additional(struct response *response, const struct exchange *exc
     }
 }
 
+#define SOA_TTL (2 + 4) // of the record: behind its owner, a pointer, and its type and class
+
+// For how long nobody may hold for true that the node has nothing of a type, when that is less than
+// the zone's own time: not at all where the answer holds for this asker or for now, and no longer
+// than its answers where they follow a service. NULL: there is no node.
+static uint32_t negative_ttl(const struct zone_node *node)
+{
+    uint32_t ttl = UINT32_MAX;
+    bool own = node != NULL && (node->kind == ZONE_WHOAMI || node->kind == ZONE_HEALTH ||
+                                node->kind == ZONE_SERVICE);
+    if (own || node == NULL || node->service == SIZE_MAX) {
+        return own ? 0 : ttl;
+    }
+    for (size_t state = 0; state < DNS_STATES; state++) {
+        const struct zone_rrsets *sets = &node->states[state];
+        for (size_t i = 0; i < sets->count; i++) {
+            uint32_t of_set = get_u32(sets->sets[i].records[0].wire + 4);
+            ttl = of_set < ttl ? of_set : ttl;
+        }
+    }
+    return ttl;
+}
+
 // RFC 2308 section 2. Class CH has no zone, so no SOA either.
-static void put_negative(struct response *response, const struct exchange *exchange)
+static void put_negative(struct response *response, const struct exchange *exchange,
+                         const struct zone_node *node)
 {
     struct owner apex = {.prefix = (const uint8_t *)"", .rest = response->apex};
-    if (exchange->request->question.class == DNS_CLASS_IN &&
-        !put_rrset(response, DNS_AUTHORITY, apex, zone_negative(exchange->snapshot->zone), 0)) {
+    uint8_t *ttl = response->out + response->length + SOA_TTL;
+    uint32_t most = negative_ttl(node);
+    if (exchange->request->question.class != DNS_CLASS_IN) {
+        return;
+    }
+    if (!put_rrset(response, DNS_AUTHORITY, apex, zone_negative(exchange->snapshot->zone), 0)) {
         response->truncated = true;
+    } else if (get_u32(ttl) > most) {
+        put_u32(ttl, most);
     }
 }
 
@@ -356,7 +386,7 @@ static uint16_t put_answer(struct response *response, const struct exchange *exc
         const struct zone_rrset *set =
             place.node != NULL ? rrset_of(exchange, place.node, question->type, &made) : NULL;
         if (set == NULL) {
-            put_negative(response, exchange);
+            put_negative(response, exchange, place.node);
             return place.node != NULL ? DNS_NOERROR : DNS_NXDOMAIN;
         }
         if (!put_rrset(response, DNS_ANSWER, owner, set, exchange->asker->turn)) {

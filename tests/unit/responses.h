@@ -4,9 +4,11 @@
 #include "tests/test.h"
 #include "tests/unit/respond_fixture.h"
 
-#define SOA                                                                                        \
-    "\n? pop.example.net. 60 SOA ns1.pop.example.net. hostmaster.pop.example.net. 7 3600 900 "     \
-    "604800 60"
+#define SOA_FOR(ttl)                                                                               \
+    "\n? pop.example.net. " ttl " SOA ns1.pop.example.net. hostmaster.pop.example.net. 7 3600 "    \
+    "900 604800 60"
+#define SOA     SOA_FOR("60")
+#define NO_TIME SOA_FOR("0") // nobody is to keep it
 
 #define NOW_S 1559731985u
 

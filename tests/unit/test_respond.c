@@ -31,7 +31,7 @@ TEST(the_pop_says_who_it_is)
         {{"dns.pop.example.net", .type = DNS_TXT},
          "NOERROR aa\n- dns.pop.example.net. 0 TXT \"target=announce\" "
          "\"since=2026-11-21T03:20:51Z\""},
-        {{"dns.pop.example.net", .type = DNS_AAAA}, "NOERROR aa" SOA},
+        {{"dns.pop.example.net", .type = DNS_AAAA}, "NOERROR aa" NO_TIME},
     };
     ASSERT_ALL_SAY(cases);
 }
@@ -41,10 +41,10 @@ TEST(whoami_is_the_asker_himself)
     static const struct says cases[] = {
         {{"whoami.pop.example.net", .type = DNS_A},
          "NOERROR aa\n- whoami.pop.example.net. 0 A 198.51.100.100"},
-        {{"whoami.pop.example.net", .type = DNS_AAAA}, "NOERROR aa" SOA},
+        {{"whoami.pop.example.net", .type = DNS_AAAA}, "NOERROR aa" NO_TIME},
         {{"whoami.pop.example.net", .type = DNS_AAAA, .v6 = true},
          "NOERROR aa\n- whoami.pop.example.net. 0 AAAA 2001:db8:220:1:59de:d0f4:8769:82b8"},
-        {{"whoami.pop.example.net", .type = DNS_A, .v6 = true}, "NOERROR aa" SOA},
+        {{"whoami.pop.example.net", .type = DNS_A, .v6 = true}, "NOERROR aa" NO_TIME},
         {{"whoami.pop.example.net", .type = DNS_TXT},
          "NOERROR aa\n- whoami.pop.example.net. 0 TXT \"address=198.51.100.100\" \"port=5300\" "
          "\"transport=udp\" \"pop=fra1\""},
@@ -52,7 +52,7 @@ TEST(whoami_is_the_asker_himself)
          "NOERROR aa\n- whoami.pop.example.net. 0 TXT "
          "\"address=2001:db8:220:1:59de:d0f4:8769:82b8\" \"port=5300\" \"transport=tcp\" "
          "\"pop=fra1\""},
-        {{"whoami.pop.example.net", .type = DNS_MX}, "NOERROR aa" SOA},
+        {{"whoami.pop.example.net", .type = DNS_MX}, "NOERROR aa" NO_TIME},
         {{"to-whoami.pop.example.net", .type = DNS_A},
          "NOERROR aa\n- to-whoami.pop.example.net. 60 CNAME whoami.pop.example.net."
          "\n- whoami.pop.example.net. 0 A 198.51.100.100"},
@@ -127,7 +127,7 @@ TEST(answers_follow_their_service)
         done(&exchanged);
         assert_says(&(struct ask){"api.pop.example.net", .type = DNS_AAAA},
                     aaaa[s] ? "NOERROR aa\n- api.pop.example.net. 30 AAAA 2001:db8::10"
-                            : "NOERROR aa" SOA);
+                            : "NOERROR aa" SOA_FOR("30"));
         snprintf(expected, sizeof expected, "NOERROR aa\n- api.pop.example.net. 30 TXT \"%s\"",
                  txt[s]);
         assert_says(&(struct ask){"api.pop.example.net", .type = DNS_TXT}, expected);
@@ -135,7 +135,7 @@ TEST(answers_follow_their_service)
         assert_says(&(struct ask){"only-drained.pop.example.net", .type = DNS_A},
                     s >= DNS_STATE_DRAINED
                         ? "NOERROR aa\n- only-drained.pop.example.net. 30 A 192.0.2.52"
-                        : "NOERROR aa" SOA);
+                        : "NOERROR aa" SOA_FOR("30"));
     }
     rich->services[0].state = DNS_STATE_NORMAL;
     rich->services[1].state = DNS_STATE_WITHDRAWN;
@@ -241,7 +241,8 @@ TEST(aliases_are_followed_within_the_zone_and_no_further)
          "NOERROR aa" ALIAS2 "\n- alias.pop.example.net. 60 CNAME Api.pop.example.net."
          "\n- Api.pop.example.net. 30 AAAA 2001:db8::10"},
         {{"alias2.pop.example.net", .type = DNS_MX},
-         "NOERROR aa" ALIAS2 "\n- alias.pop.example.net. 60 CNAME Api.pop.example.net." SOA},
+         "NOERROR aa" ALIAS2
+         "\n- alias.pop.example.net. 60 CNAME Api.pop.example.net." SOA_FOR("30")},
         {{"alias2.pop.example.net", .type = DNS_CNAME}, "NOERROR aa" ALIAS2},
         {{"alias2.pop.example.net", .type = DNS_ANY}, "NOERROR aa" ALIAS2},
         // Its addresses were not asked for.
