@@ -31,7 +31,8 @@ static int exponent_bits(const EVP_PKEY *key)
 {
     BIGNUM *exponent = NULL;
     int bits = 0;
-    if (EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent)) {
+    bool is_rsa = EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS");
+    if (is_rsa && EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent)) {
         bits = BN_num_bits(exponent);
     }
     BN_free(exponent);

@@ -525,9 +525,9 @@ TEST(a_group_that_costs_too_much_is_refused)
 }
 
 // An RSA key of which nobody knows the other half.
-static EVP_PKEY *rsa_of(int bits, int exponent_bits)
+static EVP_PKEY *rsa_of(const char *kind, int bits, int exponent_bits)
 {
-    EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, kind, NULL);
     OSSL_PARAM_BLD *parts = OSSL_PARAM_BLD_new();
     BIGNUM *modulus = BN_new();
     BIGNUM *exponent = BN_new();
@@ -552,16 +552,19 @@ static EVP_PKEY *rsa_of(int bits, int exponent_bits)
 TEST(keys_that_cost_too_much_are_refused_before_anything_is_verified)
 {
     static const struct {
+        const char *kind;
         int bits, exponent_bits;
         const char *cause_part; // NULL: it may
-    } table[] = {{8192, 64, NULL},
-                 {16384, 17, "a key of the server's certificates has 16384 bits, more than 8192"},
-                 {3072, 3000, "an exponent of 3000 bits, more than 64"}};
+    } table[] = {{"RSA", 8192, 64, NULL},
+                 {"RSA", 16384, 17, "a key of the server's certificates has 16384 bits, more than"},
+                 {"RSA", 3072, 3000, "an exponent of 3000 bits, more than 64"},
+                 {"RSA-PSS", 3072, 3000, "an exponent of 3000 bits, more than 64"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct handshake handshake;
-        struct opposite opposite = {.names = "DNS:dns.example.net",
-                                    .known = true,
-                                    .more = rsa_of(table[i].bits, table[i].exponent_bits)};
+        struct opposite opposite = {
+            .names = "DNS:dns.example.net",
+            .known = true,
+            .more = rsa_of(table[i].kind, table[i].bits, table[i].exponent_bits)};
         shake_hands_with(&handshake, &opposite);
         EVP_PKEY_free(opposite.more);
         if (table[i].cause_part == NULL) {
