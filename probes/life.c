@@ -117,10 +117,7 @@ static uint64_t busy_ns(const struct probe *probe, uint64_t now_ns)
 // Long turns since the check began.
 static struct turns_long long_turns(const struct probe *probe, uint64_t now_ns)
 {
-    struct turns_long sum = turns_long(&probe->host->turns, now_ns);
-    sum.held_ns -= probe->turns.held_ns;
-    sum.worked_ns -= probe->turns.worked_ns;
-    return sum;
+    return turns_since(&probe->host->turns, &probe->turns, now_ns);
 }
 
 static struct course course_of(const struct probe *probe, const char *awaited, uint64_t now_ns)

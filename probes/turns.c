@@ -46,6 +46,20 @@ struct turns_long turns_long(const struct turns *turns, uint64_t now_ns)
     return sum;
 }
 
+static uint64_t more(uint64_t now, uint64_t then)
+{
+    return now > then ? now - then : 0;
+}
+
+// The two clocks do not run quite alike, so that what a turn was held may become less by a little.
+struct turns_long turns_since(const struct turns *turns, const struct turns_long *then,
+                              uint64_t now_ns)
+{
+    struct turns_long sum = turns_long(turns, now_ns);
+    return (struct turns_long){.held_ns = more(sum.held_ns, then->held_ns),
+                               .worked_ns = more(sum.worked_ns, then->worked_ns)};
+}
+
 static uint64_t longer(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;

@@ -40,6 +40,10 @@ uint64_t turns_idle_ns(const struct turns *turns);
 // file system, others that had the processor.
 struct turns_long turns_long(const struct turns *turns, uint64_t now_ns);
 
+// Likewise, but since then, when turns_long() said that.
+struct turns_long turns_since(const struct turns *turns, const struct turns_long *then,
+                              uint64_t now_ns);
+
 // How long its longest turn was busy: since the loop runs, in the last TURNS_RECENT_S seconds, and
 // since a mark was set.
 uint64_t turns_longest_ns(const struct turns *turns);
