@@ -3,9 +3,17 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #define STACK_SIZE (256 << 10)
+
+static atomic_uint threads; // that have not ended
+
+bool aside_is_busy(void)
+{
+    return threads > 0;
+}
 
 static void *run_apart(void *arg)
 {
@@ -22,6 +30,7 @@ static void *run_apart(void *arg)
         pthread_mutex_destroy(&work->lock);
         work->drop(work);
     }
+    threads--;
     return NULL;
 }
 
@@ -39,7 +48,9 @@ static int begin_thread(struct aside_work *work)
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     pthread_sigmask(SIG_SETMASK, &all, &before); // signals are the loop's
+    threads++;
     error = pthread_create(&thread, &attributes, run_apart, work);
+    threads -= error != 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return error;

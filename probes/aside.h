@@ -37,3 +37,7 @@ void aside_close(struct aside *aside);
 // Takes the work over; none is under way. 0, or a negative uv error and nothing is begun: the work
 // is the caller's.
 int aside_begin(struct aside *aside, struct aside_work *work);
+
+// Is any piece of work under way, left behind or not? Then the program must end by _exit(): what
+// exit() takes apart (OpenSSL's tables) is in use.
+bool aside_is_busy(void);

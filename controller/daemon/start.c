@@ -8,6 +8,8 @@
 #include "controller/daemon/log.h"
 #include "controller/daemon/notify.h"
 
+#include "probes/aside.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #define CHECK_FILE_MS 1000
 #define POOL_THREADS  4     // libuv's: one for each of those who may wait for a disk
@@ -286,5 +289,10 @@ int daemon_run(const char *config_path)
     uv_run(daemon.loop, UV_RUN_DEFAULT);
     daemon_end(&daemon);
     uv_loop_close(daemon.loop);
-    return ok ? daemon_status(&daemon) : 1;
+    int status = ok ? daemon_status(&daemon) : 1;
+    if (aside_is_busy()) {
+        (void)fflush(NULL);
+        _exit(status);
+    }
+    return status;
 }

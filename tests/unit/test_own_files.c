@@ -1,5 +1,6 @@
 // Files that a probe needs, on a disk that does not answer: nothing else is held up, and it is no
 // evidence about the service.
+#include "probes/aside.h"
 #include "tests/unit/http_server.h"
 #include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
@@ -86,11 +87,13 @@ static void end(void)
 {
     http_server_close(&server);
     fixture_close(&fixture);
+    assert_true(aside_is_busy());
     disk_hangs = false;
-    while (waited < waiting) {
+    while (aside_is_busy()) {
         guard_awaits("the end of what was left behind");
         sched_yield();
     }
+    assert_int_equal(waited, waiting);
 }
 
 TEST(a_ca_file_that_does_not_come_in_time_is_no_evidence)
