@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
+
 #define SNAPSHOT_MS      1000
 #define LOOK_AGAIN_MS    20
 #define GENERATION_SHIFT 52 // in a token; see order.h
@@ -24,6 +26,7 @@ static inline uint64_t generation_of(const struct core *core)
 
 static inline const struct service_conf *conf_of(const struct core *core, size_t service)
 {
+    assert(service < core->config->service_count);
     return &core->config->services[service];
 }
 

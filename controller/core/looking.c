@@ -23,8 +23,9 @@ void core_look_forget(struct core *core)
     core->looking.everywhere = false;
 }
 
-// Something of the service (SIZE_MAX: who knows of which) was switched. Where repairing leads to
-// nothing but more drift, it goes on with the snapshot in its turn.
+// Something of the service (beyond those that are configured: of a retired one, or who knows of
+// which) was switched. Where repairing leads to nothing but more drift, it goes on with the
+// snapshot in its turn.
 void core_look_soon(struct core *core, size_t service, uint64_t now_ns)
 {
     bool known = false;
@@ -35,7 +36,7 @@ void core_look_soon(struct core *core, size_t service, uint64_t now_ns)
                   ms_of(now_ns) - core->looking.drift_began_ms < SNAPSHOT_MS)) {
         return;
     }
-    if (service != SIZE_MAX && core->looking.service_count < LOOKS_MAX) {
+    if (service < core->config->service_count && core->looking.service_count < LOOKS_MAX) {
         core->looking.services[core->looking.service_count++] = service;
     } else {
         core->looking.everywhere = true;

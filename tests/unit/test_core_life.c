@@ -239,6 +239,19 @@ TEST(what_a_reload_takes_away_is_retired_at_once_and_is_no_drift)
     assert_int_equal(core->drifts, 1);
 }
 
+TEST(what_bird_logs_of_what_is_retired_is_looked_at_too)
+{
+    running(ONE_PROBE DNS_NEEDS_A SERVICE("x", "3"));
+    reload("configure = manual\n" ONE_PROBE DNS_NEEDS_A);
+    settle();
+    assert_false(*bird_protocol("popgate_x_v4"));
+    *bird_protocol("popgate_x_v4") = true; // by somebody's hand
+    core_echo(core, "popgate_x_v4: State changed to up", now_ns);
+    settle();
+    assert_false(*bird_protocol("popgate_x_v4"));
+    assert_int_equal(core->drifts, 1);
+}
+
 TEST(what_is_retired_is_withdrawn_over_another_reload)
 {
     running(ONE_PROBE DNS_NEEDS_A SERVICE("x", "3"));
