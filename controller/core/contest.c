@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROUND_MS   20    // what comes within is of one round
 #define TRY_MS     60000 // from one try to the next, doubled for each
 #define TRY_MAX_MS 3600000
 
@@ -60,7 +59,8 @@ static bool stand(struct contest *contest, uint64_t now_ms)
     return news;
 }
 
-bool contest_drift(struct contest *contest, uint64_t now_ms)
+// One protocol stands for all: others are switched back with it.
+bool contest_drift(struct contest *contest, const char *protocol, uint64_t now_ms)
 {
     if (contest->other[0] == '\0' || contest->state == CONTEST_STANDS) {
         return false;
@@ -68,10 +68,13 @@ bool contest_drift(struct contest *contest, uint64_t now_ms)
     if (contest->state == CONTEST_TRIES) {
         return stand(contest, now_ms);
     }
-    if (contest->rounds > 0 && now_ms - contest->last_ms < ROUND_MS) {
+    if (contest->rounds == 0 || now_ms - contest->last_ms > CONTEST_QUIET_MS) {
+        snprintf(contest->protocol, sizeof contest->protocol, "%s", protocol);
+        contest->rounds = 0;
+    } else if (strcmp(contest->protocol, protocol) != 0) {
         return false;
     }
-    contest->rounds = now_ms - contest->last_ms <= CONTEST_QUIET_MS ? contest->rounds + 1 : 1;
+    contest->rounds++;
     contest->last_ms = now_ms;
     return contest->rounds >= CONTEST_ROUNDS && stand(contest, now_ms);
 }

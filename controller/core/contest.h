@@ -11,7 +11,7 @@
 #include "controller/core/birdconf.h"
 
 #define CONTEST_OURS     8
-#define CONTEST_ROUNDS   5 // switched back, each within CONTEST_QUIET_MS of the one before
+#define CONTEST_ROUNDS   3 // switched back, each within CONTEST_QUIET_MS of the one before
 #define CONTEST_QUIET_MS 10000
 
 enum contest_state {
@@ -25,6 +25,7 @@ struct contest {
     char ours[CONTEST_OURS][REVISION_TEXT_MAX]; // a ring; the last of what this popgated has made
     size_t next;
     char other[REVISION_TEXT_MAX]; // that BIRD has, and that is none of ours; empty: there is none
+    char protocol[BIRD_PROTOCOL_MAX]; // that the rounds are about
     unsigned rounds;
     uint64_t last_ms; // of the last one
     uint64_t since_ms;
@@ -38,8 +39,8 @@ struct contest {
 bool contest_own(struct contest *contest, const char *revision);
 // What BIRD has loaded; empty: no popgated's.
 bool contest_loaded(struct contest *contest, const char *revision);
-// Something that had been switched from here was found switched back.
-bool contest_drift(struct contest *contest, uint64_t now_ms);
+// A protocol that had been switched from here, and BIRD had said so, was found switched back.
+bool contest_drift(struct contest *contest, const char *protocol, uint64_t now_ms);
 bool contest_tick(struct contest *contest, uint64_t now_ms);
 
 // The link to BIRD came up: it may be another BIRD, and have another file.

@@ -493,8 +493,10 @@ LAB_TEST(of_two_popgated_on_one_bird_the_one_whose_file_is_not_read_gives_way)
     char with_line[LAB_CONFIG_MAX];
 
     POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    size_t before = tap_event_count(pop.tap);
     start_second(&pop);
     LAB_WAIT(second_gives_way(&pop), "the second popgated to give way", POP_WAIT_MS);
+    assert_true(tap_event_count(pop.tap) - before <= 20); // two prefixes, off and on, a few times
     POP_WAIT_ANNOUNCED(&pop);
     POP_WAIT_SAYS(&pop, "services dns seen", "true");
     size_t mark = pop_mark(&pop);

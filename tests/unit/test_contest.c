@@ -34,7 +34,7 @@ static unsigned fight(unsigned rounds, uint64_t pause_ms)
 {
     for (unsigned i = 1; i <= rounds; i++) {
         now_ms += pause_ms;
-        contest_drift(&contest, now_ms);
+        contest_drift(&contest, "popgate_dns_v4", now_ms);
         if (contest.state == CONTEST_STANDS) {
             return i;
         }
@@ -72,7 +72,7 @@ TEST(an_older_file_of_ours_is_ours)
 TEST(a_file_that_is_left_without_anybody_behind_it_is_switched_off_like_any_other)
 {
     contest_loaded(&contest, THEIRS);
-    assert_int_equal(fight(2, 100), 0);
+    assert_int_equal(fight(CONTEST_ROUNDS - 1, 100), 0);
     now_ms += 60000;
     assert_int_equal(fight(CONTEST_ROUNDS - 1, 100), 0); // once in a while is no fight
     assert_int_equal(fight(100, 10001), 0);
@@ -81,8 +81,20 @@ TEST(a_file_that_is_left_without_anybody_behind_it_is_switched_off_like_any_othe
 TEST(what_is_switched_back_together_is_one_round)
 {
     contest_loaded(&contest, THEIRS);
-    assert_int_equal(fight(100, 0), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        char protocol[BIRD_PROTOCOL_MAX];
+        snprintf(protocol, sizeof protocol, "popgate_s%u_v4", i);
+        contest_drift(&contest, protocol, now_ms);
+    }
     assert_int_equal(contest.rounds, 1);
+    assert_int_equal(contest.state, CONTEST_NONE);
+}
+
+// However fast: each round is a change at every neighbour.
+TEST(rounds_within_a_millisecond_are_rounds)
+{
+    contest_loaded(&contest, THEIRS);
+    assert_int_equal(fight(100, 0), CONTEST_ROUNDS);
 }
 
 TEST(it_goes_on_when_bird_has_a_file_of_ours_or_nobodys)
