@@ -326,6 +326,10 @@ TEST(a_core_that_takes_over_remembers_what_is_kept_and_has_the_ledgers_word_for_
                                             "[service token]\nprefixes = 198.51.100.1/32\n"
                                             "require = web\n");
     core_free(other->core);
+    for (unsigned i = 0; i < 2; i++) { // its probe is well, and alone would have it announced
+        struct verdict pass = {.kind = VERDICT_PASS};
+        core_verdict(fixture->core, 1, &pass, FIXTURE_NOW_NS);
+    }
     other->core = core_prepare(fixture->core, other->config);
     assert_non_null(other->core);
     assert_true(shell_may_swap(&shell));
@@ -336,6 +340,8 @@ TEST(a_core_that_takes_over_remembers_what_is_kept_and_has_the_ledgers_word_for_
     assert_int_equal(kept[0], UINT64_MAX);
     assert_int_equal(kept[1], 5);
     assert_int_equal(other->core->services[0].intent.kind, INTENT_ISOLATE);
+    assert_int_equal(other->core->services[0].decision.allowed, TARGET_ANNOUNCE);
+    assert_int_equal(other->core->services[0].transition, 0); // it was withdrawn all the time
     work();
     assert_non_null(strstr(done, "save-memory"));
     shell.core->events = NULL;
