@@ -23,7 +23,7 @@ CHECK_JOBS ?= 4
 SIM_EVENTS ?= 1200000
 FUZZ_SECONDS ?= 6
 
-PKGS   := libuv libmicrohttpd jansson libsystemd libcurl jose libssl libcrypto libsodium
+PKGS   := libuv inih libmicrohttpd jansson libsystemd libcurl jose libssl libcrypto libsodium
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 DEFS   := -D_GNU_SOURCE -DPOPGATE_VERSION='"$(VERSION)"' -DPOPGATE_SYSCONFDIR='"$(SYSCONFDIR)"'
@@ -100,7 +100,7 @@ $(addprefix $(BUILD)/,$(FUZZ)): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVE)
 
 # ---- set-up: what is missing, from Debian; services that packages would start stay off ----
 
-BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libcurl4-openssl-dev libmicrohttpd-dev \
+BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libcurl4-openssl-dev libinih-dev libmicrohttpd-dev \
 	libjansson-dev libsystemd-dev libcmocka-dev libjose-dev libssl-dev libsodium-dev
 LAB_PACKAGES   := bird2 unbound nsd knot nginx dbconfig-sqlite3 glewlwyd sqlite3 iproute2
 CHECK_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev mandoc procps systemd dnsutils knot-dnsutils dnsperf

@@ -1,5 +1,8 @@
-// See document.h. One line after the other: a section's header, a comment, a key with its value, or
-// more of the value before.
+// See document.h. inih splits a line into key and value and knows about continuation; it sees the
+// file through next_line(), which counts lines, takes section headers (inih cuts names at 49 bytes)
+// and comments (inih knows no quotes), and keeps from inih what inih would cut or read in silence
+// as something else. A line that is longer than inih's buffer (200 bytes in Debian) is given in
+// pieces, each but the first as a continuation, and put together again in on_entry().
 #include "controller/config/document.h"
 
 #include "base/text.h"
@@ -7,6 +10,8 @@
 #include "base/array.h"
 
 #include <assert.h>
+#include <ini.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +19,15 @@
 struct reader {
     struct document *document;
     struct mistakes *mistakes;
-    unsigned line;
+    const char *at; // the next line
+    unsigned line;  // of the last one
     bool indented;
-    bool has_key;  // an indented line has something to continue
-    bool skipping; // the continuation of a line that was refused
+    bool has_key;     // an indented line has something to continue
+    bool skipping;    // the continuation of a line that was refused
+    bool pending;     // the last piece must lead to a call of on_entry()
+    const char *rest; // of the line, not yet given to inih
+    size_t rest_length;
+    bool appending; // the last piece goes on with the value of the one before
 };
 
 // What keeps a line from being text, or NULL. The byte after line's length ends any character.
@@ -104,6 +114,14 @@ static void open_section(struct reader *reader, const char *line, size_t length)
 
 static const char *const not_understood = "neither a [section] nor a `key = value`";
 
+static void finish_line(struct reader *reader)
+{
+    if (reader->pending) {
+        mistake_error(reader->mistakes, reader->line, "%s", not_understood);
+        reader->pending = false;
+    }
+}
+
 // The line's mistake, or NULL. Comments may hold anything that is text.
 static const char *refuse(const struct reader *reader, const char *line, size_t length,
                           bool comment)
@@ -124,8 +142,12 @@ static const char *refuse(const struct reader *reader, const char *line, size_t 
     if (line[0] == '[') {
         return NULL;
     }
-    const char *equals = memchr(line, '=', length);
-    bool is_entry = equals != NULL && equals > line;
+    // inih would take a colon for an equals sign.
+    size_t key = 0;
+    while (key < length && line[key] != '=' && line[key] != ':') {
+        key++;
+    }
+    bool is_entry = key > 0 && key < length && line[key] == '=';
     bool includes =
         length > 7 && strncmp(line, "include", 7) == 0 && strchr(" \t\"", line[7]) != NULL;
     return is_entry   ? NULL
@@ -151,68 +173,85 @@ static size_t comment_at(const char *line, size_t length)
     return length;
 }
 
-// One key and value, or (key NULL) one more value for the key before.
-static void add_entry(struct reader *reader, const struct span *key, struct span value)
+static char *give(char *buffer, const char *line, size_t length)
 {
-    struct section *section = &reader->document->sections[reader->document->section_count - 1];
-    assert(section->entry_count == 0 || section->entries);
-    struct entry *entries =
-        array_room(section->entries, section->entry_count, sizeof *section->entries);
-    if (entries != NULL) {
-        section->entries = entries;
-    }
-    struct entry entry = {
-        .line = reader->line, .continued = key == NULL, .value = strndup(value.at, value.length)};
-    if (entries != NULL) {
-        entry.key = key != NULL ? strndup(key->at, key->length)
-                                : strdup(entries[section->entry_count - 1].key);
-    }
-    if (entries == NULL || entry.key == NULL || entry.value == NULL) {
-        mistake_error(reader->mistakes, reader->line, "out of memory");
-        free(entry.key);
-        free(entry.value);
-        return;
-    }
-    entries[section->entry_count++] = entry;
+    memcpy(buffer, line, length);
+    buffer[length] = '\0';
+    return buffer;
 }
 
-// False: it is refused.
-static bool take_entry(struct reader *reader, const char *line, size_t length)
+// How much of text inih is given at once: where the next piece begins, nothing must be lost that
+// inih strips (white space) or would take for a comment. 0: that can't be.
+static size_t piece_length(const char *text, size_t length, size_t max)
 {
-    const char *end = line + comment_at(line, length);
-    if (reader->indented) {
-        add_entry(reader, NULL, trim(line, end));
-        return true;
+    size_t cut = length < max ? length : max;
+    while (cut > 0 && cut < length &&
+           (strchr(" \t", text[cut - 1]) != NULL || strchr(" \t#;", text[cut]) != NULL)) {
+        cut--;
     }
-    const char *equals = memchr(line, '=', length);
-    assert(equals != NULL);
-    if (equals >= end) {
-        mistake_error(reader->mistakes, reader->line, "%s", not_understood); // within the comment
-        return false;
-    }
-    struct span key = trim(line, equals);
-    if (reader->document->section_count == 0) {
-        mistake_error(reader->mistakes, reader->line, "`%.*s` stands before the first [section]",
-                      key.length < 64 ? (int)key.length : 64, key.at);
-        return false;
-    }
-    add_entry(reader, &key, trim(equals + 1, end));
-    reader->has_key =
-        reader->document->sections[reader->document->section_count - 1].entry_count > 0;
-    return true;
+    return cut;
 }
 
-static void take_line(struct reader *reader, const char *line, size_t length)
+// Whether inih can have the whole line, which is an entry's, in pieces of at most max bytes.
+static bool fits_in_pieces(const char *line, size_t length, size_t max, bool indented)
 {
+    size_t first = piece_length(line, length, max);
+    bool has_key = indented || first == length || memchr(line, '=', first) != NULL;
+    size_t piece = has_key ? first : 0;
+    for (; piece > 0 && piece < length; piece = piece_length(line, length, max)) {
+        line += piece;
+        length -= piece;
+    }
+    return piece > 0;
+}
+
+// What is in front of a piece that goes on with the line tells inih that it is a continuation.
+static char *give_piece(struct reader *reader, char *buffer, size_t max)
+{
+    const char *piece = reader->rest;
+    size_t length = piece_length(piece, reader->rest_length, max);
+    reader->rest += length;
+    reader->rest_length -= length;
+    reader->pending = true;
+    buffer[0] = ' ';
+    (void)give(buffer + reader->appending, piece, length);
+    return buffer;
+}
+
+// inih's reader: one line of at most size - 1 bytes into buffer, NULL at the end.
+static char *next_line(char *buffer, int size, void *arg)
+{
+    struct reader *reader = arg;
+    size_t max = (size_t)size - 3; // of a piece
+    finish_line(reader);
+    reader->appending = reader->rest_length > 0;
+    if (reader->appending) {
+        return give_piece(reader, buffer, max);
+    }
+    if (*reader->at == '\0') {
+        return NULL;
+    }
+    const char *line = reader->at;
+    size_t length = strcspn(line, "\n");
+    reader->at += length + (line[length] == '\n');
+    reader->line++;
+    if (length > 0 && line[length - 1] == '\r') {
+        length--;
+    }
+    if (reader->line == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0) {
+        line += 3;
+        length -= 3;
+    }
+
     size_t indent = strspn(line, " \t");
     bool comment = indent < length && (line[indent] == '#' || line[indent] == ';');
     reader->indented = indent > 0;
     if (indent >= length) {
-        return;
+        return give(buffer, "", 0);
     }
     const char *mistake = refuse(reader, line, length, comment);
     if (reader->indented && reader->skipping) {
-        return;
+        return give(buffer, "", 0);
     }
     if (mistake != NULL && length > LINE_LENGTH_MAX && !comment) {
         mistake_error(reader->mistakes, reader->line,
@@ -223,16 +262,85 @@ static void take_line(struct reader *reader, const char *line, size_t length)
         mistake_error(reader->mistakes, reader->line, "%s", mistake);
     }
     if (comment) {
-        return;
+        return give(buffer, "", 0);
     }
     reader->skipping = mistake != NULL;
     if (line[0] == '[') {
         open_section(reader, line, length);
         reader->skipping = false;
         reader->has_key = false;
-    } else if (mistake == NULL) {
-        reader->skipping = !take_entry(reader, line, length);
+        return give(buffer, "[]", 2); // has inih forget the last key
     }
+    if (mistake != NULL) {
+        return give(buffer, "", 0);
+    }
+    length = comment_at(line, length);
+    if (!fits_in_pieces(line, length, max, reader->indented)) {
+        mistake_error(reader->mistakes, reader->line,
+                      "this line has too long a key, or too much white space, `#` or `;` in a row");
+        reader->skipping = true;
+        return give(buffer, "", 0);
+    }
+    reader->rest = line;
+    reader->rest_length = length;
+    return give_piece(reader, buffer, max);
+}
+
+// More of the last entry's value.
+static bool append(struct section *section, const char *more)
+{
+    struct entry *entry = &section->entries[section->entry_count - 1];
+    size_t length = strlen(entry->value);
+    char *value = realloc(entry->value, length + strlen(more) + 1);
+    if (value == NULL) {
+        return false;
+    }
+    memcpy(value + length, more, strlen(more) + 1);
+    entry->value = value;
+    return true;
+}
+
+// inih's handler: one key and value, or one more value for the key before.
+static int on_entry(void *arg, const char *section_name, const char *key, const char *value)
+{
+    (void)section_name;
+    struct reader *reader = arg;
+    struct document *document = reader->document;
+    reader->pending = false;
+    reader->has_key = true;
+    if (document->section_count == 0) {
+        mistake_error(reader->mistakes, reader->line, "`%.64s` stands before the first [section]",
+                      key);
+        return 1;
+    }
+    struct section *section = &document->sections[document->section_count - 1];
+    assert(section->entry_count == 0 || section->entries);
+    if (reader->appending && section->entry_count > 0) {
+        if (!append(section, value)) {
+            mistake_error(reader->mistakes, reader->line, "out of memory");
+        }
+        return 1;
+    }
+    struct entry *entries =
+        array_room(section->entries, section->entry_count, sizeof *section->entries);
+    if (entries != NULL) {
+        section->entries = entries;
+    }
+    // inih cuts the key at 49 bytes when it gives it again.
+    bool continued = reader->indented && section->entry_count > 0;
+    const char *whole_key = continued ? section->entries[section->entry_count - 1].key : key;
+    struct entry entry = {.line = reader->line,
+                          .continued = continued,
+                          .key = strdup(whole_key),
+                          .value = strdup(value)};
+    if (entries == NULL || entry.key == NULL || entry.value == NULL) {
+        mistake_error(reader->mistakes, reader->line, "out of memory");
+        free(entry.key);
+        free(entry.value);
+        return 1;
+    }
+    entries[section->entry_count++] = entry;
+    return 1;
 }
 
 static int by_name(const void *left, const void *right)
@@ -271,19 +379,14 @@ static void find_firsts(struct document *document, struct mistakes *mistakes)
 
 void document_read(struct document *document, const char *text, struct mistakes *mistakes)
 {
-    static const char byte_order_mark[] = "\xef\xbb\xbf";
-    struct reader reader = {.document = document, .mistakes = mistakes};
+    struct reader reader = {.document = document, .mistakes = mistakes, .at = text};
     *document = (struct document){0};
-    const char *line = text;
-    if (strncmp(line, byte_order_mark, sizeof byte_order_mark - 1) == 0) {
-        line += sizeof byte_order_mark - 1;
-    }
-    while (*line != '\0') {
-        size_t length = strcspn(line, "\n");
-        const char *next = line + length + (line[length] == '\n');
-        reader.line++;
-        take_line(&reader, line, length - (length > 0 && line[length - 1] == '\r'));
-        line = next;
+    ini_allow_inline_comments = false;
+    int result = ini_parse_stream(next_line, &reader, on_entry, &reader);
+    finish_line(&reader);
+    if (result != 0 && mistakes->errors == 0) {
+        mistake_error(mistakes, result > 0 ? (unsigned)result : 0, "%s",
+                      result > 0 ? not_understood : "out of memory");
     }
     find_firsts(document, mistakes);
 }

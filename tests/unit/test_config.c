@@ -1,6 +1,8 @@
 // popgate.conf as a file: what is read, what is refused, and what is said of it.
 #include "tests/unit/config_fixture.h"
 
+#include "controller/config/document.h"
+
 TEST(a_small_file_has_all_defaults)
 {
     struct config *config = parse_good(HEAD SERVICE);
@@ -187,6 +189,56 @@ TEST(a_line_has_room_for_the_longest_value)
              0);
     assert_error(text, "f:7: `url`: \"http://192.0.2.80/000");
     assert_non_null(strstr(told, "bytes, at most 511 are allowed"));
+}
+
+static void expect_whole(const char *key, const char *value, const char *more)
+{
+    char text[4096];
+    struct document document;
+    struct mistakes mistakes = {0};
+    snprintf(text, sizeof text, "[s]\n%s= %s \t ; comment\n  %s\nlast = 1\n", key, value, more);
+    document_read(&document, text, &mistakes);
+    assert_int_equal(mistakes.errors, 0);
+    assert_int_equal(document.sections[0].entry_count, 3);
+    const struct entry *entries = document.sections[0].entries;
+    assert_string_equal(entries[0].value, value);
+    assert_string_equal(entries[1].value, more);
+    assert_string_equal(entries[1].key, entries[0].key);
+    assert_true(entries[1].continued);
+    assert_string_equal(entries[2].value, "1");
+    document_free(&document);
+}
+
+// inih has a buffer of 200 bytes. Wherever it ends, nothing is lost that inih strips, or would take
+// for a comment.
+TEST(a_long_line_is_read_as_a_short_one)
+{
+    static const char *const fillings[] = {"\"a; #b\" [c]=:  ", "a\t\t\tb  c   d", "#;a", "=",
+                                           "\xc3\xa4\xe2\x82\xac"};
+    for (size_t i = 0; i < sizeof fillings / sizeof *fillings; i++) {
+        for (size_t shift = 1; shift < 60; shift++) {
+            char value[900] = "";
+            memset(value, 'x', shift);
+            while (strlen(value) + strlen(fillings[i]) + 2 < sizeof value) {
+                strcat(value, fillings[i]);
+            }
+            strcat(value, "y");
+            expect_whole("key ", value, "more");
+            expect_whole("key", "value", value);
+        }
+    }
+}
+
+TEST(what_inih_has_no_room_for_is_refused)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             HEAD "[service dns]\nprefixes = 192.0.2.53/32 %300s 192.0.2.54/32\n", "");
+    assert_null(parse(text));
+    assert_non_null(strstr(told, "f:9: this line has too long a key, or too much white space"));
+    snprintf(text, sizeof text, HEAD "[service dns]\n%0300d = 192.0.2.53/32\n", 0);
+    assert_null(parse(text));
+    assert_non_null(strstr(told, "f:9: this line has too long a key, or too much white space"));
 }
 
 TEST(a_long_section_name_is_whole)
