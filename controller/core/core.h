@@ -44,6 +44,10 @@ struct core_service {
 // Services that are looked at one by one after a switch; more take a whole snapshot.
 #define LOOKS_MAX 8
 
+// Answers that tell how long BIRD takes for a look at all that is ours: the least of them counts,
+// as whatever else the machine does only makes them longer.
+#define OURS_TAKEN 3
+
 // What BIRD is to be asked about protocols, and when (looking.c).
 struct looking {
     bool snapshot_wanted, snapshot_in_turn, snapshot_under_way;
@@ -53,10 +57,12 @@ struct looking {
     uint64_t snapshot_soon_ms;  // of one because of replies; 0: none waits
     size_t services[LOOKS_MAX]; // of which something was switched; to be looked at
     size_t service_count;
-    bool everywhere;         // more of them, or what is no service's
-    bool ours_under_way;     // a look at all our protocols, of a BIRD that echoes nothing
-    uint64_t ours_at_ms;     // the next one
-    uint64_t ours_began_ns;  // the last one
+    bool everywhere;                   // more of them, or what is no service's
+    bool ours_under_way;               // a look at all our protocols, of a BIRD that echoes nothing
+    uint64_t ours_at_ms;               // the next one
+    uint64_t ours_began_ns;            // the last one
+    uint64_t ours_took_ns[OURS_TAKEN]; // BIRD, by the last few; a ring
+    unsigned ours_looks;
     uint64_t answered_ns;    // when BIRD had last answered a question
     uint64_t drifts_counted; // of drifts: looks end with them
     uint64_t drift_began_ms; // of the second that the two below count in

@@ -49,22 +49,36 @@ static void count_round(struct core *core)
     core->looking.drifts_counted = core->drifts;
 }
 
-// How long looks at all that is ours are to pause after such an answer. BIRD begins with a question
-// when it has answered the one before.
-static uint64_t pause_ms(const struct looking *looking, uint64_t began_ns, uint64_t now_ns)
+// BIRD begins with a question when it has answered the one before.
+static uint64_t took_ns(const struct looking *looking, uint64_t began_ns, uint64_t now_ns)
 {
-    uint64_t from_ns = looking->answered_ns > began_ns ? looking->answered_ns : began_ns;
-    uint64_t rest_ms = ms_of((now_ns - from_ns) * OURS_SHARE);
+    return now_ns - (looking->answered_ns > began_ns ? looking->answered_ns : began_ns);
+}
+
+// How long looks at all that is ours pause when one takes BIRD so long.
+static uint64_t pause_ms(uint64_t ns)
+{
+    uint64_t rest_ms = ms_of(ns * OURS_SHARE);
     return rest_ms > OURS_MS ? rest_ms : OURS_MS;
+}
+
+static void ours_ended(struct looking *looking, uint64_t now_ns)
+{
+    uint64_t least_ns = UINT64_MAX;
+    looking->ours_took_ns[looking->ours_looks++ % OURS_TAKEN] =
+        took_ns(looking, looking->ours_began_ns, now_ns);
+    for (unsigned i = 0; i < OURS_TAKEN && i < looking->ours_looks; i++) {
+        least_ns = looking->ours_took_ns[i] < least_ns ? looking->ours_took_ns[i] : least_ns;
+    }
+    looking->ours_under_way = false;
+    looking->ours_at_ms = ms_of(now_ns) + pause_ms(least_ns);
 }
 
 void core_look_ended(struct core *core, bool ours, uint64_t now_ns)
 {
-    struct looking *looking = &core->looking;
     count_round(core);
     if (ours) {
-        looking->ours_under_way = false;
-        looking->ours_at_ms = ms_of(now_ns) + pause_ms(looking, looking->ours_began_ns, now_ns);
+        ours_ended(&core->looking, now_ns);
     }
 }
 
@@ -77,7 +91,7 @@ void core_look_snapshot_ended(struct core *core, uint64_t now_ns)
 {
     // It takes BIRD no less than a look at what is ours: which it may have answered slowly once.
     uint64_t ours_at_ms =
-        ms_of(now_ns) + pause_ms(&core->looking, core->looking.snapshot_began_ns, now_ns);
+        ms_of(now_ns) + pause_ms(took_ns(&core->looking, core->looking.snapshot_began_ns, now_ns));
     count_round(core);
     core->looking.ours_at_ms =
         ours_at_ms < core->looking.ours_at_ms ? ours_at_ms : core->looking.ours_at_ms;

@@ -248,13 +248,17 @@ TEST(looking_at_all_that_is_ours_takes_a_hundredth_of_birds_time)
     core_link(core, ORDER_LINK_ASK, BIRD_LINK_UP, "", &version, now_ns);
     settle();
     core->looking.snapshot_at_ms += 10000; // of everything: that would show that it is quick again
-    bird_takes_for_ours(2 * NS_PER_MS);
+    for (unsigned i = 0; i < 3; i++) {
+        bird_takes_for_ours(2 * NS_PER_MS);
+    }
     uint64_t ended_ns = now_ns;
     bird_takes_for_ours(NS_PER_MS / 10);
     assert_in_range((now_ns - ended_ns) / NS_PER_MS, 198, 200);
-    ended_ns = now_ns;
-    bird_takes_for_ours(NS_PER_MS / 10);
-    assert_in_range((now_ns - ended_ns) / NS_PER_MS, 30, 31);
+    for (unsigned i = 0; i < 4; i++) { // the machine is busy now and then
+        ended_ns = now_ns;
+        bird_takes_for_ours(i % 2 == 0 ? 5 * NS_PER_MS : NS_PER_MS / 10);
+        assert_in_range((now_ns - ended_ns) / NS_PER_MS, 30, 36);
+    }
 }
 
 // With `debug commands` BIRD echoes our own questions: each would lead to the next.
