@@ -86,7 +86,7 @@ struct bird_command bird_show_route(const char *prefix, const char *table)
 struct bird_command bird_show_export(const char *prefix, const char *session)
 {
     return is_prefix(prefix) && fits_quotes(session, '\'')
-               ? say("show route %s export '%s'", prefix, session)
+               ? say("show route %s export '%s' all", prefix, session)
                : say("%s", "");
 }
 

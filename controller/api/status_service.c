@@ -87,6 +87,18 @@ static void protocols(struct json_writer *writer, const struct core *core, size_
     jw_close(writer, '}');
 }
 
+static void altered(struct json_writer *writer, const struct core *core, size_t index,
+                    const struct prefix_view *seen)
+{
+    size_t service = core->observed->prefixes[index].service;
+    char text[CARRIED_TEXT_MAX];
+    jw_uint(writer, "altered_sessions", seen->altered);
+    jw_string(writer, "altered_session", seen->altered_session);
+    jw_string(
+        writer, "lacks",
+        observed_lacks(core->observed, index, core->services[service].decision.target, seen, text));
+}
+
 static void prefix_one(struct json_writer *writer, const struct core *core, size_t index,
                        const struct prefix_view *seen)
 {
@@ -110,6 +122,9 @@ static void prefix_one(struct json_writer *writer, const struct core *core, size
         jw_string(writer, "other", seen->other_name);
         jw_string(writer, "other_session", seen->other_session);
     }
+    if (seen->altered > 0) {
+        altered(writer, core, index, seen);
+    }
     jw_close(writer, '}');
 }
 
@@ -131,7 +146,7 @@ static void prefixes(struct json_writer *writer, const struct core *core, size_t
 {
     const struct observed *observed = core->observed;
     size_t count = observed->first[index + 1] - observed->first[index];
-    size_t conditions[CONDITION_NO_CHANNEL + 1] = {0};
+    size_t conditions[CONDITIONS] = {0};
     size_t fewest = SIZE_MAX;
     size_t most = 0;
     for (size_t i = observed->first[index]; i < observed->first[index + 1]; i++) {
@@ -144,7 +159,7 @@ static void prefixes(struct json_writer *writer, const struct core *core, size_t
     jw_uint(writer, "sessions_max", most);
     jw_uint(writer, "prefix_count", count);
     jw_open(writer, "conditions", '{');
-    for (unsigned condition = 0; condition <= CONDITION_NO_CHANNEL; condition++) {
+    for (unsigned condition = 0; condition < CONDITIONS; condition++) {
         jw_uint(writer, condition_name(condition), conditions[condition]);
     }
     jw_close(writer, '}');

@@ -172,8 +172,8 @@ static void responder_lines(const struct show *show, const json_t *responder)
 // What of the prefixes is not as meant, worst first; NULL if nothing.
 static const char *oddity(const json_t *service)
 {
-    static const char *const worst_first[] = {"leak",       "late",  "hidden",
-                                              "no-channel", "short", "unknown"};
+    static const char *const worst_first[] = {"leak",  "late",    "hidden", "no-channel",
+                                              "short", "altered", "unknown"};
     for (size_t i = 0; i < sizeof worst_first / sizeof *worst_first; i++) {
         if (number(at(service, "conditions"), worst_first[i]) > 0) {
             return worst_first[i];
@@ -206,6 +206,7 @@ void show_odd_prefix(const struct show *show, size_t indent, const json_t *prefi
         {"leak", "exported by another protocol although it is to be withdrawn"},
         {"late", "BIRD still exports what the target is not"},
         {"no-channel", "too few sessions have a channel of its address family"},
+        {"altered", "exported without what it is to carry"},
         {"unknown", "not looked up yet"}};
     const char *condition = words(prefix, "condition");
     const char *meaning = "";
@@ -220,6 +221,9 @@ void show_odd_prefix(const struct show *show, size_t indent, const json_t *prefi
     if (words(prefix, "other")[0] != '\0') {
         snprintf(other, sizeof other, " (%s on %s)", words(prefix, "other"),
                  words(prefix, "other_session"));
+    } else if (words(prefix, "lacks")[0] != '\0') {
+        snprintf(other, sizeof other, " (%s is missing on %s)", words(prefix, "lacks"),
+                 words(prefix, "altered_session"));
     }
     fprintf(show->out, "%*s", (int)indent, "");
     char text[SHOW_TEXT_MAX];

@@ -158,7 +158,7 @@ void core_line(struct core *core, uint64_t token, const struct bird_line *line, 
         revision_line(core, line);
         break;
     case ORDER_ROUTE:
-        observed_line(core->observed, line);
+        observed_line(core->observed, token, line);
         break;
     case ORDER_SESSION:
     case ORDER_BFD:
@@ -245,13 +245,18 @@ static void condition_event(struct core *core, size_t prefix, uint64_t now_ns)
     enum target target = core->services[it->service].decision.target;
     struct prefix_view view = observed_view(core->observed, prefix, target);
     char text[PREFIX_TEXT_MAX];
+    char lacks[CARRIED_TEXT_MAX] = "";
+    if (view.altered > 0) {
+        observed_lacks(core->observed, prefix, target, &view, lacks);
+    }
     struct event *event = events_add(
         core->events, EVENT_OBSERVED, conf_of(core, it->service)->name, now_ns,
-        "%s: %s (target %s, exported by popgate on %zu session%s%s%s%s%s)",
+        "%s: %s (target %s, exported by popgate on %zu session%s%s%s%s%s%s%s%s%s)",
         prefix_text(it->prefix, text), condition_name(it->condition), target_name(target),
         view.announced, view.announced == 1 ? "" : "s", view.other_name != NULL ? ", from " : "",
         view.other_name != NULL ? view.other_name : "", view.other_name != NULL ? " on " : "",
-        view.other_session != NULL ? view.other_session : "");
+        view.other_session != NULL ? view.other_session : "", view.altered > 0 ? ", without " : "",
+        lacks, view.altered > 0 ? " on " : "", view.altered > 0 ? view.altered_session : "");
     event->warning = it->condition != CONDITION_AS_MEANT;
 }
 
@@ -287,12 +292,13 @@ static void judge(struct core *core, size_t prefix, bool tell, uint64_t now_ns)
     struct core_service *service = &core->services[index];
     enum target target = service->decision.target;
     bool settled = announcer_settled(core->announcer, index);
-    bool as_meant = observed_view(core->observed, prefix, target).condition == CONDITION_AS_MEANT;
-    if (settled && (tell || as_meant) &&
+    bool reached =
+        condition_reaches(observed_view(core->observed, prefix, target).condition, target);
+    if (settled && (tell || reached) &&
         observed_step(core->observed, prefix, target, ms_of(now_ns)) && tell) {
         condition_event(core, prefix, now_ns);
     }
-    if (!as_meant) {
+    if (!reached) {
         service->seen = false;
     } else if (!service->seen && settled && observed_as_meant(core->observed, index, target)) {
         note_seen(core, index, now_ns);
@@ -311,8 +317,8 @@ static void look_up_end(struct core *core, uint64_t token, enum look_end end, ui
         return;
     }
     judge(core, prefix, true, now_ns);
-    if (observed_view(core->observed, prefix, core->services[index].decision.target).condition !=
-        CONDITION_AS_MEANT) {
+    enum target target = core->services[index].decision.target;
+    if (!condition_reaches(observed_view(core->observed, prefix, target).condition, target)) {
         look_again(core, index, now_ns);
     }
 }

@@ -367,7 +367,7 @@ static void check_observed(const struct core *core)
     }
     for (size_t i = 0; i < observed->prefix_count; i++) {
         const struct seen_prefix *prefix = &observed->prefixes[i];
-        assert(prefix->condition <= CONDITION_NO_CHANNEL);
+        assert(prefix->condition < CONDITIONS);
         assert(observed->first[prefix->service] <= i && i < observed->first[prefix->service + 1]);
     }
     check_look_ups(observed);

@@ -12,9 +12,22 @@
 
 const char *condition_name(enum condition condition)
 {
-    static const char *const names[] = {"unknown", "as-meant", "short",     "hidden",
-                                        "leak",    "late",     "no-channel"};
+    static const char *const names[] = {"unknown", "as-meant", "short",      "hidden",
+                                        "leak",    "late",     "no-channel", "altered"};
     return names[condition];
+}
+
+bool condition_reaches(enum condition condition, enum target target)
+{
+    return condition == CONDITION_AS_MEANT ||
+           (condition == CONDITION_ALTERED && target == TARGET_ANNOUNCE);
+}
+
+static void answer_forget(struct observed *observed)
+{
+    observed->answer[0] = '\0';
+    observed->answer_seen = SEEN_NONE;
+    observed->answer_over = false;
 }
 
 struct observed *observed_new(const struct config *config)
@@ -24,6 +37,7 @@ struct observed *observed_new(const struct config *config)
         return NULL;
     }
     observed->config = config;
+    answer_forget(observed);
     for (size_t i = 0; i < config->service_count; i++) {
         observed->prefix_count += config->services[i].prefix_count;
     }
@@ -58,6 +72,16 @@ void observed_free(struct observed *observed)
     free(observed);
 }
 
+static bool is_ours(enum seen seen)
+{
+    return seen == SEEN_PRIMARY || seen == SEEN_DRAIN;
+}
+
+static enum leg_name leg_of(enum seen seen)
+{
+    return seen == SEEN_PRIMARY ? LEG_PRIMARY : LEG_DRAIN;
+}
+
 void observed_move(struct observed *observed, const struct config *config)
 {
     assert(config->service_count == observed->config->service_count);
@@ -65,6 +89,11 @@ void observed_move(struct observed *observed, const struct config *config)
     for (size_t i = 0; i < observed->prefix_count; i++) {
         struct seen_prefix *it = &observed->prefixes[i];
         it->prefix = &config->services[it->service].prefixes[i - observed->first[it->service]];
+    }
+    if (is_ours(observed->answer_seen)) {
+        const struct seen_prefix *about = &observed->prefixes[observed->answer_prefix];
+        carried_move(&observed->carried, &config->services[about->service],
+                     leg_of(observed->answer_seen));
     }
 }
 
@@ -99,7 +128,7 @@ void observed_forget(struct observed *observed)
     }
     observed->queue_length = 0;
     observed->in_flight = 0;
-    observed->answer[0] = '\0';
+    answer_forget(observed);
 }
 
 void observed_snapshot_begin(struct observed *observed)
@@ -217,12 +246,45 @@ void observed_plan(struct observed *observed, struct orders *orders, uint64_t ac
     }
 }
 
-void observed_line(struct observed *observed, const struct bird_line *line)
+static enum seen whose(const struct observed *observed, size_t prefix, const char *protocol)
+{
+    const struct seen_prefix *about = &observed->prefixes[prefix];
+    const struct service_conf *service = &observed->config->services[about->service];
+    for (unsigned leg = 0; leg < LEGS; leg++) {
+        char name[BIRD_PROTOCOL_MAX];
+        names_protocol(service, about->prefix->family, leg, name);
+        if (strcmp(protocol, name) == 0) {
+            return leg == LEG_PRIMARY ? SEEN_PRIMARY : SEEN_DRAIN;
+        }
+    }
+    return SEEN_OTHER;
+}
+
+void observed_line(struct observed *observed, uint64_t token, const struct bird_line *line)
 {
     struct bird_route route;
-    if (observed->answer[0] == '\0' && bird_parse_route(line, &route)) {
-        snprintf(observed->answer, sizeof observed->answer, "%.*s",
-                 (int)sizeof observed->answer - 1, route.protocol);
+    if (!bird_parse_route(line, &route)) {
+        if (is_ours(observed->answer_seen) && !observed->answer_over) {
+            carried_line(&observed->carried, line);
+        }
+        return;
+    }
+    if (observed->answer[0] != '\0') {
+        observed->answer_over = true;
+        return;
+    }
+    size_t prefix = order_a(token);
+    assert(prefix < observed->prefix_count && order_b(token) < observed->sessions.count);
+    const struct bird_bgp *bgp = &observed->sessions.all[order_b(token)].bgp;
+    snprintf(observed->answer, sizeof observed->answer, "%.*s", (int)sizeof observed->answer - 1,
+             route.protocol);
+    observed->answer_prefix = prefix;
+    observed->answer_seen = whose(observed, prefix, route.protocol);
+    if (is_ours(observed->answer_seen)) {
+        carried_begin(&observed->carried,
+                      &observed->config->services[observed->prefixes[prefix].service],
+                      leg_of(observed->answer_seen), observed->config->bird.local_as,
+                      bgp->open && bgp->neighbor_as != bgp->local_as);
     }
 }
 
@@ -240,22 +302,11 @@ static uint16_t name_index(struct observed *observed, const char *name)
     return (uint16_t)observed->name_count++;
 }
 
-static void set_seen(struct observed *observed, struct seen_entry *entry, size_t prefix)
+static void set_seen(struct observed *observed, struct seen_entry *entry)
 {
-    const struct seen_prefix *about = &observed->prefixes[prefix];
-    const struct service_conf *service = &observed->config->services[about->service];
-    char primary[BIRD_PROTOCOL_MAX];
-    char drain[BIRD_PROTOCOL_MAX];
-    names_protocol(service, about->prefix->family, LEG_PRIMARY, primary);
-    names_protocol(service, about->prefix->family, LEG_DRAIN, drain);
-    if (observed->answer[0] == '\0') {
-        entry->seen = SEEN_NONE;
-    } else if (strcmp(observed->answer, primary) == 0) {
-        entry->seen = SEEN_PRIMARY;
-    } else if (strcmp(observed->answer, drain) == 0) {
-        entry->seen = SEEN_DRAIN;
-    } else {
-        entry->seen = SEEN_OTHER;
+    entry->seen = observed->answer_seen;
+    entry->lacks = is_ours(observed->answer_seen) ? carried_lacks(&observed->carried) : 0;
+    if (entry->seen == SEEN_OTHER) {
         entry->other = name_index(observed, observed->answer);
     }
 }
@@ -289,10 +340,10 @@ size_t observed_end(struct observed *observed, uint64_t token, enum look_end end
         } else if (end == LOOK_FAILED) {
             entry->seen = SEEN_UNKNOWN;
         } else {
-            set_seen(observed, entry, prefix);
+            set_seen(observed, entry);
         }
     }
-    observed->answer[0] = '\0';
+    answer_forget(observed);
     return prefix;
 }
 
@@ -301,10 +352,18 @@ static const char *other_name(const struct observed *observed, const struct seen
     return entry->other == NO_NAME ? "another protocol" : observed->names[entry->other];
 }
 
+// Of withdrawing, nothing is.
+static enum seen meant_by(enum target target)
+{
+    return target == TARGET_ANNOUNCE       ? SEEN_PRIMARY
+           : target == TARGET_DEPREFERENCE ? SEEN_DRAIN
+                                           : SEEN_NONE;
+}
+
 static enum condition condition_of(const struct prefix_view *view, const size_t seen[],
                                    enum target target, uint64_t min_sessions)
 {
-    enum seen meant = target == TARGET_ANNOUNCE ? SEEN_PRIMARY : SEEN_DRAIN;
+    enum seen meant = meant_by(target);
     enum seen unmeant = target == TARGET_ANNOUNCE ? SEEN_DRAIN : SEEN_PRIMARY;
     if (target == TARGET_WITHDRAW) {
         if (view->announced > 0) {
@@ -318,7 +377,7 @@ static enum condition condition_of(const struct prefix_view *view, const size_t 
         return CONDITION_LATE;
     }
     if (seen[meant] >= min_sessions) {
-        return CONDITION_AS_MEANT;
+        return view->altered > 0 ? CONDITION_ALTERED : CONDITION_AS_MEANT;
     }
     if (view->uncarried > 0 &&
         seen[meant] + seen[SEEN_NONE] + view->other + view->unknown < min_sessions) {
@@ -335,6 +394,7 @@ struct prefix_view observed_view(const struct observed *observed, size_t prefix,
     assert(prefix < observed->prefix_count && target <= TARGET_ANNOUNCE);
     struct prefix_view view = {0};
     size_t seen[SEEN_OTHER + 1] = {0};
+    enum seen meant = meant_by(target);
     for (size_t i = 0; i < observed->sessions.count; i++) {
         const struct session *session = &observed->sessions.all[i];
         if (!session->established) {
@@ -358,6 +418,11 @@ struct prefix_view observed_view(const struct observed *observed, size_t prefix,
             view.other_name = other_name(observed, entry);
             view.other_session = session->name;
         }
+        if (entry->seen == meant && entry->lacks != 0) {
+            view.lacks = view.altered++ == 0 ? entry->lacks : view.lacks;
+            view.altered_session =
+                view.altered == 1 ? observed->sessions.all[i].name : view.altered_session;
+        }
     }
     view.announced = seen[SEEN_PRIMARY] + seen[SEEN_DRAIN];
     view.other = seen[SEEN_OTHER];
@@ -366,10 +431,18 @@ struct prefix_view observed_view(const struct observed *observed, size_t prefix,
     return view;
 }
 
+const char *observed_lacks(const struct observed *observed, size_t prefix, enum target target,
+                           const struct prefix_view *view, char out[CARRIED_TEXT_MAX])
+{
+    assert(view->altered > 0);
+    return carried_text(&observed->config->services[observed->prefixes[prefix].service],
+                        leg_of(meant_by(target)), view->lacks, out);
+}
+
 bool observed_as_meant(const struct observed *observed, size_t service, enum target target)
 {
     for (size_t i = observed->first[service]; i < observed->first[service + 1]; i++) {
-        if (observed_view(observed, i, target).condition != CONDITION_AS_MEANT) {
+        if (!condition_reaches(observed_view(observed, i, target).condition, target)) {
             return false;
         }
     }

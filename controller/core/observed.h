@@ -1,12 +1,13 @@
-// What BIRD is seen to do: for each prefix and BGP session, which protocol's route is exported.
-// Pure.
+// What BIRD is seen to do: for each prefix and BGP session, which protocol's route is exported, and
+// whether it carries what that protocol sets. Pure.
 //
-// Nothing here is assumed from what was asked for. A look-up is `show route PREFIX export SESSION`,
-// cheap on a full table (bird-facts 10); services that just changed come first, the others in turn,
-// a bounded number at a time.
+// Nothing here is assumed from what was asked for. A look-up is `show route PREFIX export SESSION
+// all`, cheap on a full table (bird-facts 10); services that just changed come first, the others in
+// turn, a bounded number at a time.
 #pragma once
 
 #include "controller/config/config.h"
+#include "controller/core/carried.h"
 #include "controller/core/decision.h"
 #include "controller/core/order.h"
 #include "controller/core/sessions.h"
@@ -25,6 +26,7 @@ struct seen_entry {
     uint8_t seen; // enum seen
     bool queued;
     uint16_t other; // name's index, for SEEN_OTHER
+    uint16_t lacks; // the first attribute that ours lacks (carried_text()); 0: none
     uint32_t asked; // the announcer's clock of actions (low bits) when the look-up was sent
 };
 
@@ -38,9 +40,14 @@ enum condition {
     CONDITION_LEAK, // target is withdraw, but another protocol's route is exported (bird-facts 12)
     CONDITION_LATE, // BIRD still exports what the target is not
     CONDITION_NO_CHANNEL, // too few sessions carry routes of its address family
+    CONDITION_ALTERED,    // ours is exported, but to some session without what it is to carry
 };
+#define CONDITIONS (CONDITION_ALTERED + 1)
 
 const char *condition_name(enum condition condition);
+
+// Is the target reached? An altered route announces; but it drains nobody.
+bool condition_reaches(enum condition condition, enum target target);
 
 struct seen_prefix {
     size_t service;
@@ -59,6 +66,9 @@ struct prefix_view {
     // Of the sessions that the configuration names, the first that is established and carries the
     // family, but exports none of ours; NULL: none.
     const char *lacking;
+    size_t altered;              // sessions to which the leg that is meant is exported altered
+    uint16_t lacks;              // what it lacks on the first such, of that leg
+    const char *altered_session; // the first such; NULL if none
 };
 
 struct observed {
@@ -76,6 +86,10 @@ struct observed {
     char names[OBSERVED_NAMES_MAX][SESSION_NAME_MAX];
     size_t name_count;
     char answer[SESSION_NAME_MAX]; // protocol in the look-up's reply being read
+    enum seen answer_seen;         // what that is
+    size_t answer_prefix;          // about this one
+    bool answer_over;              // what follows is of another route
+    struct carried carried;        // by it, if it is ours
 };
 
 struct observed *observed_new(const struct config *config);
@@ -111,7 +125,7 @@ enum look_end {
 // A look-up's reply. end returns the prefix that it was about. acted: the announcer's clock when
 // that prefix's service was last acted on; an answer asked for before that is dropped and asked
 // again.
-void observed_line(struct observed *observed, const struct bird_line *line);
+void observed_line(struct observed *observed, uint64_t token, const struct bird_line *line);
 size_t observed_end(struct observed *observed, uint64_t token, enum look_end end, uint64_t acted);
 // Can it be a reply to one of the look-ups that are unanswered?
 bool observed_asks(const struct observed *observed, uint64_t token);
@@ -120,7 +134,11 @@ size_t observed_service(const struct observed *observed, uint64_t token);
 struct prefix_view observed_view(const struct observed *observed, size_t prefix,
                                  enum target target);
 
-// Everything of the service is seen to be as the target says.
+// What the altered route of a view lacks, as carried_text() says it.
+const char *observed_lacks(const struct observed *observed, size_t prefix, enum target target,
+                           const struct prefix_view *view, char out[CARRIED_TEXT_MAX]);
+
+// The target is seen to be reached for everything of the service.
 bool observed_as_meant(const struct observed *observed, size_t service, enum target target);
 
 // Settles a prefix's condition: what is odd must be so for a second before it is called so. Returns

@@ -291,7 +291,7 @@ static void look_at_prefixes(struct search *search)
     };
     const struct core *core = search->core;
     const struct observed *observed = core->observed;
-    size_t counts[CONDITION_NO_CHANNEL + 1] = {0};
+    size_t counts[CONDITIONS] = {0};
     for (size_t i = observed->first[search->service]; i < observed->first[search->service + 1];
          i++) {
         struct prefix_view seen = core_view(core, i);
@@ -323,7 +323,8 @@ static void look_at_lacking(struct search *search)
     for (size_t i = observed->first[search->service]; i < observed->first[search->service + 1];
          i++) {
         struct prefix_view seen = core_view(core, i);
-        bool lacks = seen.lacking != NULL && seen.condition == CONDITION_AS_MEANT;
+        bool lacks =
+            seen.lacking != NULL && condition_reaches(seen.condition, service->decision.target);
         session = lacks && session == NULL ? seen.lacking : session;
         count += lacks;
     }
@@ -380,6 +381,33 @@ static void look_at_fates(struct search *search)
     }
 }
 
+// A route that lacks what makes it a drain drains nobody; one that only announces does so all the
+// same.
+static void look_at_attributes(struct search *search)
+{
+    const struct core *core = search->core;
+    const struct observed *observed = core->observed;
+    enum target target = core->services[search->service].decision.target;
+    bool drains = target == TARGET_DEPREFERENCE;
+    for (size_t i = observed->first[search->service]; i < observed->first[search->service + 1];
+         i++) {
+        struct prefix_view seen = core_view(core, i);
+        if (core_condition(core, i, &seen) != CONDITION_ALTERED || seen.altered == 0) {
+            continue;
+        }
+        char prefix[PREFIX_TEXT_MAX];
+        char lacks[CARRIED_TEXT_MAX];
+        found(search, drains ? SEVERITY_CRITICAL : SEVERITY_WARNING, "altered", 0,
+              drains ? "mend the session's export filter: as it is, this drains nobody there"
+                     : "mend the session's export filter, or take it out of popgate.conf",
+              "%s is altered: %s is exported on %s without %s",
+              core->config->services[search->service].name,
+              prefix_text(observed->prefixes[i].prefix, prefix), seen.altered_session,
+              observed_lacks(observed, i, target, &seen, lacks));
+        return; // one tells enough
+    }
+}
+
 static void look_at_service(struct search *search, size_t service)
 {
     search->service = service;
@@ -391,6 +419,7 @@ static void look_at_service(struct search *search, size_t service)
         look_at_lacking(search);
         look_at_fates(search);
     }
+    look_at_attributes(search);
 }
 
 static void look(struct search *search, size_t service)

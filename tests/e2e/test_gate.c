@@ -209,6 +209,25 @@ LAB_TEST(an_export_filter_that_leaks_the_device_route_is_seen_and_explained)
     assert_non_null(strstr(pop_output, "direct1"));
 }
 
+// bird-facts 18.
+LAB_TEST(a_drain_that_an_export_filter_strips_is_not_called_seen)
+{
+    struct pop pop = pop_make(&(struct pop_options){
+        .exports = "filter { if proto !~ \"popgate_*\" && proto != \"lab_marker\" then reject;"
+                   " bgp_community.delete([(65535, *)]); accept; }"});
+
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_COMMAND(&pop, 5, "drain", "dns", "--grace", "1h", "--wait=1s");
+    assert_non_null(strstr(pop_output, "altered"));
+    POP_WAIT_SAYS(&pop, "services dns prefixes " POP_V4 " lacks", "community 65535:0");
+    assert_true(pop_says(&pop, "services dns seen", "false"));
+    assert_false(pop_draining(&pop));
+    POP_COMMAND(&pop, 0, "explain", "dns");
+    assert_non_null(strstr(pop_output, "65535:0"));
+    POP_COMMAND(&pop, 0, "undrain", "dns", "--wait");
+}
+
 LAB_TEST(a_better_route_of_somebody_else_is_shown_as_hiding_ours)
 {
     struct pop pop = pop_make(&(struct pop_options){.extra = "protocol static somebody {\n"

@@ -369,7 +369,7 @@ static void answer_route(const struct model *model, const struct answer *answer,
 {
     char text[PREFIX_TEXT_MAX];
     char digit[2];
-    if (sscanf(command, "show route %49s export 'up%1[0-9]'", text, digit) != 2) {
+    if (sscanf(command, "show route %49s export 'up%1[0-9]' all", text, digit) != 2) {
         abort();
     }
     unsigned session = (unsigned)(digit[0] - '0');
@@ -395,6 +395,9 @@ static void answer_route(const struct model *model, const struct answer *answer,
     say(answer, BIRD_LINE, BIRD_CODE_ROUTE, "Table master4:");
     say(answer, BIRD_LINE, BIRD_CODE_ROUTE, "%-20s blackhole [%s 00:22:45.151] * (260)", text,
         protocol);
+    if (prefix->seen[session] == VIEW_DRAIN && !model->strips) {
+        say(answer, BIRD_LINE, BIRD_CODE_ATTRIBUTE, "\tBGP.community: (65535,0)");
+    }
     say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
 }
 
@@ -468,10 +471,10 @@ void model_do(struct model *model, const char *command, model_answer_cb answer_l
         answer_revision(model, &answer);
     } else if (strncmp(command, "show protocols \"", 16) == 0) {
         answer_some_protocols(model, &answer, command);
-    } else if (strncmp(command, "show route ", 11) == 0 && strstr(command, " all") != NULL) {
-        answer_paths(model, &answer, command);
-    } else if (strncmp(command, "show route ", 11) == 0) {
+    } else if (strncmp(command, "show route ", 11) == 0 && strstr(command, " export ") != NULL) {
         answer_route(model, &answer, command);
+    } else if (strncmp(command, "show route ", 11) == 0) {
+        answer_paths(model, &answer, command);
     } else if (strncmp(command, "configure", 9) == 0) {
         answer_configure(model, &answer, command);
     } else {

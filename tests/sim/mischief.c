@@ -156,7 +156,7 @@ static void configure_by_hand(struct world *world)
 static void edit_bird_conf(struct world *world)
 {
     struct model *model = &world->model;
-    switch (below(world, 4)) {
+    switch (below(world, 5)) {
     case 0:
         model->broken = !model->broken;
         break;
@@ -166,13 +166,16 @@ static void edit_bird_conf(struct world *world)
     case 2:
         model->leaks = !model->leaks;
         break;
+    case 3:
+        model->strips = !model->strips;
+        break;
     default:
         model->prefixes[below(world, MODEL_PREFIXES)].device ^= true;
         break;
     }
     model_see(model);
-    tell(world, "somebody edits: broken %d, include %d, leaks %d", model->broken,
-         model->include_line, model->leaks);
+    tell(world, "somebody edits: broken %d, include %d, leaks %d, strips %d", model->broken,
+         model->include_line, model->leaks, model->strips);
     disturb(world);
 }
 

@@ -545,16 +545,24 @@ static void check_observed(struct oracle *oracle, const struct core *core,
                 observed_view(core->observed, index, at_index(oracle, i)->target);
             size_t ours = 0;
             size_t others = 0;
+            size_t altered = 0;
             for (size_t session = 0; session < MODEL_SESSIONS; session++) {
                 enum view seen = prefix->seen[session];
                 ours += seen == VIEW_PRIMARY || seen == VIEW_DRAIN;
                 others += seen == VIEW_OTHER;
+                altered += seen == VIEW_DRAIN && model->strips &&
+                           at_index(oracle, i)->target == TARGET_DEPREFERENCE;
             }
             if (view.announced != ours || view.other != others) {
                 oracle_broken(
                     oracle,
                     "promise 5: %s is on %zu sessions (%zu of others), status says %zu (%zu)", text,
                     ours, others, view.announced, view.other);
+            }
+            if (view.altered != altered) {
+                oracle_broken(oracle,
+                              "promise 5: %s lost its attributes on %zu sessions, status says %zu",
+                              text, altered, view.altered);
             }
         }
     }

@@ -36,6 +36,7 @@ static struct {
     bool lies;                   // says that it switches, and does not
     bool session_down;           // up1
     bool includes_another;       // `configure` reads no file of ours
+    bool strips;                 // an export filter takes communities off
     unsigned check;              // reply code to `configure check`
     unsigned switches;           // commands that switch
     unsigned looks;              // for a route
@@ -100,6 +101,9 @@ static inline void bird_shows_route(const struct order *order)
             snprintf(text, sizeof text, "192.0.2.1/32 blackhole [%s 00:00:00] * (260)",
                      bird.protocols[i].name);
             tell_line(order->token, 1007, text);
+            if (strstr(bird.protocols[i].name, "_drain") != NULL && !bird.strips) {
+                tell_line(order->token, 1012, "\tBGP.community: (65535,0)");
+            }
             return;
         }
     }

@@ -55,6 +55,27 @@ TEST(a_transition_is_followed_until_it_is_seen)
     assert_non_null(strstr(event->text, "probe a is down: refused"));
 }
 
+TEST(a_drain_that_an_export_filter_makes_none_is_not_seen)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    bird.strips = true;
+    struct intent drain = {
+        .kind = INTENT_DRAIN, .since_ms = now_ns / NS_PER_MS, .grace_ms = 3600000, .by = "alice"};
+    core_intent(core, DNS, &drain, "drained by alice", now_ns);
+    settle();
+    for (unsigned i = 0; i < 12; i++) {
+        pass_ms(100);
+    }
+    assert_int_equal(target_of(DNS), TARGET_DEPREFERENCE);
+    assert_false(core->services[DNS].seen);
+    assert_int_equal(last_event(EVENT_TRANSITION)->observed_ns, 0);
+    assert_int_equal(core->observed->prefixes[0].condition, CONDITION_ALTERED);
+    assert_non_null(strstr(last_event(EVENT_OBSERVED)->text, "without community 65535:0 on up1"));
+    bird.strips = false;
+    pass_ms(1000);
+    assert_true(core->services[DNS].seen);
+}
+
 // A former run left the file and BIRD like this; then a start within the same boot.
 static void restarted(bool in_file, bool in_bird, bool same_boot)
 {

@@ -71,18 +71,22 @@ static void sessions(const char *text)
     assert_true(observed_snapshot_end(observed));
 }
 
-static void answer(uint64_t token, const char *line)
+// The answer's lines; those of attributes begin with a tab.
+static void answer(uint64_t token, const char *lines)
 {
-    if (line != NULL) {
-        struct bird_line it = line_of(1007, line);
-        observed_line(observed, &it);
+    char copy[512];
+    snprintf(copy, sizeof copy, "%s", lines != NULL ? lines : "");
+    for (char *line = strtok(copy, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        struct bird_line it = line_of(line[0] == '\t' ? 1012 : 1007, line);
+        observed_line(observed, token, &it);
     }
     observed_end(observed, token, LOOK_ANSWERED, 0);
 }
 
 #define ROUTE(protocol) "192.0.2.1/32         blackhole [" protocol " 10:00:00.000] * (260)"
 #define PRIMARY         ROUTE("popgate_dns_v4")
-#define TWIN            ROUTE("popgate_dns_v4_drain")
+#define STRIPPED        ROUTE("popgate_dns_v4_drain")
+#define TWIN            STRIPPED "\n\tBGP.community: (65535,0)"
 #define OTHER           ROUTE("direct1")
 
 // What session up1 exports of 192.0.2.1/32; NULL: nothing.
@@ -108,9 +112,9 @@ TEST(a_session_that_comes_up_is_looked_at_for_every_prefix)
     sessions("up1+ up2-");
     assert_int_equal(sessions_established(&observed->sessions), 1);
     observed_plan(observed, &orders, 0, false);
-    expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
-    expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
-    expect_order(&orders, "show route 192.0.2.2/32 export 'up1'");
+    expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
+    expect_order(&orders, "show route 2001:db8::1/128 export 'up1' all");
+    expect_order(&orders, "show route 192.0.2.2/32 export 'up1' all");
     expect_no_order(&orders);
     sessions("up1+ up2-");
     observed_plan(observed, &orders, 0, false);
@@ -125,7 +129,7 @@ TEST(a_session_whose_name_can_t_be_asked_for_stays_unknown)
     assert_true(observed_snapshot_end(observed));
     observed_look(observed, 1);
     observed_plan(observed, &orders, 0, false);
-    expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
     assert_int_equal(observed_view(observed, WEB, TARGET_WITHDRAW).unknown, 2);
     assert_int_equal(observed->in_flight, 3);
 }
@@ -169,6 +173,66 @@ TEST(the_twin_exported_is_as_depreferencing_means_it)
     expect(TARGET_WITHDRAW, CONDITION_LATE);
 }
 
+TEST(a_twin_that_lost_its_community_on_the_way_out_is_altered_and_drains_nobody)
+{
+    char text[CARRIED_TEXT_MAX];
+    up1_exports(STRIPPED);
+    expect(TARGET_DEPREFERENCE, CONDITION_ALTERED);
+    expect(TARGET_ANNOUNCE, CONDITION_LATE);
+    assert_false(condition_reaches(CONDITION_ALTERED, TARGET_DEPREFERENCE));
+    struct prefix_view view = observed_view(observed, V4, TARGET_DEPREFERENCE);
+    assert_int_equal(view.announced, 1);
+    assert_int_equal(view.altered, 1);
+    assert_string_equal(view.altered_session, "up1");
+    assert_string_equal(observed_lacks(observed, V4, TARGET_DEPREFERENCE, &view, text),
+                        "community 65535:0");
+    up1_exports(TWIN);
+    expect(TARGET_DEPREFERENCE, CONDITION_AS_MEANT);
+}
+
+static int start_with_attributes(void **state)
+{
+    (void)state;
+    begin("");
+    observed_free(observed);
+    config_free(config);
+    config = small_config(PROBE("p") "[service dns]\nprefixes = 192.0.2.1/32 2001:db8::1/128\n"
+                                     "require = p\ncommunities = 64512:1\n");
+    observed = observed_new(config);
+    return observed == NULL;
+}
+
+TEST_WITH(a_primary_that_lacks_something_is_altered_and_announces_all_the_same,
+          start_with_attributes, stop)
+{
+    up1_exports(PRIMARY);
+    expect(TARGET_ANNOUNCE, CONDITION_ALTERED);
+    assert_true(condition_reaches(CONDITION_ALTERED, TARGET_ANNOUNCE));
+    up1_exports(PRIMARY "\n\tbgp_community: (64512,1)");
+    expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
+}
+
+TEST_WITH(attributes_of_another_route_are_not_of_ours, start_with_attributes, stop)
+{
+    up1_exports(PRIMARY "\n" OTHER "\n\tBGP.community: (64512,1)");
+    expect(TARGET_ANNOUNCE, CONDITION_ALTERED);
+    up1_exports(OTHER "\n\tBGP.community: (64512,1)");
+    expect(TARGET_ANNOUNCE, CONDITION_HIDDEN);
+}
+
+TEST(one_session_that_alters_is_enough_to_be_altered)
+{
+    sessions("up1+ up2+");
+    observed_look(observed, 0);
+    observed_plan(observed, &orders, 0, false);
+    struct order order;
+    while (orders_take(&orders, &order)) {
+        answer(order.token, order_b(order.token) == 0 ? TWIN : STRIPPED);
+    }
+    expect(TARGET_DEPREFERENCE, CONDITION_ALTERED);
+    assert_string_equal(observed_view(observed, V4, TARGET_DEPREFERENCE).altered_session, "up2");
+}
+
 TEST(nothing_exported_is_as_withdrawing_means_it_and_else_hidden)
 {
     up1_exports(NULL);
@@ -193,12 +257,13 @@ TEST(the_first_route_of_an_answer_is_the_one_exported)
 {
     sessions("up1+");
     observed_plan(observed, &orders, 0, false);
-    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
     struct bird_line table = line_of(1007, "Table master4:");
     struct bird_line second = line_of(1007, OTHER);
-    observed_line(observed, &table);
-    observed_line(observed, &(struct bird_line){.kind = BIRD_LINE, .code = 1007, .text = PRIMARY});
-    observed_line(observed, &second);
+    observed_line(observed, token, &table);
+    observed_line(observed, token,
+                  &(struct bird_line){.kind = BIRD_LINE, .code = 1007, .text = PRIMARY});
+    observed_line(observed, token, &second);
     observed_end(observed, token, LOOK_ANSWERED, 0);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
 }
@@ -233,7 +298,7 @@ TEST(what_is_known_stays_when_another_session_comes)
     assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).announced, 1);
     assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).unknown, 1);
     observed_plan(observed, &orders, 0, false);
-    expect_order(&orders, "show route 192.0.2.1/32 export 'up2'");
+    expect_order(&orders, "show route 192.0.2.1/32 export 'up2' all");
 }
 
 TEST(an_answer_older_than_our_last_command_is_dropped_and_asked_again)
@@ -241,12 +306,12 @@ TEST(an_answer_older_than_our_last_command_is_dropped_and_asked_again)
     up1_exports(PRIMARY);
     observed_look(observed, 0);
     observed_plan(observed, &orders, 5, false);
-    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
-    expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
+    expect_order(&orders, "show route 2001:db8::1/128 export 'up1' all");
     observed_end(observed, token, LOOK_ANSWERED, 6);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT); // as known before
     observed_plan(observed, &orders, 6, false);
-    token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
     observed_end(observed, token, LOOK_ANSWERED, 6);
     expect(TARGET_WITHDRAW, CONDITION_AS_MEANT);
 }
@@ -255,8 +320,8 @@ TEST(one_answer_does_not_colour_the_next)
 {
     sessions("up1+");
     observed_plan(observed, &orders, 0, false);
-    uint64_t first = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
-    uint64_t second = expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
+    uint64_t first = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
+    uint64_t second = expect_order(&orders, "show route 2001:db8::1/128 export 'up1' all");
     answer(first, PRIMARY);
     answer(second, NULL);
     assert_int_equal(observed_view(observed, V6, TARGET_WITHDRAW).condition, CONDITION_AS_MEANT);
@@ -318,7 +383,7 @@ TEST(a_lost_look_up_changes_nothing)
     up1_exports(PRIMARY);
     observed_look(observed, 0);
     observed_plan(observed, &orders, 0, false);
-    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
     observed_end(observed, token, LOOK_LOST, 0);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
 }
@@ -401,7 +466,7 @@ TEST(a_place_is_not_given_away_under_an_unanswered_question)
 {
     sessions("old1+");
     observed_plan(observed, &orders, 0, false);
-    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'old1'");
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'old1' all");
     sessions("");
     sessions("new1+");
     answer(token, PRIMARY); // of old1
@@ -437,7 +502,7 @@ TEST(a_look_up_that_failed_tells_nothing)
     up1_exports(PRIMARY);
     observed_look(observed, 0);
     observed_plan(observed, &orders, 0, false);
-    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
     observed_end(observed, token, LOOK_FAILED, 0);
     expect(TARGET_WITHDRAW, CONDITION_UNKNOWN);
     expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
@@ -498,14 +563,14 @@ TEST(while_commands_are_under_way_bird_is_asked_one_thing_at_a_time)
 {
     sessions("up1+");
     observed_plan(observed, &orders, 0, true);
-    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1'");
+    uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
     expect_no_order(&orders);
     observed_plan(observed, &orders, 0, true);
     expect_no_order(&orders);
     answer(token, NULL);
     observed_plan(observed, &orders, 0, true);
-    expect_order(&orders, "show route 2001:db8::1/128 export 'up1'");
+    expect_order(&orders, "show route 2001:db8::1/128 export 'up1' all");
     expect_no_order(&orders);
     observed_plan(observed, &orders, 0, false);
-    expect_order(&orders, "show route 192.0.2.2/32 export 'up1'");
+    expect_order(&orders, "show route 192.0.2.2/32 export 'up1' all");
 }

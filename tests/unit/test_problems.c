@@ -369,6 +369,31 @@ TEST(every_condition_that_is_not_as_meant_is_critical_and_counted)
     expect("short! late! no-channel!");
 }
 
+TEST(a_drain_that_is_altered_is_critical_and_says_what_is_missing)
+{
+    struct orders orders;
+    struct order order;
+    assert_true(orders_init(&orders, 8));
+    core->services[TOKEN].decision.target = TARGET_DEPREFERENCE;
+    core->observed->prefixes[2].condition = CONDITION_ALTERED;
+    observed_plan(core->observed, &orders, 0, false);
+    while (orders_take(&orders, &order)) {
+        if (order_a(order.token) == 2) {
+            struct bird_line line = {
+                .kind = BIRD_LINE,
+                .code = 1007,
+                .text = "198.51.100.1/32 blackhole [popgate_token_v4_drain 00:00:00] * (250)"};
+            observed_line(core->observed, order.token, &line);
+        }
+        observed_end(core->observed, order.token, LOOK_ANSWERED, 0);
+    }
+    expect("altered! depreferenced");
+    assert_string_equal(
+        found[0].text,
+        "token is altered: 198.51.100.1/32 is exported on up1 without community 65535:0");
+    orders_free(&orders);
+}
+
 TEST(the_worst_come_first_whatever_they_are_about)
 {
     own.ledger = "ledger";

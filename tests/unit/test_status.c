@@ -290,7 +290,7 @@ static void exports_to(struct observed *observed, const char *session)
             struct bird_line line = {.kind = BIRD_LINE, .code = 1007};
             line.text = "192.0.2.53/32 blackhole [popgate_dns_v4 10:00:00.000] * (260)";
             line.length = strlen(line.text);
-            observed_line(observed, &line);
+            observed_line(observed, order.token, &line);
         }
         observed_end(observed, order.token, LOOK_ANSWERED, 0);
     }
