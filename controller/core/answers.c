@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOOK_AGAIN_MAX 1000
-#define DRIFTS_LOGGED  20 // within a second
+#define DRIFTS_LOGGED 20 // within a second
 
 static void link_event(struct core *core, enum order_link link, uint64_t now_ns)
 {
@@ -186,7 +185,7 @@ static void note_acknowledged(struct core *core, size_t index, uint64_t now_ns)
     struct event *event = events_get(core->events, core->services[index].transition);
     if (event != NULL && event->acknowledged_ns == 0 && announcer_settled(core->announcer, index)) {
         event->acknowledged_ns = now_ns;
-        observed_look(core->observed, index);
+        observed_look(core->observed, index, LOOK_CHANGED);
     }
 }
 
@@ -312,7 +311,7 @@ static void look_up_end(struct core *core, uint64_t token, enum look_end end, ui
     }
     size_t index = observed_service(core->observed, token);
     uint64_t acted = announcer_acted(core->announcer, index);
-    size_t prefix = observed_end(core->observed, token, end, acted);
+    size_t prefix = observed_end(core->observed, token, end, acted, now_ns);
     if (end == LOOK_LOST) {
         return;
     }

@@ -124,7 +124,8 @@ static void tick_service(struct core *core, size_t index, uint64_t now_ms)
     struct core_service *service = &core->services[index];
     if (service->look_again_ms != 0 && now_ms >= service->look_again_ms) {
         service->look_again_ms = 0;
-        observed_look(core->observed, index);
+        observed_look_again(core->observed, index, service->decision.target,
+                            service->look_pause_ms < LOOK_AGAIN_MAX ? LOOK_CHANGED : LOOK_REST);
     }
     affected_service(&core->affected, index); // decides, and sets the deadline
 }
@@ -273,7 +274,7 @@ void core_flush(struct core *core, uint64_t now_ns)
     }
     if (!core->stopping) { // a link is not to be closed under an answer (bird-facts 23)
         observed_plan(core->observed, &core->orders, core->announcer->actions,
-                      announcer_is_busy(core->announcer));
+                      announcer_is_busy(core->announcer), now_ns);
     }
     if (!core->stopping && core_sees(core) && !announcer_is_busy(core->announcer)) {
         sessions_plan(&core->observed->sessions, &core->orders, ms_of(now_ns));
@@ -299,7 +300,10 @@ const struct birdconf *core_file(const struct core *core)
 
 uint64_t core_next_ms(const struct core *core)
 {
-    uint64_t times_ms[] = {core_look_next_ms(core), loader_next_ms(&core->loader),
+    bool asks = core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN && !core->stopping;
+    uint64_t look_ns = asks ? observed_next_ns(core->observed) : UINT64_MAX;
+    uint64_t times_ms[] = {look_ns != UINT64_MAX ? ms_of(look_ns) + 1 : UINT64_MAX,
+                           core_look_next_ms(core), loader_next_ms(&core->loader),
                            include_next_ms(&core->include), contest_next_ms(&core->contest)};
     uint64_t next_ms = deadlines_next_ms(&core->deadlines);
     for (size_t i = 0; i < sizeof times_ms / sizeof *times_ms; i++) {

@@ -11,6 +11,7 @@
 
 #define SNAPSHOT_MS      1000
 #define LOOK_AGAIN_MS    20
+#define LOOK_AGAIN_MAX   1000
 #define GENERATION_SHIFT 52 // in a token; see order.h
 
 static inline uint64_t ms_of(uint64_t ns)

@@ -340,20 +340,25 @@ static void check_look_ups(const struct observed *observed)
 {
     size_t entries = observed->entry_sessions * observed->prefix_count;
     size_t queued = 0;
-    assert(observed->in_flight <= OBSERVED_IN_FLIGHT);
-    assert(observed->queue_length <= entries);
-    for (size_t i = 0; i < observed->queue_length; i++) {
-        size_t entry = observed->queue[(observed->queue_first + i) % observed->queue_room];
-        assert(entry < entries && observed->entries[entry].queued);
+    assert(observed->in_flight <= BUDGET_BATCH);
+    assert(observed->in_flight == observed->budget.unanswered);
+    for (unsigned name = 0; name < LOOK_QUEUES; name++) {
+        const struct look_queue *queue = &observed->queues[name];
+        assert(queue->length <= entries);
+        for (size_t i = 0; i < queue->length; i++) {
+            size_t entry = queue->items[(queue->first + i) % observed->queue_room];
+            assert(entry < entries && (observed->entries[entry].queued >> name & 1) != 0);
+        }
+        queued += queue->length;
     }
     for (size_t i = 0; i < entries; i++) {
         const struct seen_entry *entry = &observed->entries[i];
         assert(entry->seen <= SEEN_OTHER);
         assert(entry->seen != SEEN_OTHER || entry->other < observed->name_count ||
                entry->other == UINT16_MAX);
-        queued += entry->queued;
+        queued -= (size_t)(entry->queued & 1) + (entry->queued >> 1);
     }
-    assert(queued == observed->queue_length);
+    assert(queued == 0);
 }
 
 static void check_observed(const struct core *core)

@@ -38,6 +38,7 @@ struct observed *observed_new(const struct config *config)
     }
     observed->config = config;
     answer_forget(observed);
+    budget_init(&observed->budget, 0);
     for (size_t i = 0; i < config->service_count; i++) {
         observed->prefix_count += config->services[i].prefix_count;
     }
@@ -68,8 +69,18 @@ void observed_free(struct observed *observed)
     free(observed->prefixes);
     free(observed->first);
     free(observed->entries);
-    free(observed->queue);
+    for (unsigned i = 0; i < LOOK_QUEUES; i++) {
+        free(observed->queues[i].items);
+    }
     free(observed);
+}
+
+// Of withdrawing, nothing is.
+static enum seen meant_by(enum target target)
+{
+    return target == TARGET_ANNOUNCE       ? SEEN_PRIMARY
+           : target == TARGET_DEPREFERENCE ? SEEN_DRAIN
+                                           : SEEN_NONE;
 }
 
 static bool is_ours(enum seen seen)
@@ -110,14 +121,25 @@ static size_t entry_count(const struct observed *observed)
     return sessions * observed->prefix_count;
 }
 
-static void enqueue(struct observed *observed, size_t entry)
+static void enqueue(struct observed *observed, size_t entry, enum look_queue_name name)
 {
-    if (observed->entries[entry].queued || observed->queue_length == observed->queue_room) {
+    struct look_queue *queue = &observed->queues[name];
+    uint8_t bit = (uint8_t)(1U << name);
+    if ((observed->entries[entry].queued & bit) != 0 || queue->length == observed->queue_room) {
         return;
     }
-    observed->entries[entry].queued = true;
-    observed->queue[(observed->queue_first + observed->queue_length++) % observed->queue_room] =
-        entry;
+    observed->entries[entry].queued |= bit;
+    queue->items[(queue->first + queue->length++) % observed->queue_room] = entry;
+}
+
+static size_t dequeue(struct observed *observed, enum look_queue_name name)
+{
+    struct look_queue *queue = &observed->queues[name];
+    size_t entry = queue->items[queue->first];
+    queue->first = (queue->first + 1) % observed->queue_room;
+    queue->length--;
+    observed->entries[entry].queued &= (uint8_t) ~(1U << name);
+    return entry;
 }
 
 void observed_forget(struct observed *observed)
@@ -126,8 +148,12 @@ void observed_forget(struct observed *observed)
     for (size_t i = 0; i < entry_count(observed); i++) {
         observed->entries[i] = (struct seen_entry){.seen = SEEN_UNKNOWN};
     }
-    observed->queue_length = 0;
+    for (unsigned i = 0; i < LOOK_QUEUES; i++) {
+        observed->queues[i].length = 0;
+    }
+    observed->turn_left = 0;
     observed->in_flight = 0;
+    budget_forget(&observed->budget);
     answer_forget(observed);
 }
 
@@ -142,7 +168,7 @@ static void session_changed(struct observed *observed, size_t session)
         struct seen_entry *entry = entry_at(observed, session, i);
         entry->seen = observed->sessions.all[session].established ? SEEN_UNKNOWN : SEEN_NONE;
         if (observed->sessions.all[session].established) {
-            enqueue(observed, session * observed->prefix_count + i);
+            enqueue(observed, session * observed->prefix_count + i, LOOK_REST);
         }
     }
 }
@@ -155,31 +181,52 @@ void observed_row(struct observed *observed, const struct bird_protocol *row)
     }
 }
 
+static size_t *longer(const struct observed *observed, const struct look_queue *queue, size_t room)
+{
+    size_t *items = calloc(room, sizeof *items);
+    for (size_t i = 0; items != NULL && i < queue->length; i++) {
+        items[i] = queue->items[(queue->first + i) % observed->queue_room];
+    }
+    return items;
+}
+
+static bool grow_queues(struct observed *observed, size_t room)
+{
+    size_t *items[LOOK_QUEUES];
+    for (unsigned i = 0; i < LOOK_QUEUES; i++) {
+        items[i] = longer(observed, &observed->queues[i], room);
+        if (items[i] == NULL) {
+            while (i-- > 0) {
+                free(items[i]);
+            }
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < LOOK_QUEUES; i++) {
+        free(observed->queues[i].items);
+        observed->queues[i].items = items[i];
+        observed->queues[i].first = 0;
+    }
+    observed->queue_room = room;
+    return true;
+}
+
 // New sessions need entries; those that there are keep theirs.
 static bool grow(struct observed *observed)
 {
     size_t old = observed->entry_sessions * observed->prefix_count;
     size_t count = observed->sessions.count * observed->prefix_count;
     struct seen_entry *entries = calloc(count + 1, sizeof *entries);
-    size_t *queue = calloc(count + 1, sizeof *queue);
-    if (entries == NULL || queue == NULL) {
+    if (entries == NULL || !grow_queues(observed, count + 1)) {
         free(entries);
-        free(queue);
         return false;
     }
     if (old > 0) {
         memcpy(entries, observed->entries, old * sizeof *entries);
     }
-    for (size_t i = 0; i < observed->queue_length; i++) {
-        queue[i] = observed->queue[(observed->queue_first + i) % observed->queue_room];
-    }
     free(observed->entries);
-    free(observed->queue);
     size_t first_new = observed->entry_sessions;
     observed->entries = entries;
-    observed->queue = queue;
-    observed->queue_first = 0;
-    observed->queue_room = count + 1;
     observed->entry_sessions = observed->sessions.count;
     for (size_t i = first_new; i < observed->sessions.count; i++) {
         session_changed(observed, i);
@@ -196,54 +243,127 @@ bool observed_snapshot_end(struct observed *observed)
     return observed->sessions.count <= observed->entry_sessions || grow(observed);
 }
 
-void observed_look(struct observed *observed, size_t service)
+static bool is_meant(const struct seen_entry *entry, enum seen meant)
+{
+    return entry->seen == meant && entry->lacks == 0;
+}
+
+// meant: what need not be looked at; SEEN_UNKNOWN: everything is.
+static void look_but(struct observed *observed, size_t service, enum seen meant,
+                     enum look_queue_name when)
 {
     assert(service < observed->config->service_count);
-    for (size_t session = 0;
-         session < observed->sessions.count && session < observed->entry_sessions; session++) {
-        for (size_t i = observed->first[service];
-             i < observed->first[service + 1] && observed->sessions.all[session].established; i++) {
-            enqueue(observed, session * observed->prefix_count + i);
+    for (size_t i = 0; i < observed->sessions.count && i < observed->entry_sessions; i++) {
+        if (!observed->sessions.all[i].established) {
+            continue;
+        }
+        for (size_t k = observed->first[service]; k < observed->first[service + 1]; k++) {
+            if (meant == SEEN_UNKNOWN || !is_meant(entry_at(observed, i, k), meant)) {
+                enqueue(observed, i * observed->prefix_count + k, when);
+            }
         }
     }
+}
+
+void observed_look(struct observed *observed, size_t service, enum look_queue_name when)
+{
+    look_but(observed, service, SEEN_UNKNOWN, when);
+}
+
+void observed_look_again(struct observed *observed, size_t service, enum target target,
+                         enum look_queue_name when)
+{
+    look_but(observed, service, meant_by(target), when);
 }
 
 void observed_look_in_turn(struct observed *observed, size_t count)
 {
     size_t entries = entry_count(observed);
-    for (size_t i = 0; i < count && i < entries; i++) {
+    observed->turn_left = count < entries ? count : entries;
+}
+
+static bool is_asked_about(const struct observed *observed, size_t entry)
+{
+    const struct session *session = &observed->sessions.all[entry / observed->prefix_count];
+    const struct prefix *prefix = observed->prefixes[entry % observed->prefix_count].prefix;
+    return session->established && session_carries(session, prefix->family);
+}
+
+// The next entry of an established session in turn.
+static bool take_turn(struct observed *observed, size_t *entry)
+{
+    size_t entries = entry_count(observed);
+    while (observed->turn_left > 0 && entries > 0) {
+        observed->turn_left--;
         observed->turn = (observed->turn + 1) % entries;
-        if (observed->sessions.all[observed->turn / observed->prefix_count].established) {
-            enqueue(observed, observed->turn);
+        if (is_asked_about(observed, observed->turn)) {
+            *entry = observed->turn;
+            return true;
         }
+    }
+    return false;
+}
+
+static bool take_queued(struct observed *observed, enum look_queue_name name, size_t *entry)
+{
+    while (observed->queues[name].length > 0) {
+        *entry = dequeue(observed, name);
+        if (is_asked_about(observed, *entry)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_next(struct observed *observed, size_t *entry)
+{
+    if (take_queued(observed, LOOK_CHANGED, entry)) {
+        return true;
+    }
+    observed->turn_next = !observed->turn_next;
+    return observed->turn_next
+               ? take_turn(observed, entry) || take_queued(observed, LOOK_REST, entry)
+               : take_queued(observed, LOOK_REST, entry) || take_turn(observed, entry);
+}
+
+static bool ask(struct observed *observed, struct orders *orders, size_t index, uint64_t actions)
+{
+    char text[PREFIX_TEXT_MAX];
+    size_t session = index / observed->prefix_count;
+    size_t prefix = index % observed->prefix_count;
+    observed->entries[index].asked = (uint32_t)actions;
+    bool asked =
+        orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_ROUTE, prefix, session),
+                   bird_show_export(prefix_text(observed->prefixes[prefix].prefix, text),
+                                    observed->sessions.all[session].name));
+    observed->in_flight += asked;
+    observed->sessions.all[session].questions += asked;
+    return asked;
+}
+
+void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions, bool busy,
+                   uint64_t now_ns)
+{
+    size_t room = budget_room(&observed->budget, now_ns);
+    size_t asked = 0;
+    size_t entry;
+    if (busy && room > 0) {
+        room = budget_is_dear(&observed->budget) ? 0 : 1;
+    }
+    while (asked < room && orders_room(orders) > 0 && take_next(observed, &entry)) {
+        asked += ask(observed, orders, entry, actions);
+    }
+    if (asked > 0) {
+        budget_asked(&observed->budget, asked, now_ns);
     }
 }
 
-void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions, bool busy)
+uint64_t observed_next_ns(const struct observed *observed)
 {
-    size_t most = busy ? 1 : OBSERVED_IN_FLIGHT;
-    while (observed->in_flight < most && observed->queue_length > 0 && orders_room(orders) > 0) {
-        size_t index = observed->queue[observed->queue_first];
-        observed->queue_first = (observed->queue_first + 1) % observed->queue_room;
-        observed->queue_length--;
-        struct seen_entry *entry = &observed->entries[index];
-        entry->queued = false;
-        size_t session = index / observed->prefix_count;
-        size_t prefix = index % observed->prefix_count;
-        if (!observed->sessions.all[session].established ||
-            !session_carries(&observed->sessions.all[session],
-                             observed->prefixes[prefix].prefix->family)) {
-            continue;
-        }
-        char text[PREFIX_TEXT_MAX];
-        entry->asked = (uint32_t)actions;
-        bool asked =
-            orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_ROUTE, prefix, session),
-                       bird_show_export(prefix_text(observed->prefixes[prefix].prefix, text),
-                                        observed->sessions.all[session].name));
-        observed->in_flight += asked;
-        observed->sessions.all[session].questions += asked;
-    }
+    bool waits = observed->queues[LOOK_CHANGED].length + observed->queues[LOOK_REST].length +
+                     observed->turn_left >
+                 0;
+    return waits ? budget_next_ns(&observed->budget) : UINT64_MAX;
 }
 
 static enum seen whose(const struct observed *observed, size_t prefix, const char *protocol)
@@ -323,20 +443,22 @@ size_t observed_service(const struct observed *observed, uint64_t token)
     return observed->prefixes[order_a(token)].service;
 }
 
-size_t observed_end(struct observed *observed, uint64_t token, enum look_end end, uint64_t acted)
+size_t observed_end(struct observed *observed, uint64_t token, enum look_end end, uint64_t acted,
+                    uint64_t now_ns)
 {
     size_t prefix = order_a(token);
     size_t session = order_b(token);
     assert(observed_asks(observed, token));
     if (end != LOOK_LOST) {
         observed->in_flight--;
-        sessions_answered(&observed->sessions, session);
+        budget_answered(&observed->budget, now_ns);
+        observed->sessions.all[session].questions--;
         struct seen_entry *entry = entry_at(observed, session, prefix);
         bool stale = (int32_t)((uint32_t)acted - entry->asked) > 0;
         if (!observed->sessions.all[session].established) {
             entry->seen = SEEN_NONE;
         } else if (stale) {
-            enqueue(observed, session * observed->prefix_count + prefix);
+            enqueue(observed, session * observed->prefix_count + prefix, LOOK_CHANGED);
         } else if (end == LOOK_FAILED) {
             entry->seen = SEEN_UNKNOWN;
         } else {
@@ -350,14 +472,6 @@ size_t observed_end(struct observed *observed, uint64_t token, enum look_end end
 static const char *other_name(const struct observed *observed, const struct seen_entry *entry)
 {
     return entry->other == NO_NAME ? "another protocol" : observed->names[entry->other];
-}
-
-// Of withdrawing, nothing is.
-static enum seen meant_by(enum target target)
-{
-    return target == TARGET_ANNOUNCE       ? SEEN_PRIMARY
-           : target == TARGET_DEPREFERENCE ? SEEN_DRAIN
-                                           : SEEN_NONE;
 }
 
 static enum condition condition_of(const struct prefix_view *view, const size_t seen[],

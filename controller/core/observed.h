@@ -2,11 +2,12 @@
 // whether it carries what that protocol sets. Pure.
 //
 // Nothing here is assumed from what was asked for. A look-up is `show route PREFIX export SESSION
-// all`, cheap on a full table (bird-facts 10); services that just changed come first, the others in
-// turn, a bounded number at a time.
+// all`: services that just changed come first, the others in turn, for no more of BIRD's time than
+// budget.h allows.
 #pragma once
 
 #include "controller/config/config.h"
+#include "controller/core/budget.h"
 #include "controller/core/carried.h"
 #include "controller/core/decision.h"
 #include "controller/core/order.h"
@@ -23,8 +24,8 @@ enum seen {
 };
 
 struct seen_entry {
-    uint8_t seen; // enum seen
-    bool queued;
+    uint8_t seen;   // enum seen
+    uint8_t queued; // a bit for each of the queues
     uint16_t other; // name's index, for SEEN_OTHER
     uint16_t lacks; // the first attribute that ours lacks (carried_text()); 0: none
     uint32_t asked; // the announcer's clock of actions (low bits) when the look-up was sent
@@ -71,6 +72,14 @@ struct prefix_view {
     const char *altered_session; // the first such; NULL if none
 };
 
+// What is to be looked up. What just changed is first; then the rest and what is looked at in turn,
+// alternately, so that much of the one does not keep out the other.
+enum look_queue_name { LOOK_CHANGED, LOOK_REST, LOOK_QUEUES };
+struct look_queue {
+    size_t *items; // entries, a ring
+    size_t first, length;
+};
+
 struct observed {
     const struct config *config;
     struct seen_prefix *prefixes; // of all services, in order
@@ -79,9 +88,12 @@ struct observed {
     struct sessions sessions;
     struct seen_entry *entries; // [session][prefix]
     size_t entry_sessions;      // that entries has room for
-    size_t *queue;              // ring of entries to look up
-    size_t queue_first, queue_length, queue_room;
-    size_t turn;      // the next entry to look up again in turn
+    struct look_queue queues[LOOK_QUEUES];
+    size_t queue_room;
+    size_t turn;      // the last entry that was looked up in turn
+    size_t turn_left; // how many more may be
+    bool turn_next;   // it is the turn's turn
+    struct budget budget;
     size_t in_flight; // look-ups unanswered
     char names[OBSERVED_NAMES_MAX][SESSION_NAME_MAX];
     size_t name_count;
@@ -107,14 +119,21 @@ void observed_snapshot_begin(struct observed *observed);
 void observed_row(struct observed *observed, const struct bird_protocol *row);
 bool observed_snapshot_end(struct observed *observed);
 
-void observed_look(struct observed *observed, size_t service);       // soon, at all its prefixes
-void observed_look_in_turn(struct observed *observed, size_t count); // at count more entries
+// At all prefixes of the service; or at what of them is not known to be as the target says: the
+// rest has its turn.
+void observed_look(struct observed *observed, size_t service, enum look_queue_name when);
+void observed_look_again(struct observed *observed, size_t service, enum target target,
+                         enum look_queue_name when);
+// At count more entries; what was left of the last time is left out.
+void observed_look_in_turn(struct observed *observed, size_t count);
 
-// Orders look-ups while fewer than OBSERVED_IN_FLIGHT are unanswered; but one at a time while
-// commands are under way (busy), which BIRD is to spend its time on. actions: the announcer's
-// clock.
-#define OBSERVED_IN_FLIGHT 16
-void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions, bool busy);
+// Orders the look-ups that the budget allows; while commands are under way (busy), which BIRD is to
+// spend its time on, one at a time, and none if they are dear. actions: the announcer's clock.
+void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions, bool busy,
+                   uint64_t now_ns);
+
+// When there is something to plan, if nothing else happens; UINT64_MAX: never.
+uint64_t observed_next_ns(const struct observed *observed);
 
 enum look_end {
     LOOK_ANSWERED,
@@ -126,7 +145,8 @@ enum look_end {
 // that prefix's service was last acted on; an answer asked for before that is dropped and asked
 // again.
 void observed_line(struct observed *observed, uint64_t token, const struct bird_line *line);
-size_t observed_end(struct observed *observed, uint64_t token, enum look_end end, uint64_t acted);
+size_t observed_end(struct observed *observed, uint64_t token, enum look_end end, uint64_t acted,
+                    uint64_t now_ns);
 // Can it be a reply to one of the look-ups that are unanswered?
 bool observed_asks(const struct observed *observed, uint64_t token);
 size_t observed_service(const struct observed *observed, uint64_t token);

@@ -55,6 +55,20 @@ TEST(a_transition_is_followed_until_it_is_seen)
     assert_non_null(strstr(event->text, "probe a is down: refused"));
 }
 
+TEST(what_no_look_up_can_change_is_looked_up_in_its_turn_alone)
+{
+    running("min_sessions = 2\n" ONE_PROBE DNS_NEEDS_A); // and there is one session
+    for (unsigned i = 0; i < 20; i++) {
+        pass_ms(100);
+    }
+    bird.looks = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        pass_ms(100);
+    }
+    assert_int_equal(core->observed->prefixes[0].condition, CONDITION_SHORT);
+    assert_in_range(bird.looks, 9, 11); // each second
+}
+
 TEST(a_drain_that_an_export_filter_makes_none_is_not_seen)
 {
     running(ONE_PROBE DNS_NEEDS_A);

@@ -8,7 +8,7 @@ enum { V4, V6, WEB }; // prefixes, in order
 static struct config *config;
 static struct observed *observed;
 static struct orders orders;
-static uint64_t now_ms;
+static uint64_t now_ms, now_ns;
 
 static void begin(const char *more)
 {
@@ -22,6 +22,8 @@ static void begin(const char *more)
     assert_non_null(observed);
     assert_true(orders_init(&orders, 64));
     now_ms = 100000;
+    now_ns = UINT64_C(100000000000);
+    observed->budget.measured = true; // and questions cost nothing
 }
 
 static int start(void **state)
@@ -80,7 +82,7 @@ static void answer(uint64_t token, const char *lines)
         struct bird_line it = line_of(line[0] == '\t' ? 1012 : 1007, line);
         observed_line(observed, token, &it);
     }
-    observed_end(observed, token, LOOK_ANSWERED, 0);
+    observed_end(observed, token, LOOK_ANSWERED, 0, now_ns);
 }
 
 #define ROUTE(protocol) "192.0.2.1/32         blackhole [" protocol " 10:00:00.000] * (260)"
@@ -93,8 +95,8 @@ static void answer(uint64_t token, const char *lines)
 static void up1_exports(const char *line)
 {
     sessions("up1+");
-    observed_look(observed, 0);
-    observed_plan(observed, &orders, 0, false);
+    observed_look(observed, 0, LOOK_CHANGED);
+    observed_plan(observed, &orders, 0, false, now_ns);
     struct order order;
     while (orders_take(&orders, &order)) {
         answer(order.token, order_a(order.token) == V4 ? line : NULL);
@@ -111,13 +113,13 @@ TEST(a_session_that_comes_up_is_looked_at_for_every_prefix)
 {
     sessions("up1+ up2-");
     assert_int_equal(sessions_established(&observed->sessions), 1);
-    observed_plan(observed, &orders, 0, false);
+    observed_plan(observed, &orders, 0, false, now_ns);
     expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
     expect_order(&orders, "show route 2001:db8::1/128 export 'up1' all");
     expect_order(&orders, "show route 192.0.2.2/32 export 'up1' all");
     expect_no_order(&orders);
     sessions("up1+ up2-");
-    observed_plan(observed, &orders, 0, false);
+    observed_plan(observed, &orders, 0, false, now_ns);
     expect_no_order(&orders);
 }
 
@@ -127,8 +129,8 @@ TEST(a_session_whose_name_can_t_be_asked_for_stays_unknown)
     row("a'b", "BGP", true);
     row("up1", "BGP", true);
     assert_true(observed_snapshot_end(observed));
-    observed_look(observed, 1);
-    observed_plan(observed, &orders, 0, false);
+    observed_look(observed, 1, LOOK_REST);
+    observed_plan(observed, &orders, 0, false, now_ns);
     expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
     assert_int_equal(observed_view(observed, WEB, TARGET_WITHDRAW).unknown, 2);
     assert_int_equal(observed->in_flight, 3);
@@ -223,8 +225,8 @@ TEST_WITH(attributes_of_another_route_are_not_of_ours, start_with_attributes, st
 TEST(one_session_that_alters_is_enough_to_be_altered)
 {
     sessions("up1+ up2+");
-    observed_look(observed, 0);
-    observed_plan(observed, &orders, 0, false);
+    observed_look(observed, 0, LOOK_CHANGED);
+    observed_plan(observed, &orders, 0, false, now_ns);
     struct order order;
     while (orders_take(&orders, &order)) {
         answer(order.token, order_b(order.token) == 0 ? TWIN : STRIPPED);
@@ -256,7 +258,7 @@ TEST(anothers_route_hides_ours_or_leaks)
 TEST(the_first_route_of_an_answer_is_the_one_exported)
 {
     sessions("up1+");
-    observed_plan(observed, &orders, 0, false);
+    observed_plan(observed, &orders, 0, false, now_ns);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
     struct bird_line table = line_of(1007, "Table master4:");
     struct bird_line second = line_of(1007, OTHER);
@@ -264,7 +266,7 @@ TEST(the_first_route_of_an_answer_is_the_one_exported)
     observed_line(observed, token,
                   &(struct bird_line){.kind = BIRD_LINE, .code = 1007, .text = PRIMARY});
     observed_line(observed, token, &second);
-    observed_end(observed, token, LOOK_ANSWERED, 0);
+    observed_end(observed, token, LOOK_ANSWERED, 0, now_ns);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
 }
 
@@ -297,29 +299,30 @@ TEST(what_is_known_stays_when_another_session_comes)
     sessions("up1+ up2+");
     assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).announced, 1);
     assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).unknown, 1);
-    observed_plan(observed, &orders, 0, false);
+    observed_plan(observed, &orders, 0, false, now_ns);
     expect_order(&orders, "show route 192.0.2.1/32 export 'up2' all");
 }
 
 TEST(an_answer_older_than_our_last_command_is_dropped_and_asked_again)
 {
     up1_exports(PRIMARY);
-    observed_look(observed, 0);
-    observed_plan(observed, &orders, 5, false);
+    observed_look(observed, 0, LOOK_CHANGED);
+    observed_plan(observed, &orders, 5, false, now_ns);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
-    expect_order(&orders, "show route 2001:db8::1/128 export 'up1' all");
-    observed_end(observed, token, LOOK_ANSWERED, 6);
+    uint64_t other = expect_order(&orders, "show route 2001:db8::1/128 export 'up1' all");
+    observed_end(observed, token, LOOK_ANSWERED, 6, now_ns);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT); // as known before
-    observed_plan(observed, &orders, 6, false);
+    answer(other, NULL);
+    observed_plan(observed, &orders, 6, false, now_ns);
     token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
-    observed_end(observed, token, LOOK_ANSWERED, 6);
+    observed_end(observed, token, LOOK_ANSWERED, 6, now_ns);
     expect(TARGET_WITHDRAW, CONDITION_AS_MEANT);
 }
 
 TEST(one_answer_does_not_colour_the_next)
 {
     sessions("up1+");
-    observed_plan(observed, &orders, 0, false);
+    observed_plan(observed, &orders, 0, false, now_ns);
     uint64_t first = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
     uint64_t second = expect_order(&orders, "show route 2001:db8::1/128 export 'up1' all");
     answer(first, PRIMARY);
@@ -330,19 +333,21 @@ TEST(one_answer_does_not_colour_the_next)
 TEST(only_so_many_look_ups_are_unanswered_at_once)
 {
     sessions("a+ b+ c+ d+ e+ f+ g+ h+");
-    observed_plan(observed, &orders, 0, false);
-    assert_int_equal(orders.count, OBSERVED_IN_FLIGHT);
+    observed_plan(observed, &orders, 0, false, now_ns);
+    assert_int_equal(orders.count, BUDGET_BATCH);
     struct order order;
-    assert_true(orders_take(&orders, &order));
-    answer(order.token, NULL);
-    observed_plan(observed, &orders, 0, false);
-    assert_int_equal(orders.count, OBSERVED_IN_FLIGHT);
+    for (size_t left = BUDGET_BATCH; left-- > 0;) {
+        assert_true(orders_take(&orders, &order));
+        answer(order.token, NULL);
+        observed_plan(observed, &orders, 0, false, now_ns);
+        assert_int_equal(orders.count, left > 0 ? left : 24 - BUDGET_BATCH);
+    }
 }
 
 TEST(looking_in_turn_comes_to_every_entry)
 {
     sessions("up1+ up2+");
-    observed_plan(observed, &orders, 0, false);
+    observed_plan(observed, &orders, 0, false, now_ns);
     struct order order;
     while (orders_take(&orders, &order)) {
         answer(order.token, NULL);
@@ -350,7 +355,7 @@ TEST(looking_in_turn_comes_to_every_entry)
     size_t asked[3][2] = {{0}};
     for (unsigned i = 0; i < 6; i++) {
         observed_look_in_turn(observed, 1);
-        observed_plan(observed, &orders, 0, false);
+        observed_plan(observed, &orders, 0, false, now_ns);
         assert_true(orders_take(&orders, &order));
         asked[order_a(order.token)][order_b(order.token)]++;
         answer(order.token, NULL);
@@ -359,7 +364,7 @@ TEST(looking_in_turn_comes_to_every_entry)
         assert_int_equal(asked[i % 3][i / 3], 1);
     }
     observed_look_in_turn(observed, 1000);
-    observed_plan(observed, &orders, 0, false);
+    observed_plan(observed, &orders, 0, false, now_ns);
     assert_int_equal(orders.count, 6);
 }
 
@@ -367,24 +372,24 @@ TEST(when_the_link_went_all_is_forgotten_and_nothing_is_in_flight)
 {
     up1_exports(PRIMARY);
     sessions("up1+ a+ b+ c+ d+ e+ f+ g+");
-    observed_plan(observed, &orders, 0, false);
+    observed_plan(observed, &orders, 0, false, now_ns);
     while (orders_take(&orders, &(struct order){.urgent = false})) {
     }
     observed_forget(observed);
     assert_int_equal(sessions_established(&observed->sessions), 0);
     sessions("up1+");
     expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
-    observed_plan(observed, &orders, 0, false);
-    assert_int_equal(orders.count, 3);
+    observed_plan(observed, &orders, 0, false, now_ns);
+    assert_int_equal(orders.count, 1); // what one costs may be another thing now
 }
 
 TEST(a_lost_look_up_changes_nothing)
 {
     up1_exports(PRIMARY);
-    observed_look(observed, 0);
-    observed_plan(observed, &orders, 0, false);
+    observed_look(observed, 0, LOOK_CHANGED);
+    observed_plan(observed, &orders, 0, false, now_ns);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
-    observed_end(observed, token, LOOK_LOST, 0);
+    observed_end(observed, token, LOOK_LOST, 0, now_ns);
     expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
 }
 
@@ -450,7 +455,7 @@ TEST(dynamic_sessions_that_are_gone_leave_their_places_to_new_ones)
         observed_snapshot_begin(observed);
         row(name, "BGP", true);
         assert_true(observed_snapshot_end(observed));
-        observed_plan(observed, &orders, 0, false);
+        observed_plan(observed, &orders, 0, false, now_ns);
         struct order order;
         while (orders_take(&orders, &order)) {
             assert_non_null(strstr(order.command, name));
@@ -465,7 +470,7 @@ TEST(dynamic_sessions_that_are_gone_leave_their_places_to_new_ones)
 TEST(a_place_is_not_given_away_under_an_unanswered_question)
 {
     sessions("old1+");
-    observed_plan(observed, &orders, 0, false);
+    observed_plan(observed, &orders, 0, false, now_ns);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'old1' all");
     sessions("");
     sessions("new1+");
@@ -500,10 +505,10 @@ TEST(enough_places_again_is_told_too)
 TEST(a_look_up_that_failed_tells_nothing)
 {
     up1_exports(PRIMARY);
-    observed_look(observed, 0);
-    observed_plan(observed, &orders, 0, false);
+    observed_look(observed, 0, LOOK_CHANGED);
+    observed_plan(observed, &orders, 0, false, now_ns);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
-    observed_end(observed, token, LOOK_FAILED, 0);
+    observed_end(observed, token, LOOK_FAILED, 0, now_ns);
     expect(TARGET_WITHDRAW, CONDITION_UNKNOWN);
     expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
 }
@@ -519,9 +524,9 @@ TEST(a_family_that_no_session_carries_is_said_to_be_that)
 {
     sessions("up1+");
     up1_is_for_ipv4();
-    observed_plan(observed, &orders, 0, false);
-    answer(expect_order(&orders, "show route 192.0.2.1/32 export 'up1'"), PRIMARY);
-    answer(expect_order(&orders, "show route 192.0.2.2/32 export 'up1'"), PRIMARY);
+    observed_plan(observed, &orders, 0, false, now_ns);
+    answer(expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all"), PRIMARY);
+    answer(expect_order(&orders, "show route 192.0.2.2/32 export 'up1' all"), PRIMARY);
     expect_no_order(&orders);
     struct prefix_view view = observed_view(observed, V6, TARGET_ANNOUNCE);
     assert_string_equal(condition_name(view.condition), "no-channel");
@@ -534,7 +539,7 @@ TEST(enough_sessions_with_the_channel_are_enough)
 {
     sessions("up1+ up2+");
     up1_is_for_ipv4();
-    observed_plan(observed, &orders, 0, false);
+    observed_plan(observed, &orders, 0, false, now_ns);
     struct order order;
     while (orders_take(&orders, &order)) {
         answer(order.token, order_a(order.token) == V6
@@ -548,7 +553,7 @@ TEST_WITH(a_named_session_that_lacks_the_route_is_named, start_with_two_wanted, 
 {
     config->bird.min_sessions = 1;
     sessions("up1+ up2+");
-    observed_plan(observed, &orders, 0, false);
+    observed_plan(observed, &orders, 0, false, now_ns);
     assert_null(observed_view(observed, V4, TARGET_ANNOUNCE).lacking); // not looked up yet
     struct order order;
     while (orders_take(&orders, &order)) {
@@ -562,15 +567,95 @@ TEST_WITH(a_named_session_that_lacks_the_route_is_named, start_with_two_wanted, 
 TEST(while_commands_are_under_way_bird_is_asked_one_thing_at_a_time)
 {
     sessions("up1+");
-    observed_plan(observed, &orders, 0, true);
+    observed_plan(observed, &orders, 0, true, now_ns);
     uint64_t token = expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
     expect_no_order(&orders);
-    observed_plan(observed, &orders, 0, true);
+    observed_plan(observed, &orders, 0, true, now_ns);
     expect_no_order(&orders);
     answer(token, NULL);
-    observed_plan(observed, &orders, 0, true);
-    expect_order(&orders, "show route 2001:db8::1/128 export 'up1' all");
+    observed_plan(observed, &orders, 0, true, now_ns);
+    token = expect_order(&orders, "show route 2001:db8::1/128 export 'up1' all");
     expect_no_order(&orders);
-    observed_plan(observed, &orders, 0, false);
+    answer(token, NULL);
+    observed_plan(observed, &orders, 0, false, now_ns);
     expect_order(&orders, "show route 192.0.2.2/32 export 'up1' all");
+}
+
+// Asks for whatever is allowed at each ms of that time; BIRD takes so long for each answer.
+static size_t asked_within(uint64_t ms, uint64_t cost_ns)
+{
+    size_t asked = 0;
+    for (uint64_t end_ns = now_ns + ms * 1000000; now_ns < end_ns; now_ns += 1000000) {
+        struct order order;
+        observed_look(observed, 0, LOOK_REST);
+        observed_plan(observed, &orders, 0, false, now_ns);
+        while (orders_take(&orders, &order)) {
+            asked++;
+            now_ns += cost_ns;
+            answer(order.token, NULL);
+        }
+    }
+    return asked;
+}
+
+#define DEAR_NS UINT64_C(25000000)
+
+TEST(dear_look_ups_take_a_hundredth_of_bird_s_time_one_at_a_time)
+{
+    sessions("up1+");
+    observed->budget.measured = false;
+    observed_plan(observed, &orders, 0, false, now_ns);
+    assert_int_equal(orders.count, 1); // before it is known what one costs
+    struct order order;
+    orders_take(&orders, &order);
+    now_ns += DEAR_NS;
+    answer(order.token, NULL);
+    observed_plan(observed, &orders, 0, false, now_ns);
+    expect_no_order(&orders); // it rests
+    assert_true(observed_next_ns(observed) <= now_ns + BUDGET_REST * DEAR_NS);
+    asked_within(60000, DEAR_NS); // uses up what was in hand
+    assert_in_range(asked_within(100000, DEAR_NS), 38, 41);
+}
+
+TEST(dear_look_ups_are_not_made_while_commands_are_under_way)
+{
+    sessions("up1+");
+    observed->budget.measured = false;
+    asked_within(200, DEAR_NS);
+    now_ns += 60 * UINT64_C(1000000000);
+    observed_look(observed, 0, LOOK_CHANGED);
+    observed_plan(observed, &orders, 0, true, now_ns);
+    expect_no_order(&orders);
+    observed_plan(observed, &orders, 0, false, now_ns);
+    assert_int_equal(orders.count, 1);
+}
+
+TEST(cheap_look_ups_of_what_changed_are_all_made_at_once)
+{
+    sessions("up1+");
+    asked_within(1, 50000);
+    assert_true(asked_within(1000, 50000) >= 1000);
+}
+
+TEST(what_changed_is_looked_at_before_what_has_its_turn)
+{
+    sessions("up1+ up2+");
+    observed->budget.measured = false;
+    observed_look_in_turn(observed, 6);
+    observed_look(observed, 1, LOOK_CHANGED);
+    observed_plan(observed, &orders, 0, false, now_ns);
+    expect_order(&orders, "show route 192.0.2.2/32 export 'up1' all");
+}
+
+TEST(what_is_as_meant_is_not_looked_at_again)
+{
+    up1_exports(PRIMARY);
+    observed_look_again(observed, 0, TARGET_ANNOUNCE, LOOK_REST);
+    observed_plan(observed, &orders, 0, false, now_ns);
+    answer(expect_order(&orders, "show route 2001:db8::1/128 export 'up1' all"), NULL);
+    expect_no_order(&orders);
+    observed_look_again(observed, 0, TARGET_WITHDRAW, LOOK_REST);
+    observed_plan(observed, &orders, 0, false, now_ns);
+    expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all");
+    expect_no_order(&orders);
 }

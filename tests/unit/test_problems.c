@@ -376,16 +376,19 @@ TEST(a_drain_that_is_altered_is_critical_and_says_what_is_missing)
     assert_true(orders_init(&orders, 8));
     core->services[TOKEN].decision.target = TARGET_DEPREFERENCE;
     core->observed->prefixes[2].condition = CONDITION_ALTERED;
-    observed_plan(core->observed, &orders, 0, false);
+    core->observed->budget.measured = true;
+    observed_plan(core->observed, &orders, 0, false, FIXTURE_NOW_NS);
     while (orders_take(&orders, &order)) {
-        if (order_a(order.token) == 2) {
+        bool its = order_a(order.token) == 2;
+        if (its) {
             struct bird_line line = {
                 .kind = BIRD_LINE,
                 .code = 1007,
                 .text = "198.51.100.1/32 blackhole [popgate_token_v4_drain 00:00:00] * (250)"};
             observed_line(core->observed, order.token, &line);
         }
-        observed_end(core->observed, order.token, LOOK_ANSWERED, 0);
+        observed_end(core->observed, order.token, its ? LOOK_ANSWERED : LOOK_FAILED, 0,
+                     FIXTURE_NOW_NS);
     }
     expect("altered! depreferenced");
     assert_string_equal(

@@ -283,8 +283,8 @@ static void exports_to(struct observed *observed, const char *session)
     struct orders orders;
     struct order order;
     assert_true(orders_init(&orders, 64));
-    observed_look(observed, 0);
-    observed_plan(observed, &orders, 0, false);
+    observed_look(observed, 0, LOOK_CHANGED);
+    observed_plan(observed, &orders, 0, false, FIXTURE_NOW_NS);
     while (orders_take(&orders, &order)) {
         if (strstr(order.command, session) != NULL) {
             struct bird_line line = {.kind = BIRD_LINE, .code = 1007};
@@ -292,7 +292,7 @@ static void exports_to(struct observed *observed, const char *session)
             line.length = strlen(line.text);
             observed_line(observed, order.token, &line);
         }
-        observed_end(observed, order.token, LOOK_ANSWERED, 0);
+        observed_end(observed, order.token, LOOK_ANSWERED, 0, FIXTURE_NOW_NS);
     }
     orders_free(&orders);
 }
