@@ -2,6 +2,8 @@
 
 #include "birdctl/reply.h"
 
+#include "base/hash.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -286,6 +288,18 @@ static uint32_t whole_of(const char *timer)
 }
 
 // A neighbor that does not want a family leaves its channel down (bird-facts 30).
+// The row's last word, of the column `accepted` (channel_show_stats() in nest/proto.c).
+static void read_exported(struct bird_bgp *bgp, const char *columns)
+{
+    size_t length = trimmed_length(columns);
+    size_t first = length;
+    while (first > 0 && columns[first - 1] != ' ') {
+        first--;
+    }
+    bgp->exported = hash_bytes(bgp->exported != 0 ? bgp->exported : HASH_START, columns + first,
+                               length - first + 1);
+}
+
 static void read_session(struct bird_bgp_reader *reader, const struct bird_line *line)
 {
     struct bird_bgp *bgp = &reader->bgp;
@@ -301,6 +315,9 @@ static void read_session(struct bird_bgp_reader *reader, const struct bird_line 
     } else if ((value = labelled(line, "Hold timer:")) != NULL) {
         bgp->hold_s = whole_of(value);
         bgp->open = true;
+    } else if ((value = labelled(line, "Export updates:")) != NULL ||
+               (value = labelled(line, "Export withdraws:")) != NULL) {
+        read_exported(bgp, value);
     } else if ((value = labelled(line, "Channel ")) != NULL) {
         reader->channel = strcmp(value, "ipv4") == 0   ? &bgp->ipv4
                           : strcmp(value, "ipv6") == 0 ? &bgp->ipv6

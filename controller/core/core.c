@@ -277,7 +277,8 @@ void core_flush(struct core *core, uint64_t now_ns)
                       announcer_is_busy(core->announcer), now_ns);
     }
     if (!core->stopping && core_sees(core) && !announcer_is_busy(core->announcer)) {
-        sessions_plan(&core->observed->sessions, &core->orders, ms_of(now_ns));
+        sessions_plan(&core->observed->sessions, &core->orders,
+                      budget_is_dear(&core->observed->budget), ms_of(now_ns));
     }
 }
 

@@ -289,14 +289,24 @@ static bool is_asked_about(const struct observed *observed, size_t entry)
     return session->established && session_carries(session, prefix->family);
 }
 
-// The next entry of an established session in turn.
+// Has the session exported nothing else since it was looked up?
+static bool is_still_so(const struct observed *observed, size_t entry)
+{
+    const struct session *session = &observed->sessions.all[entry / observed->prefix_count];
+    const struct seen_entry *it = &observed->entries[entry];
+    return it->seen != SEEN_UNKNOWN && session->exports != 0 && it->exports == session->exports;
+}
+
+// The next entry in turn; where look-ups are dear, of those that may be otherwise by now.
 static bool take_turn(struct observed *observed, size_t *entry)
 {
     size_t entries = entry_count(observed);
+    bool dear = budget_is_dear(&observed->budget);
     while (observed->turn_left > 0 && entries > 0) {
         observed->turn_left--;
         observed->turn = (observed->turn + 1) % entries;
-        if (is_asked_about(observed, observed->turn)) {
+        if (is_asked_about(observed, observed->turn) &&
+            !(dear && is_still_so(observed, observed->turn))) {
             *entry = observed->turn;
             return true;
         }
@@ -332,6 +342,7 @@ static bool ask(struct observed *observed, struct orders *orders, size_t index, 
     size_t session = index / observed->prefix_count;
     size_t prefix = index % observed->prefix_count;
     observed->entries[index].asked = (uint32_t)actions;
+    observed->entries[index].exports = observed->sessions.all[session].exports;
     bool asked =
         orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_ROUTE, prefix, session),
                    bird_show_export(prefix_text(observed->prefixes[prefix].prefix, text),

@@ -24,11 +24,12 @@ enum seen {
 };
 
 struct seen_entry {
-    uint8_t seen;   // enum seen
-    uint8_t queued; // a bit for each of the queues
-    uint16_t other; // name's index, for SEEN_OTHER
-    uint16_t lacks; // the first attribute that ours lacks (carried_text()); 0: none
-    uint32_t asked; // the announcer's clock of actions (low bits) when the look-up was sent
+    uint8_t seen;     // enum seen
+    uint8_t queued;   // a bit for each of the queues
+    uint16_t other;   // name's index, for SEEN_OTHER
+    uint16_t lacks;   // the first attribute that ours lacks (carried_text()); 0: none
+    uint32_t asked;   // the announcer's clock of actions (low bits) when the look-up was sent
+    uint32_t exports; // the session's, then
 };
 
 // How a prefix stands against its target.

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MINUTE_MS   60000
-#define ASK_MS      60000 // again
-#define ASK_NEWS_MS 1000  // of one that came or went, no sooner than so long after the last time
+#define MINUTE_MS     60000
+#define ASK_MS        60000 // again
+#define ASK_OFTEN_MS  1000
+#define ASK_SPREAD_MS 50   // with many sessions, so long for each
+#define ASK_NEWS_MS   1000 // of one that came or went, no sooner than so long after the last time
 
 void sessions_init(struct sessions *sessions, const struct config *config)
 {
@@ -337,7 +339,17 @@ bool sessions_news(struct sessions *sessions, uint64_t now_ms, struct session_ne
 
 // ---- What is asked about them
 
-void sessions_plan(struct sessions *sessions, struct orders *orders, uint64_t now_ms)
+static bool is_due(const struct sessions *sessions, const struct session *session, bool often,
+                   uint64_t now_ms)
+{
+    uint64_t pause_ms = sessions->count * ASK_SPREAD_MS;
+    pause_ms = pause_ms > ASK_OFTEN_MS ? pause_ms : ASK_OFTEN_MS;
+    return session->there &&
+           (session->ask_at_ms <= now_ms ||
+            (often && session->established && session->asked_ms + pause_ms <= now_ms));
+}
+
+void sessions_plan(struct sessions *sessions, struct orders *orders, bool often, uint64_t now_ms)
 {
     if (sessions->asking || orders_room(orders) == 0) {
         return;
@@ -346,10 +358,11 @@ void sessions_plan(struct sessions *sessions, struct orders *orders, uint64_t no
     for (size_t i = 0; i < sessions->count && !sessions->asking; i++) {
         struct session *session = &sessions->all[i];
         any = any || session->there;
-        if (!session->there || session->ask_at_ms > now_ms) {
+        if (!is_due(sessions, session, often, now_ms)) {
             continue;
         }
         session->ask_at_ms = now_ms + ASK_MS;
+        session->asked_ms = now_ms;
         sessions->asking =
             orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_SESSION, i, 0),
                        bird_show_protocols_all(session->name));
@@ -399,12 +412,23 @@ void sessions_line(struct sessions *sessions, uint64_t token, const struct bird_
     }
 }
 
+static void note_exports(struct sessions *sessions, struct session *session, uint64_t exported)
+{
+    if (exported == 0) {
+        session->exports = 0;
+    } else if (session->exports == 0 || exported != session->bgp.exported) {
+        session->exports = ++sessions->changes;
+    }
+    session->exports_ms = session->asked_ms;
+}
+
 static void session_end(struct sessions *sessions, size_t place, uint64_t now_ms)
 {
     struct session *session = &sessions->all[place];
     sessions_answered(sessions, place);
     session->bgp_at_ms = now_ms;
     if (sessions->reader.found) {
+        note_exports(sessions, session, sessions->reader.bgp.exported);
         session->bgp_known = true;
         session->bgp = sessions->reader.bgp;
     }

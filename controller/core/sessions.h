@@ -39,6 +39,9 @@ struct session {
     struct allowance allowance;
     bool bgp_known;      // what BIRD says of it in detail
     uint64_t bgp_at_ms;  // when it was last asked for that; 0: not yet
+    uint64_t asked_ms;   // when the last such question was put
+    uint32_t exports;    // another number whenever it exports something else; 0: not known
+    uint64_t exports_ms; // when it was last known to be still the same
     uint64_t ask_at_ms;  // when it is to be asked again
     struct bird_bgp bgp; // capabilities and hold time only while it is established
     char bfd[12];        // state of BFD with its neighbor; empty: there is none
@@ -54,6 +57,7 @@ struct sessions {
     struct allowance allowance;
     bool asking; // a question of sessions_plan() is unanswered
     uint64_t ask_bfd_at_ms;
+    uint32_t changes;              // of what sessions export
     struct bird_bgp_reader reader; // of that question's reply
 };
 
@@ -97,8 +101,9 @@ bool sessions_news(struct sessions *sessions, uint64_t now_ms, struct session_ne
 
 // Asks BIRD about what only changes with a session: capabilities, hold time, channels, BFD. One
 // question at a time, about each session when it came or went and once a minute, so that it costs
-// BIRD next to nothing. Then the reply's lines, and its end; lost: the link went.
-void sessions_plan(struct sessions *sessions, struct orders *orders, uint64_t now_ms);
+// BIRD next to nothing. often: once a second, or less with many, since what it says of exports
+// spares dearer questions. Then the reply's lines, and its end; lost: the link went.
+void sessions_plan(struct sessions *sessions, struct orders *orders, bool often, uint64_t now_ms);
 void sessions_line(struct sessions *sessions, uint64_t token, const struct bird_line *line);
 void sessions_end(struct sessions *sessions, uint64_t token, bool lost, uint64_t now_ms);
 

@@ -1,6 +1,7 @@
 #include "tests/sim/bird.h"
 
 #include <fnmatch.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -338,6 +339,10 @@ static void answer_session(const struct model *model, const struct answer *answe
     }
     say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "  Channel ipv4");
     say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL, "  Channel ipv6");
+    say(answer, BIRD_LINE, BIRD_CODE_PROTOCOL_DETAIL,
+        "      Export updates:              4          1          1          0        ---          "
+        "0 %10" PRIu64,
+        model->changes);
     say(answer, BIRD_LAST, BIRD_CODE_OK, "%s", "");
 }
 

@@ -168,6 +168,7 @@ static void edit_bird_conf(struct world *world)
         break;
     case 3:
         model->strips = !model->strips;
+        model->changes++; // everything is sent again
         break;
     default:
         model->prefixes[below(world, MODEL_PREFIXES)].device ^= true;

@@ -73,6 +73,47 @@ TEST(each_kind_of_attribute_is_found_as_2_x_and_3_x_write_it)
     }
 }
 
+// ---- As recorded
+
+struct recorded {
+    size_t reply; // the greeting is 0
+    struct carried carried;
+};
+
+#define EXPORTED_ALL 5 // show route 192.0.2.53/32 export 'upstream_a' all
+
+static void take_line(void *arg, const struct bird_line *line)
+{
+    struct recorded *recorded = arg;
+    if (recorded->reply == EXPORTED_ALL) {
+        carried_line(&recorded->carried, line);
+    }
+    recorded->reply += line->kind == BIRD_LAST;
+}
+
+TEST(what_real_birds_say_of_an_exported_route_is_read)
+{
+    static const char *const versions[] = {"2.0.12", "2.19.2", "3.3.2"};
+    config = small_config(SERVICE("communities = 64512:100\nlarge_communities = 64512:1:2\n"));
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        char path[128];
+        char bytes[512];
+        size_t length;
+        struct bird_reader reader = {.code = 0};
+        struct recorded recorded = {.reply = 0};
+        carried_begin(&recorded.carried, &config->services[0], LEG_PRIMARY, 64512, false);
+        assert_int_not_equal(carried_lacks(&recorded.carried), 0);
+        snprintf(path, sizeof path, "tests/unit/recordings/bird-%s-routes.txt", versions[i]);
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        while ((length = fread(bytes, 1, sizeof bytes, file)) > 0) {
+            bird_reader_feed(&reader, bytes, length, take_line, &recorded);
+        }
+        fclose(file);
+        assert_int_equal(carried_lacks(&recorded.carried), 0);
+    }
+}
+
 TEST(what_looks_alike_is_not_it)
 {
     assert_string_equal(lacks(SERVICE("communities = 64512:10\n"), LEG_PRIMARY,

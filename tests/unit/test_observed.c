@@ -637,6 +637,24 @@ TEST(cheap_look_ups_of_what_changed_are_all_made_at_once)
     assert_true(asked_within(1000, 50000) >= 1000);
 }
 
+TEST(dear_look_ups_have_no_turn_while_the_session_s_counters_stand_still)
+{
+    sessions("up1+");
+    struct session *session = &observed->sessions.all[0];
+    session->exports = 1;
+    asked_within(1, 0);
+    assert_int_equal(observed_view(observed, V4, TARGET_WITHDRAW).unknown, 0);
+    observed->budget.measured = false; // what is not known is dear
+    now_ns += 1000000000;
+    observed_look_in_turn(observed, 256);
+    observed_plan(observed, &orders, 0, false, now_ns);
+    expect_no_order(&orders);
+    session->exports = 2;
+    observed_look_in_turn(observed, 256);
+    observed_plan(observed, &orders, 0, false, now_ns);
+    assert_int_equal(orders.count, 1);
+}
+
 TEST(what_changed_is_looked_at_before_what_has_its_turn)
 {
     sessions("up1+ up2+");

@@ -650,6 +650,7 @@ TEST(what_a_session_agreed_on_is_read)
         assert_int_equal(bgp->neighbor_as, 64513);
         assert_int_equal(bgp->local_as, 64512);
         assert_int_equal(bgp->hold_s, 240);
+        assert_int_not_equal(bgp->exported, 0);
         assert_true(bgp->ours.graceful && bgp->ours.long_lived);
         assert_true(bgp->theirs.graceful && bgp->theirs.long_lived);
         assert_int_equal(bgp->ours.restart_s, 120);
@@ -748,38 +749,6 @@ TEST(rows_without_a_route_are_refused)
         struct bird_route route;
         assert_false(bird_parse_route(&line, &route));
     }
-}
-
-TEST(a_route_s_attributes_are_read_under_either_name)
-{
-    for (size_t version = 0; version < VERSIONS; version++) {
-        struct lines *lines = read_recording(version, "routes");
-        size_t reply = 0, communities = 0, large = 0, paths = 0;
-        for (size_t i = 0; i < lines->count && reply <= 5; i++) {
-            struct bird_line line = line_at(lines, i);
-            struct bird_attribute attribute;
-            if (reply == 2 && bird_parse_attribute(&line, &attribute)) { // all there are
-                paths +=
-                    attribute.kind == BIRD_ATTRIBUTE_PATH && strcmp(attribute.value, "64513") == 0;
-            } else if (reply == 5 && bird_parse_attribute(&line, &attribute)) { // exported
-                communities += attribute.kind == BIRD_ATTRIBUTE_COMMUNITIES &&
-                               strcmp(attribute.value, "(64512,100)") == 0;
-                large += attribute.kind == BIRD_ATTRIBUTE_LARGE_COMMUNITIES &&
-                         strcmp(attribute.value, "(64512, 1, 2)") == 0;
-            }
-            reply += line.kind == BIRD_LAST;
-        }
-        assert_int_equal(paths, 1);
-        assert_int_equal(communities, 1);
-        assert_int_equal(large, 1);
-        forget(lines);
-    }
-    struct bird_attribute attribute;
-    struct bird_line line = row_of(1012, "\t\t(64512,300)");
-    assert_true(bird_parse_attribute(&line, &attribute));
-    assert_int_equal(attribute.kind, BIRD_ATTRIBUTE_MORE);
-    line = row_of(1008, "\tBGP.med: 1");
-    assert_false(bird_parse_attribute(&line, &attribute));
 }
 
 TEST(the_greeting_tells_the_version)

@@ -183,13 +183,19 @@ static int stop_asking(void **state)
 
 static uint64_t asks(const char *command)
 {
-    sessions_plan(&sessions, &orders, now_ms);
+    sessions_plan(&sessions, &orders, false, now_ms);
+    return expect_order(&orders, command);
+}
+
+static uint64_t asks_often(const char *command)
+{
+    sessions_plan(&sessions, &orders, true, now_ms);
     return expect_order(&orders, command);
 }
 
 static void asks_nothing(void)
 {
-    sessions_plan(&sessions, &orders, now_ms);
+    sessions_plan(&sessions, &orders, false, now_ms);
     expect_no_order(&orders);
 }
 
@@ -245,6 +251,37 @@ TEST_WITH(details_are_asked_for_one_at_a_time_and_again_after_a_minute, start_as
     answers(asks("show protocols all \"up2\""), BIRD_CODE_PROTOCOL_DETAIL, nothing);
     answers(asks("show bfd sessions"), BIRD_CODE_BFD, nothing);
     assert_string_equal(sessions.all[0].bfd, "");
+}
+
+// BIRD 3.3.2's row of counters; the last is of routes that were exported.
+static void exported(const char *row)
+{
+    const char *const lines[] = {"up1 BGP --- up 10:00:00.000  Established", "  Channel ipv4", row,
+                                 NULL};
+    answers(asks_often("show protocols all \"up1\""), BIRD_CODE_PROTOCOL_DETAIL, lines);
+}
+
+TEST_WITH(where_look_ups_are_dear_counters_tell_each_second_whether_exports_changed, start_asking,
+          stop_asking)
+{
+    look("+up1");
+    assert_true(sessions_news(&sessions, now_ms, &news));
+    exported("      Export updates:     4          1          1          0    ---          0   7");
+    answers(asks("show bfd sessions"), BIRD_CODE_BFD, nothing);
+    asks_nothing();
+    now_ms += 1000;
+    asks_nothing();
+    uint32_t before = sessions.all[0].exports;
+    assert_int_not_equal(before, 0);
+    exported("      Export updates:    99         55          1          0    ---          0   7");
+    assert_int_equal(sessions.all[0].exports, before); // others' routes
+    assert_int_equal(sessions.all[0].exports_ms, now_ms);
+    now_ms += 1000;
+    exported("      Export updates:    99         55          1          0    ---          0   8");
+    assert_int_not_equal(sessions.all[0].exports, before);
+    now_ms += 1000;
+    exported("      Nothing of the kind");
+    assert_int_equal(sessions.all[0].exports, 0);
 }
 
 TEST_WITH(a_session_that_changed_is_asked_about_soon_and_no_more_often_than_each_second,
