@@ -20,6 +20,11 @@ bool budget_is_dear(const struct budget *budget)
     return !budget->measured || budget->each_ns >= BUDGET_DEAR;
 }
 
+bool budget_is_spent(const struct budget *budget)
+{
+    return budget->left_ns <= 0;
+}
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -44,7 +49,7 @@ static void fill(struct budget *budget, uint64_t now_ns)
 size_t budget_room(struct budget *budget, uint64_t now_ns)
 {
     fill(budget, now_ns);
-    if (budget->unanswered > 0 || budget->left_ns <= 0 || now_ns < budget->rest_ns) {
+    if (budget->unanswered > 0 || now_ns < budget->rest_ns) {
         return 0;
     }
     return budget_is_dear(budget) ? 1 : least(BUDGET_DEAR / (budget->each_ns + 1), BUDGET_BATCH);
@@ -69,18 +74,21 @@ void budget_answered(struct budget *budget, uint64_t now_ns)
         budget->measured ? least(each_ns, 2 * most(budget->each_ns, BUDGET_CHEAP)) : each_ns;
     budget->measured = true;
     fill(budget, now_ns);
-    budget->left_ns -= (int64_t)least(took_ns, AT_MOST * budget->batch * budget->each_ns);
+    took_ns = least(took_ns, AT_MOST * budget->batch * budget->each_ns);
+    budget->left_ns -= (int64_t)took_ns;
     int64_t floor_ns = -(int64_t)most(BUDGET_OVERDRAFT, budget->each_ns);
     budget->left_ns = budget->left_ns < floor_ns ? floor_ns : budget->left_ns;
-    budget->rest_ns = budget_is_dear(budget) ? now_ns + BUDGET_REST * budget->each_ns : 0;
+    bool rests = budget_is_dear(budget) || budget_is_spent(budget);
+    budget->rest_ns = rests ? now_ns + BUDGET_REST * took_ns : 0;
 }
 
-uint64_t budget_next_ns(const struct budget *budget)
+uint64_t budget_next_ns(const struct budget *budget, bool changed)
 {
     if (budget->unanswered > 0) {
         return UINT64_MAX;
     }
-    uint64_t lacking_ns = budget->left_ns > 0 ? 0 : (uint64_t)-budget->left_ns + 1;
-    uint64_t enough_ns = budget->filled_ns + lacking_ns * BUDGET_SHARE;
+    bool enough = changed || budget->left_ns > 0;
+    uint64_t lacking_ns = enough ? 0 : (uint64_t)-budget->left_ns + 1;
+    uint64_t enough_ns = enough ? 0 : budget->filled_ns + lacking_ns * BUDGET_SHARE;
     return most(enough_ns, budget->rest_ns);
 }

@@ -330,6 +330,9 @@ static bool take_next(struct observed *observed, size_t *entry)
     if (take_queued(observed, LOOK_CHANGED, entry)) {
         return true;
     }
+    if (budget_is_spent(&observed->budget)) {
+        return false;
+    }
     observed->turn_next = !observed->turn_next;
     return observed->turn_next
                ? take_turn(observed, entry) || take_queued(observed, LOOK_REST, entry)
@@ -371,10 +374,9 @@ void observed_plan(struct observed *observed, struct orders *orders, uint64_t ac
 
 uint64_t observed_next_ns(const struct observed *observed)
 {
-    bool waits = observed->queues[LOOK_CHANGED].length + observed->queues[LOOK_REST].length +
-                     observed->turn_left >
-                 0;
-    return waits ? budget_next_ns(&observed->budget) : UINT64_MAX;
+    bool changed = observed->queues[LOOK_CHANGED].length > 0;
+    bool waits = changed || observed->queues[LOOK_REST].length + observed->turn_left > 0;
+    return waits ? budget_next_ns(&observed->budget, changed) : UINT64_MAX;
 }
 
 static enum seen whose(const struct observed *observed, size_t prefix, const char *protocol)

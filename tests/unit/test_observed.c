@@ -617,6 +617,26 @@ TEST(dear_look_ups_take_a_hundredth_of_bird_s_time_one_at_a_time)
     assert_in_range(asked_within(100000, DEAR_NS), 38, 41);
 }
 
+TEST(what_changed_is_seen_though_the_budget_is_spent)
+{
+    sessions("up1+");
+    observed->budget.measured = false;
+    asked_within(60000, DEAR_NS); // uses up what was in hand
+    uint64_t began_ns = now_ns;
+    observed_look(observed, 1, LOOK_CHANGED);
+    struct order order;
+    while (observed->queues[LOOK_CHANGED].length > 0) {
+        now_ns = observed_next_ns(observed) > now_ns ? observed_next_ns(observed) : now_ns;
+        observed_plan(observed, &orders, 0, false, now_ns);
+        while (orders_take(&orders, &order)) {
+            assert_int_equal(order_a(order.token), WEB);
+            now_ns += DEAR_NS;
+            answer(order.token, NULL);
+        }
+    }
+    assert_true(now_ns - began_ns <= (BUDGET_REST + 2) * DEAR_NS);
+}
+
 TEST(dear_look_ups_are_not_made_while_commands_are_under_way)
 {
     sessions("up1+");
