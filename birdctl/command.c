@@ -90,6 +90,13 @@ struct bird_command bird_show_export(const char *prefix, const char *session)
                : say("%s", "");
 }
 
+struct bird_command bird_show_exported(const char *prefix, const char *session)
+{
+    return is_prefix(prefix) && fits_quotes(session, '\'')
+               ? say("show route %s exported '%s'", prefix, session)
+               : say("%s", "");
+}
+
 struct bird_command bird_configure_status(void)
 {
     return say("configure status");

@@ -28,6 +28,9 @@ struct bird_command bird_show_bfd(void);
 // the one that is exported to a BGP session, as its export filter leaves it.
 struct bird_command bird_show_route(const char *prefix, const char *table);
 struct bird_command bird_show_export(const char *prefix, const char *session);
+// The one that was exported in fact, be there an export limit; its attributes would be those from
+// before the filter, so there are none.
+struct bird_command bird_show_exported(const char *prefix, const char *session);
 
 // Is a configuration under way, or waiting to be confirmed (`configure timeout`)?
 struct bird_command bird_configure_status(void);

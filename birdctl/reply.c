@@ -315,6 +315,8 @@ static void read_session(struct bird_bgp_reader *reader, const struct bird_line 
     } else if ((value = labelled(line, "Hold timer:")) != NULL) {
         bgp->hold_s = whole_of(value);
         bgp->open = true;
+    } else if (labelled(line, "Export limit:") != NULL) {
+        bgp->limited = true;
     } else if ((value = labelled(line, "Export updates:")) != NULL ||
                (value = labelled(line, "Export withdraws:")) != NULL) {
         read_exported(bgp, value);

@@ -128,6 +128,7 @@ struct bird_bgp {
     bool open;       // the session is established, and the rest known
     struct bird_capabilities ours, theirs;
     uint32_t hold_s; // 0: the session does without
+    bool limited;    // an `export limit` may keep back what the filter lets through
     // A number made of how many routes its channels have exported and withdrawn so far: while it is
     // the same, so is what they export. 0: not said.
     uint64_t exported;

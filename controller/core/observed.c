@@ -10,6 +10,9 @@
 #define ODD_FOR_MS 1000
 #define NO_NAME    UINT16_MAX
 
+// In a look-up's second index, beside the session: it asks what is exported in fact.
+#define IN_FACT 0x10000U
+
 const char *condition_name(enum condition condition)
 {
     static const char *const names[] = {"unknown", "as-meant", "short",      "hidden",
@@ -344,12 +347,15 @@ static bool ask(struct observed *observed, struct orders *orders, size_t index, 
     char text[PREFIX_TEXT_MAX];
     size_t session = index / observed->prefix_count;
     size_t prefix = index % observed->prefix_count;
+    const struct session *it = &observed->sessions.all[session];
+    bool in_fact = it->bgp.limited && !observed->entries[index].in_fact;
+    prefix_text(observed->prefixes[prefix].prefix, text);
     observed->entries[index].asked = (uint32_t)actions;
     observed->entries[index].exports = observed->sessions.all[session].exports;
     bool asked =
-        orders_put(orders, ORDER_LINK_ASK, false, order_token(ORDER_ROUTE, prefix, session),
-                   bird_show_export(prefix_text(observed->prefixes[prefix].prefix, text),
-                                    observed->sessions.all[session].name));
+        orders_put(orders, ORDER_LINK_ASK, false,
+                   order_token(ORDER_ROUTE, prefix, session + (in_fact ? IN_FACT : 0)),
+                   in_fact ? bird_show_exported(text, it->name) : bird_show_export(text, it->name));
     observed->in_flight += asked;
     observed->sessions.all[session].questions += asked;
     return asked;
@@ -393,9 +399,23 @@ static enum seen whose(const struct observed *observed, size_t prefix, const cha
     return SEEN_OTHER;
 }
 
+static size_t session_of(uint64_t token)
+{
+    return order_b(token) & ~(size_t)IN_FACT;
+}
+
+bool observed_asks(const struct observed *observed, uint64_t token)
+{
+    return observed->in_flight > 0 && order_a(token) < observed->prefix_count &&
+           session_of(token) < observed->entry_sessions;
+}
+
 void observed_line(struct observed *observed, uint64_t token, const struct bird_line *line)
 {
     struct bird_route route;
+    if (!observed_asks(observed, token)) {
+        return;
+    }
     if (!bird_parse_route(line, &route)) {
         if (is_ours(observed->answer_seen) && !observed->answer_over) {
             carried_line(&observed->carried, line);
@@ -407,8 +427,7 @@ void observed_line(struct observed *observed, uint64_t token, const struct bird_
         return;
     }
     size_t prefix = order_a(token);
-    assert(prefix < observed->prefix_count && order_b(token) < observed->sessions.count);
-    const struct bird_bgp *bgp = &observed->sessions.all[order_b(token)].bgp;
+    const struct bird_bgp *bgp = &observed->sessions.all[session_of(token)].bgp;
     snprintf(observed->answer, sizeof observed->answer, "%.*s", (int)sizeof observed->answer - 1,
              route.protocol);
     observed->answer_prefix = prefix;
@@ -444,12 +463,6 @@ static void set_seen(struct observed *observed, struct seen_entry *entry)
     }
 }
 
-bool observed_asks(const struct observed *observed, uint64_t token)
-{
-    return observed->in_flight > 0 && order_a(token) < observed->prefix_count &&
-           order_b(token) < observed->entry_sessions;
-}
-
 size_t observed_service(const struct observed *observed, uint64_t token)
 {
     assert(order_a(token) < observed->prefix_count);
@@ -460,13 +473,14 @@ size_t observed_end(struct observed *observed, uint64_t token, enum look_end end
                     uint64_t now_ns)
 {
     size_t prefix = order_a(token);
-    size_t session = order_b(token);
+    size_t session = session_of(token);
     assert(observed_asks(observed, token));
     if (end != LOOK_LOST) {
         observed->in_flight--;
         budget_answered(&observed->budget, now_ns);
         observed->sessions.all[session].questions--;
         struct seen_entry *entry = entry_at(observed, session, prefix);
+        entry->in_fact = false;
         bool stale = (int32_t)((uint32_t)acted - entry->asked) > 0;
         if (!observed->sessions.all[session].established) {
             entry->seen = SEEN_NONE;
@@ -474,6 +488,9 @@ size_t observed_end(struct observed *observed, uint64_t token, enum look_end end
             enqueue(observed, session * observed->prefix_count + prefix, LOOK_CHANGED);
         } else if (end == LOOK_FAILED) {
             entry->seen = SEEN_UNKNOWN;
+        } else if ((order_b(token) & IN_FACT) != 0 && is_ours(observed->answer_seen)) {
+            entry->in_fact = true; // for the question that now follows
+            enqueue(observed, session * observed->prefix_count + prefix, LOOK_CHANGED);
         } else {
             set_seen(observed, entry);
         }

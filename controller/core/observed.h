@@ -2,8 +2,9 @@
 // whether it carries what that protocol sets. Pure.
 //
 // Nothing here is assumed from what was asked for. A look-up is `show route PREFIX export SESSION
-// all`: services that just changed come first, the others in turn, for no more of BIRD's time than
-// budget.h allows.
+// all`; of a session with an export limit, of which that knows nothing, after `exported SESSION`
+// (bird-facts 24). Services that just changed come first, the others in turn, for no more of BIRD's
+// time than budget.h allows.
 #pragma once
 
 #include "controller/config/config.h"
@@ -26,6 +27,7 @@ enum seen {
 struct seen_entry {
     uint8_t seen;     // enum seen
     uint8_t queued;   // a bit for each of the queues
+    bool in_fact;     // ours is exported in fact, through a limit; with what is still to be asked
     uint16_t other;   // name's index, for SEEN_OTHER
     uint16_t lacks;   // the first attribute that ours lacks (carried_text()); 0: none
     uint32_t asked;   // the announcer's clock of actions (low bits) when the look-up was sent

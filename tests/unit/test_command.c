@@ -20,6 +20,8 @@ TEST(every_command_is_spelt_as_bird_reads_it)
                         "show route 2001:db8::/48 table master6 all");
     assert_string_equal(bird_show_export("192.0.2.1/32", "up1").text,
                         "show route 192.0.2.1/32 export 'up1' all");
+    assert_string_equal(bird_show_exported("192.0.2.1/32", "up1").text,
+                        "show route 192.0.2.1/32 exported 'up1'");
     assert_string_equal(bird_configure_status().text, "configure status");
     assert_string_equal(bird_configure_check().text, "configure check");
     assert_string_equal(bird_configure().text, "configure");

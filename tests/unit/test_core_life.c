@@ -26,7 +26,7 @@ TEST(answers_are_ignored_however_many_reloads_came_between)
     struct order order;
     do {
         pass_ms(10);
-        observed_look(core->observed, WEB);
+        observed_look(core->observed, WEB, LOOK_CHANGED);
         core_tick(core, now_ns);
         assert_true(core_order(core, &order));
     } while (order_kind(order.token) != ORDER_ROUTE);

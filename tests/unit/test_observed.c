@@ -235,6 +235,26 @@ TEST(one_session_that_alters_is_enough_to_be_altered)
     assert_string_equal(observed_view(observed, V4, TARGET_DEPREFERENCE).altered_session, "up2");
 }
 
+TEST(where_an_export_limit_keeps_routes_back_what_is_exported_in_fact_counts)
+{
+    sessions("up1+");
+    observed->sessions.all[0].bgp.limited = true;
+    observed_plan(observed, &orders, 0, false, now_ns);
+    answer(expect_order(&orders, "show route 192.0.2.1/32 exported 'up1'"), STRIPPED);
+    answer(expect_order(&orders, "show route 2001:db8::1/128 exported 'up1'"), NULL);
+    answer(expect_order(&orders, "show route 192.0.2.2/32 exported 'up1'"), OTHER);
+    expect_no_order(&orders);
+    assert_int_equal(observed_view(observed, V4, TARGET_DEPREFERENCE).unknown, 1);
+    assert_int_equal(observed_view(observed, V6, TARGET_ANNOUNCE).condition, CONDITION_HIDDEN);
+    observed_plan(observed, &orders, 0, false, now_ns);
+    answer(expect_order(&orders, "show route 192.0.2.1/32 export 'up1' all"), TWIN);
+    expect_no_order(&orders);
+    expect(TARGET_DEPREFERENCE, CONDITION_AS_MEANT);
+    observed_look(observed, 0, LOOK_CHANGED); // and the next time from the beginning
+    observed_plan(observed, &orders, 0, false, now_ns);
+    expect_order(&orders, "show route 192.0.2.1/32 exported 'up1'");
+}
+
 TEST(nothing_exported_is_as_withdrawing_means_it_and_else_hidden)
 {
     up1_exports(NULL);
