@@ -99,9 +99,10 @@ static void altered(struct json_writer *writer, const struct core *core, size_t 
         observed_lacks(core->observed, index, core->services[service].decision.target, seen, text));
 }
 
-static void prefix_one(struct json_writer *writer, const struct core *core, size_t index,
+static void prefix_one(struct json_writer *writer, const struct status_view *view, size_t index,
                        const struct prefix_view *seen)
 {
+    const struct core *core = view->core;
     char text[PREFIX_TEXT_MAX];
     jw_open(writer, NULL, '{');
     jw_string(writer, "prefix", prefix_text(core->observed->prefixes[index].prefix, text));
@@ -115,6 +116,9 @@ static void prefix_one(struct json_writer *writer, const struct core *core, size
     jw_bool(writer, "announced", there && seen->announced >= needed);
     jw_uint(writer, "sessions", seen->announced);
     jw_uint(writer, "sessions_unknown", seen->unknown);
+    if (seen->since_ms != 0) {
+        status_past(writer, view, "seen_at", "seen_age_ms", seen->since_ms);
+    }
     jw_uint(writer, "sessions_uncarried", seen->uncarried);
     jw_string(writer, "lacking", seen->lacking);
     if (seen->other_name != NULL) {
@@ -129,21 +133,24 @@ static void prefix_one(struct json_writer *writer, const struct core *core, size
 }
 
 // Prefixes whose being as meant is odd or not, until left is used up.
-static void prefixes_where(struct json_writer *writer, const struct core *core, size_t index,
+static void prefixes_where(struct json_writer *writer, const struct status_view *view, size_t index,
                            bool odd, size_t *left)
 {
+    const struct core *core = view->core;
     const struct observed *observed = core->observed;
     for (size_t i = observed->first[index]; i < observed->first[index + 1] && *left > 0; i++) {
         struct prefix_view seen = core_view(core, i);
         if ((core_condition(core, i, &seen) != CONDITION_AS_MEANT) == odd) {
-            prefix_one(writer, core, i, &seen);
+            prefix_one(writer, view, i, &seen);
             (*left)--;
         }
     }
 }
 
-static void prefixes(struct json_writer *writer, const struct core *core, size_t index, bool full)
+static void prefixes(struct json_writer *writer, const struct status_view *view, size_t index,
+                     bool full)
 {
+    const struct core *core = view->core;
     const struct observed *observed = core->observed;
     size_t count = observed->first[index + 1] - observed->first[index];
     size_t conditions[CONDITIONS] = {0};
@@ -165,8 +172,8 @@ static void prefixes(struct json_writer *writer, const struct core *core, size_t
     jw_close(writer, '}');
     size_t left = full ? SIZE_MAX : STATUS_PREFIXES;
     jw_open(writer, "prefixes", '[');
-    prefixes_where(writer, core, index, true, &left);
-    prefixes_where(writer, core, index, false, &left);
+    prefixes_where(writer, view, index, true, &left);
+    prefixes_where(writer, view, index, false, &left);
     jw_close(writer, ']');
 }
 
@@ -196,7 +203,7 @@ void status_one_service(struct json_writer *writer, const struct status_view *vi
     jw_bool(writer, "settled", announcer_settled(core->announcer, index));
     jw_bool(writer, "lacks_protocol", announcer_lacks_protocol(core->announcer, index));
     protocols(writer, core, index);
-    prefixes(writer, core, index, full);
+    prefixes(writer, view, index, full);
     jw_close(writer, '}');
 }
 

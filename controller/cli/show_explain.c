@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { AGE_SHOWN_MS = 5000 };
 enum { LABEL = 10 }; // where the text after a label begins
 
 static void explain_probes(const struct show *show, const json_t *answer)
@@ -101,15 +102,19 @@ static void explain_sessions(const struct show *show, const json_t *answer)
         const char *label = i == 0 ? "sessions" : "";
         const char *condition = words(prefix, "condition");
         const char *lacking = words(prefix, "lacking");
+        char age[AGE_TEXT_MAX];
+        bool aged = number(prefix, "seen_age_ms") > AGE_SHOWN_MS;
         show_labelled(show, LABEL, label,
-                      "%s is seen on %" PRIu64 " of %" PRIu64 " sessions%s%s%s%s%s",
+                      "%s is seen on %" PRIu64 " of %" PRIu64 " sessions%s%s%s%s%s%s%s%s",
                       words(prefix, "prefix"), number(prefix, "sessions"), all,
                       strcmp(condition, "as-meant") == 0 ? ", as meant" : "",
                       lacking[0] != '\0' ? ", but not on " : "", lacking,
                       number(prefix, "sessions_uncarried") > 0
                           ? "; some have no channel for its address family"
                           : "",
-                      number(prefix, "sessions_unknown") > 0 ? "; some are not looked up yet" : "");
+                      number(prefix, "sessions_unknown") > 0 ? "; some are not looked up yet" : "",
+                      aged ? "; last looked up " : "",
+                      aged ? show_age(number(prefix, "seen_age_ms"), age) : "", aged ? " ago" : "");
         if (strcmp(condition, "as-meant") != 0) {
             show_odd_prefix(show, LABEL, prefix);
         }

@@ -347,7 +347,8 @@ enum condition core_condition(const struct core *core, size_t index, const struc
 bool core_is_seen(const struct core *core, size_t service)
 {
     return core->services[service].seen && core->links[ORDER_LINK_ACT].state == BIRD_LINK_UP &&
-           core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP;
+           core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP &&
+           !observed_is_stale(core->observed, service);
 }
 
 bool core_gives_way(const struct core *core)

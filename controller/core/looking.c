@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#define LOOKS_PER_SECOND 256 // in turn, of all that is quiet
 #define SNAPSHOT_SHARE   4 // pauses after replies last so many times as long as the snapshot before
 #define SNAPSHOT_REST_MS 50 // and no longer than this
 #define DRIFT_ROUNDS     10 // repaired without pause, within a second
@@ -119,7 +118,7 @@ void core_look_tick(struct core *core, uint64_t now_ms)
         core->looking.snapshot_at_ms = now_ms + SNAPSHOT_MS;
         core->looking.snapshot_in_turn = true;
         core_want_snapshot(core);
-        observed_look_in_turn(core->observed, LOOKS_PER_SECOND);
+        observed_look_in_turn(core->observed, OBSERVED_PER_SECOND);
     }
 }
 

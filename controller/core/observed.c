@@ -2,6 +2,8 @@
 
 #include "controller/core/names.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 
 #define ODD_FOR_MS 1000
 #define NO_NAME    UINT16_MAX
+#define STALE_MS   60000
 
 // In a look-up's second index, beside the session: it asks what is exported in fact.
 #define IN_FACT 0x10000U
@@ -285,19 +288,44 @@ void observed_look_in_turn(struct observed *observed, size_t count)
     observed->turn_left = count < entries ? count : entries;
 }
 
-static bool is_asked_about(const struct observed *observed, size_t entry)
-{
-    const struct session *session = &observed->sessions.all[entry / observed->prefix_count];
-    const struct prefix *prefix = observed->prefixes[entry % observed->prefix_count].prefix;
-    return session->established && session_carries(session, prefix->family);
-}
-
 // Has the session exported nothing else since it was looked up?
 static bool is_still_so(const struct observed *observed, size_t entry)
 {
     const struct session *session = &observed->sessions.all[entry / observed->prefix_count];
     const struct seen_entry *it = &observed->entries[entry];
     return it->seen != SEEN_UNKNOWN && session->exports != 0 && it->exports == session->exports;
+}
+
+// When it was last known to be so.
+static uint64_t known_ms(const struct observed *observed, size_t session, size_t prefix)
+{
+    const struct seen_entry *entry = entry_at(observed, session, prefix);
+    uint64_t seen_ms = (uint64_t)entry->seen_s * 1000;
+    uint64_t exports_ms = is_still_so(observed, session * observed->prefix_count + prefix)
+                              ? observed->sessions.all[session].exports_ms
+                              : 0;
+    return exports_ms > seen_ms ? exports_ms : seen_ms;
+}
+
+uint64_t observed_good_for_ms(const struct observed *observed)
+{
+    size_t entries = entry_count(observed);
+    uint64_t cost_ms = entries * (observed->budget.each_ns * BUDGET_SHARE / NS_PER_MS);
+    uint64_t turns_ms = entries * 1000 / OBSERVED_PER_SECOND;
+    return STALE_MS + 3 * (cost_ms > turns_ms ? cost_ms : turns_ms);
+}
+
+static bool is_stale(const struct observed *observed, size_t session, size_t prefix)
+{
+    return entry_at(observed, session, prefix)->seen != SEEN_UNKNOWN &&
+           observed->now_ms > known_ms(observed, session, prefix) + observed_good_for_ms(observed);
+}
+
+static bool is_asked_about(const struct observed *observed, size_t entry)
+{
+    const struct session *session = &observed->sessions.all[entry / observed->prefix_count];
+    const struct prefix *prefix = observed->prefixes[entry % observed->prefix_count].prefix;
+    return session->established && session_carries(session, prefix->family);
 }
 
 // The next entry in turn; where look-ups are dear, of those that may be otherwise by now.
@@ -364,6 +392,7 @@ static bool ask(struct observed *observed, struct orders *orders, size_t index, 
 void observed_plan(struct observed *observed, struct orders *orders, uint64_t actions, bool busy,
                    uint64_t now_ns)
 {
+    observed->now_ms = now_ns / NS_PER_MS;
     size_t room = budget_room(&observed->budget, now_ns);
     size_t asked = 0;
     size_t entry;
@@ -493,6 +522,7 @@ size_t observed_end(struct observed *observed, uint64_t token, enum look_end end
             enqueue(observed, session * observed->prefix_count + prefix, LOOK_CHANGED);
         } else {
             set_seen(observed, entry);
+            entry->seen_s = (uint32_t)(now_ns / NS_PER_S);
         }
     }
     answer_forget(observed);
@@ -553,6 +583,14 @@ struct prefix_view observed_view(const struct observed *observed, size_t prefix,
             continue;
         }
         const struct seen_entry *entry = entry_at(observed, i, prefix);
+        if (is_stale(observed, i, prefix)) {
+            seen[SEEN_UNKNOWN]++;
+            continue;
+        }
+        if (entry->seen != SEEN_UNKNOWN &&
+            (view.since_ms == 0 || known_ms(observed, i, prefix) < view.since_ms)) {
+            view.since_ms = known_ms(observed, i, prefix);
+        }
         seen[entry->seen]++;
         if (session->named && view.lacking == NULL && target != TARGET_WITHDRAW &&
             (entry->seen == SEEN_NONE || entry->seen == SEEN_OTHER)) {
@@ -581,6 +619,19 @@ const char *observed_lacks(const struct observed *observed, size_t prefix, enum 
     assert(view->altered > 0);
     return carried_text(&observed->config->services[observed->prefixes[prefix].service],
                         leg_of(meant_by(target)), view->lacks, out);
+}
+
+bool observed_is_stale(const struct observed *observed, size_t service)
+{
+    for (size_t i = 0; i < observed->sessions.count && i < observed->entry_sessions; i++) {
+        for (size_t k = observed->first[service]; k < observed->first[service + 1]; k++) {
+            if (is_asked_about(observed, i * observed->prefix_count + k) &&
+                is_stale(observed, i, k)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 bool observed_as_meant(const struct observed *observed, size_t service, enum target target)

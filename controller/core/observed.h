@@ -14,7 +14,8 @@
 #include "controller/core/order.h"
 #include "controller/core/sessions.h"
 
-#define OBSERVED_NAMES_MAX 64
+#define OBSERVED_NAMES_MAX  64
+#define OBSERVED_PER_SECOND 256 // look-ups in turn, of all that is quiet
 
 enum seen {
     SEEN_UNKNOWN, // not looked up yet, or BIRD's answer told nothing
@@ -32,6 +33,7 @@ struct seen_entry {
     uint16_t lacks;   // the first attribute that ours lacks (carried_text()); 0: none
     uint32_t asked;   // the announcer's clock of actions (low bits) when the look-up was sent
     uint32_t exports; // the session's, then
+    uint32_t seen_s;  // when BIRD said so, in monotonic s
 };
 
 // How a prefix stands against its target.
@@ -73,6 +75,7 @@ struct prefix_view {
     size_t altered;              // sessions to which the leg that is meant is exported altered
     uint16_t lacks;              // what it lacks on the first such, of that leg
     const char *altered_session; // the first such; NULL if none
+    uint64_t since_ms;           // the oldest answer that this rests on; 0: on none
 };
 
 // What is to be looked up. What just changed is first; then the rest and what is looked at in turn,
@@ -97,6 +100,7 @@ struct observed {
     size_t turn_left; // how many more may be
     bool turn_next;   // it is the turn's turn
     struct budget budget;
+    uint64_t now_ms;  // when it last planned
     size_t in_flight; // look-ups unanswered
     char names[OBSERVED_NAMES_MAX][SESSION_NAME_MAX];
     size_t name_count;
@@ -160,6 +164,12 @@ struct prefix_view observed_view(const struct observed *observed, size_t prefix,
 // What the altered route of a view lacks, as carried_text() says it.
 const char *observed_lacks(const struct observed *observed, size_t prefix, enum target target,
                            const struct prefix_view *view, char out[CARRIED_TEXT_MAX]);
+
+// An answer that is older than this says nothing any more: the look-ups of three turns are missing.
+uint64_t observed_good_for_ms(const struct observed *observed);
+
+// Are there answers of the service that are too old? As of the last plan.
+bool observed_is_stale(const struct observed *observed, size_t service);
 
 // The target is seen to be reached for everything of the service.
 bool observed_as_meant(const struct observed *observed, size_t service, enum target target);

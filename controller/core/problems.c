@@ -408,6 +408,18 @@ static void look_at_attributes(struct search *search)
     }
 }
 
+// What BIRD said once says nothing for ever.
+static void look_at_age(struct search *search)
+{
+    const struct observed *observed = search->core->observed;
+    if (core_sees(search->core) && observed_is_stale(observed, search->service)) {
+        found(search, SEVERITY_WARNING, "stale", 0, "look at popgate explain",
+              "%s: what BIRD exports of it was not looked up for more than %" PRIu64 " s",
+              search->core->config->services[search->service].name,
+              observed_good_for_ms(observed) / 1000);
+    }
+}
+
 static void look_at_service(struct search *search, size_t service)
 {
     search->service = service;
@@ -418,6 +430,7 @@ static void look_at_service(struct search *search, size_t service)
     } else {
         look_at_lacking(search);
         look_at_fates(search);
+        look_at_age(search);
     }
     look_at_attributes(search);
 }

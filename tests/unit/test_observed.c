@@ -1,6 +1,7 @@
 // Observed: what sessions are seen to export, and how that stands against the target.
 #include "controller/core/observed.h"
 
+#include "base/clock.h"
 #include "tests/unit/small_config.h"
 
 enum { V4, V6, WEB }; // prefixes, in order
@@ -703,6 +704,45 @@ TEST(what_changed_is_looked_at_before_what_has_its_turn)
     observed_look(observed, 1, LOOK_CHANGED);
     observed_plan(observed, &orders, 0, false, now_ns);
     expect_order(&orders, "show route 192.0.2.2/32 export 'up1' all");
+}
+
+TEST(what_was_seen_long_ago_is_not_seen)
+{
+    up1_exports(PRIMARY);
+    uint64_t good_for_ms = observed_good_for_ms(observed);
+    assert_in_range(good_for_ms, 60000, 61000);
+    observed_plan(observed, &orders, 0, true, now_ns + good_for_ms * NS_PER_MS);
+    expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
+    assert_int_equal(observed_view(observed, V4, TARGET_ANNOUNCE).since_ms, now_ns / NS_PER_MS);
+    now_ns += (good_for_ms + 1000) * NS_PER_MS;
+    observed_plan(observed, &orders, 0, true, now_ns);
+    expect(TARGET_ANNOUNCE, CONDITION_UNKNOWN);
+    expect(TARGET_WITHDRAW, CONDITION_UNKNOWN);
+    assert_true(observed_is_stale(observed, 0));
+    up1_exports(PRIMARY);
+    expect(TARGET_ANNOUNCE, CONDITION_AS_MEANT);
+    assert_false(observed_is_stale(observed, 0));
+}
+
+TEST(what_the_session_s_counters_confirm_is_not_old)
+{
+    sessions("up1+");
+    struct session *session = &observed->sessions.all[0];
+    session->exports = 1;
+    asked_within(1, 0);
+    now_ns += 3600 * NS_PER_S;
+    session->exports_ms = now_ns / NS_PER_MS;
+    observed_plan(observed, &orders, 0, true, now_ns);
+    assert_int_equal(observed_view(observed, V4, TARGET_WITHDRAW).unknown, 0);
+    session->exports = 2;
+    assert_int_equal(observed_view(observed, V4, TARGET_WITHDRAW).unknown, 1);
+}
+
+TEST(a_long_turn_makes_what_was_seen_good_for_longer)
+{
+    sessions("up1+");
+    observed->budget.each_ns = DEAR_NS;
+    assert_int_equal(observed_good_for_ms(observed), 60000 + 3 * 3 * 2500);
 }
 
 TEST(what_is_as_meant_is_not_looked_at_again)
