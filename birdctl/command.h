@@ -24,8 +24,8 @@ struct bird_command bird_show_protocols_like(const char *pattern);
 struct bird_command bird_show_protocols_all(const char *pattern);
 struct bird_command bird_show_bfd(void);
 
-// Routes to exactly this prefix ("192.0.2.1/32") with their attributes: all there are in a table; or
-// the one that is exported to a BGP session, as its export filter leaves it.
+// Routes to exactly this prefix ("192.0.2.1/32") with their attributes: all there are in a table;
+// or the one that is exported to a BGP session, as its export filter leaves it.
 struct bird_command bird_show_route(const char *prefix, const char *table);
 struct bird_command bird_show_export(const char *prefix, const char *session);
 // The one that was exported in fact, be there an export limit; its attributes would be those from

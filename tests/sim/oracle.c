@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define REPAIR_WITHIN_NS (4000 * NS_PER_MS) // a snapshot a second, slow answers, the repair
@@ -576,10 +577,10 @@ static void check_sessions(struct oracle *oracle, const struct core *core,
     size_t told = 0;
     for (size_t i = 0; i < sessions->count; i++) {
         const struct session *session = &sessions->all[i];
-        unsigned number = 0;
-        if (!session_is_one(session) || sscanf(session->name, "up%u", &number) != 1) {
+        if (!session_is_one(session) || strncmp(session->name, "up", 2) != 0) {
             continue;
         }
+        size_t number = strtoul(session->name + 2, NULL, 10);
         bool established = number < MODEL_SESSIONS && model->established[number];
         told++;
         if (session->established != established ||
