@@ -214,14 +214,14 @@ TEST(closing_while_nothing_more_is_read_leaves_what_was_given_up_alone)
     struct world *world = *state;
     struct bird_session_options options = impatient(world);
     options.give_up_ms = 20;
-    options.reply_ms = 10;
+    options.reply_ms = 5000;
     begin_and_greet(world, options);
     int first = give_up_on(world, 1);
     options.give_up_ms = 60000;
     send_numbered(world, 2, true);
     while (!is_silent(world)) {
         fake_say(world, "1006-more\n");
-        own_clock_pass_ns(NS_PER_MS); // a loop that always finds something never sleeps
+        own_clock_pass_ns(10 * NS_PER_MS); // a loop that always finds something never sleeps
         turn(world);
     }
     close_within(world, 60000);
