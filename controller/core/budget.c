@@ -70,8 +70,8 @@ void budget_answered(struct budget *budget, uint64_t now_ns)
     }
     uint64_t took_ns = now_ns - budget->asked_ns;
     uint64_t each_ns = took_ns / budget->batch;
-    budget->each_ns =
-        budget->measured ? least(each_ns, 2 * most(budget->each_ns, BUDGET_CHEAP)) : each_ns;
+    uint64_t at_most_ns = budget->measured ? 2 * most(budget->each_ns, BUDGET_CHEAP) : BUDGET_FIRST;
+    budget->each_ns = least(each_ns, at_most_ns);
     budget->measured = true;
     fill(budget, now_ns);
     took_ns = least(took_ns, AT_MOST * budget->batch * budget->each_ns);

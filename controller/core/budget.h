@@ -5,7 +5,8 @@
 // its tables (bird-facts 22): the same question takes 0.1 ms here and 25 ms there. Questions are
 // asked in batches, the next when all of one are answered: many while they are cheap; one when they
 // are dear, and a rest follows. What took long once may have taken our own time, or that of whoever
-// else keeps BIRD busy: the measure falls at once, and doubles at most.
+// else keeps BIRD busy: the measure falls at once, and doubles at most. So the first is bounded,
+// too: a BIRD that reads a full table says nothing for many seconds.
 #pragma once
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 #define BUDGET_OVERDRAFT (UINT64_C(50000000))  // ns that may be lacking after an answer
 #define BUDGET_DEAR      (UINT64_C(1000000))   // ns and more make an answer a dear one
 #define BUDGET_CHEAP     (UINT64_C(50000))     // ns: what is less is as good
+#define BUDGET_FIRST     (UINT64_C(50000000))  // ns that the first answer is taken for, at most
 #define BUDGET_REST      4                     // times as long as the answers took
 
 struct budget {
