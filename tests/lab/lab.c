@@ -94,6 +94,7 @@ static void on_test_hangs(int signal)
     say("lab: this test has not ended within 300 s; what it last waited for is ");
     say(awaited);
     say(", and here is where it hangs (addr2line -e):\n");
+    // NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c): it ends here, well or badly
     backtrace_symbols_fd(frames, backtrace(frames, 32), STDERR_FILENO);
     _exit(1);
 }
@@ -412,7 +413,7 @@ void lab_wait_step(uint64_t begin_ns, uint64_t timeout_ms, const char *what, con
 
 void lab_bound(int fd, unsigned timeout_ms)
 {
-    struct timeval bound = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    struct timeval bound = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000L};
 
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
 }

@@ -217,12 +217,14 @@ TEST(a_long_line_is_read_as_a_short_one)
                                            "\xc3\xa4\xe2\x82\xac"};
     for (size_t i = 0; i < sizeof fillings / sizeof *fillings; i++) {
         for (size_t shift = 1; shift < 60; shift++) {
-            char value[900] = "";
-            memset(value, 'x', shift);
-            while (strlen(value) + strlen(fillings[i]) + 2 < sizeof value) {
-                strcat(value, fillings[i]);
+            char value[900];
+            size_t length = shift;
+            memset(value, 'x', length);
+            while (length + strlen(fillings[i]) + 2 < sizeof value) {
+                memcpy(value + length, fillings[i], strlen(fillings[i]));
+                length += strlen(fillings[i]);
             }
-            strcat(value, "y");
+            memcpy(value + length, "y", sizeof "y");
             expect_whole("key ", value, "more");
             expect_whole("key", "value", value);
         }

@@ -15,7 +15,7 @@ static char session[64];
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(proc + strlen(proc) - 6, "XXXXXX");
+    memcpy(proc + strlen(proc) - 6, "XXXXXX", 6);
     if (mkdtemp(proc) == NULL) {
         return -1;
     }
