@@ -280,9 +280,8 @@ static void thaw(void *arg)
     (void)freeze(arg, false);
 }
 
-#define MAKE_FILE_SYSTEM                                                                           \
-    "truncate -s 8M \"$0\" && mkfs.ext4 -q \"$0\" && "                                             \
-    "mount -o loop \"$0\" \"$1\" && chmod 777 \"$1\""
+static const char make_file_system[] = "truncate -s 8M \"$0\" && mkfs.ext4 -q \"$0\" && "
+                                       "mount -o loop \"$0\" \"$1\" && chmod 777 \"$1\"";
 
 // A file system of its own for runtime_dir, of a kind that can be frozen. False: not on this host.
 static bool has_freezable_run(const struct pop *pop, char run_dir[LAB_PATH_MAX])
@@ -291,7 +290,7 @@ static bool has_freezable_run(const struct pop *pop, char run_dir[LAB_PATH_MAX])
 
     lab_path(pop->node, "run", run_dir);
     lab_path(pop->node, "disk.img", image);
-    if (lab_run(pop->node, LAB_ARGV("sh", "-c", MAKE_FILE_SYSTEM, image, run_dir), pop_output,
+    if (lab_run(pop->node, LAB_ARGV("sh", "-c", make_file_system, image, run_dir), pop_output,
                 sizeof pop_output) != 0) {
         return false;
     }

@@ -9,13 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char proc[] = "/tmp/popgate-who-XXXXXX";
+static char proc[32];
 static char session[64];
 
 static int set_up(void **state)
 {
     (void)state;
-    memcpy(proc + strlen(proc) - 6, "XXXXXX", 6);
+    snprintf(proc, sizeof proc, "/tmp/popgate-who-XXXXXX");
     if (mkdtemp(proc) == NULL) {
         return -1;
     }
