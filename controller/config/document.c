@@ -309,8 +309,10 @@ static int on_entry(void *arg, const char *section_name, const char *key, const 
     reader->pending = false;
     reader->has_key = true;
     if (document->section_count == 0) {
-        mistake_error(reader->mistakes, reader->line, "`%.64s` stands before the first [section]",
-                      key);
+        if (!reader->appending) {
+            mistake_error(reader->mistakes, reader->line,
+                          "`%.64s` stands before the first [section]", key);
+        }
         return 1;
     }
     struct section *section = &document->sections[document->section_count - 1];
