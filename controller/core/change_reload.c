@@ -48,10 +48,9 @@ void changes_let_go(struct changes *changes, struct core *core)
     core->guard = NULL;
     guard_free(changes->guard);
     changes->guard = NULL;
-    if (changes->saving != NULL) {
-        // Whose names go with the reload have what is in force, not what may yet fail to be saved.
-        (void)changes_refresh(changes, core);
-    }
+    // Whose names go with the reload have what is in force: not what may yet fail to be saved, nor
+    // what was in force at a reload before.
+    (void)changes_refresh(changes, core);
 }
 
 // Returns whether the change lost some of them.

@@ -376,3 +376,15 @@ TEST(what_ends_and_is_not_yet_saved_is_still_there_for_a_service_that_a_reload_t
     assert_non_null(strstr(saved, "\"other\""));
     assert_non_null(strstr(saved, "\"dns\""));
 }
+
+TEST(what_was_saved_over_a_reload_is_there_for_a_service_that_the_next_one_takes_away)
+{
+    force_drain(&first, TOKEN);
+    reload_with(PROBE("p") "[service dns]\nprefixes = 192.0.2.53/32\nrequire = p\n"
+                           "[service token]\nprefixes = 198.51.100.1/32\nrequire = p\n");
+    save_ends(NULL);
+    answered(&first, OUTCOME_DONE);
+    reload_with(PROBE("p") "[service dns]\nprefixes = 192.0.2.53/32\nrequire = p\n");
+    force_drain(&second, 0);
+    assert_non_null(strstr(saved, "\"token\""));
+}
