@@ -59,7 +59,7 @@ void core_contest_news(struct core *core, bool news, uint64_t now_ns)
         events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
                    "another popgated switches the same protocols: BIRD has loaded the include file "
                    "%s, which is none of ours, and what is switched off or on from here is "
-                   "switched back at once; nothing is switched from here until that is over",
+                   "switched back at once; until that is over only withdrawals go from here",
                    core->contest.other)
             ->warning = true;
     } else if (news) {
@@ -76,7 +76,8 @@ static void drift(struct core *core, const char *protocol, bool up, uint64_t now
     if (!core->announcer->snapshot_taken) {
         return; // how BIRD came up, not what somebody did
     }
-    if (core->announcer->unanswered == 0) { // else it may be as it was before
+    bool of_service = announcer_whose(core->announcer, protocol) != SIZE_MAX; // not a stray
+    if (of_service && core->announcer->unanswered == 0) { // else it may be as it was before
         core_contest_news(core, contest_drift(&core->contest, protocol, ms_of(now_ns)), now_ns);
     }
     if (core->contest.state != CONTEST_NONE) {

@@ -4,8 +4,9 @@
 // That BIRD has a file which was never ours is not enough: it may be left from before, with nobody
 // behind it any more, and is then to be switched off like anything else. But where what is switched
 // is switched back at once, time after time, somebody lives who does. From then on nothing is
-// switched until BIRD has a file of ours, or no popgated's; and now and then it is tried again, in
-// case the other one is gone and its file is not.
+// switched, but for what is newly decided to be withdrawn, until BIRD has a file of ours, or no
+// popgated's; and now and then it is tried again, in case the other one is gone and its file is
+// not.
 #pragma once
 
 #include "controller/core/birdconf.h"
@@ -42,6 +43,10 @@ bool contest_loaded(struct contest *contest, const char *revision);
 // A protocol that had been switched from here, and BIRD had said so, was found switched back.
 bool contest_drift(struct contest *contest, const char *protocol, uint64_t now_ms);
 bool contest_tick(struct contest *contest, uint64_t now_ms);
+
+// Something is withdrawn from here: that is never held back, whoever else switches. It ends the
+// contest, which may well begin anew.
+void contest_withdraws(struct contest *contest);
 
 // The link to BIRD came up: it may be another BIRD, and have another file.
 bool contest_link(struct contest *contest);

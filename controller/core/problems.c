@@ -106,7 +106,7 @@ static void look_at_contest(struct search *search)
               "stop one of the two, or give each a BIRD of its own; bird.conf decides whose file "
               "is read",
               "another popgated switches the same protocols (BIRD has its include file, %s): "
-              "nothing is switched from here",
+              "only what is newly to be withdrawn is switched from here",
               contest->other);
     }
 }

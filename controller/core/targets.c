@@ -28,6 +28,9 @@ void core_transition(struct core *core, size_t index, enum target from, uint64_t
     service->seen_through = false;
     service->look_pause_ms = LOOK_AGAIN_MS;
     service->look_again_ms = ms_of(now_ns) + LOOK_AGAIN_MS;
+    if (event->to < from) {
+        contest_withdraws(&core->contest);
+    }
     core_tell_announcer(core, index);
 }
 

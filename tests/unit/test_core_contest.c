@@ -131,3 +131,30 @@ TEST(whose_file_bird_has_read_never_gives_way)
     pass_ms(2000);
     assert_false(*bird_protocol("popgate_dns_v4"));
 }
+
+TEST(what_is_decided_to_be_withdrawn_is_withdrawn_whoever_else_switches)
+{
+    contested();
+    say(A, "pp");
+    settle();
+    assert_true(core_gives_way(core));
+    assert_true(*bird_protocol("popgate_dns_v4"));
+    say(A, "fff");
+    settle();
+    assert_false(*bird_protocol("popgate_dns_v4"));
+}
+
+TEST(what_bird_refuses_to_switch_off_is_no_contest)
+{
+    begin(ONE_PROBE DNS_NEEDS_A, false, NULL);
+    another_is_there();
+    links_come_up();
+    settle();
+    snprintf(bird.protocols[bird.count].name, BIRD_PROTOCOL_MAX, "popgate_stray_v4");
+    bird.protocols[bird.count++].on = true;
+    bird.refusal = 8007;
+    for (unsigned i = 0; i < 30; i++) {
+        pass_ms(1000);
+    }
+    assert_false(core_gives_way(core));
+}
