@@ -52,25 +52,6 @@ void core_link(struct core *core, enum order_link link, enum bird_link state, co
     core_flush(core, now_ns);
 }
 
-void core_contest_news(struct core *core, bool news, uint64_t now_ns)
-{
-    bool stands = core->contest.state != CONTEST_NONE;
-    if (news && stands) {
-        events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
-                   "another popgated switches the same protocols: BIRD has loaded the include file "
-                   "%s, which is none of ours, and what is switched off or on from here is "
-                   "switched back at once; until that is over only withdrawals go from here",
-                   core->contest.other)
-            ->warning = true;
-    } else if (news) {
-        events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
-                   "no other popgated switches our protocols any more; going on");
-    }
-    if (news) {
-        core_want_snapshot(core); // what is to be switched
-    }
-}
-
 static void drift(struct core *core, const char *protocol, bool up, uint64_t now_ns)
 {
     if (!core->announcer->snapshot_taken) {
