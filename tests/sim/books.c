@@ -430,6 +430,9 @@ void oracle_reload(struct oracle *oracle, const struct config *config, const str
     for (unsigned name = 0; name < SCENE_NAMES; name++) {
         had[name] = oracle->services[name].configured;
     }
+    for (size_t i = 0; i < oracle->config->probe_count; i++) { // what is blind stays so
+        pass_time(&oracle->probes[i], &oracle->config->probes[i], ms_of(now_ns));
+    }
     configure(oracle, config, scene);
     for (size_t i = 0; i < config->probe_count; i++) {
         if (scene->probes[i].port != before->probes[i].port) {
