@@ -36,9 +36,12 @@ void decision_adopt(struct decision *decision, const struct service_conf *conf, 
 
 void decision_keep(struct decision *decision, const struct service_conf *conf, uint64_t now_ms)
 {
+    uint64_t until_ms = now_ms + conf->adopt_grace_ms;
     if (decision->allowed > TARGET_WITHDRAW && !decision->adopted) {
         decision->adopted = decision->kept = true;
-        decision->adopt_until_ms = now_ms + conf->adopt_grace_ms;
+        decision->adopt_until_ms = until_ms;
+    } else if (decision->adopted && until_ms < decision->adopt_until_ms) {
+        decision->adopt_until_ms = until_ms;
     }
 }
 

@@ -52,7 +52,8 @@ void decision_adopt(struct decision *decision, const struct service_conf *conf, 
 
 // At a reload, what it rests on may be new and unknown: it stays as it is for adopt_grace, or with
 // on_unknown = hold until there is evidence, as it was known healthy before. What is adopted
-// already, of a restart or a reload before, is so no longer for that.
+// already, of a restart or a reload before, is so no longer for that, and shorter if adopt_grace
+// is.
 void decision_keep(struct decision *decision, const struct service_conf *conf, uint64_t now_ms);
 
 // It turned out that BIRD does not have what was adopted.

@@ -383,6 +383,18 @@ TEST(reloads_do_not_lengthen_an_adoption)
     }
 }
 
+TEST(a_reload_with_a_shorter_adopt_grace_shortens_an_adoption)
+{
+    decision_adopt(&decision, &conf, TARGET_ANNOUNCE, now_ms);
+    pass_ms(1);
+    conf.adopt_grace_ms = 10;
+    decision_keep(&decision, &conf, now_ms);
+    pass_ms(9);
+    expect(TARGET_ANNOUNCE, CAUSE_ADOPTED);
+    pass_ms(1);
+    expect(TARGET_WITHDRAW, CAUSE_UNKNOWN);
+}
+
 TEST(holding_over_a_reload_ends_when_a_reload_says_so)
 {
     gate_becomes(GATE_OPEN);
