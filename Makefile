@@ -102,7 +102,7 @@ $(addprefix $(BUILD)/,$(FUZZ)): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVE)
 
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libcurl4-openssl-dev libinih-dev libmicrohttpd-dev \
 	libjansson-dev libsystemd-dev libcmocka-dev libjose-dev libssl-dev libsodium-dev
-LAB_PACKAGES   := bird2 unbound nsd knot nginx dbconfig-sqlite3 glewlwyd sqlite3 iproute2
+LAB_PACKAGES   := bird2 unbound nsd knot nginx dbconfig-sqlite3 glewlwyd sqlite3 iproute2 e2fsprogs
 CHECK_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev mandoc procps systemd dnsutils knot-dnsutils dnsperf
 BENCH_PACKAGES := exabgp dnsutils dnsperf
 

@@ -230,9 +230,6 @@ static void check_target(struct oracle *oracle, struct oracle_service *service,
     if (vague) {
         return;
     }
-    if (kind == INTENT_PIN && oracle->stopping) {
-        kind = INTENT_AUTO; // nobody would end it any more
-    }
     check_intended(oracle, service, kind, now_ns);
     if (kind == INTENT_PIN) {
         return;
