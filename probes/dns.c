@@ -28,7 +28,7 @@ struct exchange {
     unsigned tries; // UDP: how often it was sent
     bool renewed;   // UDP: with another cookie, after BADCOOKIE
     unsigned ignored_count;
-    char ignored[32]; // what the last message was that did not answer
+    char ignored[64]; // what the last message was that did not answer
     bool connected;   // TCP
     size_t sent, received;
 };
@@ -186,7 +186,7 @@ static bool take_message(struct state *state, struct exchange *exchange, const u
     case DNS_FORGED:
     case DNS_IGNORED:
         exchange->ignored_count++;
-        snprintf(exchange->ignored, sizeof exchange->ignored, "%.31s", judgement.cause);
+        snprintf(exchange->ignored, sizeof exchange->ignored, "%.63s", judgement.cause);
         if (exchange == &state->tcp && exchange->ignored_count > IGNORED_MAX) {
             fail(state, exchange, "malformed", "the server sends messages that answer nothing");
             return false;
@@ -414,7 +414,7 @@ static const char *dns_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     char description[DESCRIPTION_MAX];
-    char details[96] = "";
+    char details[128] = "";
     bool udp = state->udp.wanted && !state->udp.done;
     bool tcp = state->tcp.wanted && !state->tcp.done;
     const struct exchange *exchange = udp ? &state->udp : &state->tcp;

@@ -113,6 +113,7 @@ const struct key dns_keys[] = {
     {.name = "edns", .kind = KEY_BOOL, FIELD(edns), .fallback = "yes"},
     {.name = "cookie", .kind = KEY_BOOL, FIELD(cookie), .fallback = "yes"},
     {.name = "dnssec_ok", .kind = KEY_BOOL, FIELD(dnssec_ok), .fallback = "no"},
+    {.name = "mixed_case", .kind = KEY_BOOL, FIELD(mixed_case), .fallback = "yes"},
     {.name = "recursion_desired", .kind = KEY_BOOL, FIELD(recursion_desired), .fallback = "yes"},
     KEY_END,
 };
@@ -234,7 +235,9 @@ static void make_question(const struct dns_options *options, struct dns_question
     const char *problem = dns_name_parse(qname, &out->name);
     assert(!problem); // dns_options_check() tried a name of the same form
     (void)problem;
-    randomize_case(&out->name);
+    if (options->mixed_case) {
+        randomize_case(&out->name);
+    }
     out->type = options->qtype;
     out->class = classes[options->class];
 }
@@ -537,8 +540,9 @@ static bool judge_cookie(const struct dns_query *query, const struct reply *repl
 
 // Whether the message answers the query at all; reader is left behind the question. A server that
 // understood nothing of the query may leave the question out (RFC 1035 section 4.1.1, FORMERR).
-static bool read_question(const struct dns_query *query, struct dns_reader *reader,
-                          const struct dns_header *header, struct dns_judgement *out)
+static bool read_question(const struct dns_options *options, const struct dns_query *query,
+                          struct dns_reader *reader, const struct dns_header *header,
+                          struct dns_judgement *out)
 {
     struct dns_question question;
     if (!(header->flags & DNS_QR)) {
@@ -556,6 +560,12 @@ static bool read_question(const struct dns_query *query, struct dns_reader *read
     if (question.type != query->question.type || question.class != query->question.class ||
         !dns_name_equal(&question.name, &query->question.name)) {
         return judge(out, DNS_IGNORED, "", "another question");
+    }
+    // Servers repeat the question as they got it; who guessed the rest has not seen its case.
+    if (options->mixed_case &&
+        memcmp(question.name.wire, query->question.name.wire, query->question.name.length) != 0) {
+        return judge(out, DNS_FORGED, "letter-case",
+                     "the question in other letter case (mixed_case = no allows it)");
     }
     return true;
 }
@@ -575,7 +585,7 @@ void dns_judge(const struct dns_options *options, const struct dns_query *query,
         judge(out, DNS_WRONG, "malformed", "the answer has only %zu bytes", length);
         return;
     }
-    if (!read_question(query, &reader, &reply.header, out)) {
+    if (!read_question(options, query, &reader, &reply.header, out)) {
         return;
     }
     reply.rcode = reply.header.flags & DNS_RCODE_MASK;

@@ -35,6 +35,7 @@ struct dns_options {
     int aa, ad; // enum dns_flag
     char nsid[KEY_TEXT_MAX];
     bool edns, cookie, dnssec_ok, recursion_desired;
+    bool mixed_case; // the name is asked for, and must come back, in random letter case
 };
 
 // By which a server knows a client again, and the client his answers (RFC 7873): ours for one
@@ -63,7 +64,7 @@ struct dns_query {
     uint8_t message[DNS_QUERY_MAX];
 };
 
-// A new query, with an id and letter case that nobody can guess, and with the cookie, unless the
+// A new query, with an id, letter case and cookie that nobody can guess; the latter two unless the
 // options want none. options passed dns_options_check().
 void dns_query_make(const struct dns_options *options, const struct dns_cookie *cookie,
                     struct dns_query *out);
