@@ -7,12 +7,13 @@
 //
 // Promises: an issuer that can't give a good token fails; a key set that can't be had is no
 // evidence about the issuer, so the verdict is `unknown` (code "jwks"), unless a key of the last
-// set verifies the token. A key set is fetched when it is old, and at once for a key that it lacks
-// (the issuer has rotated), but for that reason not more often than each second; until then a key
-// that it lacks is no evidence either, since it may be there by now. Neither
-// secret nor token is in any text that leaves this file, whatever the issuer sends back; the token
-// is wiped when a check ends.
+// set verifies the token; `degraded` once that set is older than jwks_max_age: who begins to verify
+// tokens now can't. A key set is fetched when it is old, and at once for a key that it lacks (the
+// issuer has rotated), but for that reason not more often than each second; until then a key that
+// it lacks is no evidence either, since it may be there by now. Neither secret nor token is in any
+// text that leaves this file, whatever the issuer sends back; the token is wiped when a check ends.
 #include "base/clock.h"
+#include "probes/certificate.h"
 #include "probes/oauth.h"
 #include "probes/probe.h"
 #include "probes/token_secrets.h"
@@ -40,6 +41,7 @@ enum step { STEP_GRANT, STEP_KEYS, STEP_INTROSPECTION, STEP_USE };
 // The last key set that could be had, kept from check to check.
 struct key_cache {
     json_t *set;                     // NULL: none yet
+    uint64_t had_ns;                 // when that was
     uint64_t old_ns;                 // when to fetch it again; on uv_hrtime()'s clock, as the next
     uint64_t again_ns;               // not before this for want of a key
     char problem[VERDICT_CAUSE_MAX]; // of the last fetch; empty if it went well
@@ -338,13 +340,25 @@ static void begin_keys(struct state *state)
 
 static void remark_good(struct state *state, const char *cause)
 {
+    const struct key_cache *keys = &state->keys;
+    uint64_t most_ms = options_of(state)->jwks_max_age_ms;
+    uint64_t age_ms = (uv_hrtime() - keys->had_ns) / NS_PER_MS;
+    bool stale = keys->problem[0];
+    char age[SPAN_TEXT_MAX];
+    char most[DURATION_TEXT_MAX];
     struct finding finding;
-    bool stale = state->keys.problem[0];
     if (state->degraded[0]) {
         return; // that is what the operator has to know
     }
     finding_set(&finding, VERDICT_PASS, "ok", "%s%s%s", cause,
-                stale ? "; by an older key set: " : "", state->keys.problem);
+                stale ? "; by an older key set: " : "", keys->problem);
+    if (stale && age_ms > most_ms) {
+        snprintf(state->degraded, sizeof state->degraded, "jwks");
+        finding_set(&finding, VERDICT_DEGRADED, "jwks",
+                    "the issuer's keys are of %s ago, more than jwks_max_age %s: %s",
+                    span_text((int64_t)(age_ms / 1000), age), duration_text(most_ms, most),
+                    keys->problem);
+    }
     snprintf(state->remark, sizeof state->remark, "%s", finding.cause);
 }
 
@@ -418,6 +432,7 @@ static void on_keys(struct state *state)
     json_decref(state->keys.set);
     state->keys.set = set;
     state->keys.problem[0] = '\0';
+    state->keys.had_ns = uv_hrtime();
     state->keys.old_ns = uv_hrtime() + KEYS_OLD_NS;
     judge(state);
 }

@@ -15,6 +15,7 @@ struct token_options {
     char token_url[URL_MAX], jwks_url[URL_MAX];
     char introspection_url[URL_MAX], protected_url[URL_MAX];
     struct endpoint jwks_target, protected_target; // length 0: as the probe's target
+    uint64_t jwks_max_age_ms;
     char client_id[KEY_TEXT_MAX], scope[KEY_TEXT_MAX];
     char secret_file[KEY_TEXT_MAX], secret_credential[KEY_TEXT_MAX], token_file[KEY_TEXT_MAX];
     int auth; // enum client_auth
