@@ -27,7 +27,7 @@ struct dns_asker {
     const struct sockaddr *address;
     enum dns_transport transport;
     uint32_t now_s;        // Unix time
-    unsigned turn;         // differs from one query to the next: rotates records
+    uint32_t turn;         // at random, anew for each query: rotates records
     uint16_t keepalive_ds; // TCP's idle limit, in 100 ms, for RFC 7828
 };
 

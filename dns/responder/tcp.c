@@ -223,7 +223,8 @@ struct tcp_server *tcp_server_start(const struct tcp_limits *limits, struct publ
     server->publisher = publisher;
     server->clients.prev = server->clients.next = &server->clients;
     tcp_server_set_limits(server, limits);
-    if (getrandom(server->key, sizeof server->key, 0) != (ssize_t)sizeof server->key) {
+    if (getrandom(server->key, sizeof server->key, 0) != (ssize_t)sizeof server->key ||
+        !dice_seed(&server->dice)) {
         goto err_server;
     }
     int error = uv_loop_init(&server->loop);

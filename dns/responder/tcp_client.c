@@ -199,7 +199,7 @@ static size_t answer(struct tcp_client *client, const struct dns_snapshot *snaps
         .address = &client->address.any,
         .transport = DNS_TCP,
         .now_s = (uint32_t)time(NULL),
-        .turn = server->turn++,
+        .turn = dice_throw(&server->dice),
         .keepalive_ds = (uint16_t)(idle_ds < UINT16_MAX ? idle_ds : UINT16_MAX),
     };
     struct dns_request request;

@@ -2,6 +2,7 @@
 // tcp_client.c has the connections.
 #pragma once
 
+#include "dns/responder/dice.h"
 #include "dns/responder/tcp.h"
 
 #include <netinet/in.h>
@@ -55,7 +56,7 @@ struct tcp_server {
     pthread_t thread;
     struct publisher *publisher;
     struct dns_hold hold;
-    unsigned turn;
+    struct dice dice;
     uint8_t key[crypto_shorthash_KEYBYTES];
 
     // Written by the main thread, read by the other.

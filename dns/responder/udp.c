@@ -7,6 +7,7 @@
 // there the sleep is short.
 
 #include "dns/responder/udp.h"
+#include "dns/responder/dice.h"
 #include "dns/responder/rrl.h"
 #include "dns/responder/thread.h"
 
@@ -51,7 +52,7 @@ struct udp_worker {
     int socket;
     bool wildcard, inherited;
     union address here; // where it is bound
-    unsigned turn;
+    struct dice dice;
     struct publisher *publisher;
     struct dns_hold hold;
     struct rrl *rrl;
@@ -212,7 +213,7 @@ static bool answer(struct udp_worker *worker, const struct dns_snapshot *snapsho
     struct dns_asker asker = {.address = &slot->client.any,
                               .transport = DNS_UDP,
                               .now_s = moment.now_s,
-                              .turn = worker->turn++};
+                              .turn = dice_throw(&worker->dice)};
     struct dns_request request;
     if (snapshot == NULL || !may_answer(worker, &query->msg_hdr, slot, out) ||
         !dns_request_read(snapshot, &asker, slot->query, query->msg_len, &request)) {
@@ -351,7 +352,8 @@ struct udp_worker *udp_worker_start(int socket, bool wildcard, bool inherited,
     worker->inherited = inherited;
     worker->publisher = publisher;
     socklen_t length = sizeof worker->here;
-    if (getsockname(socket, &worker->here.any, &length) != 0 || set_options(worker) != 0) {
+    if (getsockname(socket, &worker->here.any, &length) != 0 || set_options(worker) != 0 ||
+        !dice_seed(&worker->dice)) {
         goto err_worker;
     }
     for (size_t i = 0; i < BATCH; i++) {

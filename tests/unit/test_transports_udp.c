@@ -212,3 +212,76 @@ TEST(counters_add_up)
     }
     assert_int_equal(totals.counts[DNS_TCP6][DNS_COUNT_ACCEPTED], 20);
 }
+
+// ---- Which record comes first
+
+static struct dns_snapshot *make_pairs(void)
+{
+    static const uint8_t addresses[4][16] = {{1}, {2}, {3}, {4}};
+    struct dns_record_conf records[4];
+    struct dns_name apex, server;
+    assert_null(dns_name_parse("example.net", &apex));
+    assert_null(dns_name_parse("ns.example.org", &server));
+    for (size_t i = 0; i < 4; i++) {
+        records[i] = (struct dns_record_conf){
+            .type = i < 2 ? DNS_A : DNS_AAAA, .length = i < 2 ? 4 : 16, .rdata = addresses[i]};
+    }
+    struct dns_answer_conf answer = {.name = dns_name_below("www", &apex),
+                                     .service = SIZE_MAX,
+                                     .records = records,
+                                     .record_count = 4};
+    struct zone_conf conf = {.id = "x",
+                             .region = "",
+                             .apex = &apex,
+                             .servers = &server,
+                             .server_count = 1,
+                             .hostmaster = server,
+                             .answers = &answer,
+                             .answer_count = 1};
+    struct zone *zone = zone_new(&conf);
+    assert_non_null(zone);
+    struct dns_snapshot *snapshot = dns_snapshot_new(zone, 0);
+    assert_non_null(snapshot);
+    zone_free(zone);
+    snapshot->udp_size = 1232;
+    return snapshot;
+}
+
+// The first octet of the first address.
+static uint8_t first_of(int client, uint16_t type)
+{
+    uint8_t bytes[512];
+    struct dns_question question = {.type = type, .class = DNS_CLASS_IN};
+    struct dns_header header;
+    struct dns_record record;
+    struct dns_writer writer;
+    assert_null(dns_name_parse("www.example.net", &question.name));
+    dns_write_begin(&writer, bytes, sizeof bytes, 1, 0);
+    dns_write_question(&writer, &question);
+    size_t length = dns_write_end(&writer);
+    assert_int_equal(send(client, bytes, length, 0), length);
+    ssize_t received = recv(client, bytes, sizeof bytes, 0);
+    assert_true(received > 0);
+    struct dns_reader reader = {.message = bytes, .end = (size_t)received};
+    assert_true(dns_read_header(&reader, &header) && dns_read_question(&reader, &question) &&
+                dns_read_record(&reader, &record));
+    assert_int_equal(header.counts[DNS_ANSWER], 2);
+    return bytes[record.rdata];
+}
+
+// As stub resolvers do: in step with whatever only counts queries.
+TEST(whoever_asks_for_both_families_in_turn_gets_each_record_first_sometimes)
+{
+    struct world *world = *state;
+    unsigned v4 = 0, v6 = 0;
+    responder_publish(world->responder, make_pairs());
+    listen_on(world, "127.0.0.1");
+    int client = client_of(world, "127.0.0.1", SOCK_DGRAM);
+    for (unsigned i = 0; i < 128; i++) {
+        v4 += first_of(client, DNS_A) == 1;
+        v6 += first_of(client, DNS_AAAA) == 3;
+    }
+    assert_in_range(v4, 1, 127); // 2^-127 is the chance that they don't
+    assert_in_range(v6, 1, 127);
+    close(client);
+}
