@@ -248,13 +248,6 @@ static bool follow_services(struct identity *identity, const struct core *core, 
     return changed;
 }
 
-// Each thread counts for itself, and the kernel spreads a client's queries over them.
-static uint32_t share_of_rate(const struct config *config)
-{
-    uint64_t threads = config->responder.threads;
-    return (uint32_t)((config->responder.rate_limit + threads - 1) / threads);
-}
-
 struct dns_snapshot *identity_snapshot(struct identity *identity, const struct core *core,
                                        uint64_t now_ms, uint64_t wall_ms)
 {
@@ -270,7 +263,7 @@ struct dns_snapshot *identity_snapshot(struct identity *identity, const struct c
     }
     snapshot->cookies = identity->cookies;
     snapshot->udp_size = (uint16_t)config->responder.udp_size;
-    snapshot->rate_limit = share_of_rate(config);
+    snapshot->rate_limit = (uint32_t)config->responder.rate_limit;
     snapshot->slip = (uint32_t)config->responder.slip;
     if (config->responder.nsid) {
         snapshot->nsid_length = (uint8_t)strlen(config->responder.id);

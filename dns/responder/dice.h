@@ -1,5 +1,5 @@
-// Random numbers that cost next to nothing, for what must not fall into step with whoever asks, such
-// as which record comes first. They keep no secret.
+// Random numbers that cost next to nothing, for what must not fall into step with whoever asks:
+// which record comes first, which query over the limit is told to use TCP. They keep no secret.
 #pragma once
 
 #include <stdbool.h>

@@ -55,6 +55,7 @@ struct station { // one address
 struct responder {
     struct publisher *publisher;
     struct tcp_server *tcp; // NULL: there was nothing to listen on yet
+    struct rrl *rrl;        // likewise
     struct station *stations;
     struct worker *leaving;
     struct dns_totals past; // of workers that are gone
@@ -254,8 +255,8 @@ static int add_worker(struct responder *responder, struct station *station, int 
         close(socket);
         return fail(error, "start a thread for", &station->address, "udp");
     }
-    worker->udp =
-        udp_worker_start(socket, is_wildcard(&station->address), inherited, responder->publisher);
+    worker->udp = udp_worker_start(socket, is_wildcard(&station->address), inherited,
+                                   responder->publisher, responder->rrl);
     if (worker->udp == NULL) {
         free(worker);
         return fail(error, "start a thread for", &station->address, "udp");
@@ -504,9 +505,14 @@ err_inherited:
     return NULL;
 }
 
-static int start_tcp(struct responder *responder, const struct tcp_limits *limits,
-                     char error[ERROR_MAX])
+// What all addresses share, before there is the first.
+static int start_shared(struct responder *responder, const struct tcp_limits *limits,
+                        char error[ERROR_MAX])
 {
+    responder->rrl = responder->rrl != NULL ? responder->rrl : rrl_new();
+    if (responder->rrl == NULL) {
+        return error_say(error, "can't have a table for the rate limit: %s", strerror(errno));
+    }
     responder->tcp = tcp_server_start(limits, responder->publisher);
     if (responder->tcp == NULL) {
         return error_say(error, "can't start the thread for DNS over TCP: %s%s", strerror(errno),
@@ -523,7 +529,7 @@ int responder_listen(struct responder *responder, const struct responder_conf *c
     error[0] = '\0';
     reap_workers(responder, false);
     if (responder->tcp == NULL && conf->listen_count > 0 &&
-        start_tcp(responder, &conf->tcp, error) != 0) {
+        start_shared(responder, &conf->tcp, error) != 0) {
         return -1;
     }
     for (struct station *station = responder->stations; station != NULL; station = station->next) {
@@ -588,6 +594,7 @@ void responder_free(struct responder *responder)
         close(responder->inherited[i]);
     }
     publisher_free(responder->publisher);
+    rrl_free(responder->rrl);
     free(responder->inherited);
     free(responder);
 }

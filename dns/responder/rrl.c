@@ -1,27 +1,30 @@
-// A token bucket for each prefix, in a set-associative table like a processor's cache (see rrl.h).
+// A leaky bucket for each prefix, in a set-associative table like a processor's cache (see rrl.h).
+//
+// A bucket is one word, so that threads can replace it as a whole: the prefix's tag, and the moment
+// at which all that it was given is paid for at the rate. That is never further ahead than a
+// second. The clock of the word goes round in 71 minutes: what seems a little further ahead than it
+// can be was written by a thread whose clock is newer; anything else lies in the past. (Who comes
+// back after just one round finds the second that he left.)
 
 #include "dns/responder/rrl.h"
 
 #include <netinet/in.h>
 #include <sodium/crypto_shorthash.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define WAYS   4 // a set fills a line of the cache
-#define SETS   4096
-#define ANSWER 1000U // an answer's price, in thousandths: rate answers a second are rate a ms
-
-struct bucket {
-    uint32_t tag;      // of the prefix's hash; 0: unused
-    uint32_t since_ms; // when credit was right; wraps after 49 days, which then costs nobody much
-    uint32_t credit;
-    uint32_t over; // since the last slip
-};
+#define WAYS      8 // a set fills a line of the cache
+#define SETS      4096
+#define TICKS_MS  UINT64_C(64000) // of the word's clock
+#define SECOND    (1000 * TICKS_MS)
+#define TIME_MASK ((UINT64_C(1) << 38) - 1)
+#define TAG_USED  (TIME_MASK + 1) // in every tag, so that 0 is an unused bucket
 
 struct rrl {
     uint8_t key[crypto_shorthash_KEYBYTES];
-    _Alignas(WAYS * sizeof(struct bucket)) struct bucket sets[SETS][WAYS];
+    _Alignas(WAYS * sizeof(uint64_t)) _Atomic uint64_t sets[SETS][WAYS];
 };
 
 struct rrl *rrl_new(void)
@@ -56,54 +59,63 @@ static uint64_t hash_prefix(const struct rrl *rrl, const struct sockaddr *client
     return hash;
 }
 
-static uint32_t credit_at(const struct bucket *bucket, uint32_t now_ms, uint32_t rate)
+// For how long the bucket is paid for already.
+static uint64_t ahead_of(uint64_t bucket, uint64_t now)
 {
-    uint64_t earned = (uint64_t)(now_ms - bucket->since_ms) * rate;
-    uint64_t credit = bucket->credit + earned, most = (uint64_t)rate * ANSWER;
-    return (uint32_t)(credit < most ? credit : most);
+    uint64_t ahead = (bucket - now) & TIME_MASK;
+    return bucket != 0 && ahead <= 2 * SECOND ? ahead : 0;
 }
 
-// The bucket with that tag, its credit brought up to date: there already, or in the place of the
-// one that is missed least.
-static struct bucket *find(struct bucket set[WAYS], uint32_t tag, uint32_t now_ms, uint32_t rate)
+// The bucket with that tag, or the one that is missed least, and what it held.
+static _Atomic uint64_t *find(_Atomic uint64_t set[WAYS], uint64_t tag, uint64_t now, uint64_t *out)
 {
-    struct bucket *least = NULL;
-    uint32_t most_credit = 0;
+    _Atomic uint64_t *least = NULL;
+    uint64_t least_ahead = UINT64_MAX;
     for (size_t i = 0; i < WAYS; i++) {
-        struct bucket *bucket = &set[i];
-        uint32_t credit =
-            bucket->tag ? credit_at(bucket, now_ms, rate) : UINT32_MAX; // more than any in use
-        if (bucket->tag == tag) {
-            bucket->credit = credit;
-            bucket->since_ms = now_ms;
-            return bucket;
+        uint64_t bucket = atomic_load_explicit(&set[i], memory_order_relaxed);
+        if ((bucket & ~TIME_MASK) == tag) {
+            *out = bucket;
+            return &set[i];
         }
-        if (least == NULL || credit > most_credit) {
-            least = bucket;
-            most_credit = credit;
+        uint64_t ahead = ahead_of(bucket, now);
+        if (ahead < least_ahead) {
+            least = &set[i];
+            least_ahead = ahead;
+            *out = bucket;
         }
     }
-    *least = (struct bucket){.tag = tag, .since_ms = now_ms, .credit = rate * ANSWER};
     return least;
 }
 
+// False: that would be more than the rate. Tried again only when another thread was faster.
+static bool spend(struct rrl *rrl, uint64_t hash, uint64_t now, uint32_t rate)
+{
+    uint64_t price = SECOND / rate;
+    uint64_t tag = (hash & ~TIME_MASK) | TAG_USED;
+    for (;;) {
+        uint64_t former = 0;
+        _Atomic uint64_t *bucket = find(rrl->sets[hash % SETS], tag, now, &former);
+        uint64_t ahead = (former & ~TIME_MASK) == tag ? ahead_of(former, now) : 0;
+        if (ahead + price > rate * price) {
+            return false;
+        }
+        uint64_t next = tag | ((now + ahead + price) & TIME_MASK);
+        if (atomic_compare_exchange_weak_explicit(bucket, &former, next, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+            return true;
+        }
+    }
+}
+
 enum rrl_verdict rrl_check(struct rrl *rrl, const struct sockaddr *client, uint64_t now_ms,
-                           uint32_t rate, uint32_t slip)
+                           uint32_t rate, uint32_t slip, uint32_t dice)
 {
     if (rate == 0) {
         return RRL_ANSWER;
     }
     rate = rate < RRL_RATE_MAX ? rate : RRL_RATE_MAX;
-    uint64_t hash = hash_prefix(rrl, client);
-    uint32_t tag = (uint32_t)(hash >> 32) | 1; // never 0
-    struct bucket *bucket = find(rrl->sets[hash % SETS], tag, (uint32_t)now_ms, rate);
-    if (bucket->credit >= ANSWER) {
-        bucket->credit -= ANSWER;
+    if (spend(rrl, hash_prefix(rrl, client), now_ms * TICKS_MS, rate)) {
         return RRL_ANSWER;
     }
-    if (slip == 0 || ++bucket->over < slip) {
-        return RRL_DROP;
-    }
-    bucket->over = 0;
-    return RRL_SLIP;
+    return slip > 0 && dice % slip == 0 ? RRL_SLIP : RRL_DROP;
 }

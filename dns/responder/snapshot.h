@@ -24,9 +24,7 @@ struct dns_snapshot {
     uint8_t nsid_length; // 0: NSID is not answered
     uint8_t nsid[DNS_NSID_MAX];
     // Response rate limiting over UDP for those without a good cookie: answers a second for a
-    // client's prefix from each UDP thread (0: no limit; who sets it divides by the threads, for
-    // the kernel spreads clients over them), and every how many of the rest is answered with TC (0:
-    // none).
+    // client's prefix (0: no limit), and one in how many of the rest is answered with TC (0: none).
     uint32_t rate_limit;
     uint32_t slip;
     struct dns_snapshot *former; // dns/responder/publish.c's, and nobody else's

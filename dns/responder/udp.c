@@ -8,7 +8,6 @@
 
 #include "dns/responder/udp.h"
 #include "dns/responder/dice.h"
-#include "dns/responder/rrl.h"
 #include "dns/responder/thread.h"
 
 #include <assert.h>
@@ -188,7 +187,8 @@ static enum rrl_verdict limit_rate(struct udp_worker *worker, const struct dns_s
         return RRL_ANSWER; // its address is not forged, or is no other's
     }
     enum rrl_verdict verdict =
-        rrl_check(worker->rrl, &slot->client.any, now_ms, snapshot->rate_limit, snapshot->slip);
+        rrl_check(worker->rrl, &slot->client.any, now_ms, snapshot->rate_limit, snapshot->slip,
+                  dice_throw(&worker->dice));
     if (verdict == RRL_DROP) {
         count_one(&worker->counters.counts[DNS_COUNT_DROPPED]);
     } else if (verdict == RRL_SLIP) {
@@ -340,7 +340,7 @@ static int set_options(const struct udp_worker *worker)
 }
 
 struct udp_worker *udp_worker_start(int socket, bool wildcard, bool inherited,
-                                    struct publisher *publisher)
+                                    struct publisher *publisher, struct rrl *rrl)
 {
     // Buffers that are never used cost no memory: calloc() leaves their pages to the kernel.
     struct udp_worker *worker = calloc(1, sizeof *worker);
@@ -351,6 +351,7 @@ struct udp_worker *udp_worker_start(int socket, bool wildcard, bool inherited,
     worker->wildcard = wildcard;
     worker->inherited = inherited;
     worker->publisher = publisher;
+    worker->rrl = rrl;
     socklen_t length = sizeof worker->here;
     if (getsockname(socket, &worker->here.any, &length) != 0 || set_options(worker) != 0 ||
         !dice_seed(&worker->dice)) {
@@ -358,10 +359,6 @@ struct udp_worker *udp_worker_start(int socket, bool wildcard, bool inherited,
     }
     for (size_t i = 0; i < BATCH; i++) {
         prepare_query(worker, i);
-    }
-    worker->rrl = rrl_new();
-    if (worker->rrl == NULL) {
-        goto err_worker;
     }
     publisher_add(publisher, &worker->hold);
     if (dns_thread_start(&worker->thread, run, worker) != 0) {
@@ -371,7 +368,6 @@ struct udp_worker *udp_worker_start(int socket, bool wildcard, bool inherited,
 
 err_hold:
     publisher_remove(publisher, &worker->hold);
-    rrl_free(worker->rrl);
 err_worker:
     free(worker);
 err_socket:
@@ -406,6 +402,5 @@ void udp_worker_free(struct udp_worker *worker)
         pthread_join(worker->thread, NULL);
     }
     publisher_remove(worker->publisher, &worker->hold);
-    rrl_free(worker->rrl);
     free(worker);
 }

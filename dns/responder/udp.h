@@ -6,6 +6,7 @@
 
 #include "dns/responder/counters.h"
 #include "dns/responder/publish.h"
+#include "dns/responder/rrl.h"
 
 struct udp_worker;
 
@@ -13,9 +14,9 @@ struct udp_worker;
 // is the unspecified one, so that each answer must be told from which address to go (RFC 3542
 // section 6.1, IP_PKTINFO). inherited: systemd has the socket open too, and gives it to the next
 // popgated, so that nothing is done to it that can't be undone; its thread looks from time to time
-// whether it is to end. NULL and errno when it can't be had.
+// whether it is to end. rrl is that of all workers. NULL and errno when it can't be had.
 struct udp_worker *udp_worker_start(int socket, bool wildcard, bool inherited,
-                                    struct publisher *publisher);
+                                    struct publisher *publisher, struct rrl *rrl);
 
 const struct dns_counters *udp_worker_counters(const struct udp_worker *worker);
 

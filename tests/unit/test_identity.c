@@ -208,13 +208,13 @@ TEST(without_a_responder_there_is_nothing_to_say)
     fixture_free(fixture);
 }
 
-TEST(threads_share_the_rate_limit)
+TEST(the_rate_limit_is_whole_however_many_threads_there_are)
 {
     struct fixture *fixture =
         fixture_new("", FIXTURE_SERVICES RESPONDER "threads = 3\nrate_limit = 100\n");
     struct identity *identity = identity_of(fixture, NULL);
     struct dns_snapshot *snapshot = snapshot_of(identity, fixture);
-    assert_int_equal(snapshot->rate_limit, 34);
+    assert_int_equal(snapshot->rate_limit, 100);
     dns_snapshot_free(snapshot);
     identity_free(identity);
     fixture_free(fixture);

@@ -79,6 +79,7 @@ int accept_as(int socket, struct sockaddr *peer, socklen_t *length, int flags)
 
 struct world {
     struct publisher *publisher;
+    struct rrl *rrl;
     struct udp_worker *udp;
     struct tcp_server *tcp;
     struct cookie_secrets secrets;
@@ -108,8 +109,8 @@ static int begin(void **state)
     struct dns_snapshot *snapshot = dns_snapshot_new(zone, 0);
     assert_non_null(snapshot);
     zone_free(zone);
-    world = (struct world){.publisher = publisher_new(), .client = -1};
-    assert_non_null(world.publisher);
+    world = (struct world){.publisher = publisher_new(), .rrl = rrl_new(), .client = -1};
+    assert_true(world.publisher != NULL && world.rrl != NULL);
     world.secrets.count = 1;
     memcpy(world.secrets.bytes[0], "0123456789abcdef", COOKIE_SECRET_SIZE);
     snapshot->udp_size = 1232;
@@ -136,6 +137,7 @@ static int end(void **state)
         close(world->client);
     }
     publisher_free(world->publisher);
+    rrl_free(world->rrl);
     return 0;
 }
 
@@ -182,7 +184,7 @@ static void listen_udp(struct world *world, const char *host)
 {
     bool wildcard = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
     int server = server_socket(world, host, SOCK_DGRAM);
-    world->udp = udp_worker_start(server, wildcard, false, world->publisher);
+    world->udp = udp_worker_start(server, wildcard, false, world->publisher, world->rrl);
     assert_non_null(world->udp);
     world->client = client_of(world, SOCK_DGRAM);
 }

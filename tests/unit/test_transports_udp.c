@@ -170,6 +170,62 @@ TEST(over_the_rate_limit_udp_is_dropped_and_tcp_is_not)
     close(client);
 }
 
+// What neighbours that ask once each get of count places, and how much of it at the most.
+static void assert_one_budget(struct world *world, const char *const *places, size_t count)
+{
+    enum { ASKED = 64, RATE = 2 };
+    struct dns_totals totals;
+    int clients[ASKED];
+    limit_rate(world, RATE, 0);
+    uint64_t since_ms = now_ms();
+    for (size_t i = 0; i < ASKED; i++) {
+        clients[i] = neighbour_of(world, places[i % count]);
+        send_query(clients[i], (uint16_t)i);
+    }
+    WAIT_FOR(total(world, DNS_COUNT_RECEIVED) == ASKED);
+    WAIT_FOR(total(world, DNS_COUNT_DROPPED) > 0);
+    responder_totals(world->responder, &totals);
+    uint64_t answered = totals.rcodes[DNS_UDP4][DNS_NOERROR];
+    assert_true(answered <= RATE + (now_ms() - since_ms) * RATE / 1000 + 1);
+    for (size_t i = 0; i < ASKED; i++) {
+        close(clients[i]);
+    }
+}
+
+TEST(a_client_has_one_budget_whatever_thread_his_sockets_come_to)
+{
+    struct world *world = *state;
+    world->conf.threads = 8;
+    listen_on(world, "127.0.0.1");
+    assert_one_budget(world, (const char *const[]){"127.0.0.1"}, 1);
+}
+
+TEST(a_client_has_one_budget_for_all_addresses)
+{
+    static const char *const places[] = {"127.0.0.1", "127.0.0.3", "127.0.0.4", "127.0.0.5"};
+    struct world *world = *state;
+    for (size_t i = 0; i < 4; i++) {
+        want(world, places[i]);
+    }
+    listen_now(world);
+    assert_one_budget(world, places, 4);
+}
+
+// With one socket, so that one thread has all of them.
+TEST(of_many_threads_one_gives_a_client_his_whole_budget)
+{
+    struct world *world = *state;
+    world->conf.threads = 8;
+    limit_rate(world, 50, 0);
+    listen_on(world, "127.0.0.1");
+    int client = neighbour_of(world, "127.0.0.1");
+    for (uint16_t i = 0; i < 50; i++) {
+        send_query(client, i);
+        assert_answered(client, i, BEFORE);
+    }
+    close(client);
+}
+
 TEST(or_told_to_use_tcp)
 {
     struct world *world = *state;
