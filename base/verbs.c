@@ -3,7 +3,9 @@
 #include <assert.h>
 #include <string.h>
 
-#define ALWAYS  (FIELD_BIT(FIELD_SERVICES) | FIELD_BIT(FIELD_ALL) | FIELD_BIT(FIELD_REASON))
+#define ALWAYS                                                                                     \
+    (FIELD_BIT(FIELD_SERVICES) | FIELD_BIT(FIELD_ALL) | FIELD_BIT(FIELD_REASON) |                  \
+     FIELD_BIT(FIELD_BY))
 #define WEEK_MS UINT64_C(604800000)
 
 const struct field_row field_rows[FIELDS] = {
@@ -14,6 +16,11 @@ const struct field_row field_rows[FIELDS] = {
     [FIELD_GRACE] = {.name = "grace", .kind = FIELD_TIME, .most = WEEK_MS},
     [FIELD_NOW] = {.name = "now", .kind = FIELD_FLAG, .instead_of = FIELD_BIT(FIELD_GRACE)},
     [FIELD_FORCE] = {.name = "force", .kind = FIELD_FLAG},
+    // What tells a claim from what the kernel knows, and both from the reason, can't be in it.
+    [FIELD_BY] = {.name = "by",
+                  .kind = FIELD_TEXT,
+                  .most = INTENT_CLAIM_MAX - 1,
+                  .without = ",:;()\""},
 };
 
 // Only `release` ends an isolation and only `unpin` a pin, though `drain` and `isolate` may always

@@ -20,6 +20,7 @@ enum field {
     FIELD_SERVICES,
     FIELD_ALL,
     FIELD_REASON,
+    FIELD_BY,
     FIELD_FOR,
     FIELD_GRACE,
     FIELD_NOW,
@@ -29,8 +30,9 @@ enum field {
 
 enum field_kind { FIELD_NAMES, FIELD_FLAG, FIELD_TEXT, FIELD_TIME };
 
-// The longest reason, with its NUL.
+// The longest reason and name of whom it is for, with their NUL.
 #define INTENT_REASON_MAX 200
+#define INTENT_CLAIM_MAX  48
 
 struct field_row {
     const char *name;
@@ -38,6 +40,7 @@ struct field_row {
     unsigned instead_of; // bits of fields before it in the table that it excludes
     bool not_zero;       // of FIELD_TIME
     uint64_t most;       // ms of FIELD_TIME, bytes of FIELD_TEXT; 0: no bound
+    const char *without; // of FIELD_TEXT: may not be in it, nor control characters; NULL: all may
 };
 
 #define FIELD_BIT(field) (1U << (field))

@@ -14,6 +14,7 @@
 #include "controller/core/problems.h"
 #include "dns/responder/counters.h"
 
+#include <sys/types.h>
 #include <uv.h>
 
 #define API_SOCKET "popgate.sock"
@@ -31,6 +32,8 @@ struct api_shell {
     void (*reload)(void *arg, struct api_ticket *ticket);
     // What else is wrong.
     struct own_trouble (*trouble)(void *arg);
+    // The user's name, as far as it is known without looking; NULL: it is not.
+    const char *(*user)(void *arg, uid_t uid);
     // What only the prober knows, and the responder's counters (struct status_view's), called with
     // the same arg; may be NULL.
     const struct status_prober *prober;

@@ -1,5 +1,6 @@
 #include "controller/api/request.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,6 +50,21 @@ static unsigned check_time(const struct field_row *row, const char *text, char e
                : 200;
 }
 
+static unsigned check_text(const struct field_row *row, const char *text, char error[ERROR_MAX])
+{
+    if (strlen(text) > row->most) {
+        return refuse(error, 400, "`%s` must be shorter than %zu bytes", row->name,
+                      (size_t)row->most + 1);
+    }
+    for (const char *at = text; row->without != NULL && *at != '\0'; at++) {
+        if (iscntrl((unsigned char)*at) || strchr(row->without, *at) != NULL) {
+            return refuse(error, 400, "`%s` must be without %s and control characters", row->name,
+                          row->without);
+        }
+    }
+    return 200;
+}
+
 static unsigned check_value(const struct field_row *row, const json_t *value, char error[ERROR_MAX])
 {
     if (!type_fits(row->kind, value)) {
@@ -57,11 +73,7 @@ static unsigned check_value(const struct field_row *row, const json_t *value, ch
     if (row->kind == FIELD_TIME) {
         return check_time(row, json_string_value(value), error);
     }
-    if (row->kind == FIELD_TEXT && strlen(json_string_value(value)) > row->most) {
-        return refuse(error, 400, "`%s` must be shorter than %zu bytes", row->name,
-                      (size_t)row->most + 1);
-    }
-    return 200;
+    return row->kind == FIELD_TEXT ? check_text(row, json_string_value(value), error) : 200;
 }
 
 static unsigned check_field(enum verb verb, const char *name, const json_t *value,
@@ -138,10 +150,17 @@ static uint64_t time_of(const json_t *root, enum field field)
     return text != NULL && duration_parse(text, &ms) ? ms : 0;
 }
 
-static void read_fields(const json_t *root, struct change *change)
+static const char *text_of(const json_t *root, enum field field)
 {
-    const char *reason = json_string_value(value_of(root, FIELD_REASON));
-    snprintf(change->reason, sizeof change->reason, "%s", reason != NULL ? reason : "");
+    const char *text = json_string_value(value_of(root, field));
+    return text != NULL ? text : "";
+}
+
+static void read_fields(const json_t *root, struct request *out)
+{
+    struct change *change = &out->change;
+    snprintf(change->reason, sizeof change->reason, "%s", text_of(root, FIELD_REASON));
+    snprintf(out->claimed, sizeof out->claimed, "%s", text_of(root, FIELD_BY));
     change->for_ms = time_of(root, FIELD_FOR);
     change->has_grace = says(root, FIELD_NOW) || says(root, FIELD_GRACE);
     change->grace_ms = time_of(root, FIELD_GRACE);
@@ -237,7 +256,7 @@ unsigned request_parse(const struct core *core, enum verb verb, const char *body
     }
     unsigned status = check_fields(verb, root, error);
     if (status == 200) {
-        read_fields(root, &out->change);
+        read_fields(root, out);
         status = read_services(core, root, out, error);
     }
     json_decref(root);

@@ -107,7 +107,13 @@ static void change(struct api_ticket *ticket)
         error_say(message, "there is no service to %s", verb_rows[verb].name);
         api_answer(ticket, OUTCOME_NOTHING, message);
     } else {
-        who_asks(ticket->peer->uid, ticket->peer->pid, "/proc", request.change.by);
+        const struct who who = {.uid = ticket->peer->uid,
+                                .pid = ticket->peer->pid,
+                                .proc = "/proc",
+                                .claimed = request.claimed,
+                                .name = api->shell->user,
+                                .arg = api->arg};
+        who_asks(&who, request.change.by);
         api->shell->change(api->arg, &request.change, ticket);
     }
     request_clear(&request);

@@ -19,7 +19,7 @@ struct change {
     const size_t *services; // indices of the core's configuration, valid during the call
     size_t service_count;
     char reason[INTENT_REASON_MAX];
-    char by[INTENT_BY_MAX]; // the peer's user name and uid, e.g. "alice (1000)"
+    char by[INTENT_BY_MAX]; // controller/api/who.h
     uint64_t for_ms;        // 0: until ended by hand
     bool has_grace;         // grace_ms instead of the service's own
     uint64_t grace_ms;

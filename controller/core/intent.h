@@ -13,7 +13,7 @@ enum target { TARGET_WITHDRAW, TARGET_DEPREFERENCE, TARGET_ANNOUNCE };
 
 const char *target_name(enum target target); // "withdraw", "depreference", "announce"
 
-#define INTENT_BY_MAX 64
+#define INTENT_BY_MAX 136
 
 // What the operator wants of a service; the ledger keeps it.
 struct intent {
@@ -24,7 +24,7 @@ struct intent {
     uint64_t since_wall_ms; // of the Unix epoch, for people
     uint64_t until_wall_ms;
     char reason[INTENT_REASON_MAX];
-    char by[INTENT_BY_MAX]; // who asked
+    char by[INTENT_BY_MAX]; // who asked: "alice (1000)"
 };
 
 // Why the verb can't be done to a service of that intent, after "is" ("isolated; only release ends

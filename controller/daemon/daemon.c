@@ -235,6 +235,7 @@ void daemon_on_check(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
     include_watch_look(&daemon->include_watch);
+    users_look(&daemon->users);
     tell_manager(daemon);
     notify_again();
 }
@@ -346,6 +347,11 @@ static void api_on_reload(void *arg, struct api_ticket *ticket)
     }
 }
 
+static const char *api_user(void *arg, uid_t uid)
+{
+    return users_name(&((struct daemon *)arg)->users, uid);
+}
+
 static const char *prober_watch(void *arg, size_t probe, char out[WATCH_TEXT_MAX])
 {
     return scheduler_watch_text(((struct daemon *)arg)->scheduler, probe, out);
@@ -393,8 +399,8 @@ static void tell_manager(struct daemon *daemon)
     }
 }
 
-const struct api_shell daemon_api = {api_core,    api_on_change, api_on_reload,
-                                     own_trouble, &prober,       api_totals};
+const struct api_shell daemon_api = {api_core, api_on_change, api_on_reload, own_trouble,
+                                     api_user, &prober,       api_totals};
 
 // ---- Reload
 

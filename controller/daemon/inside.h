@@ -13,6 +13,7 @@
 #include "controller/daemon/saver.h"
 #include "controller/daemon/signals.h"
 #include "controller/daemon/state_files.h"
+#include "controller/daemon/users.h"
 
 #include "birdctl/session.h"
 #include "probes/scheduler.h"
@@ -39,6 +40,7 @@ struct daemon {
     uv_timer_t tick, watchdog, check, stop, give_up;
     struct include_watch include_watch;
     struct signals signals;
+    struct users users;
     bool closing;
     bool failed; // something was not done that a stop promises
     bool restarts;

@@ -54,7 +54,12 @@ static void init_handles(struct daemon *daemon)
     daemon->give_up.data = daemon;
     daemon->include_watch = (struct include_watch){
         .include = daemon_watched_include, .foreign = daemon_on_foreign_include, .arg = daemon};
-    int status =
+    int status = users_open(&daemon->users, daemon->loop, "/etc/passwd");
+    if (status != 0) {
+        log_line(LOG_LEVEL_WARNING, "can't read who is who in /etc/passwd: %s; numbers tell",
+                 uv_strerror(status));
+    }
+    status =
         include_watch_start(&daemon->include_watch, daemon->loop, daemon->config->pop.runtime_dir);
     if (status != 0) {
         log_line(

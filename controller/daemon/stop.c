@@ -140,6 +140,7 @@ void daemon_close(struct daemon *daemon)
         uv_close((uv_handle_t *)timers[i], NULL);
     }
     include_watch_close(&daemon->include_watch);
+    users_close(&daemon->users);
     signals_close(&daemon->signals);
 }
 

@@ -39,14 +39,16 @@ static void usage_is(struct taken taken, const char *expected)
 
 TEST(the_usage_of_a_verb_is_its_fields)
 {
-    usage_is(taken_by(VERB_DRAIN), "SERVICE...|--all [--reason TEXT] [--for TIME] "
+    usage_is(taken_by(VERB_DRAIN), "SERVICE...|--all [--reason TEXT] [--by TEXT] [--for TIME] "
                                    "[--grace TIME|--now] [--force] [--wait[=WHAT,TIME]]");
-    usage_is(taken_by(VERB_UNDRAIN), "SERVICE...|--all [--reason TEXT] [--wait[=WHAT,TIME]]");
+    usage_is(taken_by(VERB_UNDRAIN),
+             "SERVICE...|--all [--reason TEXT] [--by TEXT] [--wait[=WHAT,TIME]]");
 }
 
 TEST(what_a_verb_needs_is_not_in_brackets)
 {
-    usage_is(taken_by(VERB_PIN), "SERVICE...|--all --reason TEXT --for TIME [--wait[=WHAT,TIME]]");
+    usage_is(taken_by(VERB_PIN),
+             "SERVICE...|--all --reason TEXT [--by TEXT] --for TIME [--wait[=WHAT,TIME]]");
 }
 
 TEST(what_only_looks_has_its_services_last)

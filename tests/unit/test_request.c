@@ -60,6 +60,21 @@ TEST(a_drain_carries_all_its_fields)
     assert_true(request.change.force);
 }
 
+// "root (0): gone" would read as who asked, and why.
+TEST(whom_somebody_says_to_be_can_t_be_taken_for_whom_the_kernel_knows)
+{
+    want(200, NULL, VERB_UNDRAIN, "{\"all\":true,\"by\":\"Zo\u00eb O'Neil/CHG-7\"}");
+    assert_string_equal(request.claimed, "Zo\u00eb O'Neil/CHG-7");
+    want(200, NULL, VERB_UNDRAIN, "{\"all\":true}");
+    assert_string_equal(request.claimed, "");
+    want(400, "without", VERB_UNDRAIN, "{\"all\":true,\"by\":\"root (0)\"}");
+    want(400, "without", VERB_UNDRAIN, "{\"all\":true,\"by\":\"root: why\"}");
+    want(400, "without", VERB_UNDRAIN, "{\"all\":true,\"by\":\"a, says b\"}");
+    want(400, "control", VERB_UNDRAIN, "{\"all\":true,\"by\":\"a\\nb\"}");
+    want(400, "shorter than 48 bytes", VERB_UNDRAIN,
+         "{\"all\":true,\"by\":\"123456789012345678901234567890123456789012345678\"}");
+}
+
 TEST(now_is_no_grace_and_silence_is_the_services_own)
 {
     want(200, NULL, VERB_DRAIN, "{\"all\":true,\"now\":true}");
