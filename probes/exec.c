@@ -7,7 +7,7 @@
 // What holds on to its output keeps nobody waiting. Nothing of ours is open in it.
 //
 // It is started aside: the kernel reads the file meanwhile, which may take for ever on a dead file
-// system.
+// system. One that started and can't be watched is killed, and its end is waited for aside as well.
 #include "base/clock.h"
 #include "probes/exec_spawn.h"
 #include "probes/probe.h"
@@ -31,8 +31,9 @@
 struct state {
     struct probe *probe;
     // UNWANTED, KILLED: no verdict is wanted any more, but the command has to be started or reaped.
-    enum { FREE, STARTING, UNWANTED, RUNNING, KILLED, CLOSING } phase;
-    struct aside aside; // starts it
+    // REAPING: aside; UNREAPED: it could not even be.
+    enum { FREE, STARTING, UNWANTED, RUNNING, KILLED, CLOSING, REAPING, UNREAPED } phase;
+    struct aside aside; // starts it, and reaps what can't be watched
     bool aside_gone;
     pid_t pid;
     int pidfd, output;
@@ -182,7 +183,7 @@ static void become_free(struct state *state)
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct state *state = handle->data;
-    if (--state->handles == 0) {
+    if (--state->handles == 0 && state->phase == CLOSING) {
         become_free(state);
     }
 }
@@ -265,26 +266,24 @@ static void kill_group(struct state *state)
 
 // ---- The probe type
 
-// A command that runs but can't be watched does not stay.
+// 0 or a negative uv error.
 static int watch_command(struct state *state)
 {
     uv_loop_t *loop = probe_loop(state->probe);
-    int error = 0;
     state->pidfd = pidfd_open(state->pid, 0);
     if (state->pidfd < 0) {
-        error = uv_translate_sys_error(errno);
-        goto err;
+        return uv_translate_sys_error(errno);
     }
-    error = uv_poll_init(loop, &state->on_exit, state->pidfd);
+    state->on_exit.data = state->on_output.data = state;
+    int error = uv_poll_init(loop, &state->on_exit, state->pidfd);
     if (error) {
-        goto err_pidfd;
+        goto err;
     }
     error = uv_poll_init(loop, &state->on_output, state->output);
     state->handles += error ? 1 : 2;
-    state->on_exit.data = state->on_output.data = state;
     if (error) {
         uv_close((uv_handle_t *)&state->on_exit, on_handle_closed);
-        goto err_pidfd;
+        goto err;
     }
     state->phase = state->phase == UNWANTED ? KILLED : RUNNING;
     state->ran_ns = uv_hrtime();
@@ -292,13 +291,36 @@ static int watch_command(struct state *state)
     uv_poll_start(&state->on_exit, UV_READABLE, on_exit_poll);
     uv_poll_start(&state->on_output, UV_READABLE, on_output_poll);
     return 0;
-
-err_pidfd:
-    close(state->pidfd);
 err:
-    kill(-state->pid, SIGKILL);
-    waitpid(state->pid, NULL, 0);
+    close(state->pidfd);
     return error;
+}
+
+// The process is gone, and so is all that we had of it, once the handles are.
+static void is_reaped(struct state *state)
+{
+    if (state->handles > 0) {
+        state->phase = CLOSING;
+    } else {
+        become_free(state);
+    }
+}
+
+// It runs, but nothing would tell of its end.
+static void end_unwatched(struct state *state, struct spawning *spawning)
+{
+    kill(-state->pid, SIGKILL);
+    spawning_reap(spawning);
+    state->phase = REAPING;
+    if (aside_begin(&state->aside, &spawning->work) != 0) {
+        free(spawning);
+        state->phase = UNREAPED; // until the next check looks
+    }
+}
+
+static bool has_ended(const struct state *state)
+{
+    return waitpid(state->pid, NULL, WNOHANG) != 0;
 }
 
 // exec's own errors are about the configuration, fork's about us. Neither is about the service.
@@ -319,33 +341,52 @@ static void cannot_run(struct state *state, int error, const char *missing)
                   strerror(error));
 }
 
-// The command runs, or can't.
-static void on_spawned(void *owner, struct aside_work *work)
+// It did not start.
+static void on_not_started(struct state *state, struct spawning *spawning)
+{
+    bool wanted = state->phase == STARTING;
+    close(state->output);
+    become_free(state);
+    if (wanted) {
+        cannot_run(state, spawning->error, spawning->missing);
+    }
+    free(spawning);
+}
+
+static void on_started(struct state *state, struct spawning *spawning)
+{
+    bool wanted = state->phase == STARTING;
+    state->pid = spawning->pid;
+    int error = -watch_command(state); // uv errors are negative error numbers
+    if (error) {
+        close(state->output);
+        end_unwatched(state, spawning);
+        if (wanted) {
+            cannot_run(state, error, "");
+        }
+        return;
+    }
+    free(spawning);
+    if (wanted) {
+        probe_waited_for_ourselves(state->probe, state->ran_ns - state->began_ns);
+    } else {
+        kill(-state->pid, SIGKILL);
+    }
+}
+
+// The command runs, or can't; or the one that could not be watched is reaped.
+static void on_aside_done(void *owner, struct aside_work *work)
 {
     struct state *state = owner;
     struct spawning *spawning = (struct spawning *)work;
-    bool wanted = state->phase == STARTING;
-    int error = spawning->error;
-    if (error == 0) {
-        state->pid = spawning->pid;
-        error = -watch_command(state); // uv errors are negative error numbers
+    if (spawning->reaped) {
+        free(spawning);
+        is_reaped(state);
+    } else if (spawning->error) {
+        on_not_started(state, spawning);
+    } else {
+        on_started(state, spawning);
     }
-    if (error) {
-        close(state->output);
-    } else if (!wanted) {
-        kill(-state->pid, SIGKILL);
-    }
-    if (error && state->handles > 0) {
-        state->phase = CLOSING;
-    } else if (error) {
-        become_free(state);
-    }
-    if (wanted && error) {
-        cannot_run(state, error, spawning->missing);
-    } else if (wanted) {
-        probe_waited_for_ourselves(state->probe, state->ran_ns - state->began_ns);
-    }
-    free(spawning);
 }
 
 // 0, or an error number.
@@ -369,6 +410,9 @@ static int start_apart(struct state *state, const int output[2])
 static void run_command(struct state *state)
 {
     int output[2];
+    if (state->phase == UNREAPED && has_ended(state)) {
+        state->phase = state->handles > 0 ? CLOSING : FREE;
+    }
     state->waiting = state->phase != FREE;
     if (state->waiting) {
         return;
@@ -433,11 +477,13 @@ static int exec_open(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     state->probe = probe;
-    state->aside = (struct aside){.owner = state, .on_done = on_spawned, .on_free = on_aside_free};
+    state->aside =
+        (struct aside){.owner = state, .on_done = on_aside_done, .on_free = on_aside_free};
     return aside_open(&state->aside, probe_loop(probe));
 }
 
-// A start that does not end is left behind: what it then has started, it ends by itself.
+// A start that does not end is left behind: what it then has started, it ends by itself. So is who
+// reaps; what no thread could be had for may stay, dead and unreaped, for as long as popgated does.
 static void exec_close(struct probe *probe)
 {
     struct state *state = probe_state(probe);
@@ -447,6 +493,8 @@ static void exec_close(struct probe *probe)
     if (state->phase == UNWANTED) {
         state->phase = FREE;
         close(state->output);
+    } else if (state->phase == REAPING || state->phase == UNREAPED) {
+        state->phase = state->handles > 0 ? CLOSING : FREE;
     }
 }
 

@@ -155,6 +155,23 @@ static void end_unwanted(struct aside_work *work)
     free(spawning);
 }
 
+static void reap_apart(struct aside_work *work)
+{
+    struct spawning *spawning = (struct spawning *)work;
+    waitpid(spawning->pid, NULL, 0);
+    spawning->reaped = true;
+}
+
+static void free_reaped(struct aside_work *work)
+{
+    free(work);
+}
+
+void spawning_reap(struct spawning *spawning)
+{
+    spawning->work = (struct aside_work){.run = reap_apart, .drop = free_reaped};
+}
+
 struct spawning *spawning_new(const struct probe_conf *conf, const struct exec_options *options,
                               int output)
 {

@@ -41,6 +41,7 @@ struct spawning {
     // When that is done:
     int error; // number: of fork and of exec alike; 0: none
     pid_t pid;
+    bool reaped;                       // see below
     char missing[EXEC_MAGIC_MAX + 64]; // see explain_missing()
 };
 
@@ -48,6 +49,10 @@ struct spawning {
 // or has not. NULL when out of memory.
 struct spawning *spawning_new(const struct probe_conf *conf, const struct exec_options *options,
                               int output);
+
+// Makes another piece of work of one that is done and has started: the command, which was killed,
+// is waited for, however long its end takes, and reaped.
+void spawning_reap(struct spawning *spawning);
 
 // Where commands are looked for.
 const char *exec_search_path(void);

@@ -1,4 +1,5 @@
 // The exec probe against real commands: what their ends mean, and what they leave behind.
+#include "probes/aside.h"
 #include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
 
@@ -8,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -47,6 +49,34 @@ int kill(pid_t pid, int signal)
         return 0;
     }
     return (int)syscall(SYS_kill, pid, signal);
+}
+
+// Its pidfd_open() has no descriptor left, and its epoll_ctl() no room for a process, when told so.
+static atomic_bool no_pidfd, no_watch;
+
+int pidfd_open(pid_t pid, unsigned flags)
+{
+    if (no_pidfd) {
+        errno = EMFILE;
+        return -1;
+    }
+    return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+static bool is_process(int fd)
+{
+    char path[32], what[32] = "";
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return readlink(path, what, sizeof what - 1) > 0 && strcmp(what, "anon_inode:[pidfd]") == 0;
+}
+
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    if (no_watch && is_process(fd)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
 }
 
 static int set_up(void **state)
@@ -472,4 +502,46 @@ TEST(a_command_that_waits_for_one_that_can_not_be_killed_is_no_evidence)
     assert_verdict(&fixture.verdicts[0], VERDICT_FAIL, "timeout", "no end of command /bin/sleep");
     assert_verdict(&fixture.verdicts[1], VERDICT_UNKNOWN, "local",
                    "no end of command /bin/sleep, which was killed by the check before");
+}
+
+// What was started and does not die (it waits for a dead file system) is not waited for either.
+static void end_while_unwatched(atomic_bool *why, const char *says)
+{
+    *why = nobody_can_be_killed = true;
+    fixture_set(&fixture, "timeout", "50ms");
+    command("/bin/sleep 600");
+    (void)fixture_run(&fixture, 2);
+    *why = nobody_can_be_killed = false;
+    kill(not_killed, SIGKILL);
+    assert_verdict(&fixture.verdicts[0], VERDICT_UNKNOWN, "local", says);
+    assert_verdict(&fixture.verdicts[1], VERDICT_UNKNOWN, "local",
+                   "no end of command /bin/sleep, which was killed by the check before");
+    while (aside_is_busy()) {
+        guard_awaits("somebody to reap it");
+        sched_yield();
+    }
+}
+
+TEST(a_command_that_no_descriptor_is_left_for_is_reaped_aside)
+{
+    end_while_unwatched(&no_pidfd, "can't start command /bin/sleep: Too many open files");
+}
+
+TEST(a_command_that_can_t_be_watched_is_reaped_aside)
+{
+    end_while_unwatched(&no_watch, "can't start command /bin/sleep: No space left on device");
+}
+
+TEST(what_was_reaped_aside_makes_room_for_the_next_check)
+{
+    no_pidfd = true;
+    command("/bin/true");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_UNKNOWN, "local", "Too many open files");
+    while (aside_is_busy()) {
+        guard_awaits("somebody to reap it");
+        sched_yield();
+    }
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    no_pidfd = false;
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "exited with 0");
 }
