@@ -373,12 +373,11 @@ static void address_start(struct probe *probe)
     }
 }
 
-static const char *address_cancel(struct probe *probe)
+static struct awaited address_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     state->checking = false;
-    probe_waited_for_ourselves(probe, PROBE_ALL_ITS_TIME);
-    return "list of this host's addresses from the kernel";
+    return (struct awaited){"list of this host's addresses from the kernel", ALL_ITS_TIME};
 }
 
 static void address_close(struct probe *probe)

@@ -64,10 +64,10 @@ static void clock_start(struct probe *probe)
 }
 
 // Never called: a check ends as it begins.
-static const char *clock_cancel(struct probe *probe)
+static struct awaited clock_cancel(struct probe *probe)
 {
     (void)probe;
-    return "the kernel's clock state";
+    return (struct awaited){"the kernel's clock state", ALL_ITS_TIME};
 }
 
 const struct probe_type probe_type_clock = {

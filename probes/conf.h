@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/keys.h"
+#include "probes/verdict.h"
 
 #define PROBE_NAME_MAX 48
 
@@ -64,9 +65,8 @@ struct probe_type {
     // Begins one check. Must lead to exactly one probe_verdict(), at once or later.
     void (*start)(struct probe *probe);
     // The check in progress ran out of time (or the probe closes): drop it. No verdict may follow.
-    // Returns what was being waited for, e.g. "answer to id.server CH TXT", for the scheduler's
-    // timeout verdict.
-    const char *(*cancel)(struct probe *probe);
+    // Returns what was being waited for, and whose that was, for the verdict of the timeout.
+    struct awaited (*cancel)(struct probe *probe);
     // What of PROBE_WATCH_* the crash watch can do for such a probe. NULL: nothing.
     unsigned (*watch)(const struct probe_conf *conf);
     // Where the crash watch holds a TCP connection for it: 0 or a negative uv error. NULL: at its

@@ -410,7 +410,7 @@ static void dns_start(struct probe *probe)
     }
 }
 
-static const char *dns_cancel(struct probe *probe)
+static struct awaited dns_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     char description[DESCRIPTION_MAX];
@@ -429,7 +429,7 @@ static const char *dns_cancel(struct probe *probe)
              tcp && !udp && !state->tcp.connected ? "connection for" : "answer to",
              describe(state, transport, description), details);
     stop(state);
-    return state->awaited;
+    return (struct awaited){state->awaited, 0};
 }
 
 static void close_if_done(struct state *state)

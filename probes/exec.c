@@ -442,12 +442,13 @@ static void exec_start(struct probe *probe)
 
 // Only a command that ran had its time: until then the file was being read, or the command of the
 // check before, which was killed, had not ended yet.
-static const char *exec_cancel(struct probe *probe)
+static struct awaited exec_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     const char *command = options_of(state)->command.text;
-    uint64_t started_ns = state->ran_ns - state->began_ns;
-    if (state->phase == RUNNING) {
+    bool ran = state->phase == RUNNING;
+    uint64_t started_ns = ran ? state->ran_ns - state->began_ns : ALL_ITS_TIME;
+    if (ran) {
         int length =
             snprintf(state->awaited, sizeof state->awaited, "end of command %.80s", command);
         if (started_ns >= SLOW_START_NS) {
@@ -456,14 +457,13 @@ static const char *exec_cancel(struct probe *probe)
         }
     } else {
         bool starts = state->phase == STARTING || state->phase == UNWANTED;
-        probe_waited_for_ourselves(probe, PROBE_ALL_ITS_TIME);
         snprintf(state->awaited, sizeof state->awaited, "%s of command %.80s%s",
                  starts ? "start" : "end", command,
                  starts ? ": the kernel is still reading its file"
                         : ", which was killed by the check before,");
     }
     kill_group(state);
-    return state->awaited;
+    return (struct awaited){state->awaited, started_ns};
 }
 
 static void on_aside_free(void *owner)

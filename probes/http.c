@@ -143,10 +143,10 @@ static void http_start(struct probe *probe)
     transfer_start(&state->transfer, &state->request);
 }
 
-static const char *http_cancel(struct probe *probe)
+static struct awaited http_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    return transfer_verdict_cancel(probe, &state->transfer);
+    return transfer_cancel(&state->transfer);
 }
 
 static void free_buffers(struct state *state)

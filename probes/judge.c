@@ -39,6 +39,17 @@ static bool overslept(const struct course *course)
     return is_stall(course, late_ns(course));
 }
 
+uint64_t judge_more_ns(const struct course *course)
+{
+    uint64_t timeout_ns = course->timeout_ms * NS_PER_MS;
+    uint64_t due_ns = timeout_ns + course->worked_ns;
+    if (course->given || due_ns <= course->took_ns) {
+        return 0;
+    }
+    uint64_t more_ns = due_ns - course->took_ns;
+    return more_ns < timeout_ns ? more_ns : timeout_ns;
+}
+
 static void judge_silence(const struct course *course, struct verdict *out)
 {
     uint64_t late = late_ns(course);
@@ -49,13 +60,14 @@ static void judge_silence(const struct course *course, struct verdict *out)
         snprintf(out->cause, sizeof out->cause,
                  "popgated itself was stalled for %" PRIu64 "ms of the check's %" PRIu64
                  "ms (no %s)",
-                 stalled_ns / NS_PER_MS, course->timeout_ms, course->awaited);
+                 stalled_ns / NS_PER_MS, course->timeout_ms, course->awaited.what);
     } else {
-        bool ours = course->own_ns == UINT64_MAX || is_stall(course, course->own_ns);
+        bool ours =
+            course->awaited.own_ns == ALL_ITS_TIME || is_stall(course, course->awaited.own_ns);
         out->kind = ours ? VERDICT_UNKNOWN : VERDICT_FAIL;
         snprintf(out->code, sizeof out->code, "%s", ours ? "local" : "timeout");
         int length = snprintf(out->cause, sizeof out->cause, "no %s within %" PRIu64 "ms",
-                              course->awaited, course->timeout_ms);
+                              course->awaited.what, course->timeout_ms);
         if (course->given && length < (int)sizeof out->cause) {
             snprintf(out->cause + length, sizeof out->cause - (size_t)length,
                      ", nor in the %" PRIu64 "ms more that popgated was busy",
@@ -67,9 +79,9 @@ static void judge_silence(const struct course *course, struct verdict *out)
 static void judge_latency(const struct course *course, const struct finding *said,
                           struct verdict *out)
 {
-    bool slow =
-        course->max_latency_ms != 0 && !overslept(course) &&
-        course->took_ns > course->max_latency_ms * NS_PER_MS + course->busy_ns + course->own_ns;
+    bool slow = course->max_latency_ms != 0 && !overslept(course) &&
+                course->took_ns >
+                    course->max_latency_ms * NS_PER_MS + course->busy_ns + course->awaited.own_ns;
     if (slow) {
         out->kind = VERDICT_DEGRADED;
         snprintf(out->code, sizeof out->code, "slow");

@@ -13,13 +13,17 @@ struct course {
     uint64_t timeout_ms, max_latency_ms; // as configured; max_latency_ms 0: any
     uint64_t took_ns;                    // since it began
     uint64_t busy_ns;                    // of that, our loop did not wait for anything
-    uint64_t held_ns;    // of that, our loop was held: stopped, blocked, without the processor
-    uint64_t worked_ns;  // of that, our loop was at work in long turns, for whomever
-    bool given;          // more than its timeout, for what our loop worked
-    bool alert;          // a crash was reported, so that a refusal is its proof
-    uint64_t own_ns;     // when its time ran out: for so long it waited for something of our own
-    const char *awaited; // when its time ran out: what for
+    uint64_t held_ns;       // of that, our loop was held: stopped, blocked, without the processor
+    uint64_t worked_ns;     // of that, our loop was at work in long turns, for whomever
+    bool given;             // more than its timeout, for what our loop worked
+    bool alert;             // a crash was reported, so that a refusal is its proof
+    struct awaited awaited; // what: only when its time ran out
 };
+
+// The time of a check that has said nothing is over: for how much longer it is waited for; 0: no
+// longer. What the loop worked on in long turns is no time of the service's: it gets that again,
+// once and never more than its timeout, and then its silence counts.
+uint64_t judge_more_ns(const struct course *course);
 
 // The verdict: what the probe type said (NULL: nothing, its time ran out), unless popgated itself
 // stood in the way. All but at_ns is filled in.

@@ -120,7 +120,7 @@ static struct turns_long long_turns(const struct probe *probe, uint64_t now_ns)
     return turns_since(&probe->host->turns, &probe->turns, now_ns);
 }
 
-static struct course course_of(const struct probe *probe, const char *awaited, uint64_t now_ns)
+static struct course course_of(const struct probe *probe, struct awaited awaited, uint64_t now_ns)
 {
     struct turns_long turns = long_turns(probe, now_ns);
     return (struct course){
@@ -132,13 +132,12 @@ static struct course course_of(const struct probe *probe, const char *awaited, u
         .worked_ns = turns.worked_ns,
         .given = probe->given,
         .alert = probe->alert > 0,
-        .own_ns = probe->own_ns,
         .awaited = awaited,
     };
 }
 
 // said NULL: nothing was, and awaited says what.
-static void finish(struct probe *probe, const struct finding *said, const char *awaited)
+static void finish(struct probe *probe, const struct finding *said, struct awaited awaited)
 {
     struct probe_host *host = probe->host;
     struct verdict verdict = {.at_ns = uv_hrtime()};
@@ -174,14 +173,14 @@ void probe_verdict(struct probe *probe, enum verdict_kind kind, const char *code
     snprintf(said.code, sizeof said.code, "%s", code);
     vsnprintf(said.cause, sizeof said.cause, cause, arguments);
     va_end(arguments);
-    finish(probe, &said, NULL);
+    finish(probe, &said, (struct awaited){.own_ns = probe->own_ns});
 }
 
 void probe_error(struct probe *probe, int error, const char *attempted)
 {
     struct finding said;
     finding_error(&said, error, attempted);
-    finish(probe, &said, NULL);
+    finish(probe, &said, (struct awaited){.own_ns = probe->own_ns});
 }
 
 void probe_waited_for_ourselves(struct probe *probe, uint64_t ns)
@@ -222,18 +221,15 @@ static void begin_one(void *owner)
     begin(owner);
 }
 
-// What the loop worked on in long turns is no time of the service's: it gets that again, once and
-// never more than its timeout, and then its silence counts.
 static bool gives_time(struct probe *probe)
 {
-    uint64_t now_ns = uv_hrtime();
-    uint64_t timeout_ns = probe->conf->timeout_ms * NS_PER_MS;
-    uint64_t due_ns = probe->base_ns + timeout_ns + long_turns(probe, now_ns).worked_ns;
-    if (probe->given || due_ns <= now_ns) {
+    struct course course = course_of(probe, (struct awaited){.what = NULL}, uv_hrtime());
+    uint64_t more_ns = judge_more_ns(&course);
+    if (more_ns == 0) {
         return false;
     }
     probe->given = true;
-    arm(probe, due_ns - now_ns < timeout_ns ? due_ns - now_ns : timeout_ns);
+    arm(probe, more_ns);
     return true;
 }
 

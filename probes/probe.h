@@ -24,10 +24,7 @@ void probe_not_after(struct probe *probe, time_t not_after);
 // As probe_verdict() for a negative uv error, as finding_error() words and sorts it.
 void probe_error(struct probe *probe, int error, const char *attempted);
 
-// Before the verdict, or in cancel(): for so long the target could not answer, since something of
-// our own was not ready (a file to be read, a command to be started). PROBE_ALL_ITS_TIME, in
-// cancel(): that is still what it waits for.
-#define PROBE_ALL_ITS_TIME UINT64_MAX
+// Before the verdict: as struct awaited has it.
 void probe_waited_for_ourselves(struct probe *probe, uint64_t ns);
 
 // All handles of its type are gone, see struct probe_type.

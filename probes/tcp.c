@@ -241,7 +241,7 @@ static void tcp_start(struct probe *probe)
     }
 }
 
-static const char *tcp_cancel(struct probe *probe)
+static struct awaited tcp_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     const struct tcp_options *options = probe_conf(probe)->options;
@@ -259,7 +259,7 @@ static const char *tcp_cancel(struct probe *probe)
                  pattern_text(state->answer, state->received, got));
     }
     stop(state);
-    return state->awaited;
+    return (struct awaited){state->awaited, 0};
 }
 
 static void on_channel_free(struct channel *channel)

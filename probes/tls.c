@@ -109,10 +109,10 @@ static void tls_start(struct probe *probe)
     transfer_start(&state->transfer, &state->request);
 }
 
-static const char *tls_cancel(struct probe *probe)
+static struct awaited tls_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    return transfer_verdict_cancel(probe, &state->transfer);
+    return transfer_cancel(&state->transfer);
 }
 
 static int tls_open(struct probe *probe)

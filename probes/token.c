@@ -442,7 +442,7 @@ static void on_patience(uv_timer_t *timer)
     struct state *state = timer->data;
     struct finding finding;
     finding_set(&finding, VERDICT_UNKNOWN, "jwks", "no %s in time",
-                transfer_cancel(&state->transfer));
+                transfer_cancel(&state->transfer).what);
     keys_unavailable(state, finding.cause);
 }
 
@@ -536,17 +536,14 @@ static void token_start(struct probe *probe)
     token_secrets_read(&state->secrets, options_of(state));
 }
 
-static const char *token_cancel(struct probe *probe)
+static struct awaited token_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     if (token_secrets_forget(&state->secrets)) {
-        probe_waited_for_ourselves(probe, PROBE_ALL_ITS_TIME);
-        return "content of the secret's or token's file";
+        return (struct awaited){"content of the secret's or token's file", ALL_ITS_TIME};
     }
-    const char *awaited = transfer_cancel(&state->transfer);
-    uint64_t more_ns = state->transfer.waited_ns;
-    probe_waited_for_ourselves(probe, more_ns == PROBE_ALL_ITS_TIME ? more_ns
-                                                                    : state->waited_ns + more_ns);
+    struct awaited awaited = transfer_cancel(&state->transfer);
+    awaited.own_ns += awaited.own_ns == ALL_ITS_TIME ? 0 : state->waited_ns;
     stop(state);
     return awaited;
 }

@@ -509,7 +509,7 @@ void transfer_start(struct transfer *transfer, const struct transfer_request *re
     }
 }
 
-const char *transfer_cancel(struct transfer *transfer)
+struct awaited transfer_cancel(struct transfer *transfer)
 {
     if (transfer->job.easy != NULL) {
         set_awaited(transfer);
@@ -517,9 +517,9 @@ const char *transfer_cancel(struct transfer *transfer)
     } else if (transfer->anchors.link != NULL) {
         const char *path = transfer->request->tls->ca;
         trust_forget(&transfer->anchors);
-        transfer->waited_ns = UINT64_MAX;
+        transfer->waited_ns = ALL_ITS_TIME;
         snprintf(transfer->awaited, sizeof transfer->awaited, "content of %s%.160s",
                  path[0] ? "the CA file " : "the system's CA file", path);
     }
-    return transfer->awaited;
+    return (struct awaited){transfer->awaited, transfer->waited_ns};
 }

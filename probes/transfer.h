@@ -68,7 +68,7 @@ struct transfer {
     struct curl_slist *lists[2];
     struct trust_wait anchors; // while it waits for them
     uint64_t began_ns;
-    uint64_t waited_ns; // for them, once it is done or cancelled; UINT64_MAX: it did so still
+    uint64_t waited_ns; // for them, once it is done or cancelled, as struct awaited has it
     struct x509_store_st *store;
     struct endpoint address; // what it connects to
     char host[URL_HOST_MAX];
@@ -83,8 +83,8 @@ struct transfer {
 void transfer_start(struct transfer *transfer, const struct transfer_request *request);
 
 // Drops it, if it is under way; on_done does not follow. Returns what was awaited, e.g.
-// "TLS handshake with 192.0.2.53:853 (dns.example.net)".
-const char *transfer_cancel(struct transfer *transfer);
+// "TLS handshake with 192.0.2.53:853 (dns.example.net)", and whose that was.
+struct awaited transfer_cancel(struct transfer *transfer);
 
 // "TLS handshake with 192.0.2.53:853 (dns.example.net)", "GET https://... at 192.0.2.53:443": the
 // beginning of a cause. Valid once it was started.

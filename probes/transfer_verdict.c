@@ -1,13 +1,6 @@
 // See transfer_verdict.h.
 #include "probes/transfer_verdict.h"
 
-const char *transfer_verdict_cancel(struct probe *probe, struct transfer *transfer)
-{
-    const char *awaited = transfer_cancel(transfer);
-    probe_waited_for_ourselves(probe, transfer->waited_ns);
-    return awaited;
-}
-
 void transfer_verdict(struct probe *probe, const struct transfer *transfer, transfer_judge judge)
 {
     struct finding found = transfer->result;

@@ -7,9 +7,6 @@
 // What to make of an answer that came whole.
 typedef void (*transfer_judge)(const struct transfer *transfer, struct finding *out);
 
-// As struct probe_type's cancel.
-const char *transfer_verdict_cancel(struct probe *probe, struct transfer *transfer);
-
 // Ends the probe's check with what became of its transfer; judge is asked if there is an answer.
 // What was attempted stands before what was found.
 void transfer_verdict(struct probe *probe, const struct transfer *transfer, transfer_judge judge);

@@ -20,3 +20,12 @@ struct verdict {
     char code[VERDICT_CODE_MAX];   // for machines, e.g. "timeout", "refused", "rcode"
     char cause[VERDICT_CAUSE_MAX]; // for operators: what was attempted, on what, why it failed
 };
+
+// What a check waited for, and whose that was.
+struct awaited {
+    const char *what; // e.g. "answer to id.server CH TXT"
+    // For so long the target could not answer, since something of our own was not ready (a file to
+    // be read, a command to be started). ALL_ITS_TIME: that is what is awaited still.
+    uint64_t own_ns;
+};
+#define ALL_ITS_TIME UINT64_MAX

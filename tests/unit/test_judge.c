@@ -90,7 +90,7 @@ static void judged(const struct trial *trial, struct verdict *out)
         .busy_ns = trial->busy_ns,
         .held_ns = trial->held_ns,
         .alert = trial->alert,
-        .awaited = trial->said_code != NULL ? NULL : "answer",
+        .awaited.what = trial->said_code != NULL ? NULL : "answer",
     };
     struct finding said;
     *out = (struct verdict){.kind = VERDICT_UNKNOWN};
@@ -131,7 +131,7 @@ TEST(what_we_worked_in_the_meantime_excuses_nothing)
                             .took_ns = MS(190),
                             .worked_ns = MS(90),
                             .given = true,
-                            .awaited = "answer"};
+                            .awaited.what = "answer"};
     struct finding said;
     struct verdict verdict;
     judge(&course, NULL, &verdict);
@@ -146,6 +146,26 @@ TEST(what_we_worked_in_the_meantime_excuses_nothing)
     assert_int_equal(verdict.kind, VERDICT_UNKNOWN);
 }
 
+TEST(what_we_worked_in_the_meantime_is_given_again_once)
+{
+    static const struct {
+        uint64_t took_ns, worked_ns;
+        bool given;
+        uint64_t more_ns;
+    } cases[] = {{MS(101), 0, false, 0},
+                 {MS(101), MS(30), false, MS(29)},
+                 {MS(101), MS(30), true, 0},
+                 {MS(140), MS(30), false, 0},          // it had them
+                 {MS(101), MS(5000), false, MS(100)}}; // never more than its timeout
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct course course = {.timeout_ms = 100,
+                                .took_ns = cases[i].took_ns,
+                                .worked_ns = cases[i].worked_ns,
+                                .given = cases[i].given};
+        assert_int_equal(judge_more_ns(&course), cases[i].more_ns);
+    }
+}
+
 TEST(silence_counts_for_who_had_half_of_the_time)
 {
     static const struct {
@@ -157,7 +177,7 @@ TEST(silence_counts_for_who_had_half_of_the_time)
                  {UINT64_MAX, VERDICT_UNKNOWN, "local"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct course course = {
-            .timeout_ms = 100, .took_ns = MS(101), .own_ns = cases[i].own_ns, .awaited = "answer"};
+            .timeout_ms = 100, .took_ns = MS(101), .awaited = {"answer", cases[i].own_ns}};
         struct verdict verdict;
         judge(&course, NULL, &verdict);
         assert_int_equal(verdict.kind, cases[i].kind);
@@ -168,7 +188,7 @@ TEST(silence_counts_for_who_had_half_of_the_time)
 TEST(what_we_waited_for_ourselves_does_not_make_a_pass_slow)
 {
     struct course course = {
-        .timeout_ms = 100, .max_latency_ms = 20, .took_ns = MS(60), .own_ns = MS(40)};
+        .timeout_ms = 100, .max_latency_ms = 20, .took_ns = MS(60), .awaited.own_ns = MS(40)};
     struct finding said;
     struct verdict verdict;
     finding_set(&said, VERDICT_PASS, "ok", "as said");

@@ -114,14 +114,14 @@ static void script_start(struct probe *probe)
     }
 }
 
-static const char *script_cancel(struct probe *probe)
+static struct awaited script_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
     assert_true(state->checking);
     state->checking = false;
     script.cancels++;
     uv_timer_stop(&state->timer);
-    return "word from the script";
+    return (struct awaited){"word from the script", 0};
 }
 
 static void on_handle_closed(uv_handle_t *handle)

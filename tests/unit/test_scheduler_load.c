@@ -26,10 +26,10 @@ static void load_start(struct probe *probe)
     probe_verdict(probe, VERDICT_PASS, "ok", "at once");
 }
 
-static const char *load_cancel(struct probe *probe)
+static struct awaited load_cancel(struct probe *probe)
 {
     (void)probe;
-    return "nothing";
+    return (struct awaited){"nothing", 0};
 }
 
 static void load_close(struct probe *probe)

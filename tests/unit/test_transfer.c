@@ -126,12 +126,13 @@ TEST(a_cancelled_transfer_is_silent_and_says_what_it_waited_for)
     assert_int_equal(curl_loop_acquire(&loop, &transfer.loop), 0);
     transfer_start(&transfer, &request);
     assert_non_null(transfer.job.easy);
-    assert_non_null(strstr(transfer_cancel(&transfer), "TCP connection to 127.0.0.1:"));
+    assert_non_null(strstr(transfer_cancel(&transfer).what, "TCP connection to 127.0.0.1:"));
     assert_null(transfer.job.easy);
     // Once more, a little further on its way.
     transfer_start(&transfer, &request);
     int peer = run_until_asked(&loop, fd);
-    assert_non_null(strstr(transfer_cancel(&transfer), "answer to GET http://x.example/ at 127"));
+    assert_non_null(
+        strstr(transfer_cancel(&transfer).what, "answer to GET http://x.example/ at 127"));
     curl_loop_release(transfer.loop);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);

@@ -21,10 +21,10 @@ static void target_start(struct probe *probe)
     probe_verdict(probe, VERDICT_PASS, "ok", "checked");
 }
 
-static const char *target_cancel(struct probe *probe)
+static struct awaited target_cancel(struct probe *probe)
 {
     (void)probe;
-    return "nothing";
+    return (struct awaited){"nothing", 0};
 }
 
 static unsigned target_watch(const struct probe_conf *conf)
