@@ -50,29 +50,36 @@ uint64_t judge_more_ns(const struct course *course)
     return more_ns < timeout_ns ? more_ns : timeout_ns;
 }
 
+// What held us and what we waited for ourselves are taken from the same time.
+static bool was_ours(const struct course *course)
+{
+    uint64_t own_ns = course->awaited.own_ns;
+    return own_ns == ALL_ITS_TIME || overslept(course) ||
+           is_stall(course, course->held_ns + own_ns);
+}
+
 static void judge_silence(const struct course *course, struct verdict *out)
 {
     uint64_t late = late_ns(course);
     uint64_t stalled_ns = course->held_ns > late ? course->held_ns : late;
-    if (is_stall(course, stalled_ns)) {
-        out->kind = VERDICT_UNKNOWN;
+    uint64_t own_ns = course->awaited.own_ns;
+    bool ours = was_ours(course);
+    out->kind = ours ? VERDICT_UNKNOWN : VERDICT_FAIL;
+    if (ours && stalled_ns > own_ns) {
         snprintf(out->code, sizeof out->code, "stalled");
         snprintf(out->cause, sizeof out->cause,
                  "popgated itself was stalled for %" PRIu64 "ms of the check's %" PRIu64
                  "ms (no %s)",
-                 stalled_ns / NS_PER_MS, course->timeout_ms, course->awaited.what);
-    } else {
-        bool ours =
-            course->awaited.own_ns == ALL_ITS_TIME || is_stall(course, course->awaited.own_ns);
-        out->kind = ours ? VERDICT_UNKNOWN : VERDICT_FAIL;
-        snprintf(out->code, sizeof out->code, "%s", ours ? "local" : "timeout");
-        int length = snprintf(out->cause, sizeof out->cause, "no %s within %" PRIu64 "ms",
-                              course->awaited.what, course->timeout_ms);
-        if (course->given && length < (int)sizeof out->cause) {
-            snprintf(out->cause + length, sizeof out->cause - (size_t)length,
-                     ", nor in the %" PRIu64 "ms more that popgated was busy",
-                     course->took_ns / NS_PER_MS - course->timeout_ms);
-        }
+                 (stalled_ns + own_ns) / NS_PER_MS, course->timeout_ms, course->awaited.what);
+        return;
+    }
+    snprintf(out->code, sizeof out->code, "%s", ours ? "local" : "timeout");
+    int length = snprintf(out->cause, sizeof out->cause, "no %s within %" PRIu64 "ms",
+                          course->awaited.what, course->timeout_ms);
+    if (course->given && length < (int)sizeof out->cause) {
+        snprintf(out->cause + length, sizeof out->cause - (size_t)length,
+                 ", nor in the %" PRIu64 "ms more that popgated was busy",
+                 course->took_ns / NS_PER_MS - course->timeout_ms);
     }
 }
 

@@ -29,8 +29,9 @@ uint64_t judge_more_ns(const struct course *course);
 // stood in the way. All but at_ns is filled in.
 //
 //     a pass that took longer than max_latency    degraded "slow"
-//     a fail, or nothing, while we were stalled   unknown "stalled": longer than half of the time
-//     nothing, which waited for us for so long    unknown "local"
+//     a fail that came so late                    unknown "stalled": by more than half of the time
+//     nothing, while we were held                 unknown "stalled"  } both together for more
+//     nothing, which waited for us                unknown "local"    } than half of the time
 //     nothing                                     fail "timeout"
 //     a refusal after an alert                    definitive
 void judge(const struct course *course, const struct finding *said, struct verdict *out);

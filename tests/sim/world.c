@@ -1,5 +1,7 @@
 #include "tests/sim/world.h"
 
+#include "tests/sim/check.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,11 +142,15 @@ void world_verdict(struct world *world, size_t probe, bool definitive)
     if (world->blind[probe]) {
         kind = VERDICT_UNKNOWN;
     }
-    struct verdict it = {.kind = kind,
-                         .definitive = definitive && kind == VERDICT_FAIL,
-                         .at_ns = world_clock_ns(world),
-                         .duration_ns = NS_PER_MS};
-    snprintf(it.cause, sizeof it.cause, "said %s", verdict_name(kind));
+    struct check check;
+    struct verdict it;
+    check_draw(&check, conf, kind, definitive, !world->quiet, &world->dice);
+    const char *broken = check_run(&check, conf, &it);
+    if (broken != NULL) {
+        oracle_broken(&world->oracle, "%s: p%zu is %s (%s): %s", broken, probe,
+                      verdict_name(it.kind), it.code, it.cause);
+    }
+    it.at_ns = world_clock_ns(world);
     if (!world->mute[probe]) {
         oracle_verdict(&world->oracle, probe, &it, world_clock_ns(world));
         core_verdict(world->shell.core, probe, &it, world_clock_ns(world));

@@ -185,6 +185,26 @@ TEST(silence_counts_for_who_had_half_of_the_time)
     }
 }
 
+TEST(what_we_were_held_and_what_we_waited_for_ourselves_are_taken_from_the_same_time)
+{
+    static const struct {
+        uint64_t held_ns, own_ns;
+        const char *code;
+    } cases[] = {{MS(33), MS(20), "timeout"},
+                 {MS(33), MS(20) + 1, "stalled"},
+                 {MS(20), MS(33) + 1, "local"},
+                 {MS(90), ALL_ITS_TIME, "local"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct course course = {.timeout_ms = 100,
+                                .took_ns = MS(101),
+                                .held_ns = cases[i].held_ns,
+                                .awaited = {"answer", cases[i].own_ns}};
+        struct verdict verdict;
+        judge(&course, NULL, &verdict);
+        assert_string_equal(verdict.code, cases[i].code);
+    }
+}
+
 TEST(what_we_waited_for_ourselves_does_not_make_a_pass_slow)
 {
     struct course course = {
