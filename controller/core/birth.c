@@ -13,13 +13,17 @@ bool core_allocate(struct core *core, const struct retired *retired, size_t reti
     const struct config *config = core->config;
     core->healths = calloc(config->probe_count + 1, sizeof *core->healths);
     core->probes = calloc(config->probe_count + 1, sizeof *core->probes);
+    core->leads = calloc(config->probe_count + 1, sizeof *core->leads);
     core->gates = calloc(config->service_count + 1, sizeof *core->gates);
     core->services = calloc(config->service_count + 1, sizeof *core->services);
     core->announcer = announcer_new(config, retired, retired_count);
     core->observed = observed_new(config);
-    return core->healths != NULL && core->probes != NULL && core->gates != NULL &&
-           core->services != NULL && core->announcer != NULL && core->observed != NULL &&
-           affected_init(&core->affected, config) &&
+    if (core->leads != NULL) {
+        core_find_leads(core);
+    }
+    return core->healths != NULL && core->probes != NULL && core->leads != NULL &&
+           core->gates != NULL && core->services != NULL && core->announcer != NULL &&
+           core->observed != NULL && affected_init(&core->affected, config) &&
            deadlines_init(&core->deadlines, config->probe_count + config->service_count) &&
            orders_init(&core->orders, 2 * config->service_count + ORDERS_SPARE);
 }
@@ -174,6 +178,7 @@ void core_free(struct core *core)
     announcer_free(core->announcer);
     free(core->services);
     free(core->probes);
+    free(core->leads);
     free(core->healths);
     free(core->gates);
     free(core);

@@ -99,7 +99,8 @@ size_t change_apply(struct core *core, struct waiting *change, uint64_t now_ns, 
 bool change_ends_nothing(const struct core *core, const struct waiting *change)
 {
     for (size_t i = 0; i < change->what.service_count; i++) {
-        if (core->services[change->services[i]].intent.kind != INTENT_AUTO) {
+        const struct core_service *service = &core->services[change->services[i]];
+        if (service->intent.kind != INTENT_AUTO || service->decision.cut_off) {
             return false;
         }
     }

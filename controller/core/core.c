@@ -21,6 +21,7 @@ void core_verdict(struct core *core, size_t index, const struct verdict *verdict
     const struct probe_conf *conf = &core->config->probes[index];
     probe->last = *verdict;
     probe->verdicts[verdict->kind]++;
+    probe->blackholed = probe->blackholed && verdict->kind == VERDICT_FAIL;
     bool changed = health_observe(&core->healths[index], conf, verdict->kind, verdict->definitive,
                                   ms_of(now_ns));
     if (verdict->kind == VERDICT_FAIL ||
@@ -50,6 +51,8 @@ void core_note_intent(struct core *core, size_t service, const struct intent *in
     core->services[service].intent = *intent;
     if (intent->kind == INTENT_ISOLATE) {
         announcer_doubt(core->announcer, service); // containment rests on no belief
+    } else if (intent->kind == INTENT_AUTO) {
+        core_try_again(core, service); // whoever says so may have mended it
     }
     affected_service(&core->affected, service);
     events_add(core->events, EVENT_INTENT, conf_of(core, service)->name, now_ns, "%s", what);

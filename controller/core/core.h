@@ -11,6 +11,7 @@
 #include "controller/core/affected.h"
 #include "controller/core/announcer.h"
 #include "controller/core/contest.h"
+#include "controller/core/cut_off.h"
 #include "controller/core/deadlines.h"
 #include "controller/core/decision.h"
 #include "controller/core/events.h"
@@ -25,6 +26,13 @@ struct core_probe {
     struct verdict last;
     char bad[VERDICT_CAUSE_MAX]; // the last cause that speaks for being down, or degraded
     uint64_t verdicts[VERDICT_PASS + 1];
+    bool blackholed; // it failed, and the kernel's way to its target was a blackhole
+};
+
+// Of a probe: the service whose gate needs it and whose prefix its target lies in.
+struct lead {
+    size_t service;
+    const struct prefix *prefix; // NULL: there is none
 };
 
 struct core_service {
@@ -39,6 +47,7 @@ struct core_service {
     bool seen_through;      // the last change of target was seen to be done
     uint64_t look_again_ms; // look-ups of what is not as meant; 0: nothing to do
     uint64_t look_pause_ms;
+    struct cut_off cut_off;
 };
 
 // Services that are looked at one by one after a switch; more take a whole snapshot.
@@ -82,6 +91,7 @@ struct core {
     struct succession *succession; // while it is prepared
     struct health *healths;        // of each probe
     struct core_probe *probes;     // what else is known of each
+    struct lead *leads;            // of each
     struct gate *gates;            // of each service
     struct core_service *services;
     struct affected affected;   // services to be decided anew
@@ -139,6 +149,12 @@ void core_go_on(struct core *core, uint64_t now_ns);
 void core_free(struct core *core);
 
 void core_verdict(struct core *core, size_t probe, const struct verdict *verdict, uint64_t now_ns);
+
+// Is the kernel's way to the probe's target wanted, now that it has such a verdict? core_way() says
+// it, before core_verdict().
+bool core_asks_way(const struct core *core, size_t probe, enum verdict_kind kind, uint64_t now_ns);
+void core_way(struct core *core, size_t probe, enum verdict_kind kind, const struct way *way,
+              uint64_t now_ns);
 
 // The operator's word, already in the ledger. what is the event's text.
 void core_intent(struct core *core, size_t service, const struct intent *intent, const char *what,

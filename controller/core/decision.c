@@ -8,7 +8,7 @@ const char *cause_name(enum cause cause)
 {
     static const char *const names[] = {"start",     "adopted", "healthy",   "degraded",
                                         "unhealthy", "unknown", "hold-down", "drain",
-                                        "isolate",   "pin",     "exit"};
+                                        "isolate",   "pin",     "exit",      "cut-off"};
     return names[cause];
 }
 
@@ -84,7 +84,7 @@ uint64_t decision_hold_down_left_ms(const struct decision *decision,
                                     const struct service_conf *conf, uint64_t now_ms)
 {
     unsigned level = decision->allowed + 1;
-    if (level > TARGET_ANNOUNCE || decision->good_since_ms[level] == NEVER) {
+    if (level > TARGET_ANNOUNCE || decision->good_since_ms[level] == NEVER || decision->cut_off) {
         return 0;
     }
     uint64_t end_ms = decision->good_since_ms[level] + decision_hold_down_ms(decision, conf);
@@ -136,6 +136,7 @@ static void damp(struct decision *decision, const struct service_conf *conf,
                  const struct gate *gate, uint64_t now_ms)
 {
     enum target wish = wish_of(decision, conf, gate, now_ms);
+    // Damping is of health alone: what is not cut off any more has not to wait again.
     for (unsigned level = TARGET_DEPREFERENCE; level <= TARGET_ANNOUNCE; level++) {
         if (wish < level || gate->state == GATE_UNKNOWN) {
             decision->good_since_ms[level] = NEVER;
@@ -143,6 +144,7 @@ static void damp(struct decision *decision, const struct service_conf *conf,
             decision->good_since_ms[level] = now_ms;
         }
     }
+    wish = decision->cut_off ? TARGET_WITHDRAW : wish;
     forget(decision, conf, wish, now_ms);
     if (gate->state != GATE_UNKNOWN) {
         decision->adopted = false;
@@ -177,6 +179,9 @@ static enum cause health_cause(const struct decision *decision, const struct ser
         bool given_up = decision->cause == CAUSE_ADOPTED || decision->cause == CAUSE_UNKNOWN;
         bool never = decision->cause == CAUSE_START || (hold && !given_up);
         return never ? CAUSE_START : CAUSE_UNKNOWN;
+    }
+    if (wish > TARGET_WITHDRAW && decision->cut_off) {
+        return CAUSE_CUT_OFF;
     }
     if (wish > decision->allowed) {
         return CAUSE_HOLD_DOWN;

@@ -22,6 +22,7 @@ enum cause {
     CAUSE_ISOLATE,   // isolated
     CAUSE_PIN,       // pinned
     CAUSE_EXIT,      // the daemon stops (on_exit = withdraw)
+    CAUSE_CUT_OFF,   // healthy, but being announced cuts it off
 };
 
 const char *cause_name(enum cause cause); // "healthy", "hold-down", ...
@@ -40,6 +41,7 @@ struct decision {
     bool adopted;              // allowed rests on what BIRD had at a restart, or before a reload
     bool kept;                 // before a reload: it was known healthy then
     uint64_t adopt_until_ms;
+    bool cut_off; // by being announced, as was seen (cut_off.h): it is not, however healthy
 };
 
 // At start: withdrawn. recent carries over what this boot remembers (0 at first).

@@ -125,6 +125,15 @@ static void explain_intent(const struct intent *intent, enum intent_kind kind, c
              intent->reason[0] != '\0' ? ": " : "", intent->reason);
 }
 
+static void explain_cut_off(const struct core *core, size_t index, char *out, size_t size)
+{
+    const struct cut_off *cut_off = &core->services[index].cut_off;
+    snprintf(out, size,
+             "healthy while withdrawn; announced, popgate's own route takes the place of %s, and "
+             "probe %s fails: not announced again until it passes by another way, or undrain",
+             cut_off->way.text, core->config->probes[cut_off->probe].name);
+}
+
 void explain_service(const struct core *core, size_t index, uint64_t now_ms, char *out, size_t size)
 {
     assert(index < core->config->service_count && size > 0);
@@ -158,6 +167,9 @@ void explain_service(const struct core *core, size_t index, uint64_t now_ms, cha
         break;
     case CAUSE_PIN:
         explain_intent(&service->intent, INTENT_PIN, out, size);
+        break;
+    case CAUSE_CUT_OFF:
+        explain_cut_off(core, index, out, size);
         break;
     case CAUSE_EXIT:
         snprintf(out, size, "popgated stops, on_exit = withdraw");

@@ -1,6 +1,7 @@
 // What core's own files share; nobody else includes it: birth.c (start), reload.c, core.c (inputs
 // from probes, operators, disk and clock; outputs), answers.c (inputs from BIRD), looking.c (when
-// it is asked), targets.c (what is made of them all).
+// it is asked), targets.c (what is made of them all),
+// ways.c (what the kernel is asked).
 #pragma once
 
 #include "controller/core/core.h"
@@ -73,6 +74,16 @@ void core_set_deadline(struct core *core, size_t service);
 // What was adopted from the file stands only if BIRD has it too (a crash may have come between the
 // two).
 void core_confirm_adoption(struct core *core, uint64_t now_ns);
+
+// ---- ways.c
+
+void core_find_leads(struct core *core);
+// The service was withdrawn, by its gate: was it cut off by being announced?
+void core_suspect(struct core *core, size_t service, uint64_t now_ns);
+// What was seen of that counts no more.
+void core_try_again(struct core *core, size_t service);
+// After a reload, what is held stays so, where service and probe are still there.
+void core_keep_cut_off(struct core *core, const struct core *old);
 
 // ---- looking.c
 

@@ -84,14 +84,29 @@ static void check_decided(const struct core *core, size_t index, uint64_t now_ms
            (again.allowed == service->decision.allowed && again.cause == service->decision.cause));
 }
 
+// Who is held was seen to be cut off by a probe of its own, and is not announced but by a pin.
+static void check_cut_off(const struct core *core, size_t index)
+{
+    const struct core_service *service = &core->services[index];
+    const struct cut_off *cut_off = &service->cut_off;
+    assert((cut_off->state == CUT_OFF_HELD) == service->decision.cut_off);
+    assert(!service->decision.cut_off || service->decision.allowed == TARGET_WITHDRAW);
+    if (cut_off->state != CUT_OFF_NOT) {
+        const struct lead *lead = &core->leads[cut_off->probe];
+        assert(cut_off->probe < core->config->probe_count);
+        assert(lead->prefix != NULL && lead->service == index);
+    }
+}
+
 static void check_service(const struct core *core, size_t index, uint64_t now_ms)
 {
     const struct core_service *service = &core->services[index];
     const struct decision *decision = &service->decision;
     assert(decision->target <= TARGET_ANNOUNCE && decision->allowed <= TARGET_ANNOUNCE);
-    assert(decision->cause <= CAUSE_EXIT && service->intent.kind <= INTENT_PIN);
+    assert(decision->cause <= CAUSE_CUT_OFF && service->intent.kind <= INTENT_PIN);
     assert(!decision->adopted || decision->allowed > TARGET_WITHDRAW);
     check_times(decision, now_ms);
+    check_cut_off(core, index);
     if (!core_decides(core, index)) {
         assert(decision->target == TARGET_WITHDRAW);
     } else {

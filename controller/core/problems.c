@@ -222,13 +222,13 @@ static void look_at_ourselves(struct search *search)
 
 // With why the target is what it is; that takes time to say, so only if anybody is to read it.
 static void found_why(struct search *search, enum severity severity, const char *code,
-                      uint64_t since_ms, const char *is)
+                      uint64_t since_ms, const char *advice, const char *is)
 {
     char why[EVENT_TEXT_MAX] = "";
     if (severity == search->severity && has_room(search)) {
         explain_service(search->core, search->service, search->now_ms, why, sizeof why);
     }
-    found(search, severity, code, since_ms, "", "%s%s: %s",
+    found(search, severity, code, since_ms, advice, "%s%s: %s",
           search->core->config->services[search->service].name, is, why);
 }
 
@@ -246,12 +246,17 @@ static void look_at_target(struct search *search)
         found(search, SEVERITY_WARNING, "intent", intent->since_ms, "", "%s: intent %s by %s%s%s",
               core->config->services[search->service].name, intent_name(intent->kind), intent->by,
               intent->reason[0] != '\0' ? ": " : "", intent->reason);
+    } else if (service->decision.cause == CAUSE_CUT_OFF) {
+        found_why(search, SEVERITY_CRITICAL, "cut-off", service->cut_off.since_ms,
+                  "keep popgate's routes out of BIRD's kernel protocols, or give the kernel that "
+                  "route with metric 1 (popgated(8)); then popgate undrain",
+                  " is withdrawn");
     } else if (service->decision.target == TARGET_WITHDRAW) {
-        found_why(search, SEVERITY_CRITICAL, "withdrawn", since_ms, " is withdrawn");
+        found_why(search, SEVERITY_CRITICAL, "withdrawn", since_ms, "", " is withdrawn");
     } else if (service->decision.target == TARGET_DEPREFERENCE) {
-        found_why(search, SEVERITY_WARNING, "depreferenced", since_ms, " is depreferenced");
+        found_why(search, SEVERITY_WARNING, "depreferenced", since_ms, "", " is depreferenced");
     } else if (core->gates[search->service].held_by != GATE_NOBODY) {
-        found_why(search, SEVERITY_WARNING, "held", 0, "");
+        found_why(search, SEVERITY_WARNING, "held", 0, "", "");
     }
 }
 

@@ -228,6 +228,7 @@ void core_take_over(struct core *core, struct core *old, uint64_t now_ns)
     core_contest_news(core, contest_own(&core->contest, core->include.next->revision), now_ns);
     take_over_probes(core, old, now_ns);
     take_over_services(core, old, now_ns);
+    core_keep_cut_off(core, old);
     if (core->succession->same_to_bird) {
         keep_bird(core, old);
     } else {

@@ -86,6 +86,9 @@ static void decide_one(struct core *core, size_t index, uint64_t now_ns)
     const struct intent *intent = core_intent_of(core, index, &room);
     if (decision_step(decision, conf, &core->gates[index], intent, ms_of(now_ns))) {
         core_transition(core, index, from, now_ns);
+        if (decision->target == TARGET_WITHDRAW) {
+            core_suspect(core, index, now_ns);
+        }
     }
     if (decision->allowed != allowed) {
         service->tentative = TARGET_WITHDRAW; // evidence has decided: no longer what was adopted

@@ -7,6 +7,7 @@
 #include "controller/api/status.h"
 #include "controller/daemon/log.h"
 #include "controller/daemon/notify.h"
+#include "controller/daemon/route.h"
 
 #include "probes/turns.h"
 
@@ -190,7 +191,13 @@ bool daemon_connect_bird(struct daemon *daemon, struct link_arg args[2])
 void daemon_on_verdict(void *arg, size_t index, const struct verdict *verdict)
 {
     struct daemon *daemon = arg;
-    core_verdict(daemon->core, index, verdict, now_ns());
+    uint64_t at_ns = now_ns();
+    if (core_asks_way(daemon->core, index, verdict->kind, at_ns)) {
+        struct way way;
+        route_to(&daemon->config->probes[index].target, &way);
+        core_way(daemon->core, index, verdict->kind, &way, at_ns);
+    }
+    core_verdict(daemon->core, index, verdict, at_ns);
     scheduler_set_fast(daemon->scheduler, index, core_probe_unsettled(daemon->core, index));
     daemon_after_input(daemon);
 }

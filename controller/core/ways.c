@@ -1,0 +1,156 @@
+// Which ways the kernel is asked for, and what is made of them: see cut_off.h.
+#include "controller/core/inside.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+// ---- Whose target lies in whose prefix
+
+static bool as_prefix(const struct endpoint *endpoint, struct prefix *out)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&endpoint->address;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&endpoint->address;
+    *out = (struct prefix){.family = FAMILY_V4};
+    if (endpoint->length == 0) {
+        return false;
+    }
+    if (endpoint->address.ss_family == AF_INET) {
+        out->length = 32;
+        memcpy(out->address, &in->sin_addr, sizeof in->sin_addr);
+    } else {
+        out->family = FAMILY_V6;
+        out->length = 128;
+        memcpy(out->address, &in6->sin6_addr, sizeof in6->sin6_addr);
+    }
+    return true;
+}
+
+// The most specific prefix is the one whose route counts.
+static void find_lead(struct core *core, size_t service, size_t probe)
+{
+    const struct service_conf *conf = conf_of(core, service);
+    struct lead *lead = &core->leads[probe];
+    struct prefix target;
+    if (!as_prefix(&core->config->probes[probe].target, &target)) {
+        return;
+    }
+    for (size_t i = 0; i < conf->prefix_count; i++) {
+        const struct prefix *prefix = &conf->prefixes[i];
+        if (prefix_covers(prefix, &target) &&
+            (lead->prefix == NULL || prefix->length > lead->prefix->length)) {
+            *lead = (struct lead){.service = service, .prefix = prefix};
+        }
+    }
+}
+
+void core_find_leads(struct core *core)
+{
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        const struct service_conf *conf = conf_of(core, i);
+        const struct index_list *const lists[] = {&conf->require, &conf->any};
+        for (size_t which = 0; which < sizeof lists / sizeof *lists; which++) {
+            for (size_t k = 0; k < lists[which]->count; k++) {
+                find_lead(core, i, lists[which]->items[k]);
+            }
+        }
+    }
+}
+
+// ---- Asking
+
+bool core_asks_way(const struct core *core, size_t probe, enum verdict_kind kind, uint64_t now_ns)
+{
+    const struct lead *lead = &core->leads[probe];
+    if (lead->prefix == NULL || kind == VERDICT_UNKNOWN) {
+        return false;
+    }
+    const struct core_service *service = &core->services[lead->service];
+    if (kind != VERDICT_FAIL) {
+        return service->cut_off.state != CUT_OFF_NOT && service->cut_off.probe == probe;
+    }
+    return service->decision.target != TARGET_WITHDRAW &&
+           cut_off_is_soon(&core->config->probes[probe],
+                           ms_of(now_ns) - service->decision.since_ms);
+}
+
+static void tell(struct core *core, size_t index, const struct way *way, uint64_t now_ns)
+{
+    const struct core_service *service = &core->services[index];
+    const char *probe = core->config->probes[service->cut_off.probe].name;
+    if (service->decision.cut_off) {
+        events_add(core->events, EVENT_OBSERVED, conf_of(core, index)->name, now_ns,
+                   "announced, popgate's own route takes the place of %s, by which probe %s passes "
+                   "now that it is withdrawn: it stays so until it is reached otherwise, or "
+                   "undrained",
+                   way->text, probe)
+            ->warning = true;
+    } else {
+        events_add(core->events, EVENT_OBSERVED, conf_of(core, index)->name, now_ns,
+                   "probe %s passes by a way whose place popgate's own route does not take (%s)",
+                   probe, way->text);
+    }
+}
+
+void core_way(struct core *core, size_t probe, enum verdict_kind kind, const struct way *way,
+              uint64_t now_ns)
+{
+    assert(core_asks_way(core, probe, kind, now_ns));
+    const struct lead *lead = &core->leads[probe];
+    struct core_service *service = &core->services[lead->service];
+    if (kind == VERDICT_FAIL) {
+        core->probes[probe].blackholed = way->kind == WAY_BLACKHOLE;
+        return;
+    }
+    bool announced = service->decision.target != TARGET_WITHDRAW;
+    if (cut_off_judge(&service->cut_off, &core->config->probes[probe], way, lead->prefix, announced,
+                      ms_of(now_ns))) {
+        service->decision.cut_off = service->cut_off.state == CUT_OFF_HELD;
+        tell(core, lead->service, way, now_ns);
+        affected_service(&core->affected, lead->service);
+        core_decide(core, now_ns);
+        core_flush(core, now_ns);
+    }
+}
+
+// ---- What becomes of it
+
+void core_suspect(struct core *core, size_t index, uint64_t now_ns)
+{
+    struct core_service *service = &core->services[index];
+    const struct gate *gate = &core->gates[index];
+    if (service->decision.cause != CAUSE_UNHEALTHY || gate->service != GATE_NOBODY ||
+        gate->probe == GATE_NOBODY) {
+        return;
+    }
+    const struct lead *lead = &core->leads[gate->probe];
+    if (lead->prefix != NULL && lead->service == index && core->probes[gate->probe].blackholed) {
+        service->cut_off = (struct cut_off){
+            .state = CUT_OFF_SUSPECTED, .probe = gate->probe, .since_ms = ms_of(now_ns)};
+    }
+}
+
+void core_try_again(struct core *core, size_t index)
+{
+    core->services[index].cut_off = (struct cut_off){.state = CUT_OFF_NOT};
+    core->services[index].decision.cut_off = false;
+}
+
+void core_keep_cut_off(struct core *core, const struct core *old)
+{
+    const struct succession *succession = core->succession;
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        core_try_again(core, i);
+    }
+    for (size_t i = 0; i < core->config->probe_count; i++) {
+        const struct lead *lead = &core->leads[i];
+        size_t before =
+            lead->prefix != NULL ? succession->services_before[lead->service] : SIZE_MAX;
+        const struct cut_off *was = before != SIZE_MAX ? &old->services[before].cut_off : NULL;
+        if (was != NULL && was->state == CUT_OFF_HELD &&
+            was->probe == succession->probes_before[i]) {
+            core->services[lead->service].cut_off = *was;
+            core->services[lead->service].cut_off.probe = i;
+            core->services[lead->service].decision.cut_off = true;
+        }
+    }
+}

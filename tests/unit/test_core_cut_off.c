@@ -1,0 +1,212 @@
+// Services that are cut off by being announced: what has to be seen before one is held, what holds
+// nobody, and what ends it.
+#include "controller/core/problems.h"
+
+#include "tests/unit/core_world.h"
+
+TEST_FIXTURE(start, stop);
+
+#define BEHIND                                                                                     \
+    "[probe a]\ntype = tcp\ntarget = 192.0.2.1:53\ninterval = 1s\ntimeout = 1s\nfall = 2\n"
+#define AGES_MS UINT64_C(7200000)
+
+static const struct way blackhole = {.kind = WAY_BLACKHOLE};
+static const struct way local = {.kind = WAY_LOCAL, .length = 32, .text = "192.0.2.1/32"};
+static const struct way by_bird = {.kind = WAY_ROUTE,
+                                   .length = 32,
+                                   .by_bird = true,
+                                   .metric = 32,
+                                   .text = "192.0.2.1/32 via 10.8.0.2"};
+
+// A check ends, as the shell hands it over: with the kernel's way, if that is asked for.
+static bool check(size_t probe, char verdict, const struct way *way)
+{
+    enum verdict_kind kind = verdict == 'p'   ? VERDICT_PASS
+                             : verdict == '?' ? VERDICT_UNKNOWN
+                                              : VERDICT_FAIL;
+    bool asked = core_asks_way(core, probe, kind, now_ns);
+    if (asked) {
+        core_way(core, probe, kind, way, now_ns);
+    }
+    say(probe, (char[]){verdict, '\0'});
+    settle();
+    return asked;
+}
+
+static void fail_on(const struct way *way)
+{
+    check(A, 'f', way);
+    check(A, 'f', way);
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+}
+
+static bool is_held(void)
+{
+    return core->services[DNS].decision.cut_off;
+}
+
+static void held(const char *text)
+{
+    running(text);
+    fail_on(&blackhole);
+    check(A, 'p', &by_bird);
+    assert_true(is_held());
+    check(A, 'p', &by_bird);
+}
+
+TEST(who_fails_in_a_blackhole_while_announced_and_passes_while_withdrawn_is_not_announced_again)
+{
+    running(BEHIND DNS_NEEDS_A);
+    fail_on(&blackhole);
+    assert_true(check(A, 'p', &by_bird));
+    check(A, 'p', &by_bird);
+    pass_ms(AGES_MS);
+    check(A, 'p', &by_bird);
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    assert_int_equal(core->services[DNS].decision.cause, CAUSE_CUT_OFF);
+    assert_non_null(strstr(why(DNS), "popgate's own route takes the place of 192.0.2.1/32 via "));
+    assert_true(last_event(EVENT_OBSERVED)->warning);
+    assert_int_equal(count_events(EVENT_OBSERVED), 1);
+}
+
+TEST(who_is_cut_off_is_a_critical_problem_of_its_own_with_the_cure)
+{
+    struct problem found[PROBLEMS_MAX];
+    struct own_trouble own = {.ledger = NULL};
+    held(BEHIND DNS_NEEDS_A);
+    assert_int_equal(problems_find(core, &own, DNS, now_ns / NS_PER_MS, found, PROBLEMS_MAX), 1);
+    assert_string_equal(found[0].code, "cut-off");
+    assert_int_equal(found[0].severity, SEVERITY_CRITICAL);
+    assert_non_null(strstr(found[0].text, "takes the place of"));
+    assert_non_null(strstr(found[0].advice, "metric 1"));
+}
+
+TEST(nobody_is_held_on_a_guess)
+{
+    const struct way more_specific = {.kind = WAY_ROUTE, .length = 33, .by_bird = true};
+    const struct way preferred = {.kind = WAY_ROUTE, .length = 32, .metric = 1};
+    const struct way none = {.kind = WAY_UNKNOWN};
+    const struct {
+        const struct way *failing, *passing;
+    } rows[] = {
+        {&by_bird, &by_bird}, // it died, and its way was as ever
+        {&none, &by_bird},
+        {&blackhole, &local}, // its address had gone from lo
+        {&blackhole, &more_specific},
+        {&blackhole, &preferred},
+        {&blackhole, &none},
+        {&blackhole, &blackhole}, // somebody else's
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        running(BEHIND DNS_NEEDS_A);
+        fail_on(rows[i].failing);
+        check(A, 'p', rows[i].passing);
+        check(A, 'p', rows[i].passing);
+        assert_false(is_held());
+        pass_ms(10000);
+        assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+        core_free(core);
+        core = NULL;
+    }
+}
+
+TEST(a_route_that_is_wider_or_worse_is_one_whose_place_ours_takes)
+{
+    struct prefix prefix = {.family = FAMILY_V4, .length = 32};
+    struct way way = {.kind = WAY_ROUTE, .length = 0};
+    assert_true(way_is_covered(&way, &prefix));
+    way.length = 32;
+    way.metric = 1024;
+    assert_true(way_is_covered(&way, &prefix));
+    way.metric = WAY_BIRD_METRIC; // nobody knows which of the two comes first
+    assert_false(way_is_covered(&way, &prefix));
+    way.by_bird = true;
+    assert_true(way_is_covered(&way, &prefix));
+    prefix.length = 24;
+    assert_false(way_is_covered(&way, &prefix));
+}
+
+TEST(the_kernel_is_asked_of_failures_soon_after_the_announcement_only)
+{
+    running(BEHIND DNS_NEEDS_A);
+    assert_false(core_asks_way(core, A, VERDICT_PASS, now_ns));
+    assert_false(core_asks_way(core, A, VERDICT_UNKNOWN, now_ns));
+    assert_true(core_asks_way(core, A, VERDICT_FAIL, now_ns));
+    pass_ms(59000);
+    assert_true(core_asks_way(core, A, VERDICT_FAIL, now_ns));
+    pass_ms(6000); // a minute, and what fall takes
+    assert_false(core_asks_way(core, A, VERDICT_FAIL, now_ns));
+    fail_on(&blackhole);
+    assert_false(core_asks_way(core, A, VERDICT_FAIL, now_ns));
+    assert_false(core_asks_way(core, A, VERDICT_PASS, now_ns));
+}
+
+TEST(of_probes_whose_target_is_not_in_a_prefix_of_the_service_nothing_is_asked)
+{
+    running(BEHIND PROBE("b") DNS_NEEDS_A WEB_NEEDS_B);
+    assert_false(core_asks_way(core, B, VERDICT_FAIL, now_ns));
+}
+
+TEST(who_is_well_long_after_the_withdrawal_was_not_cured_by_it)
+{
+    running(BEHIND DNS_NEEDS_A);
+    fail_on(&blackhole);
+    pass_ms(70000);
+    check(A, 'p', &by_bird);
+    assert_false(is_held());
+}
+
+TEST(who_is_reached_by_another_way_is_announced_again_without_waiting_anew)
+{
+    held(BEHIND DNS_NEEDS_A);
+    pass_ms(60000);
+    check(A, 'p', &local);
+    assert_false(is_held());
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    assert_int_equal(count_events(EVENT_OBSERVED), 2);
+}
+
+TEST(an_undrain_tries_once_more)
+{
+    const struct intent intent = {.kind = INTENT_AUTO};
+    held(BEHIND DNS_NEEDS_A);
+    pass_ms(60000);
+    core_intent(core, DNS, &intent, "undrained", now_ns);
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    fail_on(&blackhole);
+    check(A, 'p', &by_bird);
+    assert_true(is_held());
+}
+
+TEST(a_pin_announces_it_all_the_same_and_ends_in_what_was)
+{
+    struct intent pin = {.kind = INTENT_PIN, .until_ms = now_ns / NS_PER_MS + 30000};
+    held(BEHIND DNS_NEEDS_A);
+    core_intent(core, DNS, &pin, "pinned", now_ns);
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    check(A, 'f', &blackhole);
+    check(A, 'p', &local); // its way while it is announced is none that it has by itself
+    pass_ms(31000);
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    assert_true(is_held());
+}
+
+TEST(a_reload_tries_nothing_again)
+{
+    held(BEHIND DNS_NEEDS_A);
+    reload(PROBE("b") BEHIND DNS_NEEDS_A "communities = 64512:100\n");
+    settle();
+    pass_ms(AGES_MS);
+    assert_true(is_held());
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    check(B, 'p', &local); // a by now
+    assert_false(is_held());
+}
+
+TEST(a_reload_with_another_prefix_or_probe_begins_anew)
+{
+    held(BEHIND DNS_NEEDS_A);
+    reload(PROBE("a") DNS_NEEDS_A);
+    settle();
+    assert_false(is_held());
+}
