@@ -157,10 +157,13 @@ static bool aim(struct msghdr *query, struct slot *slot, struct msghdr *out)
     return false;
 }
 
-// Both families have the port in the same place.
-static bool has_port(const union address *client)
+// Not from where no resolver asks: without a port to answer to, or forged so that a service that
+// sends something back to whoever writes to it would keep on asking. Both families have the port in
+// the same place.
+static bool is_from_a_client(const union address *client)
 {
-    return client->v4.sin_port != 0;
+    in_port_t port = ntohs(client->v4.sin_port);
+    return port != 0 && port != 7 && port != 13 && port != 19 && port != 37;
 }
 
 // From the address that it was sent to, as this host's own probes are: nobody else gets the answer,
@@ -175,7 +178,7 @@ static bool is_own(const struct slot *slot)
 static bool may_answer(const struct udp_worker *worker, struct msghdr *query, struct slot *slot,
                        struct msghdr *out)
 {
-    return !(query->msg_flags & MSG_TRUNC) && has_port(&slot->client) &&
+    return !(query->msg_flags & MSG_TRUNC) && is_from_a_client(&slot->client) &&
            (!worker->wildcard || aim(query, slot, out));
 }
 

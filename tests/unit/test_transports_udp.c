@@ -86,6 +86,20 @@ TEST(port_0_is_never_answered)
     assert_int_equal(total(world, DNS_COUNT_UNSENT), 0);
 }
 
+// Echo, daytime, chargen and time send something back, which would be answered, and so on.
+TEST(a_service_that_answers_anything_is_never_answered)
+{
+    static const uint16_t ports[] = {7, 13, 19, 37};
+    struct world *world = *state;
+    listen_on(world, "127.0.0.1");
+    for (size_t i = 0; i < 4; i++) {
+        send_forged(world, "127.0.0.2", ports[i]);
+        WAIT_FOR(total(world, DNS_COUNT_RECEIVED) == i + 1);
+    }
+    assert_udp_works(world, "127.0.0.1");
+    assert_int_equal(total(world, DNS_COUNT_IGNORED), 4);
+}
+
 TEST(an_answer_that_cannot_be_sent_costs_nobody_else_his)
 {
     struct world *world = *state;
