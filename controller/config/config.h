@@ -89,12 +89,13 @@ struct config {
         char cookie_secret_file[PATH_LEN_MAX], cookie_secret_credential[64]; // one at most
         uint64_t threads, udp_size, rate_limit, slip;
         uint32_t ttl_s, negative_ttl_s;
+        uint64_t serial; // 0: not told
         uint64_t tcp_clients, tcp_clients_per_address, tcp_idle_ms, tcp_max_age_ms;
     } responder;
     struct dns_answer_conf *answers; // in the file's order
     size_t answer_count;
-    // All that the responder says, made of the above; it points into this configuration, has the
-    // services in their order, and no serial yet.
+    // All that the responder says, made of the above; it points into this configuration, and has
+    // the services in their order.
     struct zone_conf zone;
     struct probe_conf *probes;
     size_t probe_count;

@@ -113,6 +113,7 @@ const struct key responder_keys[] = {
      .fallback = "1h"},
     {.name = "negative_ttl", .kind = KEY_CUSTOM, .offset = RESPONDER(negative_ttl_s),
      .parse = value_ttl, .fallback = "1m"},
+    {.name = "serial", .kind = KEY_UINT, .offset = RESPONDER(serial), .min = 1, .max = UINT32_MAX},
     {.name = "id", .kind = KEY_CUSTOM, .offset = RESPONDER(id), .parse = value_label},
     {.name = "nsid", .kind = KEY_BOOL, .offset = RESPONDER(nsid), .fallback = "on"},
     {.name = "version", .kind = KEY_STRING, .offset = RESPONDER(version),

@@ -1,4 +1,5 @@
 // The zone that [responder] and the answers make, and what is wrong with it.
+#include "base/hash.h"
 #include "controller/config/build.h"
 #include "controller/config/values.h"
 
@@ -26,17 +27,21 @@ static bool set_default_names(struct config *config)
     return true;
 }
 
+static const void *address_bytes(const struct sockaddr_storage *address, size_t *length)
+{
+    if (address->ss_family == AF_INET6) {
+        *length = sizeof(struct in6_addr);
+        return &((const struct sockaddr_in6 *)address)->sin6_addr;
+    }
+    *length = sizeof(struct in_addr);
+    return &((const struct sockaddr_in *)address)->sin_addr;
+}
+
 static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
-    if (a->ss_family != b->ss_family) {
-        return false;
-    }
-    if (a->ss_family == AF_INET6) {
-        return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
-                      &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
-    }
-    return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
-           ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+    size_t length;
+    const void *bytes = address_bytes(a, &length);
+    return a->ss_family == b->ss_family && memcmp(bytes, address_bytes(b, &length), length) == 0;
 }
 
 // Each address that others can reach us at, once.
@@ -56,32 +61,87 @@ static size_t list_addresses(const struct config *config, struct sockaddr_storag
     return count;
 }
 
+// The first server that has the addresses of `listen`, for want of an answer; NULL: none has.
+static const struct dns_name *server_by_listen(const struct config *config)
+{
+    for (size_t i = 0; i < config->responder.ns_count; i++) {
+        const struct dns_name *server = &config->responder.ns[i];
+        bool answered = !dns_name_is_within(server, &config->responder.zone);
+        for (size_t j = 0; !answered && j < config->answer_count; j++) {
+            answered = dns_name_equal(server, &config->answers[j].name);
+        }
+        if (!answered) {
+            return server;
+        }
+    }
+    return NULL;
+}
+
 // Only wildcards and loopback were told: then nobody knows the address of a server within the zone.
 static void check_servers(const struct builder *builder)
 {
     const struct config *config = builder->config;
     const struct section *responder = section_single(builder, "responder");
-    for (size_t i = 0; config->zone.address_count == 0 && i < config->responder.ns_count; i++) {
-        const struct dns_name *server = &config->responder.ns[i];
-        char text[DNS_NAME_TEXT_MAX];
-        bool answered = !dns_name_is_within(server, &config->responder.zone);
-        for (size_t j = 0; j < config->answer_count; j++) {
-            answered = answered || dns_name_equal(server, &config->answers[j].name);
-        }
-        if (!answered) {
-            mistake_warning(
-                builder->mistakes,
-                section_line(responder, section_find(responder, "ns") != NULL ? "ns" : "zone"),
-                "the zone's server %.200s has no address: `listen` has only "
-                "wildcards and loopback; write [answer %.200s] with the addresses",
-                dns_name_text(server, text), text);
-        }
+    const struct dns_name *server = server_by_listen(config);
+    char text[DNS_NAME_TEXT_MAX];
+    if (server != NULL && config->zone.address_count == 0) {
+        mistake_warning(
+            builder->mistakes,
+            section_line(responder, section_find(responder, "ns") != NULL ? "ns" : "zone"),
+            "the zone's server %.200s has no address: `listen` has only "
+            "wildcards and loopback; write [answer %.200s] with the addresses",
+            dns_name_text(server, text), text);
     }
 }
 
+// What [responder] says of the zone.
+static const char *const of_zone[] = {"ns", "hostmaster", "ttl", "negative_ttl", "serial"};
+
+// ---- The serial
+
+static uint64_t hash_entries(uint64_t hash, const struct section *section, const char *key)
+{
+    for (size_t i = 0; section != NULL && i < section->entry_count; i++) {
+        const struct entry *entry = &section->entries[i];
+        if (key == NULL || strcmp(entry->key, key) == 0) {
+            hash = section_hash(section_hash(hash, entry->key), entry->value);
+        }
+    }
+    return hash;
+}
+
+// Of what the file says of the zone, as it is written: PoPs with the same configuration have the
+// same one, though {pop.id} is another at each. Nobody needs it to grow, for the zone is
+// transferred to nobody. Where a section stands does not matter.
+static uint32_t serial_of(const struct builder *builder)
+{
+    const struct config *config = builder->config;
+    const struct section *responder = section_single(builder, "responder");
+    size_t addresses = server_by_listen(config) != NULL ? config->zone.address_count : 0;
+    uint64_t hash = hash_entries(HASH_START, responder, "zone");
+    for (size_t i = 0; i < sizeof of_zone / sizeof *of_zone; i++) {
+        hash = hash_entries(hash, responder, of_zone[i]);
+    }
+    for (size_t i = 0; i < addresses; i++) {
+        size_t length;
+        const void *bytes = address_bytes(&config->zone.addresses[i], &length);
+        hash += hash_bytes(HASH_START, bytes, length);
+    }
+    for (size_t i = 0; i < config->service_count; i++) {
+        hash += section_hash(HASH_START, config->services[i].name);
+    }
+    for (size_t i = 0; i < config->answer_count; i++) {
+        const struct section *answer = section_of(builder, "answer", i);
+        hash += hash_entries(section_hash(HASH_START, answer->name), answer, NULL);
+    }
+    uint32_t serial = (uint32_t)(hash ^ hash >> 32);
+    return serial != 0 ? serial : 1;
+}
+
+// ---- What is wrong
+
 static void check_zone_keys(const struct builder *builder)
 {
-    static const char *const of_zone[] = {"ns", "hostmaster", "ttl", "negative_ttl"};
     const struct section *responder = section_single(builder, "responder");
     for (size_t i = 0; i < sizeof of_zone / sizeof *of_zone; i++) {
         const struct entry *entry = section_find(responder, of_zone[i]);
@@ -232,8 +292,9 @@ static void check_zone(const struct builder *builder)
     zone_check_free(check);
 }
 
-static bool make_zone(struct config *config)
+static bool make_zone(const struct builder *builder)
 {
+    struct config *config = builder->config;
     struct sockaddr_storage *addresses =
         calloc(config->responder.listen_count + 1, sizeof *addresses);
     const char **services = calloc(config->service_count + 1, sizeof *services);
@@ -263,6 +324,8 @@ static bool make_zone(struct config *config)
     for (size_t i = 0; i < config->service_count; i++) {
         services[config->zone.service_count++] = config->services[i].name;
     }
+    config->zone.serial =
+        config->responder.serial != 0 ? (uint32_t)config->responder.serial : serial_of(builder);
     return true;
 }
 
@@ -272,7 +335,7 @@ void config_make_zone(const struct builder *builder)
     bool has_zone = config->responder.zone.length > 0;
     check_zone_keys(builder);
     check_cookies(builder);
-    if ((has_zone && !set_default_names(config)) || !make_zone(config)) {
+    if ((has_zone && !set_default_names(config)) || !make_zone(builder)) {
         mistake_error(builder->mistakes, 0, "out of memory");
     } else if (has_zone) {
         check_zone(builder);

@@ -108,9 +108,8 @@ static bool make_states(struct identity *identity, const struct identity *former
 }
 
 struct identity *identity_new(const struct config *config, const struct identity *former,
-                              uint64_t wall_ms, char error[ERROR_MAX])
+                              char error[ERROR_MAX])
 {
-    struct zone_conf zone = config->zone;
     struct identity *identity = calloc(1, sizeof *identity);
     snprintf(error, ERROR_MAX, "out of memory");
     if (identity == NULL) {
@@ -120,8 +119,7 @@ struct identity *identity_new(const struct config *config, const struct identity
     if (config->responder.listen_count == 0) {
         return identity;
     }
-    zone.serial = (uint32_t)(wall_ms / 1000);
-    identity->zone = zone_new(&zone);
+    identity->zone = zone_new(&config->zone);
     if (identity->zone == NULL || !make_states(identity, former) ||
         take_secrets(identity, former, error) != 0) {
         identity_free(identity);

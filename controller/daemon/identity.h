@@ -14,10 +14,10 @@
 struct identity;
 
 // Of config, which must outlive it; reads the file of cookie secrets. former (may be NULL) hands on
-// the secret that it made up, so that a reload leaves clients their cookies. wall_ms (of the Unix
-// epoch) becomes the zone's serial. NULL and what could not be had.
+// the secret that it made up, so that a reload leaves clients their cookies. NULL and what could
+// not be had.
 struct identity *identity_new(const struct config *config, const struct identity *former,
-                              uint64_t wall_ms, char error[ERROR_MAX]);
+                              char error[ERROR_MAX]);
 void identity_free(struct identity *identity); // from any thread
 
 // At a reload, beside core_take_over(): what former, which it was made with, said of services that

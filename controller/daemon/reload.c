@@ -154,7 +154,7 @@ static void build_from(struct build *build, struct scheduler *scheduler)
         snprintf(build->why, sizeof build->why, "%s", why);
         return;
     }
-    setup->identity = identity_new(setup->config, present->identity, clock_wall_ms(), error);
+    setup->identity = identity_new(setup->config, present->identity, error);
     if (setup->identity == NULL) {
         snprintf(build->why, sizeof build->why, "%s", error);
         return;

@@ -117,7 +117,7 @@ static bool begin_responder(struct daemon *daemon, char error[ERROR_MAX])
         snprintf(error, ERROR_MAX, "out of memory");
         return false;
     }
-    daemon->identity = identity_new(daemon->config, NULL, clock_wall_ms(), error);
+    daemon->identity = identity_new(daemon->config, NULL, error);
     if (daemon->identity == NULL) {
         return false;
     }

@@ -127,6 +127,71 @@ TEST(a_responder_is_refused_for_what_is_wrong)
     }
 }
 
+// ---- The serial
+
+static uint32_t serial_of(const char *text)
+{
+    struct config *config = parse_good(text);
+    uint32_t serial = config->zone.serial;
+    config_free(config);
+    assert_int_not_equal(serial, 0);
+    return serial;
+}
+
+#define FIRST  "[answer a.pop.example.net]\nservice = dns\na = 192.0.2.10\ntxt = {pop.id}\n"
+#define SECOND "[answer b.pop.example.net]\na = 192.0.2.11\n"
+
+TEST(pops_with_the_same_zone_have_the_same_serial)
+{
+    uint32_t serial = serial_of(HEAD SERVICE RESPONDER FIRST SECOND);
+    static const char *const same[] = {
+        "[pop]\nid = ams1\nregion = west\n[bird]\nlocal_as = 64513\n"
+        "[probe p]\ntype = tcp\ntarget = 192.0.2.54:53\n" SERVICE RESPONDER FIRST SECOND,
+        HEAD SERVICE RESPONDER "threads = 4\nrate_limit = 0\nid = x\nversion = y\n" FIRST SECOND,
+        HEAD SERVICE SECOND FIRST RESPONDER,
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        assert_int_equal(serial_of(same[i]), serial);
+    }
+}
+
+TEST(whatever_changes_in_the_zone_changes_its_serial)
+{
+    static const char *const zones[] = {
+        HEAD SERVICE RESPONDER FIRST SECOND,
+        HEAD SERVICE RESPONDER FIRST,
+        HEAD SERVICE RESPONDER SECOND,
+        HEAD SERVICE RESPONDER FIRST SECOND "ttl = 5\n",
+        HEAD SERVICE RESPONDER FIRST SECOND "txt = x\n",
+        HEAD SERVICE RESPONDER FIRST "a.drained = 192.0.2.12\n" SECOND,
+        HEAD SERVICE RESPONDER "ns = ns.example.org\n" FIRST SECOND,
+        HEAD SERVICE RESPONDER "hostmaster = dns@example.org\n" FIRST SECOND,
+        HEAD SERVICE RESPONDER "ttl = 2h\n" FIRST SECOND,
+        HEAD SERVICE RESPONDER "negative_ttl = 2\n" FIRST SECOND,
+        HEAD SERVICE RESPONDER "listen = 198.51.100.1:53\n" FIRST SECOND,
+        HEAD SERVICE
+        "[service web]\nprefixes = 192.0.2.54/32\nrequire = p\n" RESPONDER FIRST SECOND,
+        HEAD SERVICE "[responder]\nlisten = 192.0.2.53:53\nzone = example.net\n" FIRST SECOND,
+    };
+    uint32_t serials[sizeof zones / sizeof *zones];
+    for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
+        serials[i] = serial_of(zones[i]);
+        for (size_t j = 0; j < i; j++) {
+            assert_int_not_equal(serials[i], serials[j]);
+        }
+    }
+}
+
+TEST(the_serial_is_what_it_is_told_to_be)
+{
+    assert_int_equal(serial_of(HEAD SERVICE RESPONDER "serial = 4294967295\n"), UINT32_MAX);
+    assert_int_equal(serial_of(HEAD SERVICE RESPONDER "serial = 2026112101\n" FIRST), 2026112101);
+    assert_error(HEAD SERVICE RESPONDER "serial = 4294967296\n",
+                 "f:14: `serial`: 4294967296 is not within 1 to 4294967295");
+    assert_error(HEAD SERVICE "[responder]\nlisten = 192.0.2.53:53\nserial = 1\n",
+                 "f:13: `serial` is of the zone, but there is no `zone`");
+}
+
 TEST(a_server_that_nobody_can_find_is_a_warning)
 {
     static const char *const wildcard =

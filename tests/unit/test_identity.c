@@ -20,7 +20,7 @@
 static struct identity *identity_of(const struct fixture *fixture, const struct identity *former)
 {
     char error[ERROR_MAX];
-    struct identity *identity = identity_new(fixture->config, former, FIXTURE_WALL_MS, error);
+    struct identity *identity = identity_new(fixture->config, former, error);
     if (identity == NULL) {
         print_message("%s\n", error);
     }
@@ -302,7 +302,7 @@ static void assert_refused(const struct fixture *fixture, const struct identity 
                            const char *why)
 {
     char error[ERROR_MAX] = "";
-    assert_null(identity_new(fixture->config, former, FIXTURE_WALL_MS, error));
+    assert_null(identity_new(fixture->config, former, error));
     if (strstr(error, why) == NULL) {
         print_message("wanted: %s\ntold: %s\n", why, error);
     }

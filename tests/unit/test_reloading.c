@@ -123,7 +123,7 @@ static int begin(void **state)
     struct core_start start = {
         .config = world.present.config, .events = world.events, .now_ns = uv_hrtime()};
     world.present.core = core_new(&start);
-    world.present.identity = identity_new(world.present.config, NULL, 0, error);
+    world.present.identity = identity_new(world.present.config, NULL, error);
     uv_loop_init(&world.loop);
     world.scheduler = scheduler_new(&world.loop, on_verdict, NULL);
     const struct probe_conf *probes[] = {&world.present.config->probes[0]};
