@@ -5,6 +5,7 @@
 
 #include "dns/rdata.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -77,20 +78,69 @@ static const struct dns_name *server_by_listen(const struct config *config)
     return NULL;
 }
 
-// Only wildcards and loopback were told: then nobody knows the address of a server within the zone.
+// Networks from which no packet goes to others': RFC 1918, RFC 6598, RFC 3927, RFC 4193.
+static bool is_private(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET6) {
+        return (((const struct sockaddr_in6 *)address)->sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
+    }
+    uint32_t in = ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr);
+    return in >> 24 == 10 || in >> 20 == 0xac1 || in >> 16 == 0xc0a8 || in >> 22 == 0x191 ||
+           in >> 16 == 0xa9fe;
+}
+
+// Whether `listen` has the address with the port that resolvers ask.
+static bool is_at_53(const struct config *config, const struct sockaddr_storage *address)
+{
+    for (size_t i = 0; i < config->responder.listen_count; i++) {
+        const struct endpoint *listen = &config->responder.listen[i];
+        if (endpoint_port(listen) == 53 && same_address(&listen->address, address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_address(const struct builder *builder, const char *server,
+                          const struct sockaddr_storage *address)
+{
+    size_t length;
+    char host[INET6_ADDRSTRLEN] = "";
+    const char *problem = !is_at_53(builder->config, address)
+                              ? "where `listen` has no port 53, and resolvers ask no other"
+                          : is_private(address) ? "which is private: nobody elsewhere reaches it"
+                                                : NULL;
+    inet_ntop(address->ss_family, address_bytes(address, &length), host, sizeof host);
+    if (problem != NULL) {
+        mistake_warning(builder->mistakes,
+                        section_line(section_single(builder, "responder"), "listen"),
+                        "the zone's server %.150s has the address %s, %s; write [answer %.150s] "
+                        "with the addresses by which it is found, this one too if it is meant",
+                        server, host, problem, server);
+    }
+}
+
+// Whether a server within the zone that has the addresses of `listen` is found by them.
 static void check_servers(const struct builder *builder)
 {
     const struct config *config = builder->config;
     const struct section *responder = section_single(builder, "responder");
     const struct dns_name *server = server_by_listen(config);
     char text[DNS_NAME_TEXT_MAX];
-    if (server != NULL && config->zone.address_count == 0) {
+    if (server == NULL) {
+        return;
+    }
+    dns_name_text(server, text);
+    if (config->zone.address_count == 0) {
         mistake_warning(
             builder->mistakes,
             section_line(responder, section_find(responder, "ns") != NULL ? "ns" : "zone"),
             "the zone's server %.200s has no address: `listen` has only "
             "wildcards and loopback; write [answer %.200s] with the addresses",
-            dns_name_text(server, text), text);
+            text, text);
+    }
+    for (size_t i = 0; i < config->zone.address_count; i++) {
+        check_address(builder, text, &config->zone.addresses[i]);
     }
 }
 

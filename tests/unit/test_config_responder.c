@@ -206,6 +206,41 @@ TEST(a_server_that_nobody_can_find_is_a_warning)
     config_free(parse_good(text));
 }
 
+#define LISTEN(addresses) HEAD SERVICE "[responder]\nzone = a.example\nlisten = " addresses "\n"
+
+TEST(a_server_at_an_address_that_nobody_elsewhere_reaches_is_a_warning)
+{
+    static const char *const private[] = {
+        LISTEN("10.0.0.53:53"),   LISTEN("172.31.0.53:53"),  LISTEN("192.168.0.53:53"),
+        LISTEN("100.64.0.53:53"), LISTEN("169.254.0.53:53"), LISTEN("[fd00::53]:53"),
+    };
+    static const char *const public[] = {
+        LISTEN("11.0.0.53:53"),
+        LISTEN("172.32.0.53:53"),
+        LISTEN("100.128.0.53:53"),
+        LISTEN("[2001:db8::53]:53"),
+        LISTEN("10.0.0.53:53") "[answer ns.a.example]\na = 10.0.0.53\n", // so it is meant
+        LISTEN("10.0.0.53:53") "ns = ns.example.org\n",
+        HEAD SERVICE "[responder]\nlisten = 10.0.0.53:53\n",
+    };
+    for (size_t i = 0; i < sizeof private / sizeof *private; i++) {
+        assert_warning(private[i], "which is private: nobody elsewhere reaches it; write [answer "
+                                   "ns.a.example.] with the addresses");
+    }
+    for (size_t i = 0; i < sizeof public / sizeof *public; i++) {
+        config_free(parse_good(public[i]));
+    }
+}
+
+TEST(a_server_at_another_port_is_a_warning)
+{
+    assert_warning(LISTEN("192.0.2.53:53 192.0.2.54:5353"),
+                   "f:13: the zone's server ns.a.example. has the address 192.0.2.54, where "
+                   "`listen` has no port 53, and resolvers ask no other; write");
+    config_free(parse_good(LISTEN("192.0.2.53:53 192.0.2.53:5353")));
+    config_free(parse_good(LISTEN("192.0.2.53:53 127.0.0.1:5353")));
+}
+
 // The record number i as `dig` shows it.
 static const char *record_text(const struct dns_answer_conf *answer, size_t i)
 {
