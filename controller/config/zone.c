@@ -120,6 +120,12 @@ static void check_address(const struct builder *builder, const char *server,
     }
 }
 
+// Most likely meant to be one within the zone, as in a zone file.
+static bool is_one_label(const struct dns_name *name)
+{
+    return name->length > 1 && name->length == name->wire[0] + 2u;
+}
+
 // Whether a server within the zone that has the addresses of `listen` is found by them.
 static void check_servers(const struct builder *builder)
 {
@@ -127,6 +133,14 @@ static void check_servers(const struct builder *builder)
     const struct section *responder = section_single(builder, "responder");
     const struct dns_name *server = server_by_listen(config);
     char text[DNS_NAME_TEXT_MAX];
+    for (size_t i = 0; i < config->responder.ns_count; i++) {
+        if (is_one_label(&config->responder.ns[i])) {
+            mistake_warning(builder->mistakes, section_line(responder, "ns"),
+                            "`ns`: %.64s is a name of one label: names are absolute here, with the "
+                            "zone written out",
+                            dns_name_text(&config->responder.ns[i], text));
+        }
+    }
     if (server == NULL) {
         return;
     }
@@ -245,36 +259,81 @@ static bool follows_nothing(const struct dns_answer_conf *answer)
     return follows && answer->service == SIZE_MAX;
 }
 
-// Of an answer that is otherwise sound: names in the zone that it leads to and that are not there.
-static void check_targets(const struct builder *builder, const struct zone_check *check,
-                          size_t number)
-{
-    const struct zone_conf *zone = &builder->config->zone;
-    const struct dns_answer_conf *answer = &zone->answers[number];
-    const struct section *section = section_of(builder, "answer", number);
-    for (size_t i = 0; i < answer->record_count; i++) {
-        const struct dns_record_conf *record = &answer->records[i];
-        size_t at = dns_rdata_name(record->type);
-        char text[DNS_NAME_TEXT_MAX];
-        char type[DNS_TYPE_TEXT_MAX];
-        if (at >= record->length) {
-            continue;
-        }
-        struct dns_name target = dns_name_at(record->rdata + at);
-        if (dns_name_is_within(&target, zone->apex) && !zone_check_has(check, &target)) {
-            mistake_warning(builder->mistakes, section->line,
-                            "[answer %s]: %s leads to %.200s, which is within the zone but not "
-                            "there: no [answer] has it",
-                            section->name, dns_type_text(record->type, type),
-                            dns_name_text(&target, text));
-        }
-    }
-}
-
 static bool is_cname(const struct dns_answer_conf *answer, enum dns_state state)
 {
     enum dns_state from = zone_provider(answer, state, DNS_CNAME);
     return from != DNS_STATES && answer_has_record(answer, from, DNS_CNAME);
+}
+
+static bool is_ever_cname(const struct dns_answer_conf *answer)
+{
+    for (unsigned state = 0; state < DNS_STATES; state++) {
+        if (is_cname(answer, state)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Types whose target must have addresses, not another name (RFC 2181 section 10.3, RFC 2782).
+static bool wants_addresses(uint16_t type)
+{
+    return type == DNS_MX || type == DNS_SRV;
+}
+
+static void check_target(const struct builder *builder, const struct zone_check *check,
+                         const struct section *section, uint16_t type_number,
+                         const struct dns_name *target)
+{
+    const struct zone_conf *zone = &builder->config->zone;
+    char text[DNS_NAME_TEXT_MAX];
+    char type[DNS_TYPE_TEXT_MAX];
+    dns_type_text(type_number, type);
+    dns_name_text(target, text);
+    if (is_one_label(target)) {
+        mistake_warning(builder->mistakes, section->line,
+                        "[answer %s]: %s leads to %.64s, a name of one label: names are absolute "
+                        "here, with the zone written out",
+                        section->name, type, text);
+    }
+    if (!dns_name_is_within(target, zone->apex)) {
+        return;
+    }
+    size_t answer = zone_check_answer(check, target);
+    if (!zone_check_has(check, target)) {
+        mistake_warning(builder->mistakes, section->line,
+                        "[answer %s]: %s leads to %.200s, which is within the zone but not "
+                        "there: no [answer] has it",
+                        section->name, type, text);
+    } else if (answer != SIZE_MAX && wants_addresses(type_number) &&
+               is_ever_cname(&zone->answers[answer])) {
+        mistake_warning(builder->mistakes, section->line,
+                        "[answer %s]: %s leads to %.200s, which is a CNAME: not every client "
+                        "follows it there (RFC 2181); write the name that it leads to",
+                        section->name, type, text);
+    }
+}
+
+// Of an answer that is otherwise sound: where it leads to.
+static void check_targets(const struct builder *builder, const struct zone_check *check,
+                          size_t number)
+{
+    const struct dns_answer_conf *answer = &builder->config->zone.answers[number];
+    const struct section *section = section_of(builder, "answer", number);
+    for (size_t i = 0; i < answer->record_count; i++) {
+        const struct dns_record_conf *record = &answer->records[i];
+        size_t at = dns_rdata_name(record->type);
+        if (at < record->length) {
+            struct dns_name target = dns_name_at(record->rdata + at);
+            check_target(builder, check, section, record->type, &target);
+        }
+    }
+    if (zone_check_is_long(check, number)) {
+        mistake_warning(builder->mistakes, section->line,
+                        "[answer %s]: more than %d CNAMEs one after the other, which is all that "
+                        "one answer follows: clients have to ask again",
+                        section->name, ZONE_CHAIN_MAX);
+    }
 }
 
 // Whether the answer ever gives its records of this state and type: a CNAME that a state falls back

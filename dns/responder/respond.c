@@ -16,7 +16,6 @@
 #define POINTER     0xc000u
 #define POINTER_MAX 0x3fffu
 
-#define CHAIN_MAX      8  // CNAMEs that are followed
 #define ADDITIONAL_MAX 16 // targets whose addresses are added
 
 // RFC 8914 section 4
@@ -354,7 +353,7 @@ static void put_negative(struct response *response, const struct exchange *excha
 
 // The names that have been answered for so far: the one asked, and those of a chain of CNAMEs.
 struct chain {
-    const struct dns_name *names[1 + CHAIN_MAX];
+    const struct dns_name *names[1 + ZONE_CHAIN_MAX];
     size_t count;
 };
 

@@ -1,7 +1,7 @@
 // One thread that answers on one UDP socket: recvmmsg, a response to each, sendmmsg.
 //
-// Nobody gets an answer to what was sent to a broadcast or multicast address, from port 0 or that of
-// echo, daytime, chargen or time, or in more than 4096 octets: no resolver asks like that.
+// Nobody gets an answer to what was sent to a broadcast or multicast address, from port 0 or that
+// of echo, daytime, chargen or time, or in more than 4096 octets: no resolver asks like that.
 #pragma once
 
 #include "dns/responder/counters.h"

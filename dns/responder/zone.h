@@ -95,6 +95,13 @@ int zone_check(const struct zone_check *check, size_t answer, char error[ERROR_M
 // Whether anything is at name, which is within the zone: names below it and wildcards too.
 bool zone_check_has(const struct zone_check *check, const struct dns_name *name);
 
+// The answer at name, which is within the zone, its wildcard's if need be; SIZE_MAX: none.
+size_t zone_check_answer(const struct zone_check *check, const struct dns_name *name);
+
+// Whether in any state the answer begins a chain of more CNAMEs than one response follows.
+#define ZONE_CHAIN_MAX 8
+bool zone_check_is_long(const struct zone_check *check, size_t answer);
+
 bool zone_is_server(const struct zone_conf *conf, const struct dns_name *name);
 
 // The state whose records of this type (or of those that go with it) the answer gives in state;

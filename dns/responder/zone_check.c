@@ -232,9 +232,8 @@ static bool exists(const struct zone_check *check, const struct dns_name *name)
            zone_is_server(check->conf, name);
 }
 
-// The answer at a name within the zone, its wildcard's if need be (RFC 4592 section 3.3.1);
-// SIZE_MAX: none.
-static size_t answer_at(const struct zone_check *check, const struct dns_name *name)
+// RFC 4592 section 3.3.1.
+size_t zone_check_answer(const struct zone_check *check, const struct dns_name *name)
 {
     struct dns_name encloser = *name;
     if (exists(check, name)) {
@@ -250,27 +249,49 @@ static size_t answer_at(const struct zone_check *check, const struct dns_name *n
 
 bool zone_check_has(const struct zone_check *check, const struct dns_name *name)
 {
-    return exists(check, name) || answer_at(check, name) != SIZE_MAX;
+    return exists(check, name) || zone_check_answer(check, name) != SIZE_MAX;
 }
 
 // ---- Circles
 
-// The answer that the CNAME leads to which this one gives in state; SIZE_MAX: none, or it is
-// elsewhere.
-static size_t follow(const struct zone_check *check, size_t number, enum dns_state state)
+// Where in the zone the CNAME leads to which the answer gives in state. False: it gives none, or
+// one that leads elsewhere.
+static bool leads_on(const struct zone_check *check, size_t number, enum dns_state state,
+                     struct dns_name *target)
 {
     const struct dns_answer_conf *answer = &check->conf->answers[number];
     enum dns_state from = zone_provider(answer, state, DNS_CNAME);
     for (size_t i = 0; i < answer->record_count; i++) {
         const struct dns_record_conf *record = &answer->records[i];
         if (record->state == from && record->type == DNS_CNAME) {
-            struct dns_name target = {.length = record->length};
-            memcpy(target.wire, record->rdata, record->length);
-            return dns_name_is_within(&target, check->conf->apex) ? answer_at(check, &target)
-                                                                  : SIZE_MAX;
+            target->length = record->length;
+            memcpy(target->wire, record->rdata, record->length);
+            return dns_name_is_within(target, check->conf->apex);
         }
     }
-    return SIZE_MAX;
+    return false;
+}
+
+// The answer there; SIZE_MAX: none.
+static size_t follow(const struct zone_check *check, size_t number, enum dns_state state)
+{
+    struct dns_name target;
+    return leads_on(check, number, state, &target) ? zone_check_answer(check, &target) : SIZE_MAX;
+}
+
+bool zone_check_is_long(const struct zone_check *check, size_t answer)
+{
+    for (enum dns_state state = 0; state < DNS_STATES; state++) {
+        struct dns_name target;
+        size_t at = answer;
+        for (size_t i = 0; i < ZONE_CHAIN_MAX && at != SIZE_MAX; i++) {
+            at = follow(check, at, state);
+        }
+        if (at != SIZE_MAX && leads_on(check, at, state, &target)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 // Every answer leads to one other at most: each is walked over once. next and walk have room for

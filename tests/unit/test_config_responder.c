@@ -427,6 +427,57 @@ TEST(a_name_that_is_not_in_the_zone_is_a_warning)
                    "MX leads to b.a.w.pop.example.net.");
 }
 
+TEST(a_name_of_one_label_is_a_warning)
+{
+    static const char *const records[] = {"cname = www\n", "mx = 10 mail\n", "srv = 1 2 3 www\n",
+                                          "https = 0 www\n"};
+    char text[1024];
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(text, sizeof text, HEAD SERVICE RESPONDER ANSWER "%s", records[i]);
+        assert_warning(text, ", a name of one label: names are absolute here");
+    }
+    assert_warning(HEAD SERVICE RESPONDER "ns = ns1 ns2.example.net\n",
+                   "f:14: `ns`: ns1. is a name of one label");
+    config_free(parse_good(HEAD SERVICE RESPONDER ANSWER "https = 1 . port=8443\nsrv = 1 2 3 .\n"));
+}
+
+TEST(a_mail_server_that_is_an_alias_is_a_warning)
+{
+#define ALIAS                                                                                      \
+    "[answer b.pop.example.net]\nservice = dns\na = 192.0.2.1\ncname.drained = a.example\n"
+#define TO " b.pop.example.net\n"
+    assert_warning(HEAD SERVICE RESPONDER ANSWER "mx = 5" TO ALIAS,
+                   "f:14: [answer api.pop.example.net]: MX leads to b.pop.example.net., which is a "
+                   "CNAME: not every client follows");
+    assert_warning(HEAD SERVICE RESPONDER ANSWER "srv = 1 2 3" TO ALIAS, "SRV leads to b.pop");
+    config_free(parse_good(HEAD SERVICE RESPONDER ANSWER "https = 0" TO ALIAS));
+#undef TO
+#undef ALIAS
+}
+
+// The name that is asked, and those that count aliases lead to.
+static void chain_of(size_t count, char out[8192])
+{
+    size_t used = (size_t)snprintf(out, 8192, HEAD SERVICE RESPONDER);
+    for (size_t i = 0; i < count; i++) {
+        used += (size_t)snprintf(out + used, 8192 - used,
+                                 "[answer n%zu.pop.example.net]\ncname = n%zu.pop.example.net\n", i,
+                                 i + 1);
+    }
+    snprintf(out + used, 8192 - used, "[answer n%zu.pop.example.net]\na = 192.0.2.1\n", count);
+}
+
+TEST(a_chain_of_aliases_that_is_not_followed_to_its_end_is_a_warning)
+{
+    char text[8192];
+    chain_of(8, text);
+    config_free(parse_good(text));
+    chain_of(9, text);
+    assert_warning(text,
+                   "f:14: [answer n0.pop.example.net]: more than 8 CNAMEs one after the other");
+    assert_int_equal(warnings, 1);
+}
+
 TEST(a_record_behind_a_cname_is_a_warning)
 {
     assert_warning(HEAD SERVICE RESPONDER ANSWER "service = dns\ncname = a.b\ntxt.drained = x\n",
