@@ -457,9 +457,9 @@ void oracle_reload(struct oracle *oracle, const struct config *config, const str
             books_read_again(&service->intent, wall_ms, now_ns);
             service->intent.slack_ms = SAVE_MAX_MS;
         }
-        if (service->known) { // else it is what the start adopted, for no longer
-            service->adopt_until_ms =
-                ms_of(now_ns) + config->services[service->index].adopt_grace_ms;
+        uint64_t until_ms = ms_of(now_ns) + config->services[service->index].adopt_grace_ms;
+        if (service->known || until_ms < service->adopt_until_ms) { // an adoption is only shortened
+            service->adopt_until_ms = until_ms;
         }
     }
     drop_gone(oracle);
