@@ -374,6 +374,12 @@ size_t announcer_whose(const struct announcer *announcer, const char *text)
     return found != NULL ? found->service : SIZE_MAX;
 }
 
+unsigned *announcer_round(struct announcer *announcer, const char *protocol)
+{
+    const struct announcer_protocol *found = find_protocol(announcer, protocol);
+    return found != NULL ? &announcer->protocols[found - announcer->protocols].round : NULL;
+}
+
 bool announcer_snapshot_end(struct announcer *announcer)
 {
     if (!announcer->link_up || announcer->snapshot_began < announcer->link_began) {

@@ -77,6 +77,7 @@ struct announcer_protocol {
     enum family family;
     enum leg_name leg;
     uint64_t snapshot; // number of the last one that has a row for it
+    unsigned round;    // of a contest, contest_drift()
 };
 
 // One command that switches off all protocols whose names begin alike.
@@ -160,6 +161,9 @@ void announcer_look_end(struct announcer *announcer, size_t service);
 
 // Whose protocol that name is, which text begins with; SIZE_MAX: no service's.
 size_t announcer_whose(const struct announcer *announcer, const char *text);
+
+// The round of a contest that is kept for it; NULL: it is no service's.
+unsigned *announcer_round(struct announcer *announcer, const char *protocol);
 
 // The clock of actions when the service was last commanded or answered.
 uint64_t announcer_acted(const struct announcer *announcer, size_t service);

@@ -57,9 +57,9 @@ static void drift(struct core *core, const char *protocol, bool up, uint64_t now
     if (!core->announcer->snapshot_taken) {
         return; // how BIRD came up, not what somebody did
     }
-    bool of_service = announcer_whose(core->announcer, protocol) != SIZE_MAX; // not a stray
-    if (of_service && core->announcer->unanswered == 0) { // else it may be as it was before
-        core_contest_news(core, contest_drift(&core->contest, protocol, ms_of(now_ns)), now_ns);
+    unsigned *round = announcer_round(core->announcer, protocol); // NULL of a stray
+    if (round != NULL && core->announcer->unanswered == 0) {      // else it may be as it was before
+        core_contest_news(core, contest_drift(&core->contest, round, ms_of(now_ns)), now_ns);
     }
     if (core->contest.state != CONTEST_NONE) {
         return; // told already

@@ -59,8 +59,7 @@ static bool stand(struct contest *contest, uint64_t now_ms)
     return news;
 }
 
-// One protocol stands for all: others are switched back with it.
-bool contest_drift(struct contest *contest, const char *protocol, uint64_t now_ms)
+bool contest_drift(struct contest *contest, unsigned *round, uint64_t now_ms)
 {
     if (contest->other[0] == '\0' || contest->state == CONTEST_STANDS) {
         return false;
@@ -69,11 +68,12 @@ bool contest_drift(struct contest *contest, const char *protocol, uint64_t now_m
         return stand(contest, now_ms);
     }
     if (contest->rounds == 0 || now_ms - contest->last_ms > CONTEST_QUIET_MS) {
-        snprintf(contest->protocol, sizeof contest->protocol, "%s", protocol);
         contest->rounds = 0;
-    } else if (strcmp(contest->protocol, protocol) != 0) {
+    } else if (*round != contest->round) {
+        *round = contest->round;
         return false;
     }
+    *round = ++contest->round;
     contest->rounds++;
     contest->last_ms = now_ms;
     return contest->rounds >= CONTEST_ROUNDS && stand(contest, now_ms);

@@ -26,9 +26,9 @@ struct contest {
     char ours[CONTEST_OURS][REVISION_TEXT_MAX]; // a ring; the last of what this popgated has made
     size_t next;
     char other[REVISION_TEXT_MAX]; // that BIRD has, and that is none of ours; empty: there is none
-    char protocol[BIRD_PROTOCOL_MAX]; // that the rounds are about
-    unsigned rounds;
-    uint64_t last_ms; // of the last one
+    unsigned round;   // number of the present one, the first being 1; never counted anew
+    unsigned rounds;  // of this fight
+    uint64_t last_ms; // when the present one began
     uint64_t since_ms;
     uint64_t due_ms; // the next try, or its end
     uint64_t pause_ms;
@@ -41,7 +41,10 @@ bool contest_own(struct contest *contest, const char *revision);
 // What BIRD has loaded; empty: no popgated's.
 bool contest_loaded(struct contest *contest, const char *revision);
 // A protocol that had been switched from here, and BIRD had said so, was found switched back.
-bool contest_drift(struct contest *contest, const char *protocol, uint64_t now_ms);
+// *round: the last one in which it was, 0 before; kept by the caller, for each protocol. What is
+// switched back together is one round, whichever protocols they are; the next begins when one of
+// them is switched back again.
+bool contest_drift(struct contest *contest, unsigned *round, uint64_t now_ms);
 bool contest_tick(struct contest *contest, uint64_t now_ms);
 
 // Something is withdrawn from here: that is never held back, whoever else switches. It ends the

@@ -10,12 +10,14 @@
 #define THEIRS "fedcba9876543210"
 
 static struct contest contest;
+static unsigned its_round; // of the protocol that is fought about
 static uint64_t now_ms;
 
 static int set_up(void **state)
 {
     (void)state;
     contest = (struct contest){0};
+    its_round = 0;
     now_ms = 1000000;
     contest_own(&contest, OURS);
     return 0;
@@ -34,7 +36,7 @@ static unsigned fight(unsigned rounds, uint64_t pause_ms)
 {
     for (unsigned i = 1; i <= rounds; i++) {
         now_ms += pause_ms;
-        contest_drift(&contest, "popgate_dns_v4", now_ms);
+        contest_drift(&contest, &its_round, now_ms);
         if (contest.state == CONTEST_STANDS) {
             return i;
         }
@@ -81,13 +83,25 @@ TEST(a_file_that_is_left_without_anybody_behind_it_is_switched_off_like_any_othe
 TEST(what_is_switched_back_together_is_one_round)
 {
     contest_loaded(&contest, THEIRS);
+    unsigned rounds[100] = {0};
     for (unsigned i = 0; i < 100; i++) {
-        char protocol[BIRD_PROTOCOL_MAX];
-        snprintf(protocol, sizeof protocol, "popgate_s%u_v4", i);
-        contest_drift(&contest, protocol, now_ms);
+        contest_drift(&contest, &rounds[i], now_ms);
     }
     assert_int_equal(contest.rounds, 1);
     assert_int_equal(contest.state, CONTEST_NONE);
+    for (unsigned i = 0; i < 100; i++) {
+        contest_drift(&contest, &rounds[99 - i], now_ms); // in whatever order
+    }
+    assert_int_equal(contest.rounds, 2);
+}
+
+// One `birdc enable` of another protocol just before, and the fight went on for ten seconds.
+TEST(it_matters_not_which_protocol_was_switched_back_first)
+{
+    unsigned first = 0;
+    contest_loaded(&contest, THEIRS);
+    contest_drift(&contest, &first, now_ms);
+    assert_in_range(fight(100, 100), CONTEST_ROUNDS, CONTEST_ROUNDS + 1);
 }
 
 // However fast: each round is a change at every neighbour.
