@@ -441,7 +441,9 @@ void sessions_end(struct sessions *sessions, uint64_t token, bool lost, uint64_t
         return;
     }
     if (order_kind(token) == ORDER_SESSION) {
-        session_end(sessions, order_a(token), now_ms);
+        if (order_a(token) < sessions->count) { // else it is from before all was forgotten
+            session_end(sessions, order_a(token), now_ms);
+        }
         return;
     }
     for (size_t i = 0; i < sessions->count; i++) {

@@ -355,6 +355,18 @@ TEST_WITH(a_session_under_a_question_keeps_its_place, start_asking, stop_asking)
     assert_false(sessions.all[0].bgp_known);
 }
 
+TEST_WITH(an_answer_about_a_session_that_there_is_none_of_is_nobodys, start_asking, stop_asking)
+{
+    look("+up1");
+    assert_true(sessions_news(&sessions, now_ms, &news));
+    (void)asks("show protocols all \"up1\"");
+    struct sessions before = sessions;
+    sessions_end(&sessions, order_token(ORDER_SESSION, 1, 0), false, now_ms);
+    sessions_end(&sessions, order_token(ORDER_SESSION, ORDER_INDEX_MAX, 0), false, now_ms);
+    before.asking = false;
+    assert_memory_equal(&sessions, &before, sizeof before);
+}
+
 TEST(a_reload_keeps_what_is_known_of_sessions_that_are_still_watched)
 {
     static struct sessions next;
