@@ -42,7 +42,7 @@ struct daemon {
     struct signals signals;
     struct users users;
     bool closing;
-    bool failed; // something was not done that a stop promises
+    bool failed; // to start, or to do something that a stop promises
     bool restarts;
     struct reload *reload;
 };

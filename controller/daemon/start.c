@@ -289,12 +289,13 @@ int daemon_run(const char *config_path)
         notify_state("READY=1");
     } else {
         log_line(LOG_LEVEL_ERROR, "can't start: %s", error);
+        daemon.failed = true;
         daemon_close(&daemon);
     }
     uv_run(daemon.loop, UV_RUN_DEFAULT);
     daemon_end(&daemon);
     uv_loop_close(daemon.loop);
-    int status = ok ? daemon_status(&daemon) : 1;
+    int status = daemon_status(&daemon);
     if (aside_is_busy()) {
         (void)fflush(NULL);
         _exit(status);
