@@ -1,5 +1,6 @@
 #include "controller/daemon/signals.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sys/signalfd.h>
@@ -37,7 +38,9 @@ int signals_open(struct signals *signals, uv_loop_t *loop, const int *numbers, s
     }
     signals->poll.data = signals;
     pthread_sigmask(SIG_BLOCK, &set, NULL);
-    return uv_poll_start(&signals->poll, UV_READABLE, on_readable);
+    status = uv_poll_start(&signals->poll, UV_READABLE, on_readable);
+    assert(status == 0); // the loop takes a descriptor that it could watch
+    return status;
 }
 
 static void on_closed(uv_handle_t *handle)
