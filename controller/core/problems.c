@@ -21,6 +21,49 @@ const char *severity_name(enum severity severity)
     return names[severity];
 }
 
+const char *problem_code_name(enum problem_code code)
+{
+    static const char *const names[] = {
+        [PROBLEM_BIRD] = "bird",
+        [PROBLEM_BIRD_ASKING] = "bird-asking",
+        [PROBLEM_BIRD_DENIED] = "bird-denied",
+        [PROBLEM_ANOTHER_POPGATED] = "another-popgated",
+        [PROBLEM_SESSIONS] = "sessions",
+        [PROBLEM_SESSIONS_TOO_MANY] = "sessions-too-many",
+        [PROBLEM_SESSION] = "session",
+        [PROBLEM_SESSION_ABSENT] = "session-absent",
+        [PROBLEM_SESSION_RANGE] = "session-range",
+        [PROBLEM_INCLUDE_NOT_SAVED] = "include-not-saved",
+        [PROBLEM_INCLUDE_REFUSED] = "include-refused",
+        [PROBLEM_INCLUDE_NOT_READ] = "include-not-read",
+        [PROBLEM_INCLUDE_BY_HAND] = "include-by-hand",
+        [PROBLEM_INCLUDE_UNCONFIRMED] = "include-unconfirmed",
+        [PROBLEM_LEDGER] = "ledger",
+        [PROBLEM_PROBER] = "prober",
+        [PROBLEM_RELOAD] = "reload",
+        [PROBLEM_STOPPING] = "stopping",
+        [PROBLEM_LEDGER_DRAINED] = "ledger-drained",
+        [PROBLEM_INTENT] = "intent",
+        [PROBLEM_CUT_OFF] = "cut-off",
+        [PROBLEM_WITHDRAWN] = "withdrawn",
+        [PROBLEM_DEPREFERENCED] = "depreferenced",
+        [PROBLEM_HELD] = "held",
+        [PROBLEM_UNSEEN] = "unseen",
+        [PROBLEM_LEAK] = "leak",
+        [PROBLEM_HIDDEN] = "hidden",
+        [PROBLEM_SHORT] = "short",
+        [PROBLEM_LATE] = "late",
+        [PROBLEM_NO_CHANNEL] = "no-channel",
+        [PROBLEM_LACKING] = "lacking",
+        [PROBLEM_ALTERED] = "altered",
+        [PROBLEM_PREPEND_INTERNAL] = "prepend-internal",
+        [PROBLEM_DRAIN_SAME] = "drain-same",
+        [PROBLEM_DRAIN_BY_FILTER] = "drain-by-filter",
+        [PROBLEM_STALE] = "stale",
+    };
+    return names[code];
+}
+
 // One look over everything for the problems of one severity, so that the worst come first without
 // sorting.
 struct search {
@@ -39,17 +82,19 @@ static bool has_room(const struct search *search)
 }
 
 __attribute__((format(printf, 6, 7))) static void found(struct search *search,
-                                                        enum severity severity, const char *code,
-                                                        uint64_t since_ms, const char *advice,
-                                                        const char *format, ...)
+                                                        enum severity severity,
+                                                        enum problem_code code, uint64_t since_ms,
+                                                        const char *advice, const char *format, ...)
 {
     if (severity != search->severity) {
         return;
     }
     if (has_room(search)) {
         struct problem *problem = &search->out[search->count];
-        *problem = (struct problem){
-            .severity = severity, .code = code, .service = search->service, .since_ms = since_ms};
+        *problem = (struct problem){.severity = severity,
+                                    .code = problem_code_name(code),
+                                    .service = search->service,
+                                    .since_ms = since_ms};
         va_list args;
         va_start(args, format);
         vsnprintf(problem->text, sizeof problem->text, format, args);
@@ -71,11 +116,11 @@ static void look_at_asking(struct search *search, const char *state)
     uint64_t blind_ms = search->now_ms > sighted_ms ? search->now_ms - sighted_ms : 0;
     bool long_since = blind_ms >= UNSEEN_MS;
     if (ask->state != BIRD_LINK_UP) {
-        found(search, long_since ? SEVERITY_CRITICAL : SEVERITY_WARNING, "bird-asking", sighted_ms,
-              advice, "BIRD has answered no question for %" PRIu64 " s (%s): %s", blind_ms / 1000,
-              state, ask->reason[0] != '\0' ? ask->reason : "not connected yet");
+        found(search, long_since ? SEVERITY_CRITICAL : SEVERITY_WARNING, PROBLEM_BIRD_ASKING,
+              sighted_ms, advice, "BIRD has answered no question for %" PRIu64 " s (%s): %s",
+              blind_ms / 1000, state, ask->reason[0] != '\0' ? ask->reason : "not connected yet");
     } else if (long_since) {
-        found(search, SEVERITY_CRITICAL, "bird-asking", sighted_ms, advice,
+        found(search, SEVERITY_CRITICAL, PROBLEM_BIRD_ASKING, sighted_ms, advice,
               "BIRD has answered no question for %" PRIu64 " s", blind_ms / 1000);
     }
 }
@@ -87,13 +132,14 @@ static void look_at_links(struct search *search)
     const struct core_link *act = &search->core->links[ORDER_LINK_ACT];
     const struct core_link *ask = &search->core->links[ORDER_LINK_ASK];
     if (act->state != BIRD_LINK_UP) {
-        found(search, SEVERITY_CRITICAL, "bird", act->since_ns / NS_PER_MS, "", "BIRD is %s: %s",
-              states[act->state], act->reason[0] != '\0' ? act->reason : "not connected yet");
+        found(search, SEVERITY_CRITICAL, PROBLEM_BIRD, act->since_ns / NS_PER_MS, "",
+              "BIRD is %s: %s", states[act->state],
+              act->reason[0] != '\0' ? act->reason : "not connected yet");
     } else {
         look_at_asking(search, states[ask->state]);
     }
     if (search->core->denied) {
-        found(search, SEVERITY_CRITICAL, "bird-denied", 0, "is its socket restricted?",
+        found(search, SEVERITY_CRITICAL, PROBLEM_BIRD_DENIED, 0, "is its socket restricted?",
               "BIRD refuses our commands");
     }
 }
@@ -102,7 +148,7 @@ static void look_at_contest(struct search *search)
 {
     const struct contest *contest = &search->core->contest;
     if (contest->state != CONTEST_NONE) {
-        found(search, SEVERITY_CRITICAL, "another-popgated", contest->since_ms,
+        found(search, SEVERITY_CRITICAL, PROBLEM_ANOTHER_POPGATED, contest->since_ms,
               "stop one of the two, or give each a BIRD of its own; bird.conf decides whose file "
               "is read",
               "another popgated switches the same protocols (BIRD has its include file, %s): "
@@ -115,16 +161,16 @@ static void look_at_contest(struct search *search)
 static void look_at_named_session(struct search *search, const struct session *session)
 {
     if (session->bgp_known && session->bgp.range) {
-        found(search, SEVERITY_CRITICAL, "session-range", 0,
+        found(search, SEVERITY_CRITICAL, PROBLEM_SESSION_RANGE, 0,
               "name protocols that have one neighbor, or leave `sessions` out",
               "%s, which [bird] sessions names, is a range of neighbors and no BGP session",
               session->name);
     } else if (!session->there) {
-        found(search, SEVERITY_CRITICAL, "session-absent", session->since_ms,
+        found(search, SEVERITY_CRITICAL, PROBLEM_SESSION_ABSENT, session->since_ms,
               "is it called so? birdc show protocols says what there is",
               "BIRD has no BGP session %s, which [bird] sessions names", session->name);
     } else if (!session->established) {
-        found(search, SEVERITY_WARNING, "session", session->since_ms, "",
+        found(search, SEVERITY_WARNING, PROBLEM_SESSION, session->since_ms, "",
               "BGP session %s, which [bird] sessions names, is not established (%s)", session->name,
               session->says);
     }
@@ -139,7 +185,7 @@ static void look_at_sessions(struct search *search)
         return; // which is said already
     }
     if (established < wanted) {
-        found(search, SEVERITY_CRITICAL, "sessions", 0,
+        found(search, SEVERITY_CRITICAL, PROBLEM_SESSIONS, 0,
               sessions->known && sessions_count(sessions) == 0
                   ? "BIRD has none: where there is to be none, set min_sessions = 0"
                   : "",
@@ -147,7 +193,7 @@ static void look_at_sessions(struct search *search)
               established == 1 ? " is" : "s are", wanted);
     }
     if (sessions->too_many) {
-        found(search, SEVERITY_WARNING, "sessions-too-many", 0,
+        found(search, SEVERITY_WARNING, PROBLEM_SESSIONS_TOO_MANY, 0,
               "name those that count in [bird] sessions",
               "more BGP sessions than popgate can watch");
     }
@@ -165,9 +211,11 @@ static void look_at_saving(struct search *search)
     const struct include *include = &search->core->include;
     uint64_t saving_ms = include_saving_ms(include, search->now_ms);
     if (include->trouble[0] != '\0') {
-        found(search, SEVERITY_WARNING, "include-not-saved", 0, advice, "%s", include->trouble);
+        found(search, SEVERITY_WARNING, PROBLEM_INCLUDE_NOT_SAVED, 0, advice, "%s",
+              include->trouble);
     } else if (saving_ms >= UNSEEN_MS) {
-        found(search, SEVERITY_WARNING, "include-not-saved", search->now_ms - saving_ms, advice,
+        found(search, SEVERITY_WARNING, PROBLEM_INCLUDE_NOT_SAVED, search->now_ms - saving_ms,
+              advice,
               "the include file has been being written for %" PRIu64 " s: the disk of %s does not "
               "answer",
               saving_ms / 1000, search->core->config->pop.runtime_dir);
@@ -179,19 +227,19 @@ static void look_at_include(struct search *search)
     const struct loader *loader = &search->core->loader;
     char line[PATH_LEN_MAX + 96];
     if (loader->state == LOAD_REFUSED) {
-        found(search, SEVERITY_WARNING, "include-refused", 0, "the former one stays loaded",
+        found(search, SEVERITY_WARNING, PROBLEM_INCLUDE_REFUSED, 0, "the former one stays loaded",
               "BIRD refused the include file: %s", loader->message);
     } else if (loader->state == LOAD_NOT_INCLUDED && search->core->config->service_count > 0) {
         snprintf(line, sizeof line,
                  "put include \"%s/bird*.conf\"; into bird.conf, then birdc configure",
                  search->core->config->pop.runtime_dir);
-        found(search, SEVERITY_WARNING, "include-not-read", 0, line,
+        found(search, SEVERITY_WARNING, PROBLEM_INCLUDE_NOT_READ, 0, line,
               "BIRD has not read popgate's file");
     } else if (loader->state == LOAD_BY_HAND) {
-        found(search, SEVERITY_WARNING, "include-by-hand", 0, "run birdc configure",
+        found(search, SEVERITY_WARNING, PROBLEM_INCLUDE_BY_HAND, 0, "run birdc configure",
               "the include file is new, and [bird] configure = manual");
     } else if (loader->state == LOAD_UNCONFIRMED) {
-        found(search, SEVERITY_WARNING, "include-unconfirmed", 0,
+        found(search, SEVERITY_WARNING, PROBLEM_INCLUDE_UNCONFIRMED, 0,
               "confirm or undo that one, then run birdc configure",
               "the include file is new, but somebody's configure timeout was not confirmed");
     }
@@ -202,26 +250,26 @@ static void look_at_ourselves(struct search *search)
 {
     const struct own_trouble *own = search->own;
     if (own->ledger != NULL) {
-        found(search, SEVERITY_WARNING, "ledger", 0, "", "%s", own->ledger);
+        found(search, SEVERITY_WARNING, PROBLEM_LEDGER, 0, "", "%s", own->ledger);
     }
     if (own->prober != NULL) {
-        found(search, SEVERITY_WARNING, "prober", 0,
+        found(search, SEVERITY_WARNING, PROBLEM_PROBER, 0,
               "what its probes say against a service does not count until it can",
               "popgated can't see (%s)", own->prober);
     }
     if (own->reload != NULL) {
-        found(search, SEVERITY_WARNING, "reload", 0, "the configuration before is in force", "%s",
-              own->reload);
+        found(search, SEVERITY_WARNING, PROBLEM_RELOAD, 0, "the configuration before is in force",
+              "%s", own->reload);
     }
     if (search->core->stopping) {
-        found(search, SEVERITY_WARNING, "stopping", 0, "", "popgated is stopping");
+        found(search, SEVERITY_WARNING, PROBLEM_STOPPING, 0, "", "popgated is stopping");
     }
 }
 
 // ---- Of a service
 
 // With why the target is what it is; that takes time to say, so only if anybody is to read it.
-static void found_why(struct search *search, enum severity severity, const char *code,
+static void found_why(struct search *search, enum severity severity, enum problem_code code,
                       uint64_t since_ms, const char *advice, const char *is)
 {
     char why[EVENT_TEXT_MAX] = "";
@@ -239,24 +287,30 @@ static void look_at_target(struct search *search)
     const struct intent *intent = &service->intent;
     uint64_t since_ms = service->decision.since_ms;
     if (past_drained(intent)) {
-        found(search, SEVERITY_CRITICAL, "ledger-drained", intent->since_ms,
+        found(search, SEVERITY_CRITICAL, PROBLEM_LEDGER_DRAINED, intent->since_ms,
               "undrain it when you know that nobody wants it off", "%s is drained: %s",
               core->config->services[search->service].name, intent->reason);
     } else if (intent->kind != INTENT_AUTO) {
-        found(search, SEVERITY_WARNING, "intent", intent->since_ms, "", "%s: intent %s by %s%s%s",
-              core->config->services[search->service].name, intent_name(intent->kind), intent->by,
-              intent->reason[0] != '\0' ? ": " : "", intent->reason);
+        found(search, SEVERITY_WARNING, PROBLEM_INTENT, intent->since_ms, "",
+              "%s: intent %s by %s%s%s", core->config->services[search->service].name,
+              intent_name(intent->kind), intent->by, intent->reason[0] != '\0' ? ": " : "",
+              intent->reason);
     } else if (service->decision.cause == CAUSE_CUT_OFF) {
-        found_why(search, SEVERITY_CRITICAL, "cut-off", service->cut_off.since_ms,
-                  "keep popgate's routes out of BIRD's kernel protocols, or give the kernel that "
-                  "route with metric 1 (popgated(8)); then popgate undrain",
-                  " is withdrawn");
+        found_why(
+            search, SEVERITY_CRITICAL, PROBLEM_CUT_OFF, service->cut_off.since_ms,
+            service->cut_off.way.by_bird
+                ? "have its address on lo, or give the kernel that route without BIRD and "
+                  "with metric 1: popgated(8), BIRD's configuration"
+                : "give that route metric 1, or keep popgate's out of BIRD's kernel protocols "
+                  "and then popgate undrain: popgated(8), BIRD's configuration",
+            " is withdrawn");
     } else if (service->decision.target == TARGET_WITHDRAW) {
-        found_why(search, SEVERITY_CRITICAL, "withdrawn", since_ms, "", " is withdrawn");
+        found_why(search, SEVERITY_CRITICAL, PROBLEM_WITHDRAWN, since_ms, "", " is withdrawn");
     } else if (service->decision.target == TARGET_DEPREFERENCE) {
-        found_why(search, SEVERITY_WARNING, "depreferenced", since_ms, "", " is depreferenced");
+        found_why(search, SEVERITY_WARNING, PROBLEM_DEPREFERENCED, since_ms, "",
+                  " is depreferenced");
     } else if (core->gates[search->service].held_by != GATE_NOBODY) {
-        found_why(search, SEVERITY_WARNING, "held", 0, "", "");
+        found_why(search, SEVERITY_WARNING, PROBLEM_HELD, 0, "", "");
     }
 }
 
@@ -271,7 +325,7 @@ static void look_at_doing(struct search *search)
     bool to_be_seen = service->transition != 0 || service->decision.target > TARGET_WITHDRAW;
     bool was_seen = service->seen || service->seen_through;
     if (to_be_seen && !was_seen && search->now_ms >= since_ms + UNSEEN_MS) {
-        found(search, SEVERITY_CRITICAL, "unseen", since_ms, "look at popgate explain",
+        found(search, SEVERITY_CRITICAL, PROBLEM_UNSEEN, since_ms, "look at popgate explain",
               "%s is to be %s, and was not seen to be for %" PRIu64 " s",
               search->core->config->services[search->service].name, words[service->decision.target],
               (search->now_ms - since_ms) / 1000);
@@ -282,16 +336,17 @@ static void look_at_prefixes(struct search *search)
 {
     static const struct {
         enum condition condition;
-        const char *code, *advice;
+        enum problem_code code;
+        const char *advice;
     } bad[] = {
-        {CONDITION_LEAK, "leak",
+        {CONDITION_LEAK, PROBLEM_LEAK,
          "another protocol exports it although it is to be withdrawn: mend the export filter"},
-        {CONDITION_HIDDEN, "hidden",
+        {CONDITION_HIDDEN, PROBLEM_HIDDEN,
          "BIRD exports another route, or none: does the session's export filter accept `proto ~ "
          "\"popgate_*\"`?"},
-        {CONDITION_SHORT, "short", "announced on fewer sessions than min_sessions"},
-        {CONDITION_LATE, "late", "BIRD still exports what the target is not"},
-        {CONDITION_NO_CHANNEL, "no-channel",
+        {CONDITION_SHORT, PROBLEM_SHORT, "announced on fewer sessions than min_sessions"},
+        {CONDITION_LATE, PROBLEM_LATE, "BIRD still exports what the target is not"},
+        {CONDITION_NO_CHANNEL, PROBLEM_NO_CHANNEL,
          "a session needs a channel (ipv4, ipv6) of each address family that it is to announce"},
     };
     const struct core *core = search->core;
@@ -334,7 +389,7 @@ static void look_at_lacking(struct search *search)
         count += lacks;
     }
     if (count > 0) {
-        found(search, SEVERITY_WARNING, "lacking", 0,
+        found(search, SEVERITY_WARNING, PROBLEM_LACKING, 0,
               "does its export filter accept `proto ~ \"popgate_*\"`?",
               "%s: %zu prefix%s not exported on BGP session %s, which [bird] sessions names",
               core->config->services[search->service].name, count, count == 1 ? " is" : "es are",
@@ -344,8 +399,8 @@ static void look_at_lacking(struct search *search)
 
 // What neighbours make of the routes is not seen; what their kind of session makes of them is
 // known.
-static void look_at_fate(struct search *search, bool drained, enum fate fate, const char *code,
-                         const char *text, const char *advice)
+static void look_at_fate(struct search *search, bool drained, enum fate fate,
+                         enum problem_code code, const char *text, const char *advice)
 {
     const struct service_conf *service = &search->core->config->services[search->service];
     const struct sessions *sessions = &search->core->observed->sessions;
@@ -363,22 +418,22 @@ static void look_at_fates(struct search *search)
 {
     const struct core_service *service = &search->core->services[search->service];
     if (search->core->config->services[search->service].primary.prepend > 0) {
-        look_at_fate(search, false, FATE_DROPPED, "prepend-internal",
+        look_at_fate(search, false, FATE_DROPPED, PROBLEM_PREPEND_INTERNAL,
                      "prepend puts our own AS into the path, and an internal neighbour drops such "
                      "a route",
                      "give internal neighbours a service of its own, or local_pref instead");
     } else {
-        look_at_fate(search, true, FATE_DROPPED, "prepend-internal",
+        look_at_fate(search, true, FATE_DROPPED, PROBLEM_PREPEND_INTERNAL,
                      "drain_prepend puts our own AS into the path, and an internal neighbour drops "
                      "such a route: there the drain withdraws",
                      "use drain_local_pref instead");
     }
     look_at_fate(
-        search, true, FATE_SAME, "drain-same",
+        search, true, FATE_SAME, PROBLEM_DRAIN_SAME,
         "a drain changes nothing that an external neighbour is sent, only drain_local_pref",
         "use drain_communities or drain_prepend");
     if (service->decision.target == TARGET_DEPREFERENCE) {
-        look_at_fate(search, true, FATE_BY_FILTER, "drain-by-filter",
+        look_at_fate(search, true, FATE_BY_FILTER, PROBLEM_DRAIN_BY_FILTER,
                      "the drain changes the MED only, which an external neighbour is sent only if "
                      "the export filter sets it",
                      "if defined(bgp_med) then bgp_med = bgp_med; in that filter, or "
@@ -402,7 +457,7 @@ static void look_at_attributes(struct search *search)
         }
         char prefix[PREFIX_TEXT_MAX];
         char lacks[CARRIED_TEXT_MAX];
-        found(search, drains ? SEVERITY_CRITICAL : SEVERITY_WARNING, "altered", 0,
+        found(search, drains ? SEVERITY_CRITICAL : SEVERITY_WARNING, PROBLEM_ALTERED, 0,
               drains ? "mend the session's export filter: as it is, this drains nobody there"
                      : "mend the session's export filter, or take it out of popgate.conf",
               "%s is altered: %s is exported on %s without %s",
@@ -418,7 +473,7 @@ static void look_at_age(struct search *search)
 {
     const struct observed *observed = search->core->observed;
     if (core_sees(search->core) && observed_is_stale(observed, search->service)) {
-        found(search, SEVERITY_WARNING, "stale", 0, "look at popgate explain",
+        found(search, SEVERITY_WARNING, PROBLEM_STALE, 0, "look at popgate explain",
               "%s: what BIRD exports of it was not looked up for more than %" PRIu64 " s",
               search->core->config->services[search->service].name,
               observed_good_for_ms(observed) / 1000);

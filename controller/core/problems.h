@@ -8,13 +8,56 @@ enum severity { SEVERITY_WARNING, SEVERITY_CRITICAL };
 
 const char *severity_name(enum severity severity); // "warning", "critical"
 
+// What is wrong, for machines: each name stays what it is, and stands in popgate(1).
+enum problem_code {
+    PROBLEM_BIRD,
+    PROBLEM_BIRD_ASKING,
+    PROBLEM_BIRD_DENIED,
+    PROBLEM_ANOTHER_POPGATED,
+    PROBLEM_SESSIONS,
+    PROBLEM_SESSIONS_TOO_MANY,
+    PROBLEM_SESSION,
+    PROBLEM_SESSION_ABSENT,
+    PROBLEM_SESSION_RANGE,
+    PROBLEM_INCLUDE_NOT_SAVED,
+    PROBLEM_INCLUDE_REFUSED,
+    PROBLEM_INCLUDE_NOT_READ,
+    PROBLEM_INCLUDE_BY_HAND,
+    PROBLEM_INCLUDE_UNCONFIRMED,
+    PROBLEM_LEDGER,
+    PROBLEM_PROBER,
+    PROBLEM_RELOAD,
+    PROBLEM_STOPPING,
+    PROBLEM_LEDGER_DRAINED,
+    PROBLEM_INTENT,
+    PROBLEM_CUT_OFF,
+    PROBLEM_WITHDRAWN,
+    PROBLEM_DEPREFERENCED,
+    PROBLEM_HELD,
+    PROBLEM_UNSEEN,
+    PROBLEM_LEAK,
+    PROBLEM_HIDDEN,
+    PROBLEM_SHORT,
+    PROBLEM_LATE,
+    PROBLEM_NO_CHANNEL,
+    PROBLEM_LACKING,
+    PROBLEM_ALTERED,
+    PROBLEM_PREPEND_INTERNAL,
+    PROBLEM_DRAIN_SAME,
+    PROBLEM_DRAIN_BY_FILTER,
+    PROBLEM_STALE,
+};
+#define PROBLEM_CODES (PROBLEM_STALE + 1)
+
+const char *problem_code_name(enum problem_code code); // "bird-denied"
+
 #define PROBLEM_TEXT_MAX (EVENT_TEXT_MAX + SERVICE_NAME_MAX + 32)
 #define PROBLEMS_MAX     64 // that anybody is shown at once
 #define PROBLEM_OF_NONE  SIZE_MAX
 
 struct problem {
     enum severity severity;
-    const char *code;            // for machines: "bird", "withdrawn"; it stays what it is
+    const char *code;            // problem_code_name()
     size_t service;              // or PROBLEM_OF_NONE: of the PoP as a whole
     uint64_t since_ms;           // monotonic; 0: not known
     char text[PROBLEM_TEXT_MAX]; // what is wrong, with the service's name in it

@@ -443,3 +443,25 @@ TEST(one_line_says_the_worst_or_that_all_is_announced)
     problems_line(core, &own, 0, line);
     assert_string_equal(line, "critical: token is withdrawn: all probes pass (and 1 more)");
 }
+
+// Each code has an item in the manual, in the same order, and nothing else has.
+TEST(the_manual_tells_of_every_problem)
+{
+    static char manual[1 << 16];
+    FILE *file = fopen("docs/popgate.1", "re");
+    assert_non_null(file);
+    manual[fread(manual, 1, sizeof manual - 1, file)] = '\0';
+    fclose(file);
+    char *at = strstr(manual, ".Ss Problems\n");
+    assert_non_null(at);
+    *strstr(at, ".El\n") = '\0';
+    for (enum problem_code code = 0; code < PROBLEM_CODES; code++) {
+        static const char item[] = ".It Li ";
+        at = strstr(at, item);
+        assert_non_null(at);
+        at += strlen(item);
+        assert_int_equal(strncmp(at, problem_code_name(code), strcspn(at, "\n")), 0);
+        assert_int_equal(strlen(problem_code_name(code)), strcspn(at, "\n"));
+    }
+    assert_null(strstr(at, ".It "));
+}
