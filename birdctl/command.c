@@ -43,6 +43,28 @@ struct bird_command bird_disable(const char *pattern)
     return about("disable", pattern);
 }
 
+// Without quotes, and with none needed.
+static bool is_symbol(const char *text)
+{
+    return text[0] != '\0' && text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
+                                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] == '\0';
+}
+
+static struct bird_command about_one(const char *verb, const char *name)
+{
+    return is_symbol(name) ? say("%s %s", verb, name) : say("%s", "");
+}
+
+struct bird_command bird_enable_one(const char *name)
+{
+    return about_one("enable", name);
+}
+
+struct bird_command bird_disable_one(const char *name)
+{
+    return about_one("disable", name);
+}
+
 struct bird_command bird_show_protocols(void)
 {
     return say("show protocols");
@@ -69,13 +91,7 @@ static bool is_prefix(const char *text)
     return text[0] != '\0' && text[strspn(text, "0123456789abcdefABCDEF:./")] == '\0';
 }
 
-// BIRD 2.0 takes no quotes here.
-static bool is_symbol(const char *text)
-{
-    return text[0] != '\0' && text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
-                                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] == '\0';
-}
-
+// A table has no quotes: BIRD 2.0 takes none here.
 struct bird_command bird_show_route(const char *prefix, const char *table)
 {
     return is_prefix(prefix) && is_symbol(table) ? say("show route %s table %s all", prefix, table)

@@ -1,9 +1,10 @@
 // BIRD's control protocol, the asking half: every command that we ever give, and the only place
 // that spells one. Pure.
 //
-// Names go between quotes, so that one that BIRD does not know is no syntax error (bird-facts 9).
-// BIRD's quotes know no escape; a name that can't stand between them (it came from elsewhere: a
-// protocol has no such name) makes no command at all, rather than another one.
+// Patterns, and names that came from elsewhere, go between quotes. BIRD's quotes know no escape;
+// what can't stand between them makes no command at all, rather than another one. BIRD compares
+// what is quoted with the name of each protocol that it has; a name without quotes it looks up, at
+// once (bird-facts 34).
 #pragma once
 
 #include <stdbool.h>
@@ -18,6 +19,9 @@ struct bird_command {
 // Of the protocols that match the pattern ('*' and '?'), every one; replies name each.
 struct bird_command bird_enable(const char *pattern);
 struct bird_command bird_disable(const char *pattern);
+// The one protocol of that name.
+struct bird_command bird_enable_one(const char *name);
+struct bird_command bird_disable_one(const char *name);
 
 struct bird_command bird_show_protocols(void);
 struct bird_command bird_show_protocols_like(const char *pattern);

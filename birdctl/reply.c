@@ -132,6 +132,15 @@ enum bird_outcome bird_outcome(unsigned code)
     }
 }
 
+enum bird_outcome bird_switch_outcome(unsigned code, const char *text)
+{
+    assert(text);
+    bool unknown = code == BIRD_CODE_SYNTAX &&
+                   (starts_with(text, "syntax error, unexpected CF_SYM_UNDEFINED, expecting") ||
+                    starts_with(text, "Protocol name required"));
+    return unknown || code == BIRD_CODE_NO_SYMBOL ? BIRD_NO_PROTOCOL : bird_outcome(code);
+}
+
 static bool is_of_reply(const struct bird_line *line, unsigned code)
 {
     return (line->kind == BIRD_LINE || line->kind == BIRD_LAST) && line->code == code;

@@ -83,6 +83,7 @@ enum bird_code {
     BIRD_CODE_NO_PROTOCOL = 8003, // none matches
     BIRD_CODE_ACCESS_DENIED = 8007,
     BIRD_CODE_SYNTAX = 9001,
+    BIRD_CODE_NO_SYMBOL = 9002, // of that kind
 };
 
 // What a reply code asks of us, by number only (the texts differ between versions).
@@ -96,6 +97,9 @@ enum bird_outcome {
     BIRD_RUNTIME, // any other from 8000
 };
 enum bird_outcome bird_outcome(unsigned code);
+// The same of `enable` and `disable`, which say in a syntax error that there is no protocol of a
+// name that stands without quotes (proto_patt in BIRD's nest/config.Y).
+enum bird_outcome bird_switch_outcome(unsigned code, const char *text);
 
 // The bird_parse_ functions return whether the line is such a row, and fill out only then.
 

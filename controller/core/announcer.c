@@ -45,19 +45,13 @@ static void list_protocols(struct announcer *announcer, size_t first, size_t end
 }
 
 // config's protocols are listed already: what has the name of one of them is not retired.
-static void leave_out(struct announcer *announcer, struct retired *retired)
+static void leave_out(const struct announcer *announcer, struct retired *retired)
 {
     for (unsigned family = 0; family < FAMILIES; family++) {
         char name[BIRD_PROTOCOL_MAX];
         names_protocol(&retired->conf, family, LEG_PRIMARY, name);
-        const struct announcer_protocol *found = find_protocol(announcer, name);
-        if (found != NULL) {
+        if (find_protocol(announcer, name) != NULL) {
             retired->conf.has_family[family] = false;
-            announcer->services[found->service].exact = true;
-            announcer
-                ->services[announcer->config->service_count +
-                           (size_t)(retired - announcer->retired)]
-                .exact = true;
         }
     }
 }
@@ -430,10 +424,8 @@ void announcer_reply_line(struct announcer *announcer, unsigned code, const char
 
 // What else the service needs, the next snapshot says: a BIRD that refuses is not asked without
 // end.
-static void answered(struct announcer *announcer, size_t service, enum leg_name name,
-                     enum bird_outcome outcome)
+static void answered(const struct announcer *announcer, struct leg *leg)
 {
-    struct leg *leg = &announcer->services[service].legs[name];
     if (leg->unanswered > 0) {
         leg->unanswered--;
     }
@@ -441,12 +433,14 @@ static void answered(struct announcer *announcer, size_t service, enum leg_name 
     if (leg->unanswered == 0) {
         leg->sent = LEG_IDLE;
     }
-    for (unsigned family = 0; family < FAMILIES; family++) {
-        // What BIRD has, it named in the lines before.
-        bool unnamed = outcome == BIRD_OK && leg->state[family] == LEG_UNSEEN;
-        if (outcome == BIRD_NO_PROTOCOL || unnamed) {
-            leg->state[family] = LEG_ABSENT;
-        }
+}
+
+// What BIRD has, it named in the lines before.
+static void not_named(struct leg *leg, enum family family, enum bird_outcome outcome)
+{
+    bool unnamed = outcome == BIRD_OK && leg->state[family] == LEG_UNSEEN;
+    if (outcome == BIRD_NO_PROTOCOL || unnamed) {
+        leg->state[family] = LEG_ABSENT;
     }
 }
 
@@ -458,7 +452,9 @@ static void sweep_answered(struct announcer *announcer, size_t index, enum bird_
         struct leg *leg = &announcer->services[protocol->service].legs[protocol->leg];
         if (leg->sweep == index + 1) {
             leg->sweep = 0;
-            answered(announcer, protocol->service, protocol->leg, outcome);
+            answered(announcer, leg);
+            not_named(leg, FAMILY_V4, outcome);
+            not_named(leg, FAMILY_V6, outcome);
         }
     }
     *sweep = (struct sweep){0};
@@ -471,8 +467,10 @@ void announcer_reply_end(struct announcer *announcer, uint64_t token, enum bird_
     announcer->unanswered -= announcer->unanswered > 0;
     size_t service = order_a(token);
     size_t part = order_b(token);
-    if (service < announcer->service_count && part < LEGS) {
-        answered(announcer, service, (enum leg_name)part, outcome);
+    if (service < announcer->service_count && part < announcer_part(LEGS, 0)) {
+        struct leg *leg = &announcer->services[service].legs[part / FAMILIES];
+        answered(announcer, leg);
+        not_named(leg, part % FAMILIES, outcome);
     } else if (service == announcer->service_count && part >= ANNOUNCER_SWEEP &&
                part - ANNOUNCER_SWEEP < ANNOUNCER_OFF_MAX) {
         sweep_answered(announcer, part - ANNOUNCER_SWEEP, outcome);

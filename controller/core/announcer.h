@@ -2,14 +2,14 @@
 // and says which to enable and disable, in the order that leaves no gap. Pure: rows and replies in,
 // orders out.
 //
-// What is to go off goes at once, a command for each service; but where several wait until earlier
+// What is to go off goes at once, a command for each protocol; but where several wait until earlier
 // ones are answered, one pattern takes in as many of them as it can without touching what is to
 // stay.
 //
-// A service has two legs, its primary protocols and their drain twins (one per address family each;
-// one command with a pattern serves both families). A leg is switched on only when the include file
-// on disk says so already (a restarting BIRD must come up the same); it is switched off first and
-// written after, since withdrawals don't wait.
+// A service has two legs, its primary protocols and their drain twins (one per address family each,
+// with a command of its own, which names it: a pattern costs BIRD more, bird-facts 34). A leg is
+// switched on only when the include file on disk says so already (a restarting BIRD must come up
+// the same); it is switched off first and written after, since withdrawals don't wait.
 #pragma once
 
 #include "controller/core/birdconf.h"
@@ -52,7 +52,6 @@ struct waiting_list { // a ring
 
 struct announced {
     enum target target;
-    bool exact; // its commands name one protocol: no pattern takes in what is of its family only
     struct leg legs[LEGS];
     size_t protocols[LEGS][FAMILIES]; // where they are in announcer's; of families that it has
     bool waits[WAITING_LISTS];
@@ -69,7 +68,7 @@ struct announced {
 #define ANNOUNCER_STRAYS_MAX 16
 
 // Room that announcer_plan() wants in the queue before it begins a service.
-#define ANNOUNCER_ORDERS_PER_SERVICE 4
+#define ANNOUNCER_ORDERS_PER_SERVICE ((size_t)LEGS * FAMILIES)
 
 struct announcer_protocol {
     char name[BIRD_PROTOCOL_MAX];

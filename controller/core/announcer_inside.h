@@ -13,6 +13,12 @@ static inline const struct service_conf *announcer_conf(const struct announcer *
                                 : &announcer->retired[service - configured].conf;
 }
 
+// The second index of the token of an order for one of a service's protocols.
+static inline size_t announcer_part(enum leg_name leg, enum family family)
+{
+    return (size_t)leg * FAMILIES + family;
+}
+
 // Every protocol of the leg is up, and nothing is under way.
 bool leg_is_on(const struct announcer *announcer, size_t service, const struct leg *leg);
 // At least one protocol of the leg is in this state.

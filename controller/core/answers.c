@@ -188,13 +188,15 @@ static void note_refusal(struct core *core, bool refused, unsigned code, const c
 static void switch_end(struct core *core, uint64_t token, unsigned code, const char *text,
                        bool complete, uint64_t now_ns)
 {
-    enum bird_outcome outcome = bird_outcome(code);
+    enum bird_outcome outcome = bird_switch_outcome(code, text);
     if (!complete) {
         return; // the link went, which the announcer is told as well
     }
     announcer_reply_end(core->announcer, token, outcome);
     bool refused = outcome != BIRD_OK && outcome != BIRD_NO_PROTOCOL;
-    note_refusal(core, refused, code, text, now_ns);
+    if (outcome != BIRD_NO_PROTOCOL) { // else BIRD did not get as far as to refuse
+        note_refusal(core, refused, code, text, now_ns);
+    }
     if (refused) {
         return; // the snapshot in its turn sees what is still to be done
     }

@@ -35,12 +35,6 @@ bool names_parse(const char *protocol, struct service_conf *out)
     return false;
 }
 
-void names_pattern(const struct service_conf *service, enum leg_name leg,
-                   char out[BIRD_PROTOCOL_MAX])
-{
-    snprintf(out, BIRD_PROTOCOL_MAX, "%s%s_v?%s", ours, service->symbol, leg_suffix[leg]);
-}
-
 size_t names_base_length(const struct service_conf *service)
 {
     return strlen(ours) + strlen(service->symbol) + strlen("_v");

@@ -28,10 +28,6 @@ void names_protocol(const struct service_conf *service, enum family family, enum
 // called otherwise.
 bool names_parse(const char *protocol, struct service_conf *out);
 
-// Matches the leg's protocols of both families, and none of any other service.
-void names_pattern(const struct service_conf *service, enum leg_name leg,
-                   char out[BIRD_PROTOCOL_MAX]);
-
 // How much of their names all protocols of the service have in common: all but the family's number
 // and what follows.
 size_t names_base_length(const struct service_conf *service);

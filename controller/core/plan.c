@@ -52,17 +52,17 @@ static void sent(struct announcer *announcer, struct leg *leg, bool enable)
     leg->acted = announcer->actions;
 }
 
-// A pattern for both families; but where another has the service's name in its other family, its
-// only protocol.
-static void command_name(const struct announcer *announcer, size_t service, enum leg_name leg,
-                         char out[BIRD_PROTOCOL_MAX])
+static void order_protocol(struct announcer *announcer, struct orders *orders, size_t service,
+                           enum leg_name name, enum family family, bool enable, bool urgent)
 {
-    const struct service_conf *conf = announcer_conf(announcer, service);
-    if (announcer->services[service].exact && conf->has_family[0] != conf->has_family[1]) {
-        names_protocol(conf, conf->has_family[FAMILY_V4] ? FAMILY_V4 : FAMILY_V6, leg, out);
-    } else {
-        names_pattern(conf, leg, out);
-    }
+    struct announced *announced = &announcer->services[service];
+    const char *protocol = announcer->protocols[announced->protocols[name][family]].name;
+    enum order_kind kind = enable ? ORDER_ENABLE : ORDER_DISABLE;
+    orders_put(orders, ORDER_LINK_ACT, urgent,
+               order_token(kind, service, announcer_part(name, family)),
+               enable ? bird_enable_one(protocol) : bird_disable_one(protocol));
+    announcer->unanswered++;
+    sent(announcer, &announced->legs[name], enable);
 }
 
 static void order_leg(struct announcer *announcer, struct orders *orders, size_t service,
@@ -71,13 +71,11 @@ static void order_leg(struct announcer *announcer, struct orders *orders, size_t
     const struct leg *leg = &announcer->services[service].legs[name];
     assert(announcer->link_up && leg->wanted == enable); // never both ways
     bool urgent = !enable && (announcer->wanted_on == 0 || may_be_on(announcer, service, leg));
-    char pattern[BIRD_PROTOCOL_MAX];
-    command_name(announcer, service, name, pattern);
-    orders_put(orders, ORDER_LINK_ACT, urgent,
-               order_token(enable ? ORDER_ENABLE : ORDER_DISABLE, service, name),
-               enable ? bird_enable(pattern) : bird_disable(pattern));
-    announcer->unanswered++;
-    sent(announcer, &announcer->services[service].legs[name], enable);
+    for (enum family family = FAMILY_V4; family < FAMILIES; family++) {
+        if (announcer_conf(announcer, service)->has_family[family]) {
+            order_protocol(announcer, orders, service, name, family, enable, urgent);
+        }
+    }
 }
 
 // The twin goes first: taking the primary first would show the neighbour a depreferenced route on

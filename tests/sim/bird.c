@@ -230,15 +230,30 @@ say(const struct answer *answer, enum bird_line_kind kind, unsigned code, const 
     answer->say(answer->arg, &line);
 }
 
+static bool has_protocol(const struct model *model, const char *name)
+{
+    size_t i = 0;
+    while (i < model->loaded.protocol_count && strcmp(model->loaded.protocols[i].name, name) != 0) {
+        i++;
+    }
+    return i < model->loaded.protocol_count;
+}
+
 static void answer_switch(struct model *model, const struct answer *answer, const char *command)
 {
     bool enable = command[0] == 'e';
     char pattern[MODEL_NAME_MAX];
-    const char *quote = strchr(command, '"') + 1;
-    snprintf(pattern, sizeof pattern, "%.*s", (int)strcspn(quote, "\""), quote);
+    const char *what = strchr(command, ' ') + 1;
+    bool quoted = what[0] == '"';
+    snprintf(pattern, sizeof pattern, "%.*s", (int)strcspn(what + quoted, "\""), what + quoted);
     bool before[MODEL_PROTOCOLS] = {false};
     for (size_t i = 0; i < model->loaded.protocol_count; i++) {
         before[i] = model->loaded.protocols[i].enabled;
+    }
+    if (!quoted && !has_protocol(model, pattern)) { // known before anything else (bird-facts 34)
+        say(answer, BIRD_LAST, BIRD_CODE_SYNTAX,
+            "syntax error, unexpected CF_SYM_UNDEFINED, expecting CF_SYM_KNOWN or TEXT or ALL");
+        return;
     }
     if (model->refuses) {
         say(answer, BIRD_LAST, BIRD_CODE_ACCESS_DENIED, "Access denied");

@@ -278,7 +278,7 @@ void books_legs(struct oracle *oracle, const struct model *model)
 void oracle_order(struct oracle *oracle, const char *command, const struct model *model,
                   uint64_t now_ns)
 {
-    static const char enable[] = "enable \"popgate_";
+    static const char enable[] = "enable popgate_";
     if (strncmp(command, enable, sizeof enable - 1) != 0) {
         return;
     }

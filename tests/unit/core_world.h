@@ -16,6 +16,8 @@ enum { DNS, WEB }; // services
 #define BLIND_MS   120000 // more than unknown_grace
 #define ONE_PROBE  PROBE("a")
 #define TWO_PROBES PROBE("a") PROBE("b")
+#define BIRD_UNKNOWN_NAME                                                                          \
+    "syntax error, unexpected CF_SYM_UNDEFINED, expecting CF_SYM_KNOWN or TEXT or ALL"
 #define DNS_NEEDS_A                                                                                \
     "[service dns]\nprefixes = 192.0.2.1/32\nrequire = a\nhold_down = 10s\nadopt_grace = 20s\n"
 #define WEB_NEEDS_B "[service web]\nprefixes = 192.0.2.2/32\nrequire = b\n"
@@ -75,12 +77,20 @@ static inline unsigned bird_switches(const struct order *order, bool on)
 {
     char pattern[BIRD_PROTOCOL_MAX];
     char text[BIRD_PROTOCOL_MAX + 16];
+    bool found = false;
     bird.switches++;
     snprintf(bird.last, sizeof bird.last, "%s", order->command);
+    assert_true(sscanf(order->command, "%*s %*[\"]%63[^\"]", pattern) == 1 ||
+                sscanf(order->command, "%*s %63s", pattern) == 1);
+    for (size_t i = 0; i < bird.count; i++) {
+        found = found || fnmatch(pattern, bird.protocols[i].name, 0) == 0;
+    }
+    if (!found && strchr(order->command, '"') == NULL) {
+        return BIRD_CODE_SYNTAX;
+    }
     if (bird.refusal != 0) {
         return bird.refusal;
     }
-    assert_int_equal(sscanf(order->command, "%*s \"%63[^\"]\"", pattern), 1);
     for (size_t i = 0; i < bird.count; i++) {
         if (fnmatch(pattern, bird.protocols[i].name, 0) == 0) {
             bird.protocols[i].on = bird.lies ? bird.protocols[i].on : on;
@@ -168,7 +178,8 @@ static inline void bird_does(const struct order *order)
     case ORDER_KINDS:
         break;
     }
-    core_end(core, order->token, BIRD_END_REPLY, code, "", now_ns);
+    core_end(core, order->token, BIRD_END_REPLY, code,
+             code == BIRD_CODE_SYNTAX ? BIRD_UNKNOWN_NAME : "", now_ns);
 }
 
 static inline void save_file(void)

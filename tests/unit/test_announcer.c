@@ -81,6 +81,28 @@ static void expect(const char *command)
     expect_order(&orders, command);
 }
 
+// One command for each family: their tokens.
+struct tokens {
+    uint64_t of[FAMILIES];
+};
+
+static struct tokens expect_dns(const char *verb, const char *leg)
+{
+    struct tokens tokens;
+    for (enum family family = 0; family < FAMILIES; family++) {
+        char command[BIRD_COMMAND_MAX];
+        snprintf(command, sizeof command, "%s popgate_dns_%s%s", verb, names_family(family), leg);
+        tokens.of[family] = expect_order(&orders, command);
+    }
+    return tokens;
+}
+
+static void answer_dns(struct tokens tokens, enum bird_outcome outcome)
+{
+    announcer_reply_end(announcer, tokens.of[FAMILY_V4], outcome);
+    announcer_reply_end(announcer, tokens.of[FAMILY_V6], outcome);
+}
+
 static void expect_nothing(void)
 {
     plan();
@@ -116,7 +138,7 @@ TEST(switching_on_waits_for_the_file_on_disk)
     expect_nothing();
     file = 7;
     plan();
-    expect("enable \"popgate_dns_v?\"");
+    expect_dns("enable", "");
     expect_nothing();
 }
 
@@ -131,7 +153,7 @@ TEST(switching_on_waits_until_the_protocols_are_seen)
     }
     snapshot(DNS_OFF WEB_OFF);
     plan();
-    expect("enable \"popgate_dns_v?\"");
+    expect_dns("enable", "");
 }
 
 TEST(a_withdrawal_waits_for_no_file)
@@ -141,9 +163,12 @@ TEST(a_withdrawal_waits_for_no_file)
     plan();
     struct order order;
     assert_true(orders_take(&orders, &order));
-    assert_string_equal(order.command, "disable \"popgate_dns_v?\"");
+    assert_string_equal(order.command, "disable popgate_dns_v4");
     assert_true(order.urgent);
     assert_int_equal(order.link, ORDER_LINK_ACT);
+    assert_true(orders_take(&orders, &order));
+    assert_string_equal(order.command, "disable popgate_dns_v6");
+    assert_true(order.urgent);
     expect_nothing();
 }
 
@@ -152,11 +177,11 @@ TEST(draining_keeps_the_primary_until_the_twin_is_up_in_both_families)
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, DEPREFER);
     plan();
-    uint64_t token = expect_order(&orders, "enable \"popgate_dns_v?_drain\"");
+    struct tokens token = expect_dns("enable", "_drain");
     expect_nothing();
     announcer_reply_line(announcer, ENABLED, "popgate_dns_v4_drain: enabled");
     announcer_reply_line(announcer, ENABLED, "popgate_dns_v6_drain: enabled");
-    announcer_reply_end(announcer, token, ALL_WELL);
+    answer_dns(token, ALL_WELL);
     expect_nothing(); // enabled is not yet up
     announcer_snapshot_begin(announcer, false);
     rows("popgate_dns_v4+ popgate_dns_v6+ popgate_dns_v4_drain+ popgate_dns_v6_drain- " WEB_ON);
@@ -164,7 +189,7 @@ TEST(draining_keeps_the_primary_until_the_twin_is_up_in_both_families)
     expect_nothing(); // enabled again at most once a second
     snapshot("popgate_dns_v4+ popgate_dns_v6+ popgate_dns_v4_drain+ popgate_dns_v6_drain- " WEB_ON);
     plan();
-    expect("enable \"popgate_dns_v?_drain\"");
+    expect_dns("enable", "_drain");
     expect_nothing();
 }
 
@@ -173,11 +198,11 @@ TEST(the_primary_goes_when_the_twin_is_seen_to_be_up)
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, DEPREFER);
     plan();
-    uint64_t token = expect_order(&orders, "enable \"popgate_dns_v?_drain\"");
-    announcer_reply_end(announcer, token, ALL_WELL);
+    struct tokens token = expect_dns("enable", "_drain");
+    answer_dns(token, ALL_WELL);
     snapshot(DNS_BOTH WEB_ON);
     plan();
-    expect("disable \"popgate_dns_v?\"");
+    expect_dns("disable", "");
     expect_nothing();
 }
 
@@ -186,12 +211,12 @@ TEST(undraining_makes_before_it_breaks)
     running(DNS_TWIN WEB_ON, TARGET_DEPREFERENCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, ANNOUNCE);
     plan();
-    uint64_t token = expect_order(&orders, "enable \"popgate_dns_v?\"");
+    struct tokens token = expect_dns("enable", "");
     expect_nothing();
-    announcer_reply_end(announcer, token, ALL_WELL);
+    answer_dns(token, ALL_WELL);
     snapshot(DNS_BOTH WEB_ON);
     plan();
-    expect("disable \"popgate_dns_v?_drain\"");
+    expect_dns("disable", "_drain");
 }
 
 TEST(withdrawing_takes_the_twin_first)
@@ -199,13 +224,13 @@ TEST(withdrawing_takes_the_twin_first)
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, DEPREFER);
     plan();
-    uint64_t token = expect_order(&orders, "enable \"popgate_dns_v?_drain\"");
-    announcer_reply_end(announcer, token, ALL_WELL);
+    struct tokens token = expect_dns("enable", "_drain");
+    answer_dns(token, ALL_WELL);
     snapshot(DNS_BOTH WEB_ON);
     announcer_set_target(announcer, DNS, WITHDRAW);
     plan();
-    expect("disable \"popgate_dns_v?_drain\"");
-    expect("disable \"popgate_dns_v?\"");
+    expect_dns("disable", "_drain");
+    expect_dns("disable", "");
     expect_nothing();
 }
 
@@ -263,7 +288,7 @@ TEST(what_is_wanted_again_is_enabled_behind_the_pattern)
     expect("disable \"popgate_*\"");
     announcer_set_target(announcer, WEB, ANNOUNCE);
     plan();
-    expect("enable \"popgate_web_v?\"");
+    expect("enable popgate_web_v4");
     expect_nothing();
 }
 
@@ -272,17 +297,17 @@ TEST(a_change_of_mind_does_not_wait_for_the_answer)
     running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, ANNOUNCE);
     plan();
-    uint64_t first = expect_order(&orders, "enable \"popgate_dns_v?\"");
+    struct tokens first = expect_dns("enable", "");
     announcer_set_target(announcer, DNS, WITHDRAW);
     plan();
-    uint64_t second = expect_order(&orders, "disable \"popgate_dns_v?\"");
+    struct tokens second = expect_dns("disable", "");
     announcer_reply_line(announcer, ENABLED, "popgate_dns_v4: enabled");
     announcer_reply_line(announcer, ENABLED, "popgate_dns_v6: enabled");
-    announcer_reply_end(announcer, first, ALL_WELL);
+    answer_dns(first, ALL_WELL);
     assert_false(announcer_settled(announcer, DNS));
     announcer_reply_line(announcer, DISABLED, "popgate_dns_v4: disabled");
     announcer_reply_line(announcer, DISABLED, "popgate_dns_v6: disabled");
-    announcer_reply_end(announcer, second, ALL_WELL);
+    answer_dns(second, ALL_WELL);
     assert_true(announcer_settled(announcer, DNS));
     expect_nothing();
 }
@@ -293,10 +318,10 @@ TEST(a_row_older_than_our_command_is_not_believed)
     announcer_snapshot_begin(announcer, false);
     announcer_set_target(announcer, DNS, WITHDRAW);
     plan();
-    uint64_t token = expect_order(&orders, "disable \"popgate_dns_v?\"");
+    struct tokens token = expect_dns("disable", "");
     announcer_reply_line(announcer, DISABLED, "popgate_dns_v4: disabled");
     announcer_reply_line(announcer, DISABLED, "popgate_dns_v6: disabled");
-    announcer_reply_end(announcer, token, ALL_WELL);
+    answer_dns(token, ALL_WELL);
     assert_int_equal(rows(DNS_ON WEB_ON), 0);
     assert_true(announcer_snapshot_end(announcer));
     assert_true(announcer_settled(announcer, DNS));
@@ -321,7 +346,7 @@ TEST(somebodys_disable_is_drift_and_repaired)
                               "popgate_dns_v6_drain- " WEB_ON),
                      1);
     plan();
-    expect("enable \"popgate_dns_v?\"");
+    expect_dns("enable", "");
 }
 
 TEST(somebodys_enable_is_drift_and_repaired)
@@ -329,7 +354,7 @@ TEST(somebodys_enable_is_drift_and_repaired)
     running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
     assert_int_equal(snapshot(DNS_TWIN WEB_ON), 2);
     plan();
-    expect("disable \"popgate_dns_v?_drain\"");
+    expect_dns("disable", "_drain");
     expect_nothing();
 }
 
@@ -355,25 +380,25 @@ TEST(our_pipes_are_switched_on_again)
 TEST(switching_on_waits_for_replies_and_is_never_overtaken)
 {
     running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
-    for (unsigned i = 0; i < ANNOUNCER_UNANSWERED_MAX / 2; i++) {
+    for (unsigned i = 0; i < ANNOUNCER_UNANSWERED_MAX / 4; i++) {
         announcer_set_target(announcer, DNS, ANNOUNCE);
         plan();
-        expect("enable \"popgate_dns_v?\"");
+        expect_dns("enable", "");
         announcer_set_target(announcer, DNS, WITHDRAW);
         plan();
-        expect("disable \"popgate_dns_v?\"");
+        expect_dns("disable", "");
     }
     announcer_set_target(announcer, DNS, ANNOUNCE);
     expect_nothing();
     announcer_set_target(announcer, WEB, WITHDRAW); // waits for nothing
     plan();
-    expect("disable \"popgate_web_v?\"");
-    uint64_t token = order_token(ORDER_ENABLE, DNS, LEG_PRIMARY);
+    expect("disable popgate_web_v4");
+    uint64_t token = order_token(ORDER_ENABLE, DNS, 0);
     announcer_reply_end(announcer, token, ALL_WELL);
     expect_nothing();
     announcer_reply_end(announcer, token, ALL_WELL);
     plan();
-    expect("enable \"popgate_dns_v?\"");
+    expect_dns("enable", "");
 }
 
 // What is written beyond that waits in the session, where a withdrawal overtakes it.
@@ -425,8 +450,8 @@ TEST(a_withdrawal_does_not_wait_until_its_protocols_are_seen)
     announcer_link(announcer, true);
     announcer_set_target(announcer, DNS, WITHDRAW);
     plan();
-    expect("disable \"popgate_dns_v?_drain\"");
-    expect("disable \"popgate_dns_v?\"");
+    expect_dns("disable", "_drain");
+    expect_dns("disable", "");
     expect_nothing();
 }
 
@@ -436,8 +461,8 @@ TEST(what_is_to_be_off_is_switched_off_as_soon_as_the_link_is_up)
     announcer_set_target(announcer, DNS, WITHDRAW);
     announcer_link(announcer, true);
     plan();
-    expect("disable \"popgate_dns_v?_drain\"");
-    expect("disable \"popgate_dns_v?\"");
+    expect_dns("disable", "_drain");
+    expect_dns("disable", "");
     expect_nothing();
 }
 
@@ -449,7 +474,7 @@ TEST(nothing_is_known_when_the_link_is_lost)
     announcer_link(announcer, true);
     assert_int_equal(snapshot(DNS_OFF WEB_ON), 0); // BIRD came up so: nobody's drift
     plan();
-    expect("enable \"popgate_dns_v?\"");
+    expect_dns("enable", "");
 }
 
 TEST(a_protocol_that_bird_lacks_is_enabled_once_it_is_there)
@@ -457,15 +482,33 @@ TEST(a_protocol_that_bird_lacks_is_enabled_once_it_is_there)
     running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, ANNOUNCE);
     plan();
-    uint64_t token = expect_order(&orders, "enable \"popgate_dns_v?\"");
-    announcer_reply_end(announcer, token, NO_PROTO);
+    struct tokens token = expect_dns("enable", "");
+    answer_dns(token, NO_PROTO);
     assert_true(announcer_lacks_protocol(announcer, DNS));
     assert_false(announcer_settled(announcer, DNS));
     expect_nothing();
     snapshot(DNS_OFF WEB_ON);
     assert_false(announcer_lacks_protocol(announcer, DNS));
     plan();
-    expect("enable \"popgate_dns_v?\"");
+    expect_dns("enable", "");
+}
+
+TEST(what_came_on_in_one_family_goes_at_once_though_bird_lacks_the_other)
+{
+    struct order order;
+    running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
+    announcer_set_target(announcer, DNS, ANNOUNCE);
+    plan();
+    struct tokens tokens = expect_dns("enable", "");
+    announcer_reply_line(announcer, ENABLED, "popgate_dns_v4: enabled");
+    announcer_reply_end(announcer, tokens.of[FAMILY_V4], ALL_WELL);
+    announcer_reply_end(announcer, tokens.of[FAMILY_V6], NO_PROTO);
+    assert_true(announcer_lacks_protocol(announcer, DNS));
+    announcer_set_target(announcer, DNS, WITHDRAW);
+    plan();
+    assert_true(orders_take(&orders, &order));
+    assert_string_equal(order.command, "disable popgate_dns_v4");
+    assert_true(order.urgent);
 }
 
 TEST(what_bird_lacks_is_withdrawn_well_enough)
@@ -484,12 +527,12 @@ TEST(what_may_have_come_on_since_is_switched_off_all_the_same)
     expect_nothing();
     announcer_set_target(announcer, DNS, WITHDRAW);
     plan();
-    announcer_reply_end(announcer, expect_order(&orders, "disable \"popgate_dns_v?\""), NO_PROTO);
+    answer_dns(expect_dns("disable", ""), NO_PROTO);
     expect_nothing();
     assert_true(announcer_settled(announcer, DNS));
     announcer_set_target(announcer, WEB, TARGET_WITHDRAW, 8);
     plan();
-    expect("disable \"popgate_web_v?\"");
+    expect("disable popgate_web_v4");
 }
 
 TEST(what_is_in_doubt_is_switched_off_again_and_settled_when_that_is_answered)
@@ -498,9 +541,8 @@ TEST(what_is_in_doubt_is_switched_off_again_and_settled_when_that_is_answered)
     announcer_doubt(announcer, DNS);
     assert_false(announcer_settled(announcer, DNS));
     plan();
-    announcer_reply_end(announcer, expect_order(&orders, "disable \"popgate_dns_v?_drain\""),
-                        ALL_WELL);
-    announcer_reply_end(announcer, expect_order(&orders, "disable \"popgate_dns_v?\""), ALL_WELL);
+    answer_dns(expect_dns("disable", "_drain"), ALL_WELL);
+    answer_dns(expect_dns("disable", ""), ALL_WELL);
     expect_nothing();
     assert_true(announcer_settled(announcer, DNS));
 }
@@ -510,13 +552,13 @@ TEST(a_refused_command_is_not_sent_again_before_the_next_snapshot)
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, DNS, WITHDRAW);
     plan();
-    uint64_t token = expect_order(&orders, "disable \"popgate_dns_v?\"");
-    announcer_reply_end(announcer, token, ALL_WELL);
+    struct tokens token = expect_dns("disable", "");
+    answer_dns(token, ALL_WELL);
     assert_false(announcer_settled(announcer, DNS));
     expect_nothing();
     snapshot(DNS_ON WEB_ON);
     plan();
-    expect("disable \"popgate_dns_v?\"");
+    expect_dns("disable", "");
 }
 
 TEST(already_enabled_is_no_news_about_what_is_up)
@@ -563,7 +605,7 @@ TEST(a_command_under_way_leaves_its_leg_unknown_to_the_next_announcer)
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);
     announcer_set_target(announcer, WEB, WITHDRAW);
     plan();
-    expect("disable \"popgate_web_v?\"");
+    expect("disable popgate_web_v4");
     struct announcer *old = announcer;
     announcer = announcer_new(config, NULL, 0);
     assert_non_null(announcer);
@@ -574,7 +616,7 @@ TEST(a_command_under_way_leaves_its_leg_unknown_to_the_next_announcer)
     announcer_take_over(announcer, WEB, old, WEB);
     announcer_free(old);
     plan();
-    expect("disable \"popgate_web_v?\"");
+    expect("disable popgate_web_v4");
     expect_nothing();
 }
 

@@ -9,8 +9,10 @@
 
 TEST(every_command_is_spelt_as_bird_reads_it)
 {
-    assert_string_equal(bird_enable("popgate_a_v?").text, "enable \"popgate_a_v?\"");
+    assert_string_equal(bird_enable("popgate?_pipe").text, "enable \"popgate?_pipe\"");
     assert_string_equal(bird_disable("popgate_*").text, "disable \"popgate_*\"");
+    assert_string_equal(bird_enable_one("popgate_a_v4").text, "enable popgate_a_v4");
+    assert_string_equal(bird_disable_one("popgate_a_v6_drain").text, "disable popgate_a_v6_drain");
     assert_string_equal(bird_show_protocols().text, "show protocols");
     assert_string_equal(bird_show_protocols_like("popgate_a_v*").text,
                         "show protocols \"popgate_a_v*\"");
@@ -33,8 +35,12 @@ TEST(a_name_that_would_make_another_command_makes_none)
     static const char *const names[] = {"", "a\" b", "a\nconfigure", "a\tb", "\x7f"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         assert_string_equal(bird_disable(names[i]).text, "");
+        assert_string_equal(bird_disable_one(names[i]).text, "");
+        assert_string_equal(bird_enable_one(names[i]).text, "");
         assert_string_equal(bird_show_protocols_all(names[i]).text, "");
     }
+    assert_string_equal(bird_disable_one("a b").text, ""); // b would be BIRD's message
+    assert_string_equal(bird_disable_one("a*").text, "");
     assert_string_equal(bird_show_export("192.0.2.1/32", "a' all").text, "");
     assert_string_equal(bird_show_export("192.0.2.1/32 all", "a").text, "");
     assert_string_equal(bird_show_route("", "master4").text, "");
@@ -57,7 +63,7 @@ static bool matches(const char *pattern, const char *name)
     return fnmatch(pattern, name, 0) == 0;
 }
 
-TEST(a_leg_s_pattern_matches_its_own_protocols_alone)
+TEST(no_protocol_is_called_as_another_service_s_and_patterns_match_what_they_say)
 {
     static const char *const symbols[] = {"a", "a_v4", "a_v4_drain", "v4", "drain", "a_drain"};
     enum { SYMBOLS = sizeof symbols / sizeof *symbols };
@@ -66,6 +72,7 @@ TEST(a_leg_s_pattern_matches_its_own_protocols_alone)
         struct service_conf other = {.name = ""};
         char pattern[BIRD_PROTOCOL_MAX + 8];
         char protocol[BIRD_PROTOCOL_MAX];
+        char its[BIRD_PROTOCOL_MAX];
         size_t a = i % SYMBOLS;
         size_t b = i / SYMBOLS % SYMBOLS;
         enum leg_name leg = i / SYMBOLS / SYMBOLS % LEGS;
@@ -73,9 +80,9 @@ TEST(a_leg_s_pattern_matches_its_own_protocols_alone)
         enum family family = i / SYMBOLS / SYMBOLS / LEGS / LEGS % FAMILIES;
         snprintf(one.symbol, sizeof one.symbol, "%s", symbols[a]);
         snprintf(other.symbol, sizeof other.symbol, "%s", symbols[b]);
-        names_pattern(&one, leg, pattern);
+        names_protocol(&one, family, leg, its);
         names_protocol(&other, family, other_leg, protocol);
-        assert_int_equal(matches(pattern, protocol), a == b && leg == other_leg);
+        assert_int_equal(strcmp(its, protocol) == 0, a == b && leg == other_leg);
         assert_true(matches(NAMES_ALL, protocol));
         names_beginning(NAMES_OURS, true, pattern);
         assert_int_equal(matches(pattern, protocol), other_leg == LEG_DRAIN);

@@ -29,7 +29,7 @@ TEST(the_order_to_withdraw_comes_out_in_the_same_call_as_the_verdict)
     say(A, "f");
     struct order order;
     assert_true(core_order(core, &order));
-    assert_string_equal(order.command, "disable \"popgate_dns_v?\"");
+    assert_string_equal(order.command, "disable popgate_dns_v4");
     assert_true(order.urgent);
 }
 
@@ -445,6 +445,42 @@ TEST(a_bird_that_refuses_is_asked_again_only_once_a_second)
     assert_false(last_event(EVENT_TROUBLE)->warning);
 }
 
+static void bird_loses(const char *protocol)
+{
+    for (size_t i = 0; i < bird.count; i++) {
+        if (strcmp(bird.protocols[i].name, protocol) == 0) {
+            bird.protocols[i] = bird.protocols[--bird.count];
+        }
+    }
+}
+
+TEST(what_bird_does_not_have_it_does_not_refuse_to_switch_off)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    bird_loses("popgate_dns_v4");
+    say(A, "fff");
+    settle();
+    assert_string_equal(bird.last, "disable popgate_dns_v4");
+    assert_true(announcer_settled(core->announcer, DNS));
+    assert_false(core->denied);
+    assert_int_equal(count_events(EVENT_TROUBLE), 0);
+}
+
+TEST(a_refusal_is_not_over_because_bird_lacks_another_protocol)
+{
+    running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
+    bird.refusal = 8007;
+    say(B, "fff");
+    settle();
+    assert_true(core->denied);
+    bird_loses("popgate_dns_v4");
+    say(A, "fff");
+    settle();
+    assert_string_equal(bird.last, "disable popgate_dns_v4");
+    assert_true(core->denied);
+    assert_int_equal(count_events(EVENT_TROUBLE), 1);
+}
+
 TEST(a_refused_file_is_told_once_with_birds_own_words)
 {
     begin(ONE_PROBE DNS_NEEDS_A, false, NULL);
@@ -483,7 +519,7 @@ TEST(a_file_that_cannot_be_written_keeps_nothing_off_the_air)
         now_ns += INCLUDE_RETRY_MS * NS_PER_MS;
     }
     assert_true(core_order(core, &order));
-    assert_string_equal(order.command, "enable \"popgate_dns_v?\"");
+    assert_string_equal(order.command, "enable popgate_dns_v4");
     assert_int_equal(count_events(EVENT_TROUBLE), 1);
 }
 
@@ -633,7 +669,7 @@ TEST(what_is_on_goes_before_what_an_isolation_only_doubts)
     core_intent(core, DNS, &intent, "isolated", now_ns);
     struct order order;
     assert_true(core_order(core, &order));
-    assert_string_equal(order.command, "disable \"popgate_dns_v?\"");
+    assert_string_equal(order.command, "disable popgate_dns_v4");
     assert_true(core_order(core, &order));
-    assert_string_equal(order.command, "disable \"popgate_dns_v?_drain\"");
+    assert_string_equal(order.command, "disable popgate_dns_v4_drain");
 }

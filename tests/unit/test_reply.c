@@ -372,6 +372,23 @@ TEST(switching_names_each_protocol_and_what_became_of_it)
     }
 }
 
+TEST(a_name_without_quotes_that_bird_lacks_is_no_protocol_and_no_refusal)
+{
+    static const enum bird_outcome ends[] = {BIRD_NO_PROTOCOL, BIRD_SYNTAX, BIRD_SYNTAX};
+    for (size_t version = 0; version < VERSIONS; version++) {
+        struct lines *lines = read_recording(version, "switching");
+        for (size_t i = 0, found = 0; i < lines->count; i++) {
+            struct bird_line line = line_at(lines, i);
+            if (line.code == BIRD_CODE_SYNTAX && found < sizeof ends / sizeof *ends) {
+                assert_int_equal(bird_switch_outcome(9001, line.text), ends[found++]);
+            }
+        }
+        forget(lines);
+    }
+    assert_int_equal(bird_switch_outcome(9001, "Protocol name required"), BIRD_NO_PROTOCOL);
+    assert_int_equal(bird_switch_outcome(9002, "popgate_a_v4 does not exist"), BIRD_NO_PROTOCOL);
+}
+
 // The nth protocol row of a recording that has this name.
 static struct bird_protocol protocol_row(size_t version, const char *what, const char *name,
                                          size_t nth)

@@ -80,12 +80,13 @@ static void withdraw(size_t service)
     plan();
 }
 
-// What BIRD says to a pattern, and does: a line for each protocol that matches.
+// What BIRD says to a name or a pattern, and does: a line for each protocol that matches.
 static void answer(const struct order *order)
 {
     char pattern[BIRD_PROTOCOL_MAX + 8];
     bool on = order->command[0] == 'e';
-    assert_int_equal(sscanf(order->command, "%*s \"%71[^\"]\"", pattern), 1);
+    assert_true(sscanf(order->command, "%*s %*[\"]%71[^\"]", pattern) == 1 ||
+                sscanf(order->command, "%*s %71s", pattern) == 1);
     for (size_t i = 0; i < announcer->protocol_count; i++) {
         char text[BIRD_PROTOCOL_MAX + 16];
         const char *name = announcer->protocols[i].name;
@@ -108,7 +109,7 @@ static struct order expect(const char *command)
 static void expect_off(unsigned service)
 {
     char command[BIRD_COMMAND_MAX];
-    snprintf(command, sizeof command, "disable \"popgate_s%u_v?\"", service);
+    snprintf(command, sizeof command, "disable popgate_s%u_v4", service);
     expect(command);
 }
 
@@ -131,7 +132,7 @@ static struct order fill_the_window(void)
 TEST(each_death_has_its_command_at_once_while_few_are_unanswered)
 {
     struct order first = fill_the_window();
-    assert_string_equal(first.command, "disable \"popgate_s0_v?\"");
+    assert_string_equal(first.command, "disable popgate_s0_v4");
     assert_true(first.urgent);
     withdraw(30);
     withdraw(59);
@@ -210,10 +211,10 @@ TEST(what_is_wanted_again_under_a_pattern_and_then_is_not_has_a_command_of_its_o
     struct order pattern = expect("disable \"popgate_*\"");
     announcer_set_target(announcer, 7, ON_AIR);
     plan();
-    struct order on = expect("enable \"popgate_s7_v?\"");
+    struct order on = expect("enable popgate_s7_v4");
     announcer_set_target(announcer, 7, OFF);
     plan();
-    struct order off = expect("disable \"popgate_s7_v?\"");
+    struct order off = expect("disable popgate_s7_v4");
     answer(&pattern);
     assert_true(announcer_settled(announcer, 8));
     assert_false(announcer_settled(announcer, 7));
@@ -244,7 +245,7 @@ TEST(what_changes_its_mind_twice_under_a_pattern_is_taken_in_by_no_other)
     plan();
     for (unsigned i = 0; i < 3; i++) {
         char command[BIRD_COMMAND_MAX];
-        snprintf(command, sizeof command, "disable \"popgate_s%u_v?\"", 41 + i);
+        snprintf(command, sizeof command, "disable popgate_s%u_v4", 41 + i);
         off[i] = expect(command);
     }
     answer(&pattern);
@@ -271,7 +272,7 @@ TEST(what_is_on_goes_before_what_has_not_been_seen)
         assert_true(orders_take(&orders, &order));
         assert_false(order.urgent);
     }
-    assert_true(expect("disable \"popgate_s59_v?\"").urgent);
+    assert_true(expect("disable popgate_s59_v4").urgent);
 }
 
 TEST(a_lost_link_forgets_what_was_under_way)
