@@ -21,7 +21,7 @@ struct curl_loop {
     uv_timer_t timer;
     struct curl_job *over;
     struct watch *spare; // those that have been used and are not now
-    struct trust trust;
+    struct kept trust;
     struct curl_loop *next; // of the thread's
     unsigned users, jobs;
     unsigned handles; // not yet closed
@@ -276,7 +276,7 @@ static struct curl_loop *loop_new(uv_loop_t *uv)
         goto err_multi;
     }
     loop->uv = uv;
-    loop->trust.loop = uv;
+    loop->trust = (struct kept){.loop = uv, .kind = &trust_kind};
     loop->timer.data = loop;
     loop->handles = 1;
     loop->next = loops;
@@ -318,11 +318,11 @@ void curl_loop_release(struct curl_loop *loop)
     }
     *link = loop->next;
     curl_multi_cleanup(loop->multi);
-    trust_close(&loop->trust);
+    kept_close(&loop->trust);
     uv_close((uv_handle_t *)&loop->timer, on_timer_closed);
 }
 
-struct trust *curl_loop_trust(struct curl_loop *loop)
+struct kept *curl_loop_trust(struct curl_loop *loop)
 {
     return &loop->trust;
 }

@@ -16,7 +16,7 @@ int curl_loop_acquire(uv_loop_t *loop, struct curl_loop **out);
 void curl_loop_release(struct curl_loop *loop);
 
 // The trust anchors that all share.
-struct trust *curl_loop_trust(struct curl_loop *loop);
+struct kept *curl_loop_trust(struct curl_loop *loop);
 
 // One transfer of libcurl's. Zeroed but for owner and on_done it is idle.
 struct curl_job {

@@ -476,7 +476,7 @@ static void begin_or_end(struct transfer *transfer, const struct url *url, const
     }
 }
 
-static void on_anchors(void *owner, X509_STORE *store, const struct finding *problem)
+static void on_anchors(void *owner, void *store, const struct finding *problem)
 {
     struct transfer *transfer = owner;
     char handshake[URL_MAX];
@@ -502,8 +502,9 @@ void transfer_start(struct transfer *transfer, const struct transfer_request *re
         transfer->on_done(transfer);
     } else if (url.https || request->redirects > 0) {
         transfer->began_ns = uv_hrtime();
-        transfer->anchors = (struct trust_wait){.owner = transfer, .on_store = on_anchors};
-        trust_ask(curl_loop_trust(transfer->loop), request->tls->ca, &transfer->anchors);
+        const struct kept_files files = {.paths = {trust_path(request->tls->ca)}};
+        transfer->anchors = (struct kept_wait){.owner = transfer, .on_thing = on_anchors};
+        kept_ask(curl_loop_trust(transfer->loop), &files, &transfer->anchors);
     } else {
         begin_or_end(transfer, &url, handshake);
     }
@@ -516,7 +517,7 @@ struct awaited transfer_cancel(struct transfer *transfer)
         drop(transfer);
     } else if (transfer->anchors.link != NULL) {
         const char *path = transfer->request->tls->ca;
-        trust_forget(&transfer->anchors);
+        kept_forget(&transfer->anchors);
         transfer->waited_ns = ALL_ITS_TIME;
         snprintf(transfer->awaited, sizeof transfer->awaited, "content of %s%.160s",
                  path[0] ? "the CA file " : "the system's CA file", path);

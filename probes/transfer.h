@@ -66,7 +66,7 @@ struct transfer {
     const struct transfer_request *request;
     struct curl_job job;
     struct curl_slist *lists[2];
-    struct trust_wait anchors; // while it waits for them
+    struct kept_wait anchors; // while it waits for them
     uint64_t began_ns;
     uint64_t waited_ns; // for them, once it is done or cancelled, as struct awaited has it
     struct x509_store_st *store;
