@@ -4,12 +4,17 @@
 // job, which ends when libcurl has returned.
 #include "probes/curl_loop.h"
 
+#include "probes/client_cert.h"
+#include "probes/trust.h"
+
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
-struct watch {
+struct curl_watch {
     struct curl_loop *loop;
-    struct watch *next; // while it is spare
+    struct curl_job *job;    // who listens; NULL: libcurl does
+    struct curl_watch *next; // while it is spare
     uv_poll_t poll;
     int fd, events;
     bool live;
@@ -20,8 +25,8 @@ struct curl_loop {
     CURLM *multi;
     uv_timer_t timer;
     struct curl_job *over;
-    struct watch *spare; // those that have been used and are not now
-    struct kept trust;
+    struct curl_watch *spare; // those that have been used and are not now
+    struct kept trust, client_certs;
     struct curl_loop *next; // of the thread's
     unsigned users, jobs;
     unsigned handles; // not yet closed
@@ -30,6 +35,8 @@ struct curl_loop {
 
 static _Thread_local struct curl_loop *loops;
 
+static void watch_end(struct curl_watch *watch);
+
 // ---- Jobs
 
 // A job that never became libcurl's own is ended likewise.
@@ -37,6 +44,10 @@ static void drop(struct curl_job *job)
 {
     CURL *easy = job->easy;
     job->easy = NULL;
+    if (job->listening != NULL) {
+        watch_end(job->listening);
+        job->listening = NULL;
+    }
     if (job->link != NULL) {
         *job->link = job->next;
         if (job->next != NULL) {
@@ -55,6 +66,7 @@ bool curl_job_begin(struct curl_job *job, struct curl_loop *loop, CURL *easy)
     job->loop = loop;
     job->easy = easy;
     job->link = NULL;
+    job->listening = NULL;
     loop->jobs++;
     if (curl_multi_add_handle(loop->multi, easy) != CURLM_OK) {
         drop(job);
@@ -139,7 +151,7 @@ static int on_wish_for_time(CURLM *multi, long timeout_ms, void *arg)
 // out what it is.
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    struct watch *watch = poll->data;
+    struct curl_watch *watch = poll->data;
     struct curl_loop *loop = watch->loop;
     int action = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
                  (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0) |
@@ -161,7 +173,7 @@ static void free_if_done(struct curl_loop *loop)
         return;
     }
     while (loop->spare != NULL) {
-        struct watch *watch = loop->spare;
+        struct curl_watch *watch = loop->spare;
         loop->spare = watch->next;
         free(watch);
     }
@@ -171,7 +183,7 @@ static void free_if_done(struct curl_loop *loop)
 
 static void on_watch_closed(uv_handle_t *handle)
 {
-    struct watch *watch = handle->data;
+    struct curl_watch *watch = handle->data;
     struct curl_loop *loop = watch->loop;
     watch->next = loop->spare;
     loop->spare = watch;
@@ -179,16 +191,16 @@ static void on_watch_closed(uv_handle_t *handle)
     free_if_done(loop);
 }
 
-static void watch_end(struct watch *watch)
+static void watch_end(struct curl_watch *watch)
 {
     watch->live = false;
     uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
 }
 
 // NULL and a negative uv error when fd can't be watched.
-static struct watch *watch_begin(struct curl_loop *loop, int fd, int *error)
+static struct curl_watch *watch_begin(struct curl_loop *loop, int fd, int *error)
 {
-    struct watch *watch = loop->spare;
+    struct curl_watch *watch = loop->spare;
     if (watch != NULL) {
         loop->spare = watch->next;
     } else {
@@ -198,7 +210,7 @@ static struct watch *watch_begin(struct curl_loop *loop, int fd, int *error)
             return NULL;
         }
     }
-    *watch = (struct watch){.loop = loop, .fd = fd, .live = true};
+    *watch = (struct curl_watch){.loop = loop, .fd = fd, .live = true};
     *error = uv_poll_init_socket(loop->uv, &watch->poll, fd);
     if (*error) {
         watch->next = loop->spare;
@@ -213,7 +225,7 @@ static struct watch *watch_begin(struct curl_loop *loop, int fd, int *error)
 static int on_wish_for_events(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
     struct curl_loop *loop = arg;
-    struct watch *watch = socket_arg;
+    struct curl_watch *watch = socket_arg;
     struct curl_job *job = NULL;
     int error = 0;
     if (what == CURL_POLL_REMOVE) {
@@ -239,6 +251,38 @@ static int on_wish_for_events(CURL *easy, curl_socket_t fd, int what, void *arg,
         wake_in(loop, 0);
     }
     return 0;
+}
+
+// ---- Listening
+
+static void on_heard(uv_poll_t *poll, int status, int events)
+{
+    struct curl_watch *watch = poll->data;
+    struct curl_loop *loop = watch->loop;
+    (void)events;
+    loop->users++;
+    watch->job->on_readable(watch->job);
+    if (status < 0 && watch->live) {
+        (void)uv_poll_start(&watch->poll, watch->events, on_heard);
+    }
+    finish_what_is_over(loop);
+    curl_loop_release(loop);
+}
+
+int curl_job_listen(struct curl_job *job)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    int error = 0;
+    curl_easy_getinfo(job->easy, CURLINFO_ACTIVESOCKET, &fd);
+    struct curl_watch *watch = watch_begin(job->loop, fd, &error);
+    if (watch == NULL) {
+        return error;
+    }
+    watch->job = job;
+    watch->events = UV_READABLE;
+    job->listening = watch;
+    (void)shutdown(fd, SHUT_WR);
+    return uv_poll_start(&watch->poll, watch->events, on_heard);
 }
 
 // ---- The loop
@@ -277,6 +321,7 @@ static struct curl_loop *loop_new(uv_loop_t *uv)
     }
     loop->uv = uv;
     loop->trust = (struct kept){.loop = uv, .kind = &trust_kind};
+    loop->client_certs = (struct kept){.loop = uv, .kind = &client_cert_kind};
     loop->timer.data = loop;
     loop->handles = 1;
     loop->next = loops;
@@ -319,10 +364,16 @@ void curl_loop_release(struct curl_loop *loop)
     *link = loop->next;
     curl_multi_cleanup(loop->multi);
     kept_close(&loop->trust);
+    kept_close(&loop->client_certs);
     uv_close((uv_handle_t *)&loop->timer, on_timer_closed);
 }
 
 struct kept *curl_loop_trust(struct curl_loop *loop)
 {
     return &loop->trust;
+}
+
+struct kept *curl_loop_client_certs(struct curl_loop *loop)
+{
+    return &loop->client_certs;
 }

@@ -3,7 +3,7 @@
 // over.
 #pragma once
 
-#include "probes/trust.h"
+#include "probes/kept.h"
 
 #include <curl/curl.h>
 #include <uv.h>
@@ -15,8 +15,9 @@ struct curl_loop;
 int curl_loop_acquire(uv_loop_t *loop, struct curl_loop **out);
 void curl_loop_release(struct curl_loop *loop);
 
-// The trust anchors that all share.
+// The trust anchors, and the certificates of our own, that all share.
 struct kept *curl_loop_trust(struct curl_loop *loop);
+struct kept *curl_loop_client_certs(struct curl_loop *loop);
 
 // One transfer of libcurl's. Zeroed but for owner and on_done it is idle.
 struct curl_job {
@@ -26,8 +27,10 @@ struct curl_job {
     // is to follow. No call of libcurl's is under way.
     void (*on_done)(struct curl_job *job, CURLcode code);
     int error; // a negative uv error: why it can't go on; 0: it can. Cleared by the owner
+    void (*on_readable)(struct curl_job *job); // see curl_job_listen()
 
     struct curl_loop *loop;
+    struct curl_watch *listening;
     struct curl_job *next, **link; // of those that are over
 };
 
@@ -37,6 +40,10 @@ bool curl_job_begin(struct curl_job *job, struct curl_loop *loop, CURL *easy);
 
 // Ends it, from anywhere but a callback of libcurl's; on_done does not follow.
 void curl_job_end(struct curl_job *job);
+
+// It is done, and its connection (CURLOPT_CONNECT_ONLY) is to be read from: nothing more is said to
+// the peer, and on_readable follows whenever there may be something. 0 or a negative uv error.
+int curl_job_listen(struct curl_job *job);
 
 // Has it end as soon as no call of libcurl's is under way. For libcurl's callbacks.
 void curl_job_over(struct curl_job *job);

@@ -96,6 +96,7 @@ static void judge_answer(const struct transfer *transfer, struct finding *out)
 {
     const struct state *state = transfer->owner;
     struct finding certificate;
+    char shown[TLS_SHOWN_MAX];
     transfer->body.bytes[transfer->body.length] = '\0';
     struct http_answer answer = {
         .status = transfer->status,
@@ -104,6 +105,9 @@ static void judge_answer(const struct transfer *transfer, struct finding *out)
         .body = transfer->body.bytes,
         .body_length = transfer->body.length,
         .redirect = transfer->redirect,
+        .remark = transfer->status >= 400 && transfer->peer.finished
+                      ? tls_peer_shown_text(&transfer->peer, shown)
+                      : "",
     };
     http_match(&state->options.expected, state->has_regex ? &state->regex : NULL, &answer, out);
     if (!transfer->peer.finished || out->kind != VERDICT_PASS) {

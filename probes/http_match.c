@@ -250,9 +250,9 @@ void http_match(const struct http_expected *expected, const regex_t *regex,
 {
     char statuses[8 * HTTP_STATUS_RANGES_MAX + 1];
     if (!status_is_expected(&expected->statuses, answer->status)) {
-        finding_set(out, VERDICT_FAIL, "status", "status %ld%s%.80s, expected %s", answer->status,
+        finding_set(out, VERDICT_FAIL, "status", "status %ld%s%.80s, expected %s%s", answer->status,
                     answer->redirect[0] ? " to " : "", answer->redirect,
-                    statuses_text(&expected->statuses, statuses, sizeof statuses));
+                    statuses_text(&expected->statuses, statuses, sizeof statuses), answer->remark);
         return;
     }
     for (size_t i = 0; i < expected->headers.count; i++) {

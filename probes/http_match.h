@@ -49,6 +49,7 @@ struct http_answer {
     char *body; // body[body_length] is a NUL; other NULs are searched through
     size_t body_length;
     const char *redirect; // where to, or ""
+    const char *remark;   // that goes with a status that is not expected, or ""
 };
 
 // A pass ("status 200, 512 bytes"), or a fail with the code "status", "header" or "body". regex may

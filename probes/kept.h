@@ -5,11 +5,10 @@
 
 #include "probes/finding.h"
 
-#include <uv.h>
-
 #define KEPT_FILES_MAX 2
 
 struct kept_item;
+struct uv_loop_s;
 
 // The paths of the files that make one thing; none where it is NULL.
 struct kept_files {
@@ -28,7 +27,7 @@ struct kept_kind {
 
 // Those of a kind that were read so far. Zeroed but for loop and kind is empty.
 struct kept {
-    uv_loop_t *loop;
+    struct uv_loop_s *loop;
     const struct kept_kind *kind;
     struct kept_item *items;
 };

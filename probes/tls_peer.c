@@ -1,6 +1,7 @@
 // See tls_peer.h.
 #include "probes/tls_peer.h"
 
+#include "probes/client_cert.h"
 #include "probes/system_error.h"
 
 #include <errno.h>
@@ -68,6 +69,30 @@ int tls_parse_alpn(const char *value, void *field, char error[ERROR_MAX])
     return 0;
 }
 
+static void check_own(const struct tls_options *options, const struct probe_problems *problems)
+{
+    const struct kept_files files = {.paths = {options->client_cert, options->client_key}};
+    const struct {
+        const char *key, *path;
+    } keys[] = {{"client_cert", options->client_cert}, {"client_key", options->client_key}};
+    bool absolute = true;
+    if (!options->client_cert[0] && !options->client_key[0]) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        absolute = absolute && keys[i].path[0] == '/';
+        if (!keys[i].path[0]) {
+            probe_problem(problems, true, "%s is missing: %s is of no use without it", keys[i].key,
+                          keys[1 - i].key);
+        } else if (keys[i].path[0] != '/') {
+            probe_check_file(problems, keys[i].key, keys[i].path);
+        }
+    }
+    if (absolute) {
+        client_cert_check(&files, time(NULL), problems);
+    }
+}
+
 void tls_options_check(const struct tls_options *options, bool encrypted,
                        const struct probe_problems *problems)
 {
@@ -78,7 +103,8 @@ void tls_options_check(const struct tls_options *options, bool encrypted,
                    {options->min_days > 0, "min_days"},
                    {options->fail_days > 0, "fail_days"},
                    {options->pins.count > 0, "pin"},
-                   {options->ocsp == TLS_OCSP_REQUIRE, "ocsp"}};
+                   {options->ocsp == TLS_OCSP_REQUIRE, "ocsp"},
+                   {options->client_cert[0] != '\0', "client_cert"}};
     for (size_t i = 0; !encrypted && i < sizeof useless / sizeof *useless; i++) {
         if (useless[i].set) {
             probe_problem(problems, false, "%s is of no use with http: nothing is encrypted",
@@ -86,6 +112,7 @@ void tls_options_check(const struct tls_options *options, bool encrypted,
         }
     }
     probe_check_file(problems, "ca", options->ca);
+    check_own(options, problems);
     if (options->min_days > 0 && options->fail_days > options->min_days) {
         probe_problem(problems, true,
                       "fail_days is %" PRIu64 ", more than min_days (%" PRIu64
@@ -225,6 +252,10 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
     (void)version, (void)arg;
     peer->messages += counts;
     peer->hellos += hello;
+    if (counts && type == SSL3_RT_HANDSHAKE && length > 0) {
+        peer->asked |= *(const uint8_t *)bytes == SSL3_MT_CERTIFICATE_REQUEST;
+        peer->ticket |= *(const uint8_t *)bytes == SSL3_MT_NEWSESSION_TICKET;
+    }
     if (peer->messages > MESSAGES_MAX || peer->hellos > TLS_HELLOS_MAX) {
         SSL_set0_rbio(ssl, NULL);
     }
@@ -250,7 +281,8 @@ static bool set_versions(SSL_CTX *ctx, int min_version)
            SSL_CTX_set_max_proto_version(ctx, 0) == 1;
 }
 
-bool tls_peer_attach(struct tls_peer *peer, SSL_CTX *ctx, X509_STORE *store)
+bool tls_peer_attach(struct tls_peer *peer, SSL_CTX *ctx, X509_STORE *store,
+                     const struct client_cert *own)
 {
     *peer = (struct tls_peer){.options = peer->options,
                               .alpn = peer->alpn,
@@ -274,10 +306,63 @@ bool tls_peer_attach(struct tls_peer *peer, SSL_CTX *ctx, X509_STORE *store)
     if (peer->options->ocsp == TLS_OCSP_REQUIRE) {
         SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp);
     }
-    return tls_bounds_set(ctx) && set_name(SSL_CTX_get0_param(ctx), peer->name) &&
+    return tls_bounds_set(ctx) && (own == NULL || client_cert_use(own, ctx)) &&
+           set_name(SSL_CTX_get0_param(ctx), peer->name) &&
            set_versions(ctx, peer->options->min_version) &&
            (peer->alpn == NULL || peer->alpn->length == 0 ||
             SSL_CTX_set_alpn_protos(ctx, peer->alpn->wire, (unsigned)peer->alpn->length) == 0);
+}
+
+// ---- What the server makes of our certificate
+
+bool tls_peer_owes_word(const struct tls_peer *peer)
+{
+    return peer->finished && peer->asked && !peer->ticket && peer->alert < 0 &&
+           strcmp(peer->version, version_name(TLS1_3_VERSION)) == 0;
+}
+
+bool tls_peer_refused_us(const struct tls_peer *peer)
+{
+    static const int alerts[] = {SSL_AD_BAD_CERTIFICATE,     SSL_AD_UNSUPPORTED_CERTIFICATE,
+                                 SSL_AD_CERTIFICATE_REVOKED, SSL_AD_CERTIFICATE_EXPIRED,
+                                 SSL_AD_CERTIFICATE_UNKNOWN, SSL_AD_UNKNOWN_CA,
+                                 SSL_AD_ACCESS_DENIED,       SSL_AD_CERTIFICATE_REQUIRED};
+    bool refused = false;
+    for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++) {
+        refused = refused || peer->alert == alerts[i];
+    }
+    // Before TLS 1.3 there is no better word for the want of one.
+    bool wanted = peer->alert == SSL_AD_HANDSHAKE_FAILURE && !peer->options->client_cert[0];
+    return peer->asked && (refused || wanted);
+}
+
+const char *tls_peer_shown_text(const struct tls_peer *peer, char out[TLS_SHOWN_MAX])
+{
+    const char *cert = peer->options->client_cert;
+    out[0] = '\0';
+    if (peer->asked) {
+        snprintf(out, TLS_SHOWN_MAX, "; the server asked for a client certificate%s%.100s",
+                 cert[0] ? ": it was shown " : ", and no client_cert is configured", cert);
+    }
+    return out;
+}
+
+static void explain_refusal(const struct tls_peer *peer, struct finding *out)
+{
+    const char *cert = peer->options->client_cert;
+    // OpenSSL 3.0 has no word for the newest.
+    const char *alert = peer->alert == SSL_AD_CERTIFICATE_REQUIRED
+                            ? "certificate required"
+                            : SSL_alert_desc_string_long(peer->alert);
+    if (cert[0]) {
+        finding_set(out, VERDICT_FAIL, "client-cert",
+                    "the server refuses client_cert %.80s: alert %d, %s", cert, peer->alert, alert);
+    } else {
+        finding_set(out, VERDICT_FAIL, "client-cert",
+                    "the server wants a client certificate, and no client_cert is configured: "
+                    "alert %d, %s",
+                    peer->alert, alert);
+    }
 }
 
 // ---- After a finished handshake
@@ -453,6 +538,8 @@ void tls_peer_explain(const struct tls_peer *peer, const char *error, time_t now
         finding_set(out, VERDICT_FAIL, "too-large", "%s", peer->costly);
     } else if (peer->verify_error != X509_V_OK) {
         explain_verification(peer, now, out);
+    } else if (tls_peer_refused_us(peer)) {
+        explain_refusal(peer, out);
     } else if (peer->alert == SSL_AD_PROTOCOL_VERSION ||
                strstr(error, "unsupported protocol") != NULL) {
         finding_set(out, VERDICT_FAIL, "version", "the server does not speak TLS %s or later",

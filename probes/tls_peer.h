@@ -26,6 +26,9 @@ struct tls_options {
         uint8_t digest[TLS_PINS_MAX][PIN_SIZE];
     } pins;
     int ocsp; // enum tls_ocsp
+    // PEM files of the certificate that is shown to a server which asks for one, and of its key;
+    // both empty: none is.
+    char client_cert[KEY_TEXT_MAX], client_key[KEY_TEXT_MAX];
 };
 
 struct tls_alpn {
@@ -67,6 +70,14 @@ int tls_parse_alpn(const char *value, void *field, char error[ERROR_MAX]);
          .offset = TLS_FIELD(type, member, pins),                                                  \
          .parse = tls_parse_pin,                                                                   \
          .list = true},                                                                            \
+        {.name = "client_cert",                                                                    \
+         .kind = KEY_STRING,                                                                       \
+         .offset = TLS_FIELD(type, member, client_cert),                                           \
+         .size = KEY_TEXT_MAX},                                                                    \
+        {.name = "client_key",                                                                     \
+         .kind = KEY_STRING,                                                                       \
+         .offset = TLS_FIELD(type, member, client_key),                                            \
+         .size = KEY_TEXT_MAX},                                                                    \
     {                                                                                              \
         .name = "ocsp", .kind = KEY_CHOICE, .offset = TLS_FIELD(type, member, ocsp),               \
         .choices = tls_ocsp_words, .fallback = "off"                                               \
@@ -91,6 +102,8 @@ struct tls_peer {
     int sent;                    // how many certificates the server sent
     unsigned messages;           // of TLS itself that came; too many cut the connection
     unsigned hellos;             // of these, a handshake's beginning; likewise
+    bool asked;                  // the server asked for our certificate
+    bool ticket;                 // it sent a session ticket: the handshake is over for it too
     char costly[TLS_COSTLY_MAX]; // what of the server's was too large to compute with; "": nothing
     int alert;                   // the server's fatal alert (RFC 8446 section 6); -1: none
     struct certificate leaf;     // subject "" until seen
@@ -111,12 +124,26 @@ static inline const struct certificate *tls_peer_first(const struct tls_peer *pe
     return peer->first.subject[0] ? &peer->first : &peer->leaf;
 }
 
+// TLS 1.3 lets a client finish before the server has looked at the client's certificate (RFC 8446
+// section 4.4.2): is its word still to come?
+bool tls_peer_owes_word(const struct tls_peer *peer);
+
+// Did the server end it because of our certificate, or the want of one?
+bool tls_peer_refused_us(const struct tls_peer *peer);
+
+// What to add to an answer that is a refusal: whether the server asked for our certificate, and
+// which it was shown. "" if it did not.
+#define TLS_SHOWN_MAX 192
+const char *tls_peer_shown_text(const struct tls_peer *peer, char out[TLS_SHOWN_MAX]);
+
 struct ssl_ctx_st;
 struct x509_store_st;
+struct client_cert;
 
-// Makes the next handshake of ctx verify against store and write into peer, which must outlive ctx.
-// False when out of memory.
-bool tls_peer_attach(struct tls_peer *peer, struct ssl_ctx_st *ctx, struct x509_store_st *store);
+// Makes the next handshake of ctx verify against store, show own (NULL: nothing) to a server that
+// asks, and write into peer, which must outlive ctx. False when out of memory.
+bool tls_peer_attach(struct tls_peer *peer, struct ssl_ctx_st *ctx, struct x509_store_st *store,
+                     const struct client_cert *own);
 
 // After a finished handshake, at time now: is it all that the options want? A pass says what was
 // negotiated: "TLSv1.3 TLS_AES_256_GCM_SHA384, expires 2027-01-02 (41 days), issuer CN=...".

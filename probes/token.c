@@ -204,6 +204,7 @@ static bool answered_200(struct state *state, struct finding *found)
     char what[TRANSFER_WHAT_MAX];
     char error[OAUTH_ERROR_MAX];
     char client[VERDICT_CAUSE_MAX];
+    char shown[TLS_SHOWN_MAX] = "";
     if (!answered(state, found)) {
         return false;
     }
@@ -212,16 +213,19 @@ static bool answered_200(struct state *state, struct finding *found)
     }
     oauth_read_error(transfer->body.bytes, transfer->body.length, error);
     refused_client(state, client, sizeof client);
+    if (transfer->peer.finished && transfer->status >= 400 && !error[0]) {
+        tls_peer_shown_text(&transfer->peer, shown);
+    }
     if (transfer->status == 429) { // RFC 6585 section 4: it is well, and we ask too often
         finding_set(found, VERDICT_UNKNOWN, "rate-limited", "%s: status 429, too many requests",
                     transfer_what(transfer, what));
         return false;
     }
     finding_set(found, VERDICT_FAIL, error[0] ? "grant" : "http-status",
-                "%s: status %ld, expected 200%s%.*s%s%s", transfer_what(transfer, what),
+                "%s: status %ld, expected 200%s%.*s%s%s%s", transfer_what(transfer, what),
                 transfer->status, transfer->redirect[0] ? " (redirects to " : "",
                 (int)strcspn(transfer->redirect, "?#"), transfer->redirect,
-                transfer->redirect[0] ? ", not followed)" : error, client);
+                transfer->redirect[0] ? ", not followed)" : error, shown, client);
     return false;
 }
 

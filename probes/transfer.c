@@ -1,10 +1,12 @@
 // See transfer.h. Prepares libcurl for one request, takes in what comes, and says what it was.
 #include "probes/transfer.h"
 
+#include "probes/client_cert.h"
 #include "probes/descriptor.h"
 #include "probes/received.h"
 #include "probes/system_error.h"
 #include "probes/transfer_failure.h"
+#include "probes/trust.h"
 
 #include <assert.h>
 #include <openssl/ssl.h>
@@ -57,6 +59,9 @@ static void set_awaited(struct transfer *transfer)
     if (!transfer->peer.started && !is_connected(transfer)) {
         snprintf(transfer->awaited, sizeof transfer->awaited, "TCP connection to %s",
                  endpoint_text(&transfer->address, address));
+    } else if (transfer->job.listening != NULL) {
+        snprintf(transfer->awaited, sizeof transfer->awaited,
+                 "word on the client's certificate after the %.150s", what);
     } else if (transfer->request->handshake && !transfer->peer.started) {
         snprintf(transfer->awaited, sizeof transfer->awaited, "STARTTLS offer of %s",
                  endpoint_text(&transfer->address, address));
@@ -77,6 +82,10 @@ static void free_parts(struct transfer *transfer)
 {
     X509_STORE_free(transfer->store);
     transfer->store = NULL;
+    if (transfer->own != NULL) {
+        client_cert_kind.drop(transfer->own);
+        transfer->own = NULL;
+    }
     for (size_t i = 0; i < sizeof transfer->lists / sizeof *transfer->lists; i++) {
         curl_slist_free_all(transfer->lists[i]);
         transfer->lists[i] = NULL;
@@ -151,16 +160,44 @@ static void result_of_success(struct transfer *transfer)
     finding_set(&transfer->result, VERDICT_PASS, "ok", "%s", transfer_what(transfer, what));
 }
 
-static void on_job_done(struct curl_job *job, CURLcode code)
+static void end(struct transfer *transfer, CURLcode code)
 {
-    struct transfer *transfer = job->owner;
-    if (code == CURLE_OK && !job->error) {
+    if (code == CURLE_OK && !transfer->job.error) {
         result_of_success(transfer);
     } else {
         result_of_failure(transfer, code);
     }
     drop(transfer);
     transfer->on_done(transfer);
+}
+
+// A handshake is over when it is done, whatever the protocol above it would say next; but where the
+// server has not yet said what it makes of our certificate, that is part of it.
+static void on_job_done(struct curl_job *job, CURLcode code)
+{
+    struct transfer *transfer = job->owner;
+    bool over = !transfer->request->handshake || !transfer->peer.finished;
+    if (!over && code == CURLE_OK && tls_peer_owes_word(&transfer->peer) && !job->error &&
+        transfer->request->starttls == TRANSFER_STARTTLS_OFF) {
+        job->error = curl_job_listen(job);
+        if (job->error == 0) {
+            return;
+        }
+    }
+    end(transfer, over || tls_peer_refused_us(&transfer->peer) ? code : CURLE_OK);
+}
+
+// Whoever takes it sends a session ticket, or at least ends without an alert, since we have said
+// that nothing more will come.
+static void on_word(struct curl_job *job)
+{
+    struct transfer *transfer = job->owner;
+    char bytes[512];
+    size_t length = 0;
+    CURLcode code = curl_easy_recv(job->easy, bytes, sizeof bytes, &length);
+    if (code != CURLE_AGAIN || !tls_peer_owes_word(&transfer->peer)) {
+        end(transfer, tls_peer_refused_us(&transfer->peer) ? CURLE_RECV_ERROR : CURLE_OK);
+    }
 }
 
 // ---- What libcurl asks of us
@@ -191,11 +228,12 @@ static void set_host(struct transfer *transfer, const struct url *url)
              (int)(length - (bracketed ? 2 : dotted)), url->host + bracketed);
 }
 
-// A handshake is over when it is done, whatever the protocol above it would say next.
 static void on_handshake(void *owner)
 {
     struct transfer *transfer = owner;
-    curl_job_over(&transfer->job);
+    if (!tls_peer_owes_word(&transfer->peer)) {
+        curl_job_over(&transfer->job);
+    }
 }
 
 static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
@@ -210,8 +248,9 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
         }
         set_host(transfer, &url);
     }
-    return tls_peer_attach(&transfer->peer, context, transfer->store) ? CURLE_OK
-                                                                      : CURLE_OUT_OF_MEMORY;
+    return tls_peer_attach(&transfer->peer, context, transfer->store, transfer->own)
+               ? CURLE_OK
+               : CURLE_OUT_OF_MEMORY;
 }
 
 // ---- What comes in
@@ -329,7 +368,6 @@ static CURLcode set_transport(struct transfer *transfer, CURL *easy)
     SET(CURLOPT_NOPROXY, "*");
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_FRESH_CONNECT, 1L);
-    SET(CURLOPT_FORBID_REUSE, 1L);
     SET(CURLOPT_CONNECTTIMEOUT_MS, PATIENCE_MS);
     SET(CURLOPT_SERVER_RESPONSE_TIMEOUT, PATIENCE_MS / 1000);
     SET(CURLOPT_CONNECT_TO, transfer->lists[0]);
@@ -369,6 +407,7 @@ static CURLcode set_request(struct transfer *transfer, CURL *easy)
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_REDIR_PROTOCOLS_STR, redirect_protocols(request));
     SET(CURLOPT_URL, request->url);
+    SET(CURLOPT_FORBID_REUSE, 1L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_FOLLOWLOCATION, request->redirects > 0 ? 1L : 0L);
     SET(CURLOPT_MAXREDIRS, (long)request->redirects);
@@ -390,6 +429,7 @@ static CURLcode set_request(struct transfer *transfer, CURL *easy)
     return code;
 }
 
+// libcurl never uses such a connection for anything else, and closes it with its handle.
 // libcurl would make of an ALPN answer what it means to HTTP, so it is not told of it.
 static CURLcode set_handshake(const struct transfer *transfer, CURL *easy, const char *url)
 {
@@ -411,6 +451,7 @@ static void clear(struct transfer *transfer, const struct transfer_request *requ
     transfer->job.error = 0;
     transfer->job.owner = transfer;
     transfer->job.on_done = on_job_done;
+    transfer->job.on_readable = on_word;
     transfer->fd = -1;
     transfer->received = transfer->waited_ns = 0;
     transfer->error[0] = transfer->redirect[0] = transfer->awaited[0] = '\0';
@@ -476,18 +517,55 @@ static void begin_or_end(struct transfer *transfer, const struct url *url, const
     }
 }
 
+static void begin_now(struct transfer *transfer)
+{
+    char handshake[URL_MAX];
+    struct url url;
+    if (prepare(transfer, &url, handshake)) {
+        begin_or_end(transfer, &url, handshake);
+    } else {
+        free_parts(transfer);
+        transfer->on_done(transfer);
+    }
+}
+
+// What we need of our own can't be had.
+static void end_before(struct transfer *transfer, const struct finding *problem)
+{
+    transfer->result = *problem;
+    free_parts(transfer);
+    transfer->on_done(transfer);
+}
+
+static void on_client_cert(void *owner, void *own, const struct finding *problem)
+{
+    struct transfer *transfer = owner;
+    struct finding why;
+    transfer->waited_ns = uv_hrtime() - transfer->began_ns;
+    transfer->own = own;
+    if (own == NULL) {
+        end_before(transfer, problem);
+    } else if (!client_cert_is_valid(own, time(NULL), &why)) {
+        end_before(transfer, &why);
+    } else {
+        begin_now(transfer);
+    }
+}
+
 static void on_anchors(void *owner, void *store, const struct finding *problem)
 {
     struct transfer *transfer = owner;
-    char handshake[URL_MAX];
-    struct url url;
+    const struct tls_options *tls = transfer->request->tls;
     transfer->waited_ns = uv_hrtime() - transfer->began_ns;
     transfer->store = store;
     if (store == NULL) {
-        transfer->result = *problem;
-        transfer->on_done(transfer);
-    } else if (prepare(transfer, &url, handshake)) {
-        begin_or_end(transfer, &url, handshake);
+        end_before(transfer, problem);
+    } else if (tls->client_cert[0]) {
+        const struct kept_files files = {.paths = {tls->client_cert, tls->client_key}};
+        transfer->files = (struct kept_wait){.owner = transfer, .on_thing = on_client_cert};
+        kept_ask(curl_loop_client_certs(transfer->loop), &files, &transfer->files);
+    } else {
+        begin_now(transfer);
     }
 }
 
@@ -501,12 +579,24 @@ void transfer_start(struct transfer *transfer, const struct transfer_request *re
     if (!prepare(transfer, &url, handshake)) {
         transfer->on_done(transfer);
     } else if (url.https || request->redirects > 0) {
-        transfer->began_ns = uv_hrtime();
         const struct kept_files files = {.paths = {trust_path(request->tls->ca)}};
-        transfer->anchors = (struct kept_wait){.owner = transfer, .on_thing = on_anchors};
-        kept_ask(curl_loop_trust(transfer->loop), &files, &transfer->anchors);
+        transfer->began_ns = uv_hrtime();
+        transfer->files = (struct kept_wait){.owner = transfer, .on_thing = on_anchors};
+        kept_ask(curl_loop_trust(transfer->loop), &files, &transfer->files);
     } else {
         begin_or_end(transfer, &url, handshake);
+    }
+}
+
+static void set_awaited_file(struct transfer *transfer)
+{
+    const struct tls_options *tls = transfer->request->tls;
+    if (transfer->store != NULL) {
+        snprintf(transfer->awaited, sizeof transfer->awaited,
+                 "content of client_cert %.90s or %.90s", tls->client_cert, tls->client_key);
+    } else {
+        snprintf(transfer->awaited, sizeof transfer->awaited, "content of %s%.160s",
+                 tls->ca[0] ? "the CA file " : "the system's CA file", tls->ca);
     }
 }
 
@@ -515,12 +605,11 @@ struct awaited transfer_cancel(struct transfer *transfer)
     if (transfer->job.easy != NULL) {
         set_awaited(transfer);
         drop(transfer);
-    } else if (transfer->anchors.link != NULL) {
-        const char *path = transfer->request->tls->ca;
-        kept_forget(&transfer->anchors);
+    } else if (transfer->files.link != NULL) {
+        set_awaited_file(transfer);
+        kept_forget(&transfer->files);
+        free_parts(transfer);
         transfer->waited_ns = ALL_ITS_TIME;
-        snprintf(transfer->awaited, sizeof transfer->awaited, "content of %s%.160s",
-                 path[0] ? "the CA file " : "the system's CA file", path);
     }
     return (struct awaited){transfer->awaited, transfer->waited_ns};
 }

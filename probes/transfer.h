@@ -66,10 +66,11 @@ struct transfer {
     const struct transfer_request *request;
     struct curl_job job;
     struct curl_slist *lists[2];
-    struct kept_wait anchors; // while it waits for them
+    struct kept_wait files; // while it waits for what is in them: the anchors, then our certificate
     uint64_t began_ns;
     uint64_t waited_ns; // for them, once it is done or cancelled, as struct awaited has it
     struct x509_store_st *store;
+    struct client_cert *own;
     struct endpoint address; // what it connects to
     char host[URL_HOST_MAX];
     char awaited[VERDICT_CAUSE_MAX];

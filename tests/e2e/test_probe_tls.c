@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DAY_S INT64_C(86400)
@@ -34,6 +35,7 @@ enum {
     PORT_SOON,
     PORT_ADDRESS,
     PORT_OLD_INTERMEDIATE,
+    PORT_MUTUAL,
     PORT_HTTP = 8080,
     PORT_RUDE = 9000, // not nginx
 };
@@ -139,7 +141,10 @@ static struct world make_world(void)
     struct lab_cert *old = authority("Old Intermediate", world.root, -2 * DAY_S);
     struct lab_cert *ca = world.intermediate;
     const char *names = "DNS:" NAME;
+    char mutual[256];
 
+    snprintf(mutual, sizeof mutual, "ssl_verify_client on; ssl_client_certificate %s/ca.pem;",
+             lab_dir(world.node));
     world.good = leaf_of(ca, names, 0, 0);
     lab_cert_write(world.node, "ca.pem", LAB_CERTS(world.root));
     lab_write(world.node, "rubbish.pem", "-----BEGIN CERTIFICATE-----\nrubbish\n");
@@ -159,6 +164,7 @@ static struct world make_world(void)
         {PORT_SOON, leaf_of(ca, names, -DAY_S, 10 * DAY_S + 60), ca, NULL},
         {PORT_ADDRESS, leaf_of(ca, "IP:127.0.0.1, IP:::1", 0, 0), ca, NULL},
         {PORT_OLD_INTERMEDIATE, leaf_of(old, names, 0, 0), old, NULL},
+        {PORT_MUTUAL, leaf_of(ca, names, 0, 0), ca, mutual},
     };
     for (size_t i = 0; i < sizeof sites / sizeof *sites; i++) {
         add_site(&world, &sites[i]);
@@ -289,6 +295,56 @@ LAB_TEST(a_stapled_response_is_required_and_judged)
     ASSERT_TLS(&world, PORT_OCSP_FORGED, require, VERDICT_FAIL, "ocsp",
                "not signed by the certificate's issuer");
     ASSERT_TLS(&world, PORT_OCSP_REVOKED, "", VERDICT_PASS, "ok", "TLSv1.3");
+}
+
+// ---- Our own certificate
+
+// Keys that name the files of one; empty when cert is NULL.
+static const char *show(const struct world *world, const char *name, struct lab_cert *cert,
+                        char out[512])
+{
+    char file[32];
+    char path[LAB_PATH_MAX];
+
+    out[0] = '\0';
+    if (cert != NULL) {
+        snprintf(file, sizeof file, "%s.pem", name);
+        lab_cert_write(world->node, file, LAB_CERTS(cert));
+        snprintf(file, sizeof file, "%s.key", name);
+        lab_cert_write_key(world->node, file, cert);
+        assert_int_equal(chmod(lab_path(world->node, file, path), 0600), 0);
+        snprintf(out, 512, "client_cert = %s/%s.pem\nclient_key = %s/%s.key\n",
+                 lab_dir(world->node), name, lab_dir(world->node), name);
+    }
+    return out;
+}
+
+// nginx takes any certificate in the handshake, and refuses in HTTP.
+LAB_TEST(a_server_that_wants_a_client_certificate_is_shown_one)
+{
+    struct world world = make_world();
+    struct lab_cert *right = leaf_of(world.root, NULL, 0, 0);
+    struct lab_cert *wrong = leaf_of(authority("Other Root", NULL, 0), NULL, 0, 0);
+    struct lab_cert *expired = leaf_of(world.root, NULL, -9 * DAY_S, -3 * DAY_S - 60);
+    const char *url = "https://" NAME "/";
+    char keys[512];
+    char more[640];
+    static const char target[] = "target = 127.0.0.1:4417\n";
+
+    snprintf(more, sizeof more, "%s%s", target, show(&world, "right", right, keys));
+    ASSERT_HTTP(&world, url, more, VERDICT_PASS, "ok", "status 200, 13 bytes");
+    ASSERT_TLS(&world, PORT_MUTUAL, keys, VERDICT_PASS, "ok", "TLSv1.3");
+    ASSERT_HTTP(&world, url, target, VERDICT_FAIL, "status",
+                "status 400, expected 200-299; the server asked for a client certificate, and no "
+                "client_cert is configured");
+    snprintf(more, sizeof more, "%s%s", target, show(&world, "wrong", wrong, keys));
+    ASSERT_HTTP(&world, url, more, VERDICT_FAIL, "status",
+                "status 400, expected 200-299; the server asked for a client certificate: it was "
+                "shown /");
+    snprintf(more, sizeof more, "%s%s", target, show(&world, "expired", expired, keys));
+    ASSERT_HTTP(&world, url, more, VERDICT_UNKNOWN, "client-cert",
+                "client_cert expired 3 days ago (CN=dns.example.net");
+    ASSERT_TLS(&world, PORT_MUTUAL, keys, VERDICT_UNKNOWN, "client-cert", "expired 3 days ago");
 }
 
 // ---- The handshake

@@ -78,7 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                  .head_length = head_length,
                                  .body = body,
                                  .body_length = body_length,
-                                 .redirect = ""};
+                                 .redirect = "",
+                                 .remark = ""};
     http_match(&expected, data[1] & 0x80 ? &regex : NULL, &answer, &finding);
     require_good(&finding);
     // The body begins with what it must contain, so that is never what is missing.

@@ -61,7 +61,8 @@ static struct finding match(const struct http_expected *expected, long status, c
                                  .head_length = strlen(head),
                                  .body = own,
                                  .body_length = body_length,
-                                 .redirect = ""};
+                                 .redirect = "",
+                                 .remark = ""};
     http_match(expected, searches ? &regex : NULL, &answer, &finding);
     if (searches) {
         regfree(&regex);

@@ -15,13 +15,14 @@ static struct http_server server;
 static char path[] = "/tmp/popgate-test-file-XXXXXX";
 
 // This program's stat() and open() come before the C library's, and wait for that file while its
-// disk hangs.
+// disk hangs; but not while the configuration is checked, before there is a loop.
 static atomic_bool disk_hangs;
 static atomic_uint waiting, waited;
+static pthread_t loop_thread;
 
 static void wait_for_disk(const char *file)
 {
-    if (disk_hangs && strcmp(file, path) == 0) {
+    if (disk_hangs && strcmp(file, path) == 0 && !pthread_equal(pthread_self(), loop_thread)) {
         waiting++;
         while (disk_hangs) {
             usleep(1000);
@@ -62,6 +63,7 @@ static int set_up(void **state)
     assert_int_equal(write(fd, secret, sizeof secret - 1), sizeof secret - 1);
     close(fd);
     waiting = waited = 0;
+    loop_thread = pthread_self();
     return 0;
 }
 
@@ -122,6 +124,22 @@ TEST(a_secret_that_does_not_come_in_time_is_no_evidence)
     const struct verdict *verdict = fixture_run(&fixture, 3);
     assert_verdict(verdict, VERDICT_UNKNOWN, "local",
                    "no content of the secret's or token's file within 100ms");
+    assert_int_equal(waiting, 1);
+    assert_int_equal(server.asked, 0);
+    end();
+}
+
+// The CA file is the system's, which comes.
+TEST(a_certificate_of_our_own_that_does_not_come_in_time_is_no_evidence)
+{
+    begin("http");
+    fixture_set(&fixture, "url", "https://127.0.0.1:9/");
+    fixture_set(&fixture, "timeout", "1s");
+    fixture_set(&fixture, "client_cert", path);
+    fixture_set(&fixture, "client_key", path);
+    disk_hangs = true;
+    const struct verdict *verdict = fixture_run(&fixture, 2);
+    assert_verdict(verdict, VERDICT_UNKNOWN, "local", "no content of client_cert /tmp/popgate-");
     assert_int_equal(waiting, 1);
     assert_int_equal(server.asked, 0);
     end();

@@ -3,6 +3,7 @@
 
 #include "tests/test.h"
 #include "tests/unit/first_error.h"
+#include "tests/unit/issued.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,63 +14,10 @@
 #include <openssl/ocsp.h>
 #include <openssl/param_build.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
-#define NOW   ((time_t)1900000000) // 2030-03-17
-#define DAY_S INT64_C(86400)
+#define NOW ((time_t)1900000000) // 2030-03-17
 
-// ---- Certificates in memory
-
-struct issued {
-    X509 *x509;
-    EVP_PKEY *key;
-};
-
-static void add_extension(X509 *x509, int nid, const char *value)
-{
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
-    assert_non_null(extension);
-    assert_int_equal(X509_add_ext(x509, extension, -1), 1);
-    X509_EXTENSION_free(extension);
-}
-
-// Signed by issuer (NULL: by itself), good from a day ago for ten years, as OCSP's own checks use
-// the real clock. Takes the key over.
-static struct issued issue_key(EVP_PKEY *key, const char *name, const char *names,
-                               const struct issued *issuer)
-{
-    static long serial = 1;
-    struct issued made = {.x509 = X509_new(), .key = key};
-    const struct issued *signer = issuer != NULL ? issuer : &made;
-    assert_non_null(made.x509);
-    assert_non_null(made.key);
-    X509_set_version(made.x509, X509_VERSION_3);
-    ASN1_INTEGER_set(X509_get_serialNumber(made.x509), serial++);
-    X509_gmtime_adj(X509_getm_notBefore(made.x509), -DAY_S);
-    X509_gmtime_adj(X509_getm_notAfter(made.x509), 3650L * DAY_S);
-    X509_set_pubkey(made.x509, made.key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(made.x509), "CN", MBSTRING_UTF8,
-                               (const unsigned char *)name, -1, -1, 0);
-    X509_set_issuer_name(made.x509, X509_get_subject_name(signer->x509));
-    add_extension(made.x509, NID_basic_constraints,
-                  issuer != NULL ? "CA:FALSE" : "critical,CA:TRUE");
-    if (names != NULL) {
-        add_extension(made.x509, NID_subject_alt_name, names);
-    }
-    assert_true(X509_sign(made.x509, signer->key, EVP_sha256()) > 0);
-    return made;
-}
-
-static struct issued issue(const char *name, const char *names, const struct issued *issuer)
-{
-    return issue_key(EVP_EC_gen("P-256"), name, names, issuer);
-}
-
-static void drop(struct issued *issued)
-{
-    X509_free(issued->x509);
-    EVP_PKEY_free(issued->key);
-}
+// ---- Certificates
 
 TEST(a_certificate_is_read)
 {
@@ -85,8 +33,8 @@ TEST(a_certificate_is_read)
     certificate_read(ca.x509, &seen);
     assert_true(seen.self_issued);
     assert_string_equal(seen.names, "");
-    drop(&leaf);
-    drop(&ca);
+    issued_drop(&leaf);
+    issued_drop(&ca);
 }
 
 TEST(many_names_are_cut_and_odd_ones_made_printable)
@@ -100,7 +48,7 @@ TEST(many_names_are_cut_and_odd_ones_made_printable)
     certificate_read(leaf.x509, &seen);
     assert_string_equal(seen.names + strlen(seen.names) - 3, "...");
     assert_null(strchr(seen.subject, '\x1b'));
-    drop(&leaf);
+    issued_drop(&leaf);
 }
 
 TEST(a_pin_is_written_as_it_is_read)
@@ -336,7 +284,7 @@ TEST(messages_without_end_end_the_handshake)
     finished(&handshake);
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     X509_STORE *store = X509_STORE_new();
-    assert_true(tls_peer_attach(&handshake.peer, context, store));
+    assert_true(tls_peer_attach(&handshake.peer, context, store, NULL));
     SSL *ssl = SSL_new(context);
     BIO *from_server = BIO_new(BIO_s_mem());
     SSL_set_bio(ssl, from_server, BIO_new(BIO_s_null()));
@@ -428,7 +376,7 @@ static void shake_hands_with(struct handshake *out, const struct opposite *oppos
     finished(out);
     out->peer.started = out->peer.finished = out->peer.verified = false;
     out->peer.leaf.subject[0] = '\0';
-    assert_true(tls_peer_attach(&out->peer, client_context, store));
+    assert_true(tls_peer_attach(&out->peer, client_context, store, NULL));
     SSL *client = SSL_new(client_context);
     set_up_server(server_context, opposite, &root);
     SSL *server = server_of(server_context, &leaf);
@@ -450,9 +398,9 @@ static void shake_hands_with(struct handshake *out, const struct opposite *oppos
     X509_STORE_free(store);
     SSL_CTX_free(client_context);
     SSL_CTX_free(server_context);
-    drop(&leaf);
-    drop(&other);
-    drop(&root);
+    issued_drop(&leaf);
+    issued_drop(&other);
+    issued_drop(&root);
 }
 
 static void shake_hands(struct handshake *out, const char *names, bool known,
@@ -589,7 +537,7 @@ TEST(more_certificates_than_any_chain_has_are_refused)
     assert_false(tls_bounds_certificates(sent, why));
     assert_string_equal(why, "the server sends 13 certificates, more than 12");
     sk_X509_free(sent);
-    drop(&root);
+    issued_drop(&root);
 }
 
 // ---- OCSP
@@ -635,9 +583,9 @@ static void judge_ocsp(const struct ocsp *ocsp, struct finding *out)
     OCSP_BASICRESP_free(basic);
     ASN1_TIME_free(begins);
     ASN1_TIME_free(ends);
-    drop(&other);
-    drop(&leaf);
-    drop(&ca);
+    issued_drop(&other);
+    issued_drop(&leaf);
+    issued_drop(&ca);
 }
 
 static void assert_ocsp(const struct ocsp *ocsp, enum verdict_kind kind, const char *code,
@@ -683,7 +631,7 @@ TEST(a_response_of_somebody_else_is_none)
                 "ocsp", "not signed by the certificate's issuer");
     assert_ocsp(&(struct ocsp){.begins_s = -60, .ends_s = DAY_S, .of_another = true}, VERDICT_FAIL,
                 "ocsp", "about another certificate");
-    drop(&other);
+    issued_drop(&other);
 }
 
 TEST(rubbish_is_no_response)
@@ -700,5 +648,5 @@ TEST(rubbish_is_no_response)
     ocsp_judge((const uint8_t *)"\x30\x03\x0a\x01\x03", 5, chain, NULL, NOW, &finding);
     assert_finding(&finding, VERDICT_FAIL, "ocsp", "is an error: trylater");
     sk_X509_free(chain);
-    drop(&leaf);
+    issued_drop(&leaf);
 }
