@@ -44,7 +44,7 @@ static char *change_body(const struct options *options)
 // One sentence for each service concerned.
 static void say_services(const struct options *options, const json_t *status)
 {
-    struct show show = {.out = stdout, .width = 80};
+    struct show show = show_terminal();
     size_t i;
     json_t *service;
     json_array_foreach(at(status, "services"), i, service)

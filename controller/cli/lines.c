@@ -7,6 +7,31 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+struct show show_terminal(void)
+{
+    struct show show = {.out = stdout, .width = 80};
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    const char *no_colour = getenv("NO_COLOR");
+    unsigned long wanted = columns != NULL ? strtoul(columns, NULL, 10) : 0;
+    const char *term = getenv("TERM");
+    bool is_terminal = isatty(STDOUT_FILENO);
+    if (!is_terminal) {
+        show.width = SHOW_UNWRAPPED; // for grep and the like
+    }
+    if (is_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        show.width = size.ws_col;
+    }
+    if (wanted >= 20 && wanted <= 1000) {
+        show.width = (unsigned)wanted;
+    }
+    show.colour = is_terminal && (no_colour == NULL || no_colour[0] == '\0') && term != NULL &&
+                  term[0] != '\0' && strcmp(term, "dumb") != 0;
+    return show;
+}
 
 // Columns that text takes: its characters.
 size_t show_columns(const char *text)
@@ -122,10 +147,13 @@ void show_json(const char *text)
 
 void show_json_error(void)
 {
-    json_t *error = json_pack("{s:s}", "error", last_error[0] != '\0' ? last_error : "wrong usage");
+    char safe[SHOW_TEXT_MAX]; // it may quote what is no text
+    text_printable(safe, sizeof safe, last_error[0] != '\0' ? last_error : "wrong usage", false);
+    json_t *error = json_pack("{s:s}", "error", safe);
     char *text = json_shown ? NULL : json_dumps(error, JSON_COMPACT);
     if (text != NULL) {
         puts(text);
+        json_shown = true;
     }
     free(text);
     json_decref(error);

@@ -14,6 +14,10 @@ struct show {
 
 #define SHOW_UNWRAPPED 1000000
 
+// Standard output as it is: nothing is wrapped where it is no terminal and COLUMNS is not set, and
+// only a terminal that can has colours (not TERM=dumb; NO_COLOR).
+struct show show_terminal(void);
+
 // Room for what is put together to be shown.
 #define SHOW_TEXT_MAX 2048
 

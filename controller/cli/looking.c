@@ -10,36 +10,12 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define CHECK_S 5L // whoever monitors waits for ten
 
 #define FOLLOW_MS       1000
 #define EVENTS_PATH_MAX 256
-
-static struct show terminal(void)
-{
-    struct show show = {.out = stdout, .width = 80};
-    struct winsize size;
-    const char *columns = getenv("COLUMNS");
-    const char *no_colour = getenv("NO_COLOR");
-    unsigned long wanted = columns != NULL ? strtoul(columns, NULL, 10) : 0;
-    const char *term = getenv("TERM");
-    bool is_terminal = isatty(STDOUT_FILENO);
-    if (!is_terminal) {
-        show.width = SHOW_UNWRAPPED; // for grep and the like
-    }
-    if (is_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-        show.width = size.ws_col;
-    }
-    if (wanted >= 20 && wanted <= 1000) {
-        show.width = (unsigned)wanted;
-    }
-    show.colour = is_terminal && (no_colour == NULL || no_colour[0] == '\0') && term != NULL &&
-                  strcmp(term, "dumb") != 0;
-    return show;
-}
 
 static const json_t *find_service(const json_t *status, const char *name)
 {
@@ -70,7 +46,7 @@ static enum exit_status show_answer(const struct options *options, const char *p
                                     void (*shown)(const struct show *show, const json_t *answer))
 {
     struct answer answer;
-    struct show show = terminal();
+    struct show show = show_terminal();
     enum exit_status result = client_get(options->socket, path, &answer);
     if (result == EXIT_DONE && options->json) {
         show_json(answer.text);
@@ -84,7 +60,7 @@ static enum exit_status show_answer(const struct options *options, const char *p
 enum exit_status do_status(const struct options *options, const char *verb)
 {
     struct answer answer;
-    struct show show = terminal();
+    struct show show = show_terminal();
     (void)verb;
     enum exit_status result =
         client_get(options->socket,
@@ -153,7 +129,9 @@ static enum exit_status show_news(const struct options *options, const struct sh
     enum exit_status result = client_get(options->socket, path, &answer);
     uint64_t next = number(answer.json, "next");
     bool anew = result == EXIT_DONE && next < *since;
-    if (result == EXIT_DONE && !anew && options->json) {
+    bool nothing = json_array_size(at(answer.json, "events")) == 0;
+    bool silent = nothing && is_given(options, OPTION_FOLLOW); // no line for each look
+    if (result == EXIT_DONE && !anew && !silent && options->json) {
         show_json(answer.text);
     } else if (result == EXIT_DONE && !anew) {
         show_events(show, answer.json);
@@ -184,7 +162,7 @@ static void wait_for_daemon(const struct options *options)
 
 enum exit_status do_events(const struct options *options, const char *verb)
 {
-    struct show show = terminal();
+    struct show show = show_terminal();
     const char *since_text = is_given(options, OPTION_SINCE) ? options->values[OPTION_SINCE] : "0";
     char *end;
     uint64_t since = strtoull(since_text, &end, 10);

@@ -94,9 +94,7 @@ static bool take_option(struct options *options, unsigned option, const char *va
 {
     if (option == LONG_SOCKET) {
         options->socket = value;
-    } else if (option == LONG_JSON) {
-        options->json = true;
-    } else {
+    } else if (option != LONG_JSON) { // as wants_json() has it
         options->values[option] = value != NULL ? value : "";
     }
     return option != OPTION_WAIT || value == NULL || take_wait(options, value);
@@ -137,11 +135,23 @@ static bool is_text(const char *word)
     return true;
 }
 
+// Whoever reads JSON does so from the first error on, wherever the option stands.
+static bool wants_json(char *const *words)
+{
+    for (; *words != NULL && strcmp(*words, "--") != 0; words++) {
+        if (strcmp(*words, "--json") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum command_line options_read(struct options *out, char **argv, const char **verb)
 {
     char **next = argv + 1;
     size_t words = 0; // moved to the beginning of argv
     bool words_only = false;
+    out->json = wants_json(next);
     while (*next != NULL) {
         char *word = *next++;
         const char *value;

@@ -125,7 +125,11 @@ int main(int argc, char **argv)
         break;
     }
     if (verb == NULL) {
+        show_error("a verb is missing");
         usage(stderr);
+        if (options.json) {
+            show_json_error();
+        }
         return EXIT_USAGE;
     }
     curl_global_init(CURL_GLOBAL_NOTHING);

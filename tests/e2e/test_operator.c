@@ -434,6 +434,14 @@ LAB_TEST(who_follows_events_ends_when_its_reader_does)
     assert_int_equal(lab_wait_exit(lab_spawn(pop.node, &command), POP_WAIT_MS), 0);
 }
 
+static void assert_json_error_once(void)
+{
+    const char *first = strstr(pop_output, "{\"error\"");
+
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "{\"error\""));
+}
+
 LAB_TEST(errors_are_json_for_who_reads_json)
 {
     struct pop pop = usual_pop();
@@ -442,9 +450,28 @@ LAB_TEST(errors_are_json_for_who_reads_json)
     assert_true(output_has("{\"error\""));
     POP_COMMAND(&pop, 1, "--json", "status", "dms");
     assert_true(output_has("{\"error\""));
+    POP_COMMAND(&pop, 2, "drain", "--al", "--json");
+    assert_true(output_has("{\"error\":\"unknown option `--al`\"}"));
+    POP_COMMAND(&pop, 2, "drain", "d\xffs", "--json");
+    assert_true(output_has("is not UTF-8\"}"));
+    POP_COMMAND(&pop, 2, "--json");
+    assert_true(output_has("{\"error\":\"a verb is missing\"}"));
     lab_popgated_kill(pop.popgated);
     POP_COMMAND(&pop, 3, "--json", "status");
     assert_true(output_has("{\"error\""));
     POP_COMMAND(&pop, 3, "--json", "check");
-    assert_true(output_has("{\"error\""));
+    assert_json_error_once();
+}
+
+// For grep: an event is one line, however long.
+LAB_TEST(what_is_piped_is_not_wrapped)
+{
+    struct pop pop = usual_pop();
+
+    POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait", "--reason", LONG_REASON);
+    POP_COMMAND(&pop, 0, "events", "dns");
+    assert_true(output_has(LONG_REASON));
+    for (const char *line = pop_output; *line; line += strcspn(line, "\n") + 1) {
+        assert_true(strncmp(line, "20", 2) == 0); // each begins with its date
+    }
 }

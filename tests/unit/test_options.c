@@ -134,6 +134,16 @@ TEST(what_is_not_utf_8_is_refused_and_not_left_out)
     assert_int_equal(read_line("drain dns --reason caf\xc3\xa9"), COMMAND_LINE_VERB);
 }
 
+TEST(errors_are_json_wherever_the_option_for_it_stands)
+{
+    assert_int_equal(read_line("drain --al --json"), COMMAND_LINE_WRONG);
+    assert_true(options.json);
+    assert_int_equal(read_line("drain \xff --json"), COMMAND_LINE_WRONG);
+    assert_true(options.json);
+    assert_int_equal(read_line("drain --al -- --json"), COMMAND_LINE_WRONG);
+    assert_false(options.json);
+}
+
 TEST(a_verb_takes_no_other_verbs_options)
 {
     struct taken drain = taken_by(VERB_DRAIN);
