@@ -230,22 +230,16 @@ static inline void on_connection(uv_stream_t *listener, int status)
 
 static inline void server_open(struct server *server, uv_loop_t *loop, const char *address)
 {
-    struct sockaddr_storage bound = {0};
-    int length = sizeof bound;
-    *server = (struct server){.on_udp = answer, .on_tcp = answer, .txt = "fra1"};
-    if (strchr(address, ':') != NULL) {
-        uv_ip6_addr(address, 0, (struct sockaddr_in6 *)&bound);
-    } else {
-        uv_ip4_addr(address, 0, (struct sockaddr_in *)&bound);
-    }
+    *server =
+        (struct server){.on_udp = answer, .on_tcp = answer, .txt = "fra1", .port = free_port()};
+    struct endpoint endpoint = address_of(address, (uint16_t)server->port);
+    const struct sockaddr *bound = (const struct sockaddr *)&endpoint.address;
     uv_tcp_init(loop, &server->listener);
     server->listener.data = server;
-    assert_int_equal(uv_tcp_bind(&server->listener, (struct sockaddr *)&bound, 0), 0);
+    assert_int_equal(uv_tcp_bind(&server->listener, bound, 0), 0);
     assert_int_equal(uv_listen((uv_stream_t *)&server->listener, 8, on_connection), 0);
-    assert_int_equal(uv_tcp_getsockname(&server->listener, (struct sockaddr *)&bound, &length), 0);
-    server->port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
-    server->udp_fd = socket(bound.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(server->udp_fd, (struct sockaddr *)&bound, (socklen_t)length), 0);
+    server->udp_fd = socket(bound->sa_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(server->udp_fd, bound, endpoint.length), 0);
     uv_poll_init(loop, &server->udp, server->udp_fd);
     server->udp.data = server;
     uv_poll_start(&server->udp, UV_READABLE, on_udp_query);

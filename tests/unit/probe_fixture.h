@@ -5,6 +5,7 @@
 
 #include "tests/test.h"
 #include "tests/unit/first_error.h"
+#include "tests/unit/free_port.h"
 #include "tests/unit/guard.h"
 
 #include <arpa/inet.h>
@@ -117,19 +118,6 @@ static inline void assert_verdict(const struct verdict *verdict, enum verdict_ki
         fail_msg("%s (%s): %s\n  expected %s (%s) with \"%s\"", verdict_name(verdict->kind),
                  verdict->code, verdict->cause, verdict_name(kind), code, cause_part);
     }
-}
-
-// A port of 127.0.0.1 where nothing listens, neither TCP nor UDP.
-static inline unsigned unused_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    close(fd);
-    return ntohs(address.sin_port);
 }
 
 // Leaves the process without descriptors until the returned limit is given back.

@@ -183,7 +183,7 @@ struct world {
 
 static struct world world;
 
-static int bound_socket(int type, const char *address)
+static int socket_at(int type, const char *address)
 {
     struct endpoint any = endpoint_of(strchr(address, ':') != NULL ? "[::1]:1" : "127.0.0.1:1");
     char error[ERROR_MAX];
@@ -206,7 +206,7 @@ static void begin(const char *type, const char *address, int kind)
     struct fixture *fixture = &world.fixture;
     char text[ENDPOINT_TEXT_MAX];
     world.bound.length = 0;
-    world.server = bound_socket(kind, address);
+    world.server = socket_at(kind, address);
     fixture_open(fixture, type);
     fixture_set(fixture, "watch", "auto");
     fixture_set(fixture, "interval", "1h");
@@ -333,7 +333,7 @@ TEST(one_worker_of_several_costs_one_check_that_passes)
     serve(&poll);
     run(1);
     run_until_watch_says("kernel notifications");
-    int other = bound_socket(SOCK_DGRAM, "127.0.0.1");
+    int other = socket_at(SOCK_DGRAM, "127.0.0.1");
     close(other);
     run(2);
     assert_int_equal(world.fixture.verdicts[1].kind, VERDICT_PASS);
@@ -354,7 +354,7 @@ TEST(sockets_of_other_ports_begin_no_check)
     struct endpoint of_server = world.bound;
     for (int i = 0; i < 50; i++) {
         world.bound.length = 0;
-        close(bound_socket(SOCK_DGRAM, "127.0.0.1"));
+        close(socket_at(SOCK_DGRAM, "127.0.0.1"));
     }
     world.bound = of_server;
     uv_close((uv_handle_t *)&poll, NULL);

@@ -274,7 +274,7 @@ TEST(silence_fails_after_three_tries)
 TEST(an_unused_port_refuses)
 {
     struct world *world = *state;
-    fixture_target(&world->fixture, "127.0.0.1", unused_port());
+    fixture_target(&world->fixture, "127.0.0.1", free_port());
     assert_fails(world, "refused", "nothing listens there (port unreachable)");
 }
 
@@ -451,7 +451,7 @@ TEST(tcp_refused_fails)
 {
     struct world *world = *state;
     set(world, "protocol", "tcp");
-    fixture_target(&world->fixture, "127.0.0.1", unused_port());
+    fixture_target(&world->fixture, "127.0.0.1", free_port());
     assert_fails(world, "refused", "nothing listens there (connection refused)");
 }
 

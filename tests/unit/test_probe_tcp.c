@@ -150,7 +150,7 @@ TEST(a_connection_passes)
 TEST(an_unused_port_refuses)
 {
     struct world *world = *state;
-    unsigned port = unused_port();
+    unsigned port = free_port();
     char cause[96];
     fixture_target(&world->fixture, "127.0.0.1", port);
     snprintf(cause, sizeof cause, "connect to 127.0.0.1:%u: nothing listens there", port);
@@ -175,7 +175,7 @@ TEST(who_meets_only_himself_is_refused)
     static const char *const addresses[] = {"127.0.0.1", "::1"};
     struct world *world = *state;
     for (size_t i = 0; i < 2; i++) {
-        fixture_target(&world->fixture, addresses[i], unused_port());
+        fixture_target(&world->fixture, addresses[i], free_port());
         meets_itself = true;
         const struct verdict *verdict = fixture_run(&world->fixture, 1);
         meets_itself = false;

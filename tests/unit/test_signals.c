@@ -77,9 +77,9 @@ static void *send_signals(void *arg)
 {
     for (unsigned i = 0; i < ROUNDS; i++) {
         usleep(WAIT_MS * 1000);
+        atomic_store((atomic_bool *)arg, i == ROUNDS - 1); // who waits then is woken once more
         kill(getpid(), SIGHUP);
     }
-    atomic_store((atomic_bool *)arg, true);
     return NULL;
 }
 
