@@ -61,6 +61,7 @@ static const char *advice_for(int error)
         {UV_EMFILE, "popgated is out of file descriptors (trouble of our own; LimitNOFILE=)"},
         {UV_ENFILE, "this host is out of file descriptors (trouble of our own; fs.file-max)"},
         {UV_ENOMEM, "this host is out of memory (trouble of our own)"},
+        {UV_EBUSY, "thousands of commands wait for BIRD's answers; trying a new connection"},
         {UV_ENOBUFS, "this host is out of memory (trouble of our own)"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

@@ -667,6 +667,14 @@ int bird_session_send(struct bird_session *session, const char *command, uint64_
     return 0;
 }
 
+void bird_session_renew(struct bird_session *session)
+{
+    assert(session && !is_closed(session));
+    if (session->state == READY && session->write_error == 0) {
+        fail_write(session, UV_EBUSY);
+    }
+}
+
 size_t bird_session_outstanding(const struct bird_session *session)
 {
     assert(session);

@@ -60,6 +60,10 @@ struct bird_session *bird_session_new(uv_loop_t *loop, const struct bird_session
 int bird_session_send(struct bird_session *session, const char *command, uint64_t token,
                       bool urgent);
 
+// For who can't do without what was refused with UV_ENOBUFS: BIRD is parted from, and another
+// connection is made. Told later, in events: link, and every command's end.
+void bird_session_renew(struct bird_session *session);
+
 size_t bird_session_outstanding(const struct bird_session *session); // queued and sent, unanswered
 
 // Takes no more commands; those not yet written are forgotten, those written may be answered yet,

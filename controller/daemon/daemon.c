@@ -34,12 +34,18 @@ static bool can_send(void *arg)
     return link == NULL || bird_session_outstanding(link) < OUTSTANDING_MAX;
 }
 
+// An order that ends without its link going down is waited for by who gave it. No link gets as many
+// as it can't take, but if it should, it goes down.
 static bool send_order(void *arg, const struct order *order)
 {
     struct daemon *daemon = arg;
     struct bird_session *link = daemon->links[order->link];
-    return link != NULL &&
-           bird_session_send(link, order->command, order->token, order->urgent) == 0;
+    int status = link != NULL ? bird_session_send(link, order->command, order->token, order->urgent)
+                              : UV_ENOTCONN;
+    if (status == UV_ENOBUFS) {
+        bird_session_renew(link);
+    }
+    return status == 0;
 }
 
 // The kernel may have put BIRD's turn on this core, behind us.

@@ -284,6 +284,28 @@ TEST(a_write_that_fails_for_want_of_memory_closes_nothing_under_an_answer)
     close(former);
 }
 
+// Whoever waits for what was refused would do so for ever.
+TEST(a_connection_that_takes_no_more_is_renewed_and_not_closed_under_an_answer)
+{
+    struct world *world = *state;
+    begin_and_greet(world, patient(world));
+    uint64_t taken = 0;
+    while (bird_session_send(world->session, "show status", taken, false) == 0) {
+        taken++;
+    }
+    bird_session_renew(world->session);
+    bird_session_renew(world->session); // once is enough
+    assert_int_equal(world->end_count, 0);
+    int former = keep_former(world);
+    run_until(world, is_down_with_reason(world));
+    assert_reason_has(world, "thousands of commands wait");
+    run_until(world, world->end_count == taken);
+    run_until(world, is_up(world));
+    assert_int_equal(world->accepted, 2);
+    assert_int_equal(state_of(former) & (POLLRDHUP | POLLHUP), POLLRDHUP);
+    close(former);
+}
+
 TEST(a_write_to_a_bird_that_is_gone_ends_the_connection)
 {
     struct world *world = *state;
