@@ -112,6 +112,8 @@ void session_close_pipe(struct pipe *pipe);
 // From the connection that there is, if there is one.
 void session_part(struct bird_session *session);
 void session_read_parting(struct pipe *pipe, ssize_t length); // that we part from
+void session_look_at_unread(struct bird_session *session);    // closes those that have hung up
+bool session_has_hung_up(const struct pipe *pipe);
 
 // Closes all that is open; the session is freed when that is done.
 void session_finish(struct bird_session *session);

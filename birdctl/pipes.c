@@ -4,13 +4,16 @@
 // Who drops a connection that BIRD still has parts from it: we say that nothing more comes, and
 // read what does till BIRD hangs up, while the next connection is being made. Hence several pipes;
 // when each of them waits for BIRD, one more would wait, too: no other is made until BIRD has let
-// go of one.
+// go of one. Nothing that we part from is closed before BIRD has hung up, however much it says:
+// what is no BIRD, and talks without end, is not listened to any more.
 #include "birdctl/inside.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-// Read while parting, then it is no BIRD: one that has read our end hangs up at once.
+// Read while parting: a BIRD that has read our end hangs up at once. From then on nothing tells of
+// its end but a look now and then.
 #define PARTING_MAX (UINT64_C(64) << 20)
 
 static void free_when_closed(struct bird_session *session)
@@ -49,8 +52,26 @@ void session_close_pipe(struct pipe *pipe)
     uv_close((uv_handle_t *)&pipe->handle, on_pipe_closed);
 }
 
+bool session_has_hung_up(const struct pipe *pipe)
+{
+    struct pollfd peer = {.fd = -1};
+    (void)uv_fileno((const uv_handle_t *)&pipe->handle, &peer.fd);
+    return poll(&peer, 1, 0) > 0 && (peer.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+void session_look_at_unread(struct bird_session *session)
+{
+    for (size_t i = 0; i < PIPES; i++) {
+        struct pipe *pipe = &session->pipes[i];
+        if (pipe->is_parting && pipe->discarded > PARTING_MAX && session_has_hung_up(pipe)) {
+            session_close_pipe(pipe);
+        }
+    }
+}
+
 struct pipe *session_free_pipe(struct bird_session *session)
 {
+    session_look_at_unread(session);
     for (size_t i = 0; i < PIPES; i++) {
         if (!session->pipes[i].is_open) {
             return &session->pipes[i];
@@ -100,11 +121,13 @@ void session_finish_if_drained(struct bird_session *session)
 
 void session_read_parting(struct pipe *pipe, ssize_t length)
 {
-    if (length > 0) {
-        pipe->discarded += (uint64_t)length;
-    }
-    if (length < 0 || pipe->discarded > PARTING_MAX) {
+    if (length < 0) {
         session_close_pipe(pipe);
         session_finish_if_drained(pipe->session);
+        return;
+    }
+    pipe->discarded += (uint64_t)length;
+    if (pipe->discarded > PARTING_MAX) {
+        uv_read_stop((uv_stream_t *)&pipe->handle);
     }
 }

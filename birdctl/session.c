@@ -564,19 +564,12 @@ static void check_deadline(struct bird_session *session)
     }
 }
 
-static bool has_hung_up(const struct bird_session *session)
-{
-    struct pollfd peer = {.fd = -1};
-    (void)uv_fileno((const uv_handle_t *)&session->pipe->handle, &peer.fd);
-    return poll(&peer, 1, 0) > 0 && (peer.revents & (POLLHUP | POLLERR)) != 0;
-}
-
 // Nothing is read, so nothing tells of BIRD's end but a look now and then.
 static void check_deaf(struct bird_session *session)
 {
     char reason[BIRD_REASON_MAX];
     uint64_t deaf_ms = uv_now(session->loop) - session->heard_ms;
-    if (has_hung_up(session)) {
+    if (session_has_hung_up(session->pipe)) {
         read_failed(session, UV_EOF);
         return;
     }
@@ -694,6 +687,7 @@ void bird_session_close(struct bird_session *session, uint64_t within_ms,
         session_part(session);
         session->sent = (struct sent_ring){0};
     }
+    session_look_at_unread(session);
     if (within_ms == 0) {
         session_finish(session);
         return;

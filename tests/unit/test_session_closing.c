@@ -152,6 +152,32 @@ TEST(a_connection_given_up_is_read_to_its_end_and_never_closed_under_an_answer)
     assert_int_equal(world->accepted, 2);
 }
 
+#define PARTING_BYTES ((size_t)64 << 20) // are read, and no more
+
+// It may be a BIRD all the same.
+TEST(who_talks_without_end_is_listened_to_no_more_and_not_closed)
+{
+    struct world *world = *state;
+    static char answer[1 << 16];
+    size_t said = 0;
+    struct bird_session_options options = impatient(world);
+    options.give_up_ms = 20;
+    begin_and_greet(world, options);
+    int former = give_up_on(world, 1);
+    guard_awaits("it to be heard no more");
+    for (unsigned deaf = 0; deaf < 20; turn(world)) {
+        ssize_t length = send(former, answer, sizeof answer, MSG_NOSIGNAL);
+        said += length > 0 ? (size_t)length : 0;
+        deaf = length > 0 ? 0 : deaf + 1;
+        own_clock_pass_ns(10000); // a loop that always finds something never sleeps
+    }
+    assert_in_range(said, PARTING_BYTES, PARTING_BYTES + (PARTING_BYTES >> 4));
+    assert_int_equal(state_of(former) & (POLLRDHUP | POLLHUP), POLLRDHUP);
+    close(former);
+    close_within(world, 60000); // and its end is noticed
+    run_until(world, world->closed);
+}
+
 #define PLACES 8 // pipes of a session
 
 static void turn_for_ms(struct world *world, uint64_t ms)
