@@ -1,4 +1,5 @@
 // The ledger on disks that fail, and after somebody damaged it.
+#include "tests/lab/disk.h"
 #include "tests/lab/pop.h"
 
 #include <dirent.h>
@@ -7,7 +8,6 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -263,57 +263,22 @@ LAB_TEST(a_stop_that_could_not_save_the_include_file_is_no_success)
 #define WEB                                                                                        \
     "[service web]\nprefixes = " WEB_V4 "\nrequire = dns4\nlast_pop_guard = off\n" POP_TIMING
 
-// 0, or -1 with errno.
-static int freeze(const char *directory, bool frozen)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = fd >= 0 ? ioctl(fd, frozen ? FIFREEZE : FITHAW, 0) : -1;
-
-    if (fd >= 0) {
-        close(fd);
-    }
-    return result;
-}
-
-static void thaw(void *arg)
-{
-    (void)freeze(arg, false);
-}
-
-static const char make_file_system[] = "truncate -s 8M \"$0\" && mkfs.ext4 -q \"$0\" && "
-                                       "mount -o loop \"$0\" \"$1\" && chmod 777 \"$1\"";
-
-// A file system of its own for runtime_dir, of a kind that can be frozen. False: not on this host.
-static bool has_freezable_run(const struct pop *pop, char run_dir[LAB_PATH_MAX])
-{
-    char image[LAB_PATH_MAX];
-
-    lab_path(pop->node, "run", run_dir);
-    lab_path(pop->node, "disk.img", image);
-    if (lab_run(pop->node, LAB_ARGV("sh", "-c", make_file_system, image, run_dir), pop_output,
-                sizeof pop_output) != 0) {
-        return false;
-    }
-    lab_at_clear(unmount_state, run_dir);
-    return true;
-}
-
 LAB_TEST(withdrawals_do_not_wait_for_a_runtime_dir_that_hangs)
 {
-    static char run_dir[LAB_PATH_MAX];
+    static struct lab_disk disk;
     char file[16384];
     char path[LAB_PATH_MAX];
     struct pop pop = pop_make(&(struct pop_options){0});
 
-    if (!has_freezable_run(&pop, run_dir)) {
+    if (!lab_disk_mount(pop.node, "run", &disk)) {
         skip();
     }
     pop_run(&pop, POP_USUAL WEB);
-    lab_at_clear(thaw, run_dir); // before popgated ends, which could not
+    lab_disk_thaw_at_clear(&disk);
     POP_WAIT_ANNOUNCED(&pop);
     LAB_WAIT(tap_has(pop.tap, WEB_V4), "the other service", POP_WAIT_MS);
     POP_WAIT_SAYS(&pop, "include saved", "true");
-    if (freeze(run_dir, true) != 0) {
+    if (!lab_disk_freeze(&disk)) {
         skip();
     }
     POP_COMMAND(&pop, 0, "isolate", "web");
@@ -322,7 +287,7 @@ LAB_TEST(withdrawals_do_not_wait_for_a_runtime_dir_that_hangs)
     POP_WAIT_WITHDRAWN(&pop);
     assert_true(pop_says(&pop, "include saved", "false"));
 
-    assert_int_equal(freeze(run_dir, false), 0);
+    lab_disk_thaw(&disk);
     POP_WAIT_SAYS(&pop, "include saved", "true");
     FILE *in = fopen(lab_path(pop.node, "run/bird.conf", path), "re");
     assert_non_null(in);
