@@ -145,6 +145,7 @@ void core_tick(struct core *core, uint64_t now_ns)
             tick_service(core, due - probes, now_ms);
         }
     }
+    core->out_of_sight = now_ms >= ms_of(core->sighted_ns) + CORE_SIGHT_MS;
     core_look_tick(core, now_ms);
     core_decide(core, now_ns);
     core_flush(core, now_ns);
@@ -337,7 +338,7 @@ uint64_t core_next_ms(const struct core *core)
 
 bool core_sees(const struct core *core)
 {
-    return core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP;
+    return core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP && !core->out_of_sight;
 }
 
 struct prefix_view core_view(const struct core *core, size_t index)
@@ -369,8 +370,7 @@ enum condition core_condition(const struct core *core, size_t index, const struc
 bool core_is_seen(const struct core *core, size_t service)
 {
     return core->services[service].seen && core->links[ORDER_LINK_ACT].state == BIRD_LINK_UP &&
-           core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP &&
-           !observed_is_stale(core->observed, service);
+           core_sees(core) && !observed_is_stale(core->observed, service);
 }
 
 bool core_gives_way(const struct core *core)

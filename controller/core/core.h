@@ -107,6 +107,7 @@ struct core {
     struct core_link links[2]; // by enum order_link
     unsigned generation;       // of this core, in every token
     uint64_t sighted_ns;       // end of the last whole snapshot; until then, the start
+    bool out_of_sight;         // that was CORE_SIGHT_MS ago
     uint64_t drifts;
     struct looking looking;
     uint64_t evidence_ns; // of the input being worked on
@@ -205,7 +206,9 @@ uint64_t core_next_ms(const struct core *core);
 // looks at everything there is.
 void core_check_invariants(const struct core *core, uint64_t now_ns);
 
-// BIRD answers questions at present: what was last seen is what is seen.
+// BIRD answers questions at present: what was last seen is what is seen. Questions that come to no
+// end, and a link that comes up again and again, are no answers.
+#define CORE_SIGHT_MS 10000
 bool core_sees(const struct core *core);
 
 // What is seen of a prefix now, against its service's target, and how many sessions are seen to be

@@ -114,7 +114,7 @@ static void look_at_asking(struct search *search, const char *state)
     const struct core_link *ask = &search->core->links[ORDER_LINK_ASK];
     uint64_t sighted_ms = search->core->sighted_ns / NS_PER_MS;
     uint64_t blind_ms = search->now_ms > sighted_ms ? search->now_ms - sighted_ms : 0;
-    bool long_since = blind_ms >= UNSEEN_MS;
+    bool long_since = blind_ms >= CORE_SIGHT_MS;
     if (ask->state != BIRD_LINK_UP) {
         found(search, long_since ? SEVERITY_CRITICAL : SEVERITY_WARNING, PROBLEM_BIRD_ASKING,
               sighted_ms, advice, "BIRD has answered no question for %" PRIu64 " s (%s): %s",

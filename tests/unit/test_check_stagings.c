@@ -116,6 +116,9 @@ TEST(questions_are_not_answered)
 TEST(show_protocols_is_answered_without_end)
 {
     running(ONE_PROBE DNS_NEEDS_A);
+    pass_ms(20000);
+    assert_true(core_is_seen(core, DNS));
+    assert_int_equal(core_established(core), 1);
     struct order order;
     now_ns += 1000 * NS_PER_MS;
     core_tick(core, now_ns);
@@ -128,6 +131,9 @@ TEST(show_protocols_is_answered_without_end)
         core_tick(core, now_ns);
     }
     critical("bird-asking");
+    assert_false(core_is_seen(core, DNS));
+    assert_int_equal(core_established(core), 0);
+    assert_int_equal(announced_says_the_line(), 0);
 }
 
 TEST(a_protocol_that_is_gone_later_is_told)
