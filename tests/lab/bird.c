@@ -20,6 +20,7 @@ struct lab_bird {
     struct lab_node *node;
     struct lab_process *process;
     char socket[LAB_PATH_MAX];
+    char before[LAB_PATH_MAX]; // where clients find it
     char *reply;
     size_t reply_length, reply_capacity;
 };
@@ -179,7 +180,7 @@ struct lab_bird *lab_bird_start(struct lab_node *node, const char *config)
     }
     lab_at_clear(bird_end, bird);
     bird->node = node;
-    lab_path(node, "bird.ctl", bird->socket);
+    lab_bird_behind(bird, lab_path(node, "bird.ctl", bird->socket));
     lab_bird_write(bird, config);
     struct lab_command command = {
         .name = "bird",
@@ -196,9 +197,19 @@ struct lab_process *lab_bird_process(struct lab_bird *bird)
     return bird->process;
 }
 
+struct lab_node *lab_bird_node(const struct lab_bird *bird)
+{
+    return bird->node;
+}
+
 const char *lab_bird_socket(const struct lab_bird *bird)
 {
-    return bird->socket;
+    return bird->before;
+}
+
+void lab_bird_behind(struct lab_bird *bird, const char *socket)
+{
+    snprintf(bird->before, sizeof bird->before, "%s", socket);
 }
 
 void lab_bird_kill(struct lab_bird *bird)

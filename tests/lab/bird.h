@@ -15,7 +15,11 @@ const char *lab_birdc_program(char out[LAB_PATH_MAX]);
 struct lab_bird *lab_bird_start(struct lab_node *node, const char *config);
 
 struct lab_process *lab_bird_process(struct lab_bird *bird); // to stop, signal, kill
+struct lab_node *lab_bird_node(const struct lab_bird *bird);
+
+// Where its clients find it: its own control socket, or whatever a relay said stands before that.
 const char *lab_bird_socket(const struct lab_bird *bird);
+void lab_bird_behind(struct lab_bird *bird, const char *socket);
 
 void lab_bird_kill(struct lab_bird *bird);    // SIGKILL
 void lab_bird_restart(struct lab_bird *bird); // kills it when it runs, starts, waits as at first
