@@ -9,11 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define RECORD_TEXT_MAX ((size_t)4 * DNS_RDATA_MAX) // every octet as \DDD
 #define RECORDS_MAX     4096                        // of an answer: more addresses fit no message
 
 // ---- Records
+
+static bool is_numbered(const char *key)
+{
+    return strncasecmp(key, "TYPE", 4) == 0;
+}
 
 // What a key such as "aaaa.drained" is of; false: it is of no record.
 static bool split_key(const char *key, uint16_t *type, enum dns_state *state)
@@ -21,7 +27,8 @@ static bool split_key(const char *key, uint16_t *type, enum dns_state *state)
     char word[16];
     size_t length = strcspn(key, ".");
     const char *rest = key[length] ? key + length + 1 : "";
-    if (length >= sizeof word || key_find(answer_keys, key) == NULL) {
+    if (length >= sizeof word || (key[length] && !rest[0]) ||
+        (!is_numbered(key) && key_find(answer_keys, key) == NULL)) {
         return false;
     }
     memcpy(word, key, length);
@@ -33,6 +40,13 @@ static bool split_key(const char *key, uint16_t *type, enum dns_state *state)
         }
     }
     return false;
+}
+
+bool answer_names_type(const char *key)
+{
+    uint16_t type;
+    enum dns_state state;
+    return is_numbered(key) && split_key(key, &type, &state);
 }
 
 static bool holds_record(const struct dns_answer_conf *answer, const struct dns_record_conf *record)
@@ -148,6 +162,8 @@ static void add_lines(const struct builder *builder, const struct section *secti
     }
     if (sound && used > 0) {
         add_record(builder, entry, record, text, answer);
+    } else if (sound && is_numbered(entry->key)) { // of others it was told already
+        mistake_error(builder->mistakes, entry->line, "`%s`: has no value", entry->key);
     }
 }
 
@@ -160,7 +176,7 @@ static void add_records(const struct builder *builder, const struct section *sec
         if (!split_key(entry->key, &record.type, &record.state)) {
             continue;
         }
-        if (record.type == DNS_A || record.type == DNS_AAAA) {
+        if (!is_numbered(entry->key) && (record.type == DNS_A || record.type == DNS_AAAA)) {
             add_words(builder, section, entry, record, answer);
         } else if (!entry->continued) {
             add_lines(builder, section, entry, record, answer);

@@ -20,6 +20,8 @@ struct section_kind {
     } form;
     bool expanded; // {pop.id} and {pop.region} may stand in its values
     const struct key *tables[CONFIG_TABLES_MAX];
+    // Whether key is a list's though no table has it; NULL: none is.
+    bool (*has_also)(const char *key);
 };
 extern const struct section_kind section_kinds[];
 
@@ -94,6 +96,9 @@ size_t config_find(const struct builder *builder, const struct section *section,
                    const struct entry *entry, bool services, const char *word);
 
 bool answer_has_record(const struct dns_answer_conf *answer, enum dns_state state, uint16_t type);
+
+// "TYPE65280" and, with a state, "TYPE65280.drained" (RFC 3597).
+bool answer_names_type(const char *key);
 
 // Name, service and records of [answer NAME]. False: its name can't be read.
 bool config_read_answer(const struct builder *builder, const struct section *section,

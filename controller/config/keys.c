@@ -170,15 +170,15 @@ const struct key answer_keys[] = {
 const struct key type_keys[] = {{.name = "type", .required = true}, KEY_END};
 
 const struct section_kind section_kinds[] = {
-    {"pop", KIND_NEEDED, false, {pop_keys}},
-    {"bird", KIND_NEEDED, false, {bird_keys}},
-    {"control", KIND_SINGLE, false, {control_keys}},
-    {"defaults", KIND_DEFAULTS, false, {probe_common_keys, service_timing_keys}},
-    {"probe", KIND_NAMED, true, {type_keys}},
-    {"service", KIND_NAMED, false, {service_keys, service_timing_keys}},
-    {"responder", KIND_SINGLE, true, {responder_keys}},
-    {"answer", KIND_NAMED, true, {answer_keys}},
-    {NULL, KIND_SINGLE, false, {NULL}},
+    {"pop", KIND_NEEDED, false, {pop_keys}, NULL},
+    {"bird", KIND_NEEDED, false, {bird_keys}, NULL},
+    {"control", KIND_SINGLE, false, {control_keys}, NULL},
+    {"defaults", KIND_DEFAULTS, false, {probe_common_keys, service_timing_keys}, NULL},
+    {"probe", KIND_NAMED, true, {type_keys}, NULL},
+    {"service", KIND_NAMED, false, {service_keys, service_timing_keys}, NULL},
+    {"responder", KIND_SINGLE, true, {responder_keys}, NULL},
+    {"answer", KIND_NAMED, true, {answer_keys}, answer_names_type},
+    {NULL, KIND_SINGLE, false, {NULL}, NULL},
 };
 
 const struct reference references[] = {

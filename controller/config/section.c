@@ -264,12 +264,13 @@ static void report_unknown_key(const struct builder *builder, const struct secti
 void section_check_entries(const struct builder *builder, const struct section *section,
                            const struct key *const *tables, size_t count)
 {
+    bool (*also)(const char *key) = section_kind_of(section->kind)->has_also;
     for (size_t i = 0; i < section->entry_count; i++) {
         const struct entry *entry = &section->entries[i];
         const struct entry *first = section_find(section, entry->key);
         const struct key *key = find_in(tables, count, entry->key);
         if (key == NULL) {
-            if (!entry->continued) {
+            if (!entry->continued && !(also != NULL && also(entry->key))) {
                 report_unknown_key(builder, section, entry, tables, count);
             }
         } else if (first != entry && !key->list) {

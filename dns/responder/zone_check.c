@@ -189,11 +189,14 @@ static int check_answer_name(const struct zone_check *check, size_t answer, char
                : 0;
 }
 
-// Types that an answer can't have: of a zone's own making, of questions, and of messages.
+// Types that an answer can't have: of a zone's own making, of questions, of messages, and those
+// that take a server that does more than to say them (DNAME; RRSIG, NSEC and NSEC3 of DNSSEC).
 static bool is_no_data(uint16_t type)
 {
+    enum { DNAME = 39, RRSIG = 46, NSEC = 47, NSEC3 = 50, NSEC3PARAM = 51 };
     return type == 0 || type == DNS_NS || type == DNS_SOA || type == DNS_OPT || type == DNS_DS ||
-           type == DNS_DNSKEY || (type >= 128 && type <= DNS_ANY);
+           type == DNS_DNSKEY || type == DNAME || type == RRSIG || type == NSEC || type == NSEC3 ||
+           type == NSEC3PARAM || (type >= 128 && type <= DNS_ANY);
 }
 
 // The same state's records of this one's type, up to it: how large they are, whether one is the

@@ -299,6 +299,65 @@ TEST(a_record_may_go_on_in_the_next_line)
     config_free(config);
 }
 
+// RFC 3597.
+TEST(a_type_that_has_no_name_here_is_written_by_its_number)
+{
+    struct config *config =
+        parse_good(HEAD SERVICE RESPONDER ANSWER "service = dns\nTYPE65280 = \\# 4 0a00 0001\n"
+                                                 "TYPE65280 = \\# 3 ; next\n  aabbcc\n"
+                                                 "TYPE65280.drained = \\# 0\n"
+                                                 "type44 = \\# 2 0404\nTYPE1 = \\# 4 c0000201\n");
+    const struct dns_answer_conf *answer = &config->answers[0];
+    static const struct {
+        enum dns_state state;
+        uint16_t type;
+        const char *text;
+    } records[] = {
+        {DNS_STATE_NORMAL, 65280, "\\# 4 0A000001"}, {DNS_STATE_NORMAL, 65280, "\\# 3 AABBCC"},
+        {DNS_STATE_DRAINED, 65280, "\\# 0"},         {DNS_STATE_NORMAL, 44, "\\# 2 0404"},
+        {DNS_STATE_NORMAL, DNS_A, "192.0.2.1"},
+    };
+    assert_int_equal(answer->record_count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(answer->records[i].state, records[i].state);
+        assert_int_equal(answer->records[i].type, records[i].type);
+        assert_string_equal(record_text(answer, i), records[i].text);
+    }
+    config_free(config);
+}
+
+TEST(a_type_by_number_is_refused_for_what_is_wrong)
+{
+    static const struct {
+        const char *text, *line;
+    } wrong[] = {
+        {"TYPE65280 = \\# 4 0a0000\n",
+         "f:15: `TYPE65280`: \"\\# 4 0a0000\": the number after \\# is"},
+        {"TYPE65280 = 192.0.2.1\n", "records of this type can only be written as \\# LENGTH HEX"},
+        {"TYPE65280 =\n", "f:15: `TYPE65280`: has no value"},
+        {"TYPE1 = \\# 3 c00002\n", "the octets are not what this type is made of"},
+        {"TYPE65536 = \\# 0\n", "f:15: unknown key `TYPE65536` in [answer]"},
+        {"TYPE65280.down = \\# 0\n",
+         "f:15: unknown key `TYPE65280.down` in [answer] (after the dot"},
+        {"TYPE65280. = \\# 0\n", "f:15: unknown key `TYPE65280.`"},
+        {"TYPE = \\# 0\n", "f:15: unknown key `TYPE`"},
+        {"TYPE65280.drained = \\# 0\n", "`TYPE65280.drained` follows a service, but"},
+        {"TYPE39 = \\# 1 00\n", "TYPE39 is no type that an answer can have"},
+        {"TYPE46 = \\# 0\n", "TYPE46 is no type that an answer can have"},
+        {"TYPE2 = ns.example.net\n", "NS is no type that an answer can have"},
+    };
+    char text[1024];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(text, sizeof text, HEAD SERVICE RESPONDER ANSWER "%s", wrong[i].text);
+        struct config *config = parse(text);
+        if (config != NULL || strstr(told, wrong[i].line) == NULL) {
+            print_message("wanted: %s\ntold: %s", wrong[i].line, told);
+        }
+        assert_null(config);
+        assert_non_null(strstr(told, wrong[i].line));
+    }
+}
+
 TEST(a_quote_that_is_not_closed_hides_no_comment)
 {
     struct config *config = parse_good(HEAD SERVICE RESPONDER "version = 5\" ; of disk\n");
