@@ -30,7 +30,7 @@ static const struct code rcodes[] = {
     {6, "YXDOMAIN"},
     {7, "YXRRSET"},
     {8, "NXRRSET"},
-    {9, "NOTAUTH"},
+    {DNS_NOTAUTH, "NOTAUTH"},
     {10, "NOTZONE"},
     {DNS_BADVERS, "BADVERS"},
     {DNS_BADCOOKIE, "BADCOOKIE"},

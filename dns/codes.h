@@ -21,6 +21,7 @@ enum dns_type {
     DNS_DNSKEY = 48,
     DNS_SVCB = 64,
     DNS_HTTPS = 65,
+    DNS_TSIG = 250,
     DNS_IXFR = 251,
     DNS_AXFR = 252,
     DNS_MAILB = 253,
@@ -36,6 +37,7 @@ enum dns_rcode {
     DNS_NXDOMAIN = 3,
     DNS_NOTIMP = 4,
     DNS_REFUSED = 5,
+    DNS_NOTAUTH = 9,
     DNS_BADVERS = 16,
     DNS_BADCOOKIE = 23,
 };

@@ -84,25 +84,58 @@ static uint16_t read_edns(const struct dns_snapshot *snapshot, const struct dns_
     return DNS_NOERROR;
 }
 
-// The sections after the question: of use is only OPT, and the rest is passed over, for reading
-// names takes long where each is a pointer to the longest.
+// RFC 8945 section 4.2. False: malformed.
+static bool read_tsig(struct dns_reader *reader, struct dns_tsig *out)
+{
+    struct dns_record record;
+    const uint8_t *bytes;
+    uint16_t length;
+    if (!dns_read_record(reader, &record) || record.class != DNS_CLASS_ANY || record.ttl != 0) {
+        return false;
+    }
+    struct dns_reader rdata = {.message = reader->message,
+                               .offset = record.rdata,
+                               .end = record.rdata + record.rdata_length};
+    if (!dns_read_name(&rdata, &out->algorithm) ||
+        (bytes = dns_take(&rdata, sizeof out->time)) == NULL || !dns_read_u16(&rdata, &length) ||
+        dns_take(&rdata, length) == NULL || !dns_read_u16(&rdata, &out->original_id) ||
+        dns_take(&rdata, 2) == NULL || !dns_read_u16(&rdata, &length) ||
+        dns_take(&rdata, length) == NULL) {
+        return false;
+    }
+    out->key = record.owner;
+    memcpy(out->time, bytes, sizeof out->time);
+    return rdata.offset == rdata.end;
+}
+
+// The sections after the question: of use are only OPT, and TSIG, which is the last record (RFC
+// 8945 section 5.1). The rest is passed over, for reading names takes long where each is a pointer
+// to the longest.
 static uint16_t read_records(const struct dns_snapshot *snapshot, const struct dns_asker *asker,
                              struct dns_reader *reader, const struct dns_header *header,
                              struct dns_request *out)
 {
     uint16_t rcode = DNS_NOERROR;
+    bool sound = true;
     for (enum dns_section section = DNS_ANSWER; section < DNS_SECTIONS; section++) {
         for (unsigned i = 0; i < header->counts[section]; i++) {
-            struct dns_reader opt = *reader;
+            struct dns_reader at = *reader;
             struct dns_record record;
             uint16_t type;
             if (!dns_skip_record(reader, &type)) {
                 return DNS_FORMERR;
             }
+            if (type == DNS_TSIG) {
+                out->unknown_key = section == DNS_ADDITIONAL &&
+                                   i + 1U == header->counts[DNS_ADDITIONAL] &&
+                                   read_tsig(&at, &out->tsig);
+                sound = sound && out->unknown_key;
+                continue;
+            }
             if (type != DNS_OPT) {
                 continue;
             }
-            if (section != DNS_ADDITIONAL || !dns_read_record(&opt, &record)) {
+            if (section != DNS_ADDITIONAL || !dns_read_record(&at, &record)) {
                 return DNS_FORMERR;
             }
             rcode = read_edns(snapshot, asker, reader->message, &record, out);
@@ -111,7 +144,7 @@ static uint16_t read_records(const struct dns_snapshot *snapshot, const struct d
             }
         }
     }
-    return reader->offset == reader->end ? rcode : DNS_FORMERR;
+    return sound && reader->offset == reader->end ? rcode : DNS_FORMERR;
 }
 
 static uint16_t read_body(const struct dns_snapshot *snapshot, const struct dns_asker *asker,
@@ -130,12 +163,13 @@ static uint16_t read_body(const struct dns_snapshot *snapshot, const struct dns_
     uint16_t rcode = read_records(snapshot, asker, reader, header, out);
     if (rcode == DNS_NOERROR && !out->has_question) {
         // RFC 7873 section 5.4: who asks nothing else is told whether his cookie is still good.
-        out->zoneless = header->counts[DNS_QUESTION] == 0 && out->cookie != COOKIE_NONE;
+        out->zoneless =
+            header->counts[DNS_QUESTION] == 0 && out->cookie != COOKIE_NONE && !out->unknown_key;
         return !out->zoneless              ? DNS_FORMERR
                : out->cookie == COOKIE_BAD ? DNS_BADCOOKIE
                                            : DNS_NOERROR;
     }
-    return rcode;
+    return rcode == DNS_NOERROR && out->unknown_key ? DNS_NOTAUTH : rcode;
 }
 
 bool dns_request_read(const struct dns_snapshot *snapshot, const struct dns_asker *asker,

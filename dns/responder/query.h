@@ -6,6 +6,13 @@
 // Of a client's subnet, as RFC 7871 section 6 numbers them.
 enum dns_family { DNS_FAMILY_NONE, DNS_FAMILY_IPV4, DNS_FAMILY_IPV6 };
 
+// A signature's record (RFC 8945 section 4.2), as far as an answer to it repeats it.
+struct dns_tsig {
+    struct dns_name key, algorithm;
+    uint8_t time[6 + 2]; // when it was signed, and how much that may be off
+    uint16_t original_id;
+};
+
 struct dns_request {
     uint16_t id, flags;
     bool has_question, has_edns;
@@ -16,9 +23,11 @@ struct dns_request {
     uint8_t subnet[4 + 16];           // RFC 7871 section 6
     enum cookie_verdict cookie;
     uint8_t client_cookie[COOKIE_CLIENT_SIZE];
-    uint16_t rcode; // DNS_NOERROR: to be answered from the zone; else already this error
-    bool zoneless;  // no question: who asks just wants a cookie (RFC 7873 section 5.4)
+    uint16_t rcode;   // DNS_NOERROR: to be answered from the zone; else already this error
+    bool zoneless;    // no question: who asks just wants a cookie (RFC 7873 section 5.4)
+    bool unknown_key; // signed: rcode is NOTAUTH, for there are no keys here
     struct dns_question question; // if has_question; as sent, in its case
+    struct dns_tsig tsig;         // if unknown_key
 };
 
 enum dns_transport { DNS_UDP, DNS_TCP };

@@ -503,6 +503,37 @@ static size_t make_opt(const struct exchange *exchange, const struct course *cou
     return (size_t)(at - out);
 }
 
+// Tells who signed his query that the key is unknown here, as whoever has no such key does (RFC
+// 8945 section 5.3.2): unsigned, or not at all where there is no room.
+static void put_tsig(struct response *response, const struct dns_tsig *tsig, size_t limit)
+{
+    enum { BADKEY = 17, HEAD = 10, TAIL = sizeof tsig->time + 2 + 6 };
+    uint8_t *at = response->out + response->length;
+    size_t rdata_length = tsig->algorithm.length + TAIL;
+    size_t length = tsig->key.length + HEAD + rdata_length;
+    if (length > limit - response->length) {
+        response->truncated = true;
+        return;
+    }
+    memcpy(at, tsig->key.wire, tsig->key.length);
+    at += tsig->key.length;
+    put_u16(at, DNS_TSIG);
+    put_u16(at + 2, DNS_CLASS_ANY);
+    put_u32(at + 4, 0);
+    put_u16(at + 8, rdata_length);
+    at += HEAD;
+    memcpy(at, tsig->algorithm.wire, tsig->algorithm.length);
+    at += tsig->algorithm.length;
+    memcpy(at, tsig->time, sizeof tsig->time);
+    at += sizeof tsig->time;
+    put_u16(at, 0); // of the signature's octets
+    put_u16(at + 2, tsig->original_id);
+    put_u16(at + 4, BADKEY);
+    put_u16(at + 6, 0); // of other data
+    response->length += length;
+    response->counts[DNS_ADDITIONAL]++;
+}
+
 static size_t limit_of(const struct exchange *exchange, size_t size)
 {
     size_t limit = DNS_MESSAGE_MAX;
@@ -544,9 +575,10 @@ size_t dns_respond(const struct dns_snapshot *snapshot, const struct dns_asker *
     struct course course = course_of(&exchange);
     uint8_t opt[OPT_MAX];
     size_t opt_length = make_opt(&exchange, &course, opt);
+    size_t limit = limit_of(&exchange, size);
     struct response response = {.out = out,
                                 .length = DNS_HEADER_SIZE,
-                                .limit = limit_of(&exchange, size) - opt_length,
+                                .limit = limit - opt_length,
                                 .apex = (uint16_t)(DNS_HEADER_SIZE + course.place.prefix)};
     uint16_t flags = 0;
     if (request->has_question) {
@@ -562,6 +594,9 @@ size_t dns_respond(const struct dns_snapshot *snapshot, const struct dns_asker *
         memcpy(out + response.length, opt, opt_length);
         response.length += opt_length;
         response.counts[DNS_ADDITIONAL]++;
+    }
+    if (course.rcode == DNS_NOTAUTH) {
+        put_tsig(&response, &request->tsig, limit);
     }
     flags |= response.truncated ? DNS_TC : 0;
     put_header(&response, request, flags | (course.rcode & DNS_RCODE_MASK));

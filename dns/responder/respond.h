@@ -15,7 +15,7 @@ enum dns_kind {
     DNS_KIND_ANSWER,  // [answer]
     DNS_KIND_MISSING, // NXDOMAIN
     DNS_KIND_OUTSIDE, // REFUSED
-    DNS_KIND_INVALID, // nothing that has a name: FORMERR, NOTIMP, BADVERS, a cookie alone
+    DNS_KIND_INVALID, // nothing that has a name: FORMERR, NOTIMP, NOTAUTH, BADVERS, a cookie
     DNS_KINDS,
 };
 const char *dns_kind_name(enum dns_kind kind);

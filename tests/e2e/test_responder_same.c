@@ -215,6 +215,7 @@ static void random_query(uint64_t *state, struct asked *out)
     out->query.edns_size = PICK(state, sizes);
     out->query.edns_flags = next_random(state) % 8 == 0 ? 0x8000 : 0;
     out->query.edns_version = next_random(state) % 64 == 0;
+    out->query.tsig = next_random(state) % 32 == 0;
     out->tcp = next_random(state) % 8 == 0;
 }
 
@@ -330,7 +331,21 @@ static bool has_additional(const struct asked *asked)
     return ours.answer.counts[DNS_ADDITIONAL] > 0 && theirs.answer.counts[DNS_ADDITIONAL] == 0;
 }
 
+static bool signs_for_another_zone(const struct asked *asked)
+{
+    return asked->query.tsig && theirs.answer.rcode == DNS_REFUSED;
+}
+
+static bool signs_in_a_version_to_come(const struct asked *asked)
+{
+    return asked->query.tsig && asked->query.edns_version > 0;
+}
+
 static const struct rule rules[] = {
+    {"a signature comes before anything else: RFC 8945 section 5.2; to Knot another's zone does",
+     KNOT, RCODE | ADDITIONAL, signs_for_another_zone},
+    {"what a version of EDNS to come means is not known, so is what is signed; NSD looks first",
+     NSD, RCODE | ADDITIONAL, signs_in_a_version_to_come},
     {"CD is copied: RFC 4035 section 3.1.6", KNOT | NSD, CD, asks_with_cd},
     {"a size below 512 is 512: RFC 6891 section 6.2.3; Knot calls it a format error", KNOT, ALL,
      has_tiny_size},
@@ -347,13 +362,14 @@ static void tell(const struct asked *asked, const char *server, unsigned parts)
 {
     static char text[LAB_ANSWER_TEXT_MAX];
 
-    print_error("%s differs in%s%s%s%s%s%s%s%s: %s, type %u, class %u%s, size %u, version %u, %s\n",
-                server, parts & RCODE ? " rcode" : "", parts & FLAGS ? " flags" : "",
-                parts & TRUNCATED ? " TC" : "", parts & ANSWERS ? " answers" : "",
-                parts & AUTHORITY ? " authority" : "", parts & ADDITIONAL ? " additional" : "",
-                parts & EDNS ? " EDNS" : "", parts & CD ? " CD" : "", asked->name,
-                asked->query.type, asked->query.class, asked->query.edns ? ", EDNS" : "",
-                asked->query.edns_size, asked->query.edns_version, asked->tcp ? "TCP" : "UDP");
+    print_error(
+        "%s differs in%s%s%s%s%s%s%s%s: %s, type %u, class %u%s%s, size %u, version %u, %s\n",
+        server, parts & RCODE ? " rcode" : "", parts & FLAGS ? " flags" : "",
+        parts & TRUNCATED ? " TC" : "", parts & ANSWERS ? " answers" : "",
+        parts & AUTHORITY ? " authority" : "", parts & ADDITIONAL ? " additional" : "",
+        parts & EDNS ? " EDNS" : "", parts & CD ? " CD" : "", asked->name, asked->query.type,
+        asked->query.class, asked->query.edns ? ", EDNS" : "", asked->query.tsig ? ", TSIG" : "",
+        asked->query.edns_size, asked->query.edns_version, asked->tcp ? "TCP" : "UDP");
     print_error("ours: %zu bytes, %s\n", ours.length, lab_answer_text(&ours.answer, text));
     print_error("theirs: %zu bytes, %s\n", theirs.length, lab_answer_text(&theirs.answer, text));
 }

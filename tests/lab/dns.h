@@ -31,6 +31,7 @@ struct lab_query {
     uint8_t edns_version;
     uint16_t edns_flags;
     struct lab_bytes options; // of OPT, with their codes and lengths
+    bool tsig;                // signed, by a key that nobody has
     struct lab_bytes tail;    // bytes after the message
 };
 

@@ -179,6 +179,83 @@ TEST(what_is_malformed_gets_an_error_or_silence)
     }
 }
 
+// ---- Signatures (RFC 8945), for which there are no keys here
+
+#define KEY    "03 6b6579 00"
+#define ALG    "0b 686d61632d736861323536 00" // hmac-sha256
+#define AT     "0000 6553f100 012c"
+#define OTHER  "1234 0000 0000" // the original id, no error, no more
+#define SIGNED KEY "00fa 00ff 00000000 0021" ALG AT "0004 01020304" OTHER
+#define BAD_KEY                                                                                    \
+    "\n+ key. 0 TYPE250 \\# 29 0B686D61632D7368613235360000006553F100012C0000123400110000"
+
+TEST(who_signs_is_told_that_his_key_is_unknown)
+{
+    static const struct {
+        const char *hex, *expected;
+    } cases[] = {
+        {H_ID "0110 0001 0000 0000 0001" QUERY SIGNED, "NOTAUTH rd cd" BAD_KEY},
+        {H_ID "0000 0001 0000 0000 0002" QUERY OPT SIGNED, "NOTAUTH\nopt 1232" BAD_KEY},
+        // Not even that the zone is another's.
+        {H_ID "0000 0001 0000 0000 0001"
+              "03666f6f036e657400 0001 0001" SIGNED,
+         "NOTAUTH" BAD_KEY},
+        // RFC 8945 section 5.1: the last one, in additional, and once.
+        {H_ID "0000 0001 0000 0000 0002" QUERY SIGNED OPT, "FORMERR\nopt 1232"},
+        {H_ID "0000 0001 0000 0000 0002" QUERY SIGNED SIGNED, "FORMERR"},
+        {H_ID "0000 0001 0001 0000 0000" QUERY SIGNED, "FORMERR"},
+        {H_ID "0000 0001 0000 0000 0001" QUERY SIGNED "00", "FORMERR"},
+        {H_ID "0000 0000 0000 0000 0001" SIGNED, "FORMERR"},
+        {H_ID "0000 0001 0000 0000 0001" QUERY KEY "00fa 0001 00000000 0021" ALG AT
+              "0004 01020304" OTHER,
+         "FORMERR"},
+        {H_ID "0000 0001 0000 0000 0001" QUERY KEY "00fa 00ff 00000001 0021" ALG AT
+              "0004 01020304" OTHER,
+         "FORMERR"},
+        {H_ID "0000 0001 0000 0000 0001" QUERY KEY "00fa 00ff 00000000 0022" ALG AT
+              "0004 01020304" OTHER "00",
+         "FORMERR"},
+        {H_ID "0000 0001 0000 0000 0001" QUERY KEY "00fa 00ff 00000000 001f" ALG AT "0004 01020304"
+              "1234 0000",
+         "FORMERR"},
+        {H_ID "0000 0001 0000 0000 0001" QUERY KEY "00fa 00ff 00000000 0000", "FORMERR"},
+        {H_ID "0000 0001 0000 0000 0002" QUERY "00 0029 04d0 00ff0000 0000" SIGNED,
+         "BADVERS\nopt 1232"},
+        {H_ID "1000 0001 0000 0000 0001" QUERY SIGNED, "NOTIMP"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_bytes_say(cases[i].hex, cases[i].expected);
+    }
+}
+
+// Names of 255 octets: the question's, the key's, the algorithm's.
+TEST(a_signature_that_has_no_room_in_the_answer_is_for_tcp)
+{
+    uint8_t query[1024];
+    char name[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx."
+                  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx."
+                  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx."
+                  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    struct dns_question question = {
+        .name = fixture_name(name), .type = DNS_A, .class = DNS_CLASS_IN};
+    struct dns_writer writer;
+    dns_write_begin(&writer, query, sizeof query, 1, 0);
+    dns_write_question(&writer, &question);
+    dns_record_begin(&writer, DNS_ADDITIONAL, &question.name, DNS_TSIG, DNS_CLASS_ANY, 0);
+    dns_write_name(&writer, &question.name);
+    dns_write_bytes(&writer, (const uint8_t[16]){0}, 16);
+    dns_record_end(&writer);
+    size_t length = dns_write_end(&writer);
+    for (unsigned tcp = 0; tcp < 2; tcp++) {
+        struct exchanged exchanged;
+        exchange_bytes(rich, &(struct ask){.tcp = tcp}, query, length, &exchanged);
+        assert_int_equal(exchanged.outcome.rcode, DNS_NOTAUTH);
+        assert_int_equal(exchanged.outcome.truncated, !tcp);
+        assert_int_equal(exchanged.response[11], tcp);
+        done(&exchanged);
+    }
+}
+
 TEST(other_opcodes_are_not_implemented_whatever_is_in_them)
 {
     for (uint16_t opcode = 1; opcode < 16; opcode++) {
@@ -193,6 +270,7 @@ TEST(other_opcodes_are_not_implemented_whatever_is_in_them)
         done(&exchanged);
     }
     assert_bytes_say(H_ID "7800 0000 0000 0000 0000", "NOTIMP");
+    assert_bytes_say(H_ID "1110 0001 0000 0000 0000" QUERY, "NOTIMP rd cd");
     assert_bytes_say(H_ID "2800 0001 0000 0001 0000" QUERY "ff", "NOTIMP");
     assert_bytes_say(H_ID "3000 ffff ffff ffff ffff", "NOTIMP");
 }
