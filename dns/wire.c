@@ -122,11 +122,6 @@ void dns_write_bytes(struct dns_writer *writer, const void *bytes, size_t length
     writer->length += length;
 }
 
-void dns_write_u8(struct dns_writer *writer, uint8_t value)
-{
-    dns_write_bytes(writer, &value, 1);
-}
-
 void dns_write_u16(struct dns_writer *writer, uint16_t value)
 {
     uint8_t bytes[2];

@@ -93,7 +93,6 @@ void dns_write_begin(struct dns_writer *writer, uint8_t *buffer, size_t size, ui
 // Completes the header. Returns the message's length, or 0 if it did not fit.
 size_t dns_write_end(struct dns_writer *writer);
 
-void dns_write_u8(struct dns_writer *writer, uint8_t value);
 void dns_write_u16(struct dns_writer *writer, uint16_t value);
 void dns_write_bytes(struct dns_writer *writer, const void *bytes, size_t length);
 void dns_write_name(struct dns_writer *writer, const struct dns_name *name);

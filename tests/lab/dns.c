@@ -18,11 +18,10 @@
 
 static void write_opt(struct dns_writer *writer, const struct lab_query *query)
 {
-    dns_write_u8(writer, 0);
+    dns_write_bytes(writer, "", 1); // the root
     dns_write_u16(writer, DNS_OPT);
     dns_write_u16(writer, query->edns_size != 0 ? query->edns_size : EDNS_SIZE);
-    dns_write_u8(writer, 0);
-    dns_write_u8(writer, query->edns_version);
+    dns_write_u16(writer, query->edns_version);
     dns_write_u16(writer, query->edns_flags);
     dns_write_u16(writer, (uint16_t)query->options.length);
     dns_write_bytes(writer, query->options.at, query->options.length);

@@ -57,7 +57,7 @@ static inline size_t answer(struct server *server, const struct dns_header *head
     dns_write_question(&writer, question);
     if (server->txt != NULL) {
         dns_record_begin(&writer, DNS_ANSWER, &question->name, DNS_TXT, question->class, 0);
-        dns_write_u8(&writer, length);
+        dns_write_bytes(&writer, &length, 1);
         dns_write_bytes(&writer, server->txt, length);
         dns_record_end(&writer);
     }

@@ -173,7 +173,7 @@ static struct dns_judgement judged_with_cookie(uint8_t first_octet_differs_by)
     dns_write_begin(&writer, message, sizeof message, query.id, DNS_QR);
     dns_write_question(&writer, &query.question);
     dns_record_begin(&writer, DNS_ANSWER, &query.question.name, DNS_A, DNS_CLASS_IN, 60);
-    dns_write_u8(&writer, 192);
+    dns_write_bytes(&writer, "\300", 1);
     dns_record_end(&writer);
     dns_opt_begin(&writer, &(struct dns_edns){.udp_size = 1232});
     cookie.bytes[0] ^= first_octet_differs_by;
