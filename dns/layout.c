@@ -1,28 +1,52 @@
 // See layout.h.
 #include "dns/layout.h"
 
-// A star after the last one: as often as there is more.
-static const struct {
+// A star after the last one: as often as there is more. Compression is for the types of RFC 1035
+// alone (RFC 3597 section 4).
+static const struct row {
     uint16_t type;
     const char *layout;
-} layouts[] = {
-    {DNS_A, "a"},       {DNS_NS, "n"},       {DNS_CNAME, "n"}, {DNS_SOA, "nn44444"},
-    {DNS_PTR, "n"},     {DNS_MX, "2n"},      {DNS_TXT, "ss*"}, {DNS_AAAA, "A"},
-    {DNS_SRV, "222n"},  {DNS_OPT, "o*"},     {DNS_DS, "211x"}, {DNS_DNSKEY, "211b"},
-    {DNS_SVCB, "2np*"}, {DNS_HTTPS, "2np*"}, {DNS_CAA, "1tq"},
+    bool compressed;
+} rows[] = {
+    {DNS_A, "a", false},        {DNS_NS, "n", true},        {DNS_CNAME, "n", true},
+    {DNS_SOA, "nn44444", true}, {DNS_PTR, "n", true},       {DNS_MX, "2n", true},
+    {DNS_TXT, "ss*", false},    {DNS_AAAA, "A", false},     {DNS_SRV, "222n", false},
+    {DNS_OPT, "o*", false},     {DNS_DS, "211x", false},    {DNS_DNSKEY, "211b", false},
+    {DNS_SVCB, "2np*", false},  {DNS_HTTPS, "2np*", false}, {DNS_CAA, "1tq", false},
 };
+
+static const struct row *row_of(uint16_t type)
+{
+    static const struct row unknown = {0, "u", false};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].type == type) {
+            return &rows[i];
+        }
+    }
+    return &unknown;
+}
 
 static const char *layout_of(uint16_t type, uint16_t class)
 {
     if ((type == DNS_A || type == DNS_AAAA) && class != DNS_CLASS_IN) {
         return "u"; // addresses of other networks
     }
-    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
-        if (layouts[i].type == type) {
-            return layouts[i].layout;
-        }
+    return row_of(type)->layout;
+}
+
+struct dns_names dns_names_of(uint16_t type)
+{
+    const struct row *row = row_of(type);
+    struct dns_names names = {.compressed = row->compressed};
+    const char *at = row->layout;
+    for (; *at >= '1' && *at <= '4'; at++) {
+        names.at += (size_t)(*at - '0');
+        names.before++;
     }
-    return "u";
+    for (; *at == 'n'; at++) {
+        names.count++;
+    }
+    return names.count > 0 ? names : (struct dns_names){.count = 0};
 }
 
 static bool read_coded(struct dns_reader *rdata, struct dns_field *out)

@@ -25,6 +25,16 @@ struct dns_walk {
 struct dns_walk dns_walk_begin(uint16_t type, uint16_t class, const uint8_t *message, size_t offset,
                                size_t length);
 
+// The names in rdata of a type, which stand together in all types that have any; all zero where
+// there are none, or the type is not known.
+struct dns_names {
+    size_t count;
+    size_t at;       // the first one's offset
+    size_t before;   // fields before it
+    bool compressed; // they may be, where they are written (RFC 3597 section 4)
+};
+struct dns_names dns_names_of(uint16_t type);
+
 enum dns_step { DNS_STEP_FIELD, DNS_STEP_END, DNS_STEP_BAD };
 enum dns_step dns_walk_next(struct dns_walk *walk, struct dns_field *out);
 

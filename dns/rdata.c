@@ -627,20 +627,3 @@ const char *dns_rdata_parse(uint16_t type, const char *text, uint8_t out[DNS_RDA
     *length = parser.length;
     return problem != NULL ? problem : check(type, out, parser.length);
 }
-
-size_t dns_rdata_name(uint16_t type)
-{
-    switch (type) {
-    case DNS_CNAME:
-    case DNS_NS:
-        return 0;
-    case DNS_MX:
-    case DNS_SVCB:
-    case DNS_HTTPS:
-        return 2;
-    case DNS_SRV:
-        return 6;
-    default:
-        return SIZE_MAX;
-    }
-}

@@ -12,7 +12,3 @@
 // naming the part.
 const char *dns_rdata_parse(uint16_t type, const char *text, uint8_t out[DNS_RDATA_MAX],
                             size_t *length);
-
-// Where the rdata's name begins (of the types above that have one: CNAME, NS, MX, SRV, SVCB,
-// HTTPS); SIZE_MAX: it has none.
-size_t dns_rdata_name(uint16_t type);

@@ -84,15 +84,12 @@ static bool append_record(struct dns_answer_conf *answer, const struct dns_recor
 // In the name that the record leads to, as it is written.
 static const char *target_mistake(uint16_t type, const char *text)
 {
-    size_t before = type == DNS_CNAME                                         ? 0
-                    : type == DNS_MX || type == DNS_SVCB || type == DNS_HTTPS ? 1
-                    : type == DNS_SRV                                         ? 3
-                                                                              : SIZE_MAX;
+    struct dns_names names = dns_names_of(type);
     char word[WORD_MAX];
-    if (before == SIZE_MAX || strncmp(text, "\\#", 2) == 0) { // octets (RFC 3597) have no mistakes
+    if (names.count == 0 || strncmp(text, "\\#", 2) == 0) { // octets (RFC 3597) have no mistakes
         return NULL;
     }
-    for (size_t i = 0; i <= before; i++) {
+    for (size_t i = 0; i <= names.before; i++) {
         if (!text_next_word(&text, word, sizeof word)) {
             return NULL;
         }

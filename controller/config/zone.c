@@ -322,9 +322,9 @@ static void check_targets(const struct builder *builder, const struct zone_check
     const struct section *section = section_of(builder, "answer", number);
     for (size_t i = 0; i < answer->record_count; i++) {
         const struct dns_record_conf *record = &answer->records[i];
-        size_t at = dns_rdata_name(record->type);
-        if (at < record->length) {
-            struct dns_name target = dns_name_at(record->rdata + at);
+        struct dns_names names = dns_names_of(record->type);
+        if (names.count > 0) {
+            struct dns_name target = dns_name_at(record->rdata + names.at);
             check_target(builder, check, section, record->type, &target);
         }
     }

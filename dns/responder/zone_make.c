@@ -1,7 +1,6 @@
 // Compiles the configuration into what dns/responder/zone.h describes: the records of each name for
 // each state, ready to be sent; then the names.
 #include "base/bytes.h"
-#include "dns/rdata.h"
 #include "dns/responder/zone_inside.h"
 
 #include <arpa/inet.h>
@@ -19,12 +18,6 @@
 #define SOA_EXPIRE_S  604800
 
 // ---- Records
-
-// RFC 3597 section 4: compression is for the types of RFC 1035 alone.
-static bool is_compressed(uint16_t type)
-{
-    return type == DNS_NS || type == DNS_CNAME || type == DNS_SOA || type == DNS_MX;
-}
 
 static bool set_target(struct zone *zone, struct zone_record *record, const struct dns_name *name,
                        size_t prefix)
@@ -44,17 +37,17 @@ static bool compile(struct zone *zone, uint16_t class, uint32_t ttl_s,
     if (wire == NULL) {
         return false;
     }
-    size_t names = conf->type == DNS_SOA ? 2 : dns_rdata_name(conf->type) != SIZE_MAX ? 1 : 0;
-    size_t from = conf->type == DNS_SOA || names == 0 ? 0 : dns_rdata_name(conf->type);
+    struct dns_names names = dns_names_of(conf->type);
+    size_t from = names.at;
     size_t length = RECORD_HEAD + from;
     size_t pointers = 0;
     memcpy(wire + RECORD_HEAD, conf->rdata, from);
-    for (size_t i = 0; i < names; i++) {
+    for (size_t i = 0; i < names.count; i++) {
         struct dns_name name = dns_name_at(conf->rdata + from);
         size_t prefix = zone_prefix(zone, &name);
         bool inside = prefix != SIZE_MAX;
         // The root is shorter than a pointer.
-        bool shorter = inside && is_compressed(conf->type) && zone->apex->length > 1;
+        bool shorter = inside && names.compressed && zone->apex->length > 1;
         size_t kept = shorter ? prefix : name.length;
         memcpy(wire + length, name.wire, kept);
         from += name.length;

@@ -199,15 +199,32 @@ TEST(a_string_has_up_to_255_octets_and_a_record_up_to_4096)
     }
 }
 
-TEST(names_in_rdata_begin_where_their_types_say)
+// What may be compressed: RFC 3597 section 4.
+TEST(names_in_rdata_are_where_their_types_say_and_compressed_in_the_oldest_only)
 {
     static const struct {
         uint16_t type;
-        size_t offset;
-    } cases[] = {{DNS_CNAME, 0},    {DNS_NS, 0},        {DNS_MX, 2},       {DNS_SRV, 6},
-                 {DNS_SVCB, 2},     {DNS_HTTPS, 2},     {DNS_A, SIZE_MAX}, {DNS_TXT, SIZE_MAX},
-                 {65280, SIZE_MAX}, {DNS_CAA, SIZE_MAX}};
+        struct dns_names names;
+    } cases[] = {
+        {DNS_CNAME, {1, 0, 0, true}},
+        {DNS_NS, {1, 0, 0, true}},
+        {DNS_SOA, {2, 0, 0, true}},
+        {DNS_PTR, {1, 0, 0, true}},
+        {DNS_MX, {1, 2, 1, true}},
+        {DNS_SRV, {1, 6, 3, false}},
+        {DNS_SVCB, {1, 2, 1, false}},
+        {DNS_HTTPS, {1, 2, 1, false}},
+        {DNS_A, {0}},
+        {DNS_TXT, {0}},
+        {DNS_DS, {0}},
+        {DNS_CAA, {0}},
+        {65280, {0}},
+    };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(dns_rdata_name(cases[i].type), cases[i].offset);
+        struct dns_names names = dns_names_of(cases[i].type);
+        assert_int_equal(names.count, cases[i].names.count);
+        assert_int_equal(names.at, cases[i].names.at);
+        assert_int_equal(names.before, cases[i].names.before);
+        assert_int_equal(names.compressed, cases[i].names.compressed);
     }
 }
