@@ -114,18 +114,25 @@ void core_way(struct core *core, size_t probe, enum verdict_kind kind, const str
 
 // ---- What becomes of it
 
+// A gate names one probe; of several that are too few, it may be another one than was cut off.
 void core_suspect(struct core *core, size_t index, uint64_t now_ns)
 {
     struct core_service *service = &core->services[index];
-    const struct gate *gate = &core->gates[index];
-    if (service->decision.cause != CAUSE_UNHEALTHY || gate->service != GATE_NOBODY ||
-        gate->probe == GATE_NOBODY) {
-        return;
+    const struct service_conf *conf = conf_of(core, index);
+    const struct index_list *const lists[] = {&conf->require, &conf->any};
+    if (service->decision.cause != CAUSE_UNHEALTHY || service->decision.cut_off) {
+        return; // held already: a pin announced it all the same
     }
-    const struct lead *lead = &core->leads[gate->probe];
-    if (lead->prefix != NULL && lead->service == index && core->probes[gate->probe].blackholed) {
-        service->cut_off = (struct cut_off){
-            .state = CUT_OFF_SUSPECTED, .probe = gate->probe, .since_ms = ms_of(now_ns)};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        for (size_t k = 0; k < lists[i]->count; k++) {
+            size_t probe = lists[i]->items[k];
+            const struct lead *lead = &core->leads[probe];
+            if (core->probes[probe].blackholed && lead->prefix != NULL && lead->service == index) {
+                service->cut_off = (struct cut_off){
+                    .state = CUT_OFF_SUSPECTED, .probe = probe, .since_ms = ms_of(now_ns)};
+                return;
+            }
+        }
     }
 }
 

@@ -145,6 +145,12 @@ static enum view best(const struct model *model, const struct model_prefix *pref
     return prefix->device && model->leaks ? VIEW_OTHER : VIEW_NONE;
 }
 
+bool model_has(const struct model *model, unsigned place)
+{
+    const struct model_prefix *prefix = &model->prefixes[place];
+    return model->running && (is_on(model, prefix->primary) || is_on(model, prefix->twin));
+}
+
 void model_see(struct model *model)
 {
     model->switched++;

@@ -71,6 +71,8 @@ void model_stop(struct model *model);
 bool model_configure(struct model *model);                                // false: refused
 bool model_switch(struct model *model, const char *pattern, bool enable); // false: none match
 void model_see(struct model *model); // recomputes what neighbours see
+// BIRD has a route of ours to it, which its kernel protocol gives to the kernel.
+bool model_has(const struct model *model, unsigned place);
 
 // Reads a file of ours into out; false when it is none.
 bool model_read(const struct model_file *file, struct model_conf *out);

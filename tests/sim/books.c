@@ -194,6 +194,31 @@ enum target books_target(enum level level)
                                      : TARGET_WITHDRAW;
 }
 
+// ---- Who is cut off
+
+static bool needs(const struct service_conf *conf, size_t probe)
+{
+    const struct index_list *const lists[] = {&conf->require, &conf->any};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        for (size_t k = 0; k < lists[i]->count; k++) {
+            if (lists[i]->items[k] == probe) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+struct oracle_service *books_led_to(struct oracle *oracle, size_t probe, unsigned place)
+{
+    unsigned owner = place != NOBODY ? oracle->owner[place / PLOT_PREFIXES] : NOBODY;
+    struct oracle_service *service = owner != NOBODY ? &oracle->services[owner] : NULL;
+    return service != NULL && (service->used & (1U << place % PLOT_PREFIXES)) != 0 &&
+                   needs(&oracle->config->services[service->index], probe)
+               ? service
+               : NULL;
+}
+
 // ---- Intents
 
 enum intent_kind books_intent(const struct oracle_service *service, uint64_t now_ns, bool *vague)
@@ -461,6 +486,12 @@ void oracle_reload(struct oracle *oracle, const struct config *config, const str
         if (service->known || until_ms < service->adopt_until_ms) { // an adoption is only shortened
             service->adopt_until_ms = until_ms;
         }
+    }
+    for (unsigned name = 0; name < SCENE_NAMES; name++) {
+        struct oracle_service *service = &oracle->services[name];
+        size_t probe = service->held_probe;
+        service->held = service->held && scene->probes[probe].port == before->probes[probe].port &&
+                        books_led_to(oracle, probe, scene->probes[probe].place) == service;
     }
     drop_gone(oracle);
     oracle->disturbed_at_ns = now_ns;

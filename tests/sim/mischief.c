@@ -33,6 +33,17 @@ static void flip_probe(struct world *world)
          world->blind[probe] ? ", but can't look" : "", world->mute[probe] ? ", but is mute" : "");
 }
 
+// From this host to one behind it, or back.
+static void move_service(struct world *world)
+{
+    size_t probe = below(world, world->scene.probe_count);
+    if (world->scene.probes[probe].place != NOBODY) {
+        world->behind[probe] = !world->behind[probe];
+        tell(world, "what p%zu looks at is %s", probe,
+             world->behind[probe] ? "behind a route from now on" : "on this host from now on");
+    }
+}
+
 // The kernel tells of it at once.
 static void crash_service(struct world *world)
 {
@@ -371,6 +382,7 @@ static struct mischief {
 } mischiefs[] = {
     {"flip-probe", 50, flip_probe, NULL},
     {"crash-service", 6, crash_service, NULL},
+    {"move-service", 8, move_service, NULL},
     {"ask", 14, ask, NULL},
     {"ask-often", 1, ask_often, NULL},
     {"another-pop", 3, another_pop, NULL},

@@ -151,16 +151,56 @@ static void check_cause(struct oracle *oracle, const struct oracle_service *serv
     }
 }
 
+void oracle_way(struct oracle *oracle, size_t probe, unsigned place, enum verdict_kind kind,
+                enum way_kind way)
+{
+    struct oracle_service *service = books_led_to(oracle, probe, place);
+    if (service == NULL) {
+        oracle_broken(oracle, "the way of p%zu was asked for, which leads to no service", probe);
+    } else if (kind == VERDICT_FAIL) {
+        oracle->probes[probe].blackholed = way == WAY_BLACKHOLE;
+    } else {
+        service->passed_by = way;
+        service->passed_probe = probe;
+    }
+}
+
+// Promise 8: who was seen to be cut off by being announced is held, and nobody else.
+static void check_held(struct oracle *oracle, struct oracle_service *service,
+                       const struct event *event)
+{
+    bool holds = strstr(event->text, "takes the place of") != NULL;
+    if (!holds && strstr(event->text, "does not take") == NULL) {
+        return; // of something else
+    }
+    bool right = holds ? oracle->probes[service->passed_probe].blackholed &&
+                             service->passed_by == WAY_ROUTE &&
+                             service->target == TARGET_WITHDRAW && !service->held
+                       : service->held && service->passed_by == WAY_LOCAL;
+    if (!right) {
+        oracle_broken(oracle, "promise 8: %s is %s although that was not seen", event->service,
+                      holds ? "held as cut off" : "not held any more");
+    }
+    service->held = holds;
+    service->held_probe = service->passed_probe;
+}
+
 static void check_events(struct oracle *oracle, const struct core *core,
                          const struct bounds gates[], uint64_t now_ns)
 {
     for (uint64_t seq = oracle->seen_events + 1; seq < events_end(core->events); seq++) {
         const struct event *event = events_get(core->events, seq);
         oracle->seen_events = seq;
-        if (event == NULL || event->kind != EVENT_TRANSITION) {
+        bool of_service =
+            event != NULL && (event->kind == EVENT_TRANSITION || event->kind == EVENT_OBSERVED);
+        if (!of_service) {
             continue;
         }
         struct oracle_service *service = &oracle->services[scene_number(event->service)];
+        if (event->kind == EVENT_OBSERVED) {
+            check_held(oracle, service, event);
+            continue;
+        }
         if (!service->configured) {
             oracle_broken(oracle, "an event of %s, which is not configured", event->service);
             return;
@@ -233,6 +273,10 @@ static void check_target(struct oracle *oracle, struct oracle_service *service,
     check_intended(oracle, service, kind, now_ns);
     if (kind == INTENT_PIN) {
         return;
+    }
+    if (service->held && service->target != TARGET_WITHDRAW) {
+        oracle_broken(oracle, "promise 8: %s is at %s again, which cuts it off", conf->name,
+                      target_name(service->target));
     }
     bool held = conf->on_unknown == ON_UNKNOWN_HOLD && service->known;
     bool too_long =
@@ -611,11 +655,23 @@ static void check_file(struct oracle *oracle, const struct model *model)
     }
 }
 
+// The probes of those that are cut off by being announced would close its gate.
+static bool fails_announced(struct oracle *oracle, const struct oracle_service *service,
+                            const enum level levels[], const unsigned cut_off[])
+{
+    enum level then[SCENE_PROBES];
+    for (size_t i = 0; i < oracle->config->probe_count; i++) {
+        then[i] = books_led_to(oracle, i, cut_off[i]) == service ? LEVEL_CLOSED : levels[i];
+    }
+    return books_gate(oracle->config, service->index, then) == LEVEL_CLOSED;
+}
+
 static enum target expected(const struct oracle *oracle, const struct oracle_service *service,
-                            const enum level levels[], uint64_t now_ns)
+                            const enum level levels[], bool would_fail, uint64_t now_ns)
 {
     bool vague;
     enum target target = books_target(books_gate(oracle->config, service->index, levels));
+    target = would_fail ? TARGET_WITHDRAW : target;
     switch (books_intent(service, now_ns, &vague)) {
     case INTENT_PIN:
         return TARGET_ANNOUNCE;
@@ -634,7 +690,7 @@ static enum target expected(const struct oracle *oracle, const struct oracle_ser
 }
 
 void oracle_check_quiet(struct oracle *oracle, const struct core *core, const struct model *model,
-                        const enum verdict_kind truth[], uint64_t now_ns)
+                        const enum verdict_kind truth[], const unsigned cut_off[], uint64_t now_ns)
 {
     static const enum level says[] = {[VERDICT_UNKNOWN] = LEVEL_UNKNOWN,
                                       [VERDICT_FAIL] = LEVEL_CLOSED,
@@ -650,7 +706,8 @@ void oracle_check_quiet(struct oracle *oracle, const struct core *core, const st
         }
         const struct oracle_service *service = &oracle->services[oracle->owner[plot]];
         const char *name = conf_of(oracle, service)->name;
-        enum target target = expected(oracle, service, levels, now_ns);
+        bool would_fail = fails_announced(oracle, service, levels, cut_off);
+        enum target target = expected(oracle, service, levels, would_fail, now_ns);
         if (service->target != target) {
             oracle_broken(oracle, "after quiet %s is at %s, should be at %s", name,
                           target_name(service->target), target_name(target));

@@ -16,6 +16,7 @@ struct oracle_probe {
     uint64_t known_at_ms;   // of the last verdict that was known, or of the start
     uint64_t crashed_at_ms; // of a definitive failure in its crash_grace; 0: none
     bool anew;              // it was blind, and has not been settled since
+    bool blackholed;        // it failed, and its way was a blackhole
 };
 
 struct oracle_intent {
@@ -85,6 +86,13 @@ struct oracle_service {
     bool known;       // since the start: its probes said that it works
     unsigned on;      // legs that BIRD has on now
 
+    // Of being cut off: the way by which a probe last passed, when that was asked; said to be held
+    // because of a probe.
+    enum way_kind passed_by;
+    size_t passed_probe;
+    bool held;
+    size_t held_probe;
+
     uint64_t wrong_since_ns; // neighbours see another thing than the target; 0: they don't
     uint64_t back_at_ns;     // when its target was last more than withdraw again
     bool visible;            // every established session had a route of ours at the last check
@@ -135,6 +143,9 @@ void oracle_end(struct oracle *oracle, uint64_t now_ns);  // the daemon is gone
 
 void oracle_verdict(struct oracle *oracle, size_t probe, const struct verdict *verdict,
                     uint64_t now_ns);
+// The kernel's way to a probe's target (place: among all plots' addresses) was asked for.
+void oracle_way(struct oracle *oracle, size_t probe, unsigned place, enum verdict_kind kind,
+                enum way_kind way);
 // The boot memory is being saved with what there is now; it is saved.
 void oracle_remembering(struct oracle *oracle, uint64_t now_ns);
 void oracle_remembered(struct oracle *oracle);
@@ -155,6 +166,8 @@ bool books_asked(const struct oracle *oracle, unsigned name); // something that 
 void books_end(struct oracle_service *service);               // the intent in force has ended
 void books_legs(struct oracle *oracle, const struct model *model); // as BIRD has them now
 void books_forget(struct oracle_service *service, const struct service_conf *conf, uint64_t now_ns);
+// The service that is cut off when that address is (among all plots'), by that probe; NULL: none.
+struct oracle_service *books_led_to(struct oracle *oracle, size_t probe, unsigned place);
 unsigned books_leg(unsigned family, bool drain); // its bit in a service's legs
 
 __attribute__((format(printf, 2, 3))) void oracle_broken(struct oracle *oracle, const char *text,
@@ -172,8 +185,9 @@ void oracle_order(struct oracle *oracle, const char *command, const struct model
                   uint64_t now_ns);
 
 // After a long quiet time with probes that say truth[probe]: everything must be as it should.
+// cut_off[probe]: the place of its target, if it is cut off by being announced; else NOBODY.
 void oracle_check_quiet(struct oracle *oracle, const struct core *core, const struct model *model,
-                        const enum verdict_kind truth[], uint64_t now_ns);
+                        const enum verdict_kind truth[], const unsigned cut_off[], uint64_t now_ns);
 
 // A clean stop has ended, and BIRD could do all along what it was told.
 void oracle_check_stopped(struct oracle *oracle, const struct model *model, uint64_t now_ns);

@@ -54,7 +54,8 @@ static struct scene_probe draw_probe(struct dice *dice)
         .fall = upto(dice, 1, 4),
         .crash_grace_ms = dice_chance(dice, 60) ? 0 : upto(dice, 1, 8) * 100,
         .unknown_grace_ms = upto(dice, 2, 6) * 1000,
-        .port = upto(dice, 53, 54)};
+        .port = upto(dice, 53, 54),
+        .place = NOBODY};
     return probe;
 }
 
@@ -123,6 +124,23 @@ static void add_service(struct scene *scene, struct dice *dice)
     scene->services[scene->service_count++] = service;
 }
 
+// Some probes look at an address of the first service whose gate needs them.
+static void draw_places(struct scene *scene, struct dice *dice)
+{
+    for (unsigned i = 0; i < scene->service_count; i++) {
+        const struct scene_service *service = &scene->services[i];
+        unsigned k = 0;
+        while ((service->prefixes & (1U << k)) == 0) {
+            k++;
+        }
+        for (unsigned probe = service->first; probe < service->any_end; probe++) {
+            if (scene->probes[probe].place == NOBODY && dice_chance(dice, 60)) {
+                scene->probes[probe].place = service->plot * PLOT_PREFIXES + k;
+            }
+        }
+    }
+}
+
 void scene_draw(struct scene *scene, struct dice *dice)
 {
     bool large = dice_chance(dice, 3);
@@ -137,6 +155,7 @@ void scene_draw(struct scene *scene, struct dice *dice)
     while (scene->service_count < services) {
         add_service(scene, dice);
     }
+    draw_places(scene, dice);
 }
 
 // ---- Changes
@@ -209,7 +228,9 @@ bool scene_change(struct scene *scene, struct dice *dice, enum scene_change chan
         return snprintf(what, 96, "with s%u", scene->services[scene->service_count - 1].name) > 0;
     case SCENE_RETIMES: {
         unsigned probe = (unsigned)dice_below(dice, scene->probe_count);
+        unsigned place = scene->probes[probe].place;
         scene->probes[probe] = draw_probe(dice);
+        scene->probes[probe].place = place;
         return snprintf(what, 96, "p%u is timed otherwise", probe) > 0;
     }
     case SCENE_CONFIGURE:
@@ -231,6 +252,17 @@ static void print_range(FILE *out, const char *key, unsigned from, unsigned to)
         }
         fputc('\n', out);
     }
+}
+
+void scene_target(const struct scene_probe *probe, char out[ENDPOINT_TEXT_MAX])
+{
+    char text[PREFIX_TEXT_MAX] = "127.0.0.1";
+    if (probe->place != NOBODY) {
+        scene_prefix(probe->place / PLOT_PREFIXES, probe->place % PLOT_PREFIXES, text);
+        *strchr(text, '/') = '\0';
+    }
+    bool v6 = strchr(text, ':') != NULL;
+    snprintf(out, ENDPOINT_TEXT_MAX, "%s%s%s:%u", v6 ? "[" : "", text, v6 ? "]" : "", probe->port);
 }
 
 // A dependency that is gone, or comes after it, is none.
@@ -278,11 +310,13 @@ static void print_scene(const struct scene *scene, FILE *out)
             scene->min_sessions, scene->manual ? "manual" : "auto");
     for (unsigned i = 0; i < scene->probe_count; i++) {
         const struct scene_probe *probe = &scene->probes[i];
+        char target[ENDPOINT_TEXT_MAX];
+        scene_target(probe, target);
         fprintf(out,
-                "[probe p%u]\ntype = tcp\ntarget = 127.0.0.1:%u\ninterval = %ums\n"
+                "[probe p%u]\ntype = tcp\ntarget = %s\ninterval = %ums\n"
                 "fast_interval = %ums\ntimeout = %ums\nrise = %u\nfall = %u\ncrash_grace = %ums\n"
                 "unknown_grace = %ums\n",
-                i, probe->port, probe->interval_ms, probe->fast_ms, probe->timeout_ms, probe->rise,
+                i, target, probe->interval_ms, probe->fast_ms, probe->timeout_ms, probe->rise,
                 probe->fall, probe->crash_grace_ms, probe->unknown_grace_ms);
     }
     for (unsigned i = 0; i < scene->service_count; i++) {

@@ -17,7 +17,8 @@
 
 struct scene_probe {
     unsigned interval_ms, fast_ms, timeout_ms, rise, fall, crash_grace_ms, unknown_grace_ms;
-    unsigned port; // another one is another question: health begins anew
+    unsigned port;  // another one is another question: health begins anew
+    unsigned place; // of its target among all plots' addresses, as long as it lives; or NOBODY
 };
 
 struct scene_service {
@@ -64,6 +65,9 @@ unsigned scene_number(const char *name);
 
 // Prefix k of the plot as text.
 void scene_prefix(unsigned plot, unsigned k, char out[PREFIX_TEXT_MAX]);
+
+// Where the probe looks, as popgate.conf has it.
+void scene_target(const struct scene_probe *probe, char out[ENDPOINT_TEXT_MAX]);
 
 // The service with that name; NULL if there is none.
 const struct scene_service *scene_find(const struct scene *scene, unsigned name);

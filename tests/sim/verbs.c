@@ -130,6 +130,7 @@ static void put_in_force(struct oracle *oracle, struct oracle_service *service,
     service->intent = intent;
     service->intent_verb = longer ? service->intent_verb : asked->number;
     service->unsure = false;
+    service->held = service->held && intent.kind != INTENT_AUTO; // tried again
 }
 
 // ---- Asking and answering

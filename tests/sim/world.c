@@ -132,12 +132,41 @@ static void plan_by_hand(struct world *world)
 
 // ---- What happens by itself
 
+bool world_cuts_off(const struct world *world, size_t probe)
+{
+    return world->behind[probe] && model_has(&world->model, world->scene.probes[probe].place);
+}
+
+// The kernel's way to the probe's target, if it is asked for.
+static void tell_way(struct world *world, size_t probe, enum verdict_kind kind)
+{
+    uint64_t clock_ns = world_clock_ns(world);
+    if (!core_asks_way(world->shell.core, probe, kind, clock_ns)) {
+        return;
+    }
+    unsigned place = world->scene.probes[probe].place;
+    struct way way = {.kind = WAY_LOCAL, .text = "local"};
+    if (world_cuts_off(world, probe)) {
+        way = (struct way){.kind = WAY_BLACKHOLE};
+    } else if (world->behind[probe]) {
+        bool v6 = place % PLOT_PREFIXES == PLOT_PREFIXES - 1;
+        way = (struct way){
+            .kind = WAY_ROUTE, .length = v6 ? 128 : 32, .by_bird = true, .text = "via 10.8.0.2"};
+    }
+    tell(world, "the way of p%zu is of kind %d", probe, way.kind);
+    oracle_way(&world->oracle, probe, place, kind, way.kind);
+    core_way(world->shell.core, probe, kind, &way, clock_ns);
+}
+
 void world_verdict(struct world *world, size_t probe, bool definitive)
 {
     const struct probe_conf *conf = &world->config->probes[probe];
     enum verdict_kind kind = world->truth[probe];
     if (!world->quiet && !definitive && dice_chance(&world->dice, 3)) {
         kind = dice_below(&world->dice, VERDICT_PASS + 1); // a lost packet, a hiccup
+    }
+    if (world_cuts_off(world, probe)) {
+        kind = VERDICT_FAIL;
     }
     if (world->blind[probe]) {
         kind = VERDICT_UNKNOWN;
@@ -152,6 +181,7 @@ void world_verdict(struct world *world, size_t probe, bool definitive)
     }
     it.at_ns = world_clock_ns(world);
     if (!world->mute[probe]) {
+        tell_way(world, probe, it.kind);
         oracle_verdict(&world->oracle, probe, &it, world_clock_ns(world));
         core_verdict(world->shell.core, probe, &it, world_clock_ns(world));
     }

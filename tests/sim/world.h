@@ -70,6 +70,8 @@ struct world {
     enum verdict_kind truth[SCENE_PROBES];
     bool blind[SCENE_PROBES]; // the prober can't look: unknown
     bool mute[SCENE_PROBES];  // nor does it say so
+    // Its target is not on this host, but behind a route whose place ours takes in the kernel.
+    bool behind[SCENE_PROBES];
     uint64_t verdict_at_ns[SCENE_PROBES];
 
     struct model_file stale; // an include file that somebody may put back
@@ -88,6 +90,7 @@ __attribute__((format(printf, 2, 3))) void tell(const struct world *world, const
 
 uint64_t world_clock_ns(const struct world *world); // the daemon's monotonic clock
 uint64_t world_wall_ms(const struct world *world);
+bool world_cuts_off(const struct world *world, size_t probe); // at present
 struct abilities world_abilities(const struct world *world);
 void world_lose_bird(struct world *world);
 void world_verdict(struct world *world, size_t probe, bool definitive);

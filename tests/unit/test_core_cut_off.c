@@ -81,6 +81,17 @@ TEST(who_is_cut_off_is_a_critical_problem_of_its_own_with_the_cure)
     assert_non_null(strstr(found[0].advice, "metric 1"));
 }
 
+// A gate names one probe of those that are too few.
+TEST(any_probe_of_the_gate_may_be_the_one_that_is_cut_off)
+{
+    running(BEHIND PROBE("b") "[service dns]\nprefixes = 192.0.2.1/32\nany = b a\nany_min = 1\n"
+                              "hold_down = 10s\n");
+    say(B, "fff");
+    fail_on(&blackhole);
+    check(A, 'p', &by_bird);
+    assert_true(is_held());
+}
+
 TEST(nobody_is_held_on_a_guess)
 {
     const struct way more_specific = {.kind = WAY_ROUTE, .length = 33, .by_bird = true};
@@ -186,6 +197,8 @@ TEST(a_pin_announces_it_all_the_same_and_ends_in_what_was)
     assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
     check(A, 'f', &blackhole);
     check(A, 'p', &local); // its way while it is announced is none that it has by itself
+    check(A, 'f', &blackhole);
+    check(A, 'f', &blackhole);
     pass_ms(31000);
     assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
     assert_true(is_held());
