@@ -27,6 +27,7 @@ struct daemon {
     char reload_trouble[ERROR_MAX]; // why the last reload failed; empty: it did not
     char told[PROBLEMS_LINE_MAX];   // to the service manager
     struct bird_session *links[2];  // by enum order_link
+    unsigned open_links;            // that are being closed
     struct scheduler *scheduler;
     struct responder *responder;
     struct identity *identity;

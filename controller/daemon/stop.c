@@ -8,12 +8,16 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#define STOP_WITHIN_MS 7000 // less than the unit's TimeoutStopSec, with LINK_ENDS_MS
-#define GIVE_UP_MS     1500 // after that: what holds it up then is a disk
-#define LINK_ENDS_MS   1000 // of that, for the answers that are outstanding when a link is closed
-#define EXIT_RESTART   75   // EX_TEMPFAIL: to whoever started us it is a failure
+// Together less than the unit's TimeoutStopSec: for what a stop does; then for the answers that are
+// outstanding when the links are closed, which have what is left of that as well, since BIRD 3 can
+// die of a link that is closed before; and for whatever else holds the end up, which is a disk.
+#define STOP_WITHIN_MS 7000
+#define LINK_ENDS_MS   1000
+#define GIVE_UP_MS     1000
+#define EXIT_RESTART   75 // EX_TEMPFAIL: to whoever started us it is a failure
 
 int daemon_status(const struct daemon *daemon)
 {
@@ -105,14 +109,33 @@ void daemon_on_signal(void *arg, int number)
     shell_stop(&daemon->shell, now_ns(), clock_wall_ms());
 }
 
+static void give_up_within(struct daemon *daemon, uint64_t ms)
+{
+    uv_timer_start(&daemon->give_up, on_give_up, ms, 0);
+    uv_unref((uv_handle_t *)&daemon->give_up);
+}
+
+static void on_link_closed(void *arg)
+{
+    struct daemon *daemon = arg;
+    if (--daemon->open_links == 0) {
+        give_up_within(daemon, GIVE_UP_MS);
+    }
+}
+
 static void close_links(struct daemon *daemon)
 {
-    uint64_t left_ms = uv_timer_get_due_in(&daemon->stop);
+    uint64_t within_ms = uv_timer_get_due_in(&daemon->stop) + LINK_ENDS_MS;
+    struct bird_session *links[] = {daemon->links[0], daemon->links[1]};
+    memset(daemon->links, 0, sizeof daemon->links);
+    daemon->open_links = 0;
     for (unsigned i = 0; i < 2; i++) {
-        if (daemon->links[i] != NULL) {
-            bird_session_close(daemon->links[i], left_ms < LINK_ENDS_MS ? left_ms : LINK_ENDS_MS,
-                               NULL, NULL);
-            daemon->links[i] = NULL;
+        daemon->open_links += links[i] != NULL;
+    }
+    give_up_within(daemon, (daemon->open_links > 0 ? within_ms : 0) + GIVE_UP_MS);
+    for (unsigned i = 0; i < 2; i++) {
+        if (links[i] != NULL) {
+            bird_session_close(links[i], within_ms, on_link_closed, daemon);
         }
     }
 }
@@ -123,8 +146,6 @@ void daemon_close(struct daemon *daemon)
         return;
     }
     daemon->closing = daemon->shell.ended = true;
-    uv_timer_start(&daemon->give_up, on_give_up, GIVE_UP_MS, 0);
-    uv_unref((uv_handle_t *)&daemon->give_up);
     if (daemon->api != NULL) {
         api_close(daemon->api, NULL, NULL);
     }

@@ -326,6 +326,26 @@ LAB_TEST(a_stop_waits_for_a_bird_that_was_hung_to_confirm)
     POP_WAIT_WITHDRAWN(&pop);
 }
 
+// BIRD 3 can die of a question whose asker is gone. Nothing is to be withdrawn, and a second was
+// all that an answer had.
+LAB_TEST(a_stop_waits_for_the_answers_of_a_bird_that_was_hung)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    pop_run(&pop, POP_USUAL "on_exit = keep\n");
+    POP_WAIT_ANNOUNCED(&pop);
+    lab_stop(lab_bird_process(pop.bird));
+    LAB_WAIT(lab_popgate(pop.node, pop_output, LAB_ARGV("check")) == 2 &&
+                 strstr(pop_output, "BIRD has answered no question for ") != NULL,
+             "a question to be unanswered", POP_WAIT_MS);
+    lab_signal(lab_popgated_process(pop.popgated), SIGTERM);
+    sleep(2);
+    assert_true(lab_running(lab_popgated_process(pop.popgated)));
+    lab_cont(lab_bird_process(pop.bird));
+    assert_int_equal(lab_popgated_stop(pop.popgated), 0);
+    POP_HISTORY(&pop, 0, "A");
+}
+
 LAB_TEST(a_socket_without_permission_is_said_and_used_once_it_may_be)
 {
     char config[LAB_CONFIG_MAX];
