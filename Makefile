@@ -176,7 +176,7 @@ check-install:
 	@rm -rf $(BUILD)/stage && $(AGAIN) -s install DESTDIR=$(BUILD)/stage PREFIX=/usr SYSCONFDIR=/etc
 	@$(BUILD)/stage/usr/sbin/popgated --check-config $(BUILD)/stage/etc/popgate/popgate.conf
 	@SYSTEMD_UNIT_PATH=$(abspath $(BUILD))/stage/usr/lib/systemd/system: \
-	    systemd-analyze verify --man=no popgated.service popgate-failsafe.service popgated.socket 2>&1 | \
+	    systemd-analyze verify --man=no popgated.service popgate-failsafe.service popgate-unattended.service popgated.socket 2>&1 | \
 	    { ! grep -vE 'popgated? is not executable: No such file|Unknown key .RestartMode.'; }
 	@systemd-sysusers --root=$(abspath $(BUILD))/stage --dry-run \
 	    $(abspath $(BUILD))/stage/usr/lib/sysusers.d/popgate.conf > /dev/null 2>&1
@@ -240,6 +240,7 @@ install: all
 	install -D -m 644 docs/popgated.8 $(DESTDIR)$(PREFIX)/share/man/man8/popgated.8
 	$(call install_as,644,systemd/popgated.service,$(UNITDIR)/popgated.service)
 	$(call install_as,644,systemd/popgate-failsafe.service,$(UNITDIR)/popgate-failsafe.service)
+	$(call install_as,644,systemd/popgate-unattended.service,$(UNITDIR)/popgate-unattended.service)
 	$(call install_as,644,systemd/popgated.socket,$(UNITDIR)/popgated.socket)
 	install -D -m 644 systemd/popgate.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/popgate.conf
 	install -D -m 644 systemd/popgate.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/popgate.conf

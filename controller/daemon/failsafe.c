@@ -2,6 +2,7 @@
 
 #include "controller/api/listen.h"
 #include "controller/config/load.h"
+#include "controller/daemon/attended.h"
 #include "controller/daemon/birdconf_file.h"
 #include "controller/daemon/log.h"
 
@@ -11,7 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WITHIN_MS 5000
+#define WITHIN_MS  5000
+#define ANSWERS_MS 3000 // after a crash systemd has started the next one long before
+#define LOOK_MS    50
 // Between two tries, doubled after each: should somebody bring up what is disabled, neighbours are
 // not to see that many times.
 #define AGAIN_MIN_MS 50
@@ -248,4 +251,35 @@ int failsafe_withdraw_within(const char *config_path, unsigned within_ms)
 int failsafe_withdraw_all(const char *config_path)
 {
     return failsafe_withdraw_within(config_path, WITHIN_MS);
+}
+
+static bool popgated_answers(const char *runtime_dir, unsigned within_ms)
+{
+    for (unsigned waited_ms = 0; !listening_is_live(runtime_dir); waited_ms += LOOK_MS) {
+        if (waited_ms >= within_ms) {
+            return false;
+        }
+        uv_sleep(LOOK_MS);
+    }
+    return true;
+}
+
+int failsafe_unattended_within(const char *config_path, unsigned answers_ms, unsigned within_ms)
+{
+    log_init();
+    struct config *config = config_salvage(config_path, report, NULL);
+    bool attended = config != NULL && (!attended_has_begun(config->pop.runtime_dir) ||
+                                       popgated_answers(config->pop.runtime_dir, answers_ms));
+    config_free(config);
+    if (attended) {
+        return 0;
+    }
+    log_line(LOG_LEVEL_WARNING,
+             "fail-safe: popgated has ended without having stopped, and nobody starts it again");
+    return failsafe_withdraw_within(config_path, within_ms);
+}
+
+int failsafe_withdraw_unattended(const char *config_path)
+{
+    return failsafe_unattended_within(config_path, ANSWERS_MS, WITHIN_MS);
 }

@@ -5,5 +5,11 @@
 // Returns the exit status: 0 only if BIRD showed all of them down, after the file said so too.
 int failsafe_withdraw_all(const char *config_path);
 
-// The same with another bound than 5 seconds on how long BIRD is asked, each of two times.
+// The same, but only where a popgated ended without having stopped (attended.h), and none answers
+// within 3 seconds: whoever should have started it again was told not to. Else nothing is done: 0.
+int failsafe_withdraw_unattended(const char *config_path);
+int failsafe_unattended_within(const char *config_path, unsigned answers_ms, unsigned within_ms);
+
+// failsafe_withdraw_all() with another bound than 5 seconds on how long BIRD is asked, each of two
+// times.
 int failsafe_withdraw_within(const char *config_path, unsigned within_ms);

@@ -18,6 +18,7 @@ static const char usage[] =
     "       popgated --check-config [FILE]       say everything that is wrong with FILE\n"
     "       popgated --print-bird-config [FILE]  print the file that BIRD includes\n"
     "       popgated --withdraw-all [FILE]       the fail-safe: withdraw everything and exit\n"
+    "       popgated --withdraw-unattended [FILE] the same, if popgated ended unstopped\n"
     "       popgated --version | --help\n"
     "FILE is " DEFAULT_CONFIG " if not given.\n";
 
@@ -107,7 +108,8 @@ struct mode {
 static const struct mode modes[] = {{"config", daemon_run},
                                     {"check-config", check_config},
                                     {"print-bird-config", print_bird_config},
-                                    {"withdraw-all", failsafe_withdraw_all}};
+                                    {"withdraw-all", failsafe_withdraw_all},
+                                    {"withdraw-unattended", failsafe_withdraw_unattended}};
 
 // getopt_long() takes any beginning of an option for it: `--w` would withdraw everything.
 static const char *shortened(char **argv, const struct option *options)
@@ -131,6 +133,7 @@ int main(int argc, char **argv)
                                             {"check-config", optional_argument, NULL, 1},
                                             {"print-bird-config", optional_argument, NULL, 2},
                                             {"withdraw-all", optional_argument, NULL, 3},
+                                            {"withdraw-unattended", optional_argument, NULL, 4},
                                             {"version", no_argument, NULL, 'V'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include "controller/config/load.h"
+#include "controller/daemon/attended.h"
 #include "controller/daemon/log.h"
 #include "controller/daemon/notify.h"
 
@@ -144,6 +145,10 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
     daemon->api = api_new(daemon->loop, config, &daemon_api, daemon, error);
     if (daemon->api == NULL) {
         return false;
+    }
+    if (!attended_begin(config->pop.runtime_dir, error)) {
+        log_line(LOG_LEVEL_WARNING,
+                 "%s; should a stop end just a restart of popgated, nobody would notice", error);
     }
     snprintf(error, ERROR_MAX, "out of memory");
     bool ok = state_files_read(&past, &daemon->ledger_place, config, &daemon->events,
@@ -293,9 +298,12 @@ int daemon_run(const char *config_path)
         daemon_close(&daemon);
     }
     uv_run(daemon.loop, UV_RUN_DEFAULT);
+    int status = daemon_status(&daemon);
+    if (status == 0) {
+        attended_end(daemon.config->pop.runtime_dir);
+    }
     daemon_end(&daemon);
     uv_loop_close(daemon.loop);
-    int status = daemon_status(&daemon);
     if (aside_is_busy()) {
         (void)fflush(NULL);
         _exit(status);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 
+#include "controller/daemon/attended.h"
 #include "controller/daemon/log.h"
 #include "controller/daemon/notify.h"
 
@@ -34,7 +35,11 @@ static void on_give_up(uv_timer_t *timer)
     log_line(include ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
              "stopped while the disk still has not answered%s",
              include ? "; a restart of BIRD may bring up what the old include file says" : "");
-    _exit(include ? 1 : daemon_status(daemon));
+    int status = include ? 1 : daemon_status(daemon);
+    if (status == 0 && saver_idle(daemon->savers[SHELL_MEMORY])) { // else that disk hangs, too
+        attended_end(daemon->config->pop.runtime_dir);
+    }
+    _exit(status);
 }
 
 static void tell_unconfirmed(const struct daemon *daemon, const char *first, size_t left)

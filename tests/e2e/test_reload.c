@@ -343,6 +343,28 @@ LAB_TEST(the_fail_safe_withdraws_everything_for_good)
     assert_int_equal(run_popgated(&pop, "--withdraw-all"), 0); // twice does no harm
 }
 
+// After a crash or the signal of a planned restart a stop may find no process yet, and end just the
+// restart.
+LAB_TEST(what_nobody_watches_over_any_more_is_withdrawn_and_what_was_kept_is_not)
+{
+    struct pop pop = announced_pop(POP_USUAL "on_exit = keep\n");
+
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    assert_int_equal(run_popgated(&pop, "--withdraw-unattended"), 0); // it runs
+    assert_int_equal(lab_popgated_stop(pop.popgated), 0);
+    assert_int_equal(run_popgated(&pop, "--withdraw-unattended"), 0); // it stopped
+    lab_popgated_restart(pop.popgated);
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    lab_barrier(pop.bird, pop.tap);
+    POP_HISTORY(&pop, 0, "A");
+    lab_signal(lab_popgated_process(pop.popgated), SIGUSR1);
+    assert_int_equal(lab_wait_exit(lab_popgated_process(pop.popgated), POP_WAIT_MS), 75);
+    assert_int_equal(run_popgated(&pop, "--withdraw-unattended"), 0);
+    POP_WAIT_WITHDRAWN(&pop);
+    POP_HISTORY(&pop, 0, "AW");
+}
+
 LAB_TEST(the_fail_safe_says_when_bird_is_out_of_reach)
 {
     struct pop pop = announced_pop(POP_USUAL);

@@ -1,4 +1,5 @@
 // The fail-safe believes what BIRD shows, not what it acknowledges. BIRD is a thread with a script.
+#include "controller/daemon/attended.h"
 #include "controller/daemon/failsafe.h"
 
 #include "base/file.h"
@@ -111,8 +112,8 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-    static const char *const names[] = {"popgate.conf", "bird.ctl", "popgate.sock", BIRDCONF_FILE,
-                                        "log"};
+    static const char *const names[] = {"popgate.conf", "bird.ctl", "popgate.sock",
+                                        BIRDCONF_FILE,  "log",      "running"};
     (void)state;
     shutdown(bird.listener, SHUT_RDWR);
     pthread_join(bird.thread, NULL);
@@ -128,13 +129,13 @@ static int stop(void **state)
 TEST_FIXTURE(start, stop);
 
 // What it logs is in bird.said.
-static int withdraw_within(unsigned within_ms)
+static int logged(int (*withdraw)(const char *config, unsigned within_ms), unsigned within_ms)
 {
     char path[128];
     int before = dup(STDERR_FILENO);
     snprintf(path, sizeof path, "%s/log", bird.directory);
     assert_non_null(freopen(path, "we", stderr));
-    int status = failsafe_withdraw_within(bird.config, within_ms);
+    int status = withdraw(bird.config, within_ms);
     fflush(stderr);
     dup2(before, STDERR_FILENO);
     close(before);
@@ -142,6 +143,11 @@ static int withdraw_within(unsigned within_ms)
     bird.said[fread(bird.said, 1, sizeof bird.said - 1, log)] = '\0';
     fclose(log);
     return status;
+}
+
+static int withdraw_within(unsigned within_ms)
+{
+    return logged(failsafe_withdraw_within, within_ms);
 }
 
 TEST(what_bird_shows_down_is_withdrawn)
@@ -227,4 +233,45 @@ TEST(a_refusal_is_said_at_once)
     assert_int_equal(withdraw_within(60000), 1);
     assert_int_equal(bird.disables, 1);
     assert_non_null(strstr(bird.said, "8007 Access denied"));
+}
+
+// ---- Where popgated ended, and is not to be started again
+
+static int unattended(const char *config, unsigned within_ms)
+{
+    return failsafe_unattended_within(config, 100, within_ms);
+}
+
+static void popgated_began(void)
+{
+    char error[ERROR_MAX];
+    assert_true(attended_begin(bird.directory, error));
+    bird.disable = DISABLED;
+    bird.looks[0] = DOWN;
+}
+
+TEST(what_a_popgated_that_ended_without_stopping_left_is_withdrawn)
+{
+    popgated_began();
+    assert_int_equal(logged(unattended, 60000), 0);
+    assert_int_equal(bird.disables, 2);
+    assert_non_null(strstr(bird.said, "nobody starts it again"));
+}
+
+TEST(what_a_popgated_that_stopped_left_is_left)
+{
+    popgated_began();
+    attended_end(bird.directory);
+    assert_int_equal(logged(unattended, 60000), 0);
+    assert_int_equal(bird.disables, 0);
+    assert_string_equal(bird.said, "");
+}
+
+TEST(what_the_next_popgated_has_taken_over_is_left)
+{
+    int popgated = run_popgated();
+    popgated_began();
+    assert_int_equal(logged(unattended, 60000), 0);
+    assert_int_equal(bird.disables, 0);
+    close(popgated);
 }
