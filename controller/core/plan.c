@@ -357,6 +357,14 @@ static void plan_others(struct announcer *announcer, struct orders *orders)
     }
 }
 
+// What of it is on was written just now: BIRD must not read another command of ours before it has
+// told its neighbours.
+static bool is_commanded(const struct announcer *announcer, size_t service)
+{
+    const struct leg *legs = announcer->services[service].legs;
+    return legs[LEG_PRIMARY].unanswered + legs[LEG_DRAIN].unanswered > 0;
+}
+
 static bool may_go_on(const struct announcer *announcer, const struct orders *orders,
                       enum waiting_name name, size_t unanswered_max)
 {
@@ -378,7 +386,9 @@ void announcer_plan(struct announcer *announcer, struct orders *orders, uint64_t
     while (may_go_on(announcer, orders, WAITING_OFF, ANNOUNCER_OFF_MAX)) {
         switch_off(announcer, orders, waiting_take(announcer, WAITING_OFF), false);
     }
-    while (may_go_on(announcer, orders, WAITING_DOUBT, ANNOUNCER_UNANSWERED_MAX)) {
+    const struct waiting_list *doubt = &announcer->waiting[WAITING_DOUBT];
+    while (may_go_on(announcer, orders, WAITING_DOUBT, ANNOUNCER_UNANSWERED_MAX) &&
+           !is_commanded(announcer, doubt->items[doubt->first])) {
         switch_off(announcer, orders, waiting_take(announcer, WAITING_DOUBT), true);
     }
     const struct waiting_list *on = &announcer->waiting[WAITING_ON];

@@ -547,6 +547,22 @@ TEST(what_is_in_doubt_is_switched_off_again_and_settled_when_that_is_answered)
     assert_true(announcer_settled(announcer, DNS));
 }
 
+TEST(what_is_in_doubt_waits_for_the_answer_to_what_is_on_whatever_that_is)
+{
+    running(DNS_OFF WEB_ON, TARGET_WITHDRAW, TARGET_ANNOUNCE);
+    announcer_doubt(announcer, WEB);
+    announcer_set_target(announcer, WEB, WITHDRAW);
+    plan();
+    uint64_t token = expect_order(&orders, "disable popgate_web_v4");
+    expect_nothing();
+    assert_true(announcer_is_busy(announcer));
+    announcer_reply_end(announcer, token, BIRD_ACCESS_DENIED);
+    plan();
+    expect("disable popgate_web_v4_drain");
+    expect("disable popgate_web_v4"); // once more, since it is asked anyway
+    expect_nothing();
+}
+
 TEST(a_refused_command_is_not_sent_again_before_the_next_snapshot)
 {
     running(DNS_ON WEB_ON, TARGET_ANNOUNCE, TARGET_ANNOUNCE);

@@ -662,7 +662,7 @@ TEST(an_isolation_is_told_to_bird_though_it_is_believed_to_be_off)
     assert_true(announcer_settled(core->announcer, DNS));
 }
 
-TEST(what_is_on_goes_before_what_an_isolation_only_doubts)
+TEST(what_an_isolation_only_doubts_is_ordered_off_when_what_is_on_was_answered_for)
 {
     running(ONE_PROBE DNS_NEEDS_A);
     struct intent intent = {.kind = INTENT_ISOLATE};
@@ -670,6 +670,12 @@ TEST(what_is_on_goes_before_what_an_isolation_only_doubts)
     struct order order;
     assert_true(core_order(core, &order));
     assert_string_equal(order.command, "disable popgate_dns_v4");
+    struct order next;
+    while (core_order(core, &next)) {
+        assert_int_not_equal(order_kind(next.token), ORDER_DISABLE);
+    }
+    bird_does(&order);
+    assert_false(announcer_settled(core->announcer, DNS)); // so nothing is acknowledged
     assert_true(core_order(core, &order));
     assert_string_equal(order.command, "disable popgate_dns_v4_drain");
 }
