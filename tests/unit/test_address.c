@@ -3,6 +3,7 @@
 //
 // This program's recvmsg() comes before the C library's, and spoils what the kernel says as the
 // kernel itself does now and then.
+#include "probes/address_message.h"
 #include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
 
@@ -30,6 +31,8 @@ static enum {
     INTERRUPTED, // the list that comes next: it lacks what it should have, and says so
     CUT,         // the message that comes next: there was no room for all of it
     LOST,        // the list that comes next: nothing comes of it
+    OLD,         // the end of the list before comes in front of it
+    STRANGE,     // somebody else than the kernel says that it is over
 } spoilt;
 
 // Every message of a list that changed under the kernel's hand says that it did.
@@ -57,8 +60,50 @@ static void lose(uint8_t *bytes, size_t length)
     }
 }
 
+static const struct nlmsghdr list_end = {
+    .nlmsg_len = NLMSG_LENGTH(0), .nlmsg_type = NLMSG_DONE, .nlmsg_flags = NLM_F_MULTI};
+
+// Puts the end of an older list before what has come; its new length.
+static ssize_t put_before(const struct iovec *part, ssize_t length)
+{
+    struct nlmsghdr *first = part->iov_base;
+    struct nlmsghdr end = list_end;
+    assert_true((size_t)length + sizeof end <= part->iov_len);
+    end.nlmsg_seq = first->nlmsg_seq - 1;
+    memmove((uint8_t *)part->iov_base + sizeof end, part->iov_base, (size_t)length);
+    memcpy(part->iov_base, &end, sizeof end);
+    spoilt = AS_IT_IS;
+    return length + (ssize_t)sizeof end;
+}
+
+// The end of the first list that is asked for, by a process.
+static ssize_t say_strangely(struct msghdr *header)
+{
+    struct nlmsghdr end = list_end;
+    struct sockaddr_nl from = {.nl_family = AF_NETLINK, .nl_pid = (uint32_t)getpid()};
+    end.nlmsg_seq = 1;
+    memcpy(header->msg_name, &from, sizeof from);
+    memcpy(header->msg_iov->iov_base, &end, sizeof end);
+    header->msg_flags = 0;
+    spoilt = AS_IT_IS;
+    return sizeof end;
+}
+
+static bool is_listener(int fd)
+{
+    int protocol = -1;
+    int domain = -1;
+    socklen_t length = sizeof protocol;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_NETLINK &&
+           getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
+           protocol == NETLINK_ROUTE;
+}
+
 ssize_t recvmsg(int fd, struct msghdr *header, int flags)
 {
+    if (spoilt == STRANGE && is_listener(fd)) {
+        return say_strangely(header);
+    }
     ssize_t length = syscall(SYS_recvmsg, fd, header, flags);
     bool netlink = length > 0 && header->msg_namelen == sizeof(struct sockaddr_nl) &&
                    ((const struct sockaddr_nl *)header->msg_name)->nl_family == AF_NETLINK;
@@ -66,6 +111,8 @@ ssize_t recvmsg(int fd, struct msghdr *header, int flags)
         interrupt(header->msg_iov->iov_base, (size_t)length);
     } else if (netlink && spoilt == LOST) {
         lose(header->msg_iov->iov_base, (size_t)length);
+    } else if (netlink && spoilt == OLD) {
+        length = put_before(header->msg_iov, length);
     } else if (netlink && spoilt == CUT) {
         header->msg_flags |= MSG_TRUNC;
         length = sizeof(struct nlmsghdr) / 2;
@@ -236,6 +283,50 @@ TEST(a_list_that_changed_under_the_kernels_hand_is_asked_for_again)
     run(1);
     assert_verdict(&fixture.verdicts[0], VERDICT_PASS, "ok", "1 address configured");
     end();
+}
+
+TEST(what_belongs_to_an_older_list_is_none_of_this_one)
+{
+    spoilt = OLD;
+    begin();
+    run(1);
+    assert_verdict(&fixture.verdicts[0], VERDICT_PASS, "ok", "1 address configured");
+    end();
+}
+
+TEST(only_the_kernel_knows_the_addresses)
+{
+    spoilt = STRANGE;
+    begin();
+    run(1);
+    assert_verdict(&fixture.verdicts[0], VERDICT_PASS, "ok", "1 address configured");
+    end();
+}
+
+// On a point-to-point interface the other end has an address too.
+TEST_WITH(the_address_of_the_other_end_is_not_ours, NULL, NULL)
+{
+    struct {
+        struct nlmsghdr header;
+        struct ifaddrmsg body;
+        struct {
+            struct rtattr head;
+            uint32_t address;
+        } attributes[2];
+    } message = {
+        .header = {.nlmsg_len = sizeof message, .nlmsg_type = RTM_NEWADDR},
+        .body = {.ifa_family = AF_INET},
+        .attributes = {{{RTA_LENGTH(sizeof(uint32_t)), IFA_ADDRESS}, htonl(ANOTHER)},
+                       {{RTA_LENGTH(sizeof(uint32_t)), IFA_LOCAL}, htonl(OURS)}},
+    };
+    struct endpoint ours, another;
+    char error[ERROR_MAX];
+    assert_int_equal(endpoint_parse("192.0.2.53", false, &ours, error), 0);
+    assert_int_equal(endpoint_parse("192.0.2.200", false, &another, error), 0);
+    assert_int_equal(address_in_message(&message.header, &ours), ADDRESS_READY);
+    assert_int_equal(address_in_message(&message.header, &another), ADDRESS_MISSING);
+    message.attributes[1].head.rta_type = IFA_LABEL; // an interface to many: it tells its own alone
+    assert_int_equal(address_in_message(&message.header, &another), ADDRESS_READY);
 }
 
 TEST(a_message_that_was_cut_may_have_been_about_us)

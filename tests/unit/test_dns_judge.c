@@ -52,6 +52,7 @@ static struct dns_judgement judged(const struct dns_options *options, const stru
     }
     size_t length = dns_write_end(&writer);
     assert_true(length > 0);
+    memcpy(message + length, (uint8_t[]){192, 0, 2, 1}, 4); // behind it, where nothing is read
     dns_judge(options, &query, message, length, &judgement);
     return judgement;
 }
@@ -234,4 +235,26 @@ TEST(an_answer_with_nothing_in_it_is_right_only_for_who_allows_it)
     assert_int_equal(judged(&options, referral).kind, DNS_WRONG);
     options.least.given = true;
     assert_int_equal(judged(&options, referral).kind, DNS_RIGHT);
+}
+
+TEST(each_letter_of_a_query_is_in_either_case)
+{
+    static const struct dns_options options = {
+        .qname = "ab.c.example", .qtype = DNS_A, .mixed_case = true};
+    struct dns_query query;
+    struct dns_name plain;
+    uint8_t upper[DNS_NAME_MAX] = {0}, lower[DNS_NAME_MAX] = {0};
+    assert_null(dns_name_parse(options.qname, &plain));
+    for (int i = 0; i < 100; i++) { // once in 2^96 runs that is not enough
+        dns_query_make(&options, &(struct dns_cookie){.length = 0}, &query);
+        assert_true(dns_name_equal(&query.question.name, &plain));
+        for (size_t at = 0; at < plain.length; at++) {
+            upper[at] |= query.question.name.wire[at] >= 'A' && query.question.name.wire[at] <= 'Z';
+            lower[at] |= query.question.name.wire[at] >= 'a' && query.question.name.wire[at] <= 'z';
+        }
+    }
+    for (size_t at = 0; at < plain.length; at++) {
+        bool letter = plain.wire[at] >= 'a' && plain.wire[at] <= 'z';
+        assert_int_equal(upper[at] && lower[at], letter);
+    }
 }

@@ -229,6 +229,22 @@ TEST(a_key_is_used_for_its_own_purpose_only)
     free(token);
 }
 
+// X25519 has keys of the same form, and they sign nothing (RFC 8037 section 2).
+TEST(a_key_of_another_curve_is_not_tried)
+{
+    struct jwt_rules rules = strict();
+    json_t *key = mint_key("EdDSA", "ed");
+    json_t *changed = json_deep_copy(key);
+    json_object_set_new(changed, "crv", json_string("X25519"));
+    char *token = mint_token(key, CLAIMS);
+    char *key_set = mint_key_set(changed, NULL);
+    assert_judged(judge_text(&rules, token, key_set), "kid", "its key kid=ed is not one for EdDSA");
+    free(key_set);
+    free(token);
+    json_decref(changed);
+    json_decref(key);
+}
+
 TEST(a_key_in_the_tokens_own_header_is_not_looked_at)
 {
     json_t *own = mint_key("RS256", "one");
