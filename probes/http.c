@@ -1,5 +1,6 @@
 // The `http` probe: one request, judged by its status, its headers and its body; over TLS also by
 // what a `tls` probe would ask of the certificate.
+#include "probes/body_search.h"
 #include "probes/http_match.h"
 #include "probes/probe.h"
 #include "probes/transfer_verdict.h"
@@ -29,8 +30,9 @@ struct state {
     struct http_options options; // copies: a reload may take the configuration away in mid-check
     struct endpoint target, source;
     const char *header_lines[HTTP_HEADERS_MAX];
-    regex_t regex;
-    bool has_regex;
+    struct body_search search; // used if there is a body_regex
+    uint64_t answered_ns;
+    bool matches; // by that search
 };
 
 enum { METHOD_GET, METHOD_HEAD };
@@ -72,7 +74,6 @@ static void http_check(const struct probe_conf *conf, const struct probe_problem
 {
     const struct http_options *options = conf->options;
     char error[ERROR_MAX];
-    regex_t regex;
     if (url_check(options->url, &conf->target, error) < 0) {
         probe_problem(problems, true, "%s", error);
     }
@@ -80,15 +81,30 @@ static void http_check(const struct probe_conf *conf, const struct probe_problem
         (options->expected.body_contains[0] || options->expected.body_regex[0])) {
         probe_problem(problems, true, "the answer to HEAD has no body to look into");
     }
-    if (options->expected.body_regex[0]) {
-        if (http_regex_compile(&options->expected, &regex, error) < 0) {
-            probe_problem(problems, true, "%s", error);
-        } else {
-            regfree(&regex);
-        }
+    if (options->expected.body_regex[0] && http_regex_check(&options->expected, error) < 0) {
+        probe_problem(problems, true, "%s", error);
     }
     tls_options_check(&options->tls, url_encrypted(options->url) || options->follow_redirects,
                       problems);
+}
+
+static void match_answer(const struct transfer *transfer, bool matches, struct finding *out)
+{
+    const struct state *state = transfer->owner;
+    char shown[TLS_SHOWN_MAX];
+    struct http_answer answer = {
+        .status = transfer->status,
+        .head = transfer->head.bytes,
+        .head_length = transfer->head.length,
+        .body = transfer->body.bytes,
+        .body_length = transfer->body.length,
+        .matches = matches,
+        .redirect = transfer->redirect,
+        .remark = transfer->status >= 400 && transfer->peer.finished
+                      ? tls_peer_shown_text(&transfer->peer, shown)
+                      : "",
+    };
+    http_match(&state->options.expected, &answer, out);
 }
 
 // A pass of the answer can still be a degraded certificate; a failure of the answer comes first.
@@ -96,20 +112,7 @@ static void judge_answer(const struct transfer *transfer, struct finding *out)
 {
     const struct state *state = transfer->owner;
     struct finding certificate;
-    char shown[TLS_SHOWN_MAX];
-    transfer->body.bytes[transfer->body.length] = '\0';
-    struct http_answer answer = {
-        .status = transfer->status,
-        .head = transfer->head.bytes,
-        .head_length = transfer->head.length,
-        .body = transfer->body.bytes,
-        .body_length = transfer->body.length,
-        .redirect = transfer->redirect,
-        .remark = transfer->status >= 400 && transfer->peer.finished
-                      ? tls_peer_shown_text(&transfer->peer, shown)
-                      : "",
-    };
-    http_match(&state->options.expected, state->has_regex ? &state->regex : NULL, &answer, out);
+    match_answer(transfer, state->matches, out);
     if (!transfer->peer.finished || out->kind != VERDICT_PASS) {
         return;
     }
@@ -119,10 +122,48 @@ static void judge_answer(const struct transfer *transfer, struct finding *out)
     }
 }
 
+// Whether all but the expression is as expected.
+static bool is_to_be_searched(const struct state *state, const struct transfer *transfer)
+{
+    struct finding found = transfer->result;
+    if (found.kind == VERDICT_PASS) {
+        match_answer(transfer, true, &found);
+    }
+    return state->options.expected.body_regex[0] && found.kind == VERDICT_PASS;
+}
+
+static void cannot_search(struct state *state, const char *why)
+{
+    probe_verdict(state->probe, VERDICT_UNKNOWN, "local", "search the body for body_regex: %s",
+                  why);
+}
+
+static void on_searched(void *owner, bool matches, const char *problem)
+{
+    struct state *state = owner;
+    state->transfer.waited_ns += uv_hrtime() - state->answered_ns;
+    state->matches = matches;
+    if (problem != NULL) {
+        cannot_search(state, problem);
+    } else {
+        transfer_verdict(state->probe, &state->transfer, judge_answer);
+    }
+}
+
 static void on_done(struct transfer *transfer)
 {
     struct state *state = transfer->owner;
-    transfer_verdict(state->probe, transfer, judge_answer);
+    if (!is_to_be_searched(state, transfer)) {
+        transfer_verdict(state->probe, transfer, judge_answer);
+        return;
+    }
+    state->answered_ns = uv_hrtime();
+    int error = body_search_begin(&state->search, &state->options.expected, transfer->body.bytes,
+                                  transfer->body.length);
+    if (error) {
+        cannot_search(state, error == UV_EBUSY ? "that of the check before has not ended"
+                                               : uv_strerror(error));
+    }
 }
 
 // ---- The probe type
@@ -150,6 +191,9 @@ static void http_start(struct probe *probe)
 static struct awaited http_cancel(struct probe *probe)
 {
     struct state *state = probe_state(probe);
+    if (body_search_forget(&state->search)) {
+        return (struct awaited){"end of the search for body_regex", ALL_ITS_TIME};
+    }
     return transfer_cancel(&state->transfer);
 }
 
@@ -157,10 +201,12 @@ static void free_buffers(struct state *state)
 {
     free(state->transfer.head.bytes);
     free(state->transfer.body.bytes);
-    if (state->has_regex) {
-        regfree(&state->regex);
-    }
-    state->has_regex = false;
+}
+
+static void on_search_free(void *owner)
+{
+    struct state *state = owner;
+    probe_closed(state->probe);
 }
 
 static int http_open(struct probe *probe)
@@ -168,7 +214,6 @@ static int http_open(struct probe *probe)
     struct state *state = probe_state(probe);
     const struct probe_conf *conf = probe_conf(probe);
     const struct http_options *options = &state->options;
-    char error[ERROR_MAX];
     int result = UV_ENOMEM;
     state->probe = probe;
     state->options = *(const struct http_options *)conf->options;
@@ -183,18 +228,22 @@ static int http_open(struct probe *probe)
     if (state->transfer.head.bytes == NULL || state->transfer.body.bytes == NULL) {
         goto err;
     }
-    if (options->expected.body_regex[0]) {
-        if (http_regex_compile(&options->expected, &state->regex, error) < 0) {
-            goto err;
-        }
-        state->has_regex = true;
-    }
     result = curl_loop_acquire(probe_loop(probe), &state->transfer.loop);
     if (result) {
         goto err;
     }
+    if (options->expected.body_regex[0]) {
+        state->search = (struct body_search){
+            .owner = state, .on_searched = on_searched, .on_free = on_search_free};
+        result = body_search_open(&state->search, probe_loop(probe));
+    }
+    if (result) {
+        goto err_loop;
+    }
     return 0;
 
+err_loop:
+    curl_loop_release(state->transfer.loop);
 err:
     free_buffers(state);
     return result;
@@ -205,7 +254,11 @@ static void http_close(struct probe *probe)
     struct state *state = probe_state(probe);
     curl_loop_release(state->transfer.loop);
     free_buffers(state);
-    probe_closed(probe);
+    if (state->options.expected.body_regex[0]) {
+        body_search_close(&state->search);
+    } else {
+        probe_closed(probe);
+    }
 }
 
 static int http_watch_address(const struct probe_conf *conf, struct endpoint *out)

@@ -2,6 +2,7 @@
 #include "probes/http_match.h"
 
 #include <ctype.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,35 +98,61 @@ static int compile(const char *before, const struct http_expected *expected, con
     return regcomp(out, whole, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
 }
 
-int http_regex_compile(const struct http_expected *expected, regex_t *out, char error[ERROR_MAX])
+// Bound to the beginning of a line, a search reads each line once; free, it would begin anew at
+// each byte, and a hostile body would take time with the square of its length.
+static int compile_to_search(const struct http_expected *expected, regex_t *out)
+{
+    return compile("^.*(", expected, ")", out);
+}
+
+int http_regex_check(const struct http_expected *expected, char error[ERROR_MAX])
 {
     char why[128];
-    // Going back costs time without a bound, and would hold up the loop.
+    regex_t regex;
+    // Going back costs time without a bound.
     for (const char *at = expected->body_regex; (at = strchr(at, '\\')) != NULL && at[1]; at += 2) {
         if (isdigit((unsigned char)at[1])) {
             return error_say(error, "body_regex \"%.80s\": back-references are not allowed",
                              expected->body_regex);
         }
     }
-    int code = compile("", expected, "", out);
+    int code = compile("", expected, "", &regex);
     if (code != 0) {
-        regerror(code, out, why, sizeof why);
+        regerror(code, &regex, why, sizeof why);
         return error_say(error, "body_regex \"%.80s\": %s", expected->body_regex, why);
     }
-    regfree(out);
+    regfree(&regex);
     // A lone ")" would stand for itself, but not once there is a "(" before it.
-    if (compile("(", expected, "", out) == 0) {
-        regfree(out);
+    if (compile("(", expected, "", &regex) == 0) {
+        regfree(&regex);
         return error_say(error, "body_regex \"%.80s\": ) without (; write \\) for the character",
                          expected->body_regex);
     }
-    // Bound to the beginning of a line, a search reads each line once; free, it would begin anew at
-    // each byte, and a hostile body would take time with the square of its length.
-    code = compile("^.*(", expected, ")", out);
-    if (code != 0) {
+    if (compile_to_search(expected, &regex) != 0) {
         return error_say(error, "body_regex: out of memory");
     }
+    regfree(&regex);
     return 0;
+}
+
+// Each stretch between NULs is searched for itself.
+int http_regex_search(const struct http_expected *expected, const char *body, size_t length)
+{
+    const char *at = body;
+    const char *end = body + (length < HTTP_REGEX_MAX ? length : HTTP_REGEX_MAX);
+    int code = REG_NOMATCH;
+    regex_t regex;
+    if (compile_to_search(expected, &regex) != 0) {
+        return -1;
+    }
+    while (at <= end && code == REG_NOMATCH) {
+        size_t stretch = strnlen(at, (size_t)(end - at));
+        regmatch_t bounds = {.rm_so = 0, .rm_eo = (regoff_t)stretch};
+        code = regexec(&regex, at, 1, &bounds, REG_STARTEND);
+        at += stretch + 1;
+    }
+    regfree(&regex);
+    return code == 0 ? 1 : code == REG_NOMATCH ? 0 : -1;
 }
 
 // ---- Judging
@@ -207,26 +234,8 @@ static bool match_header(const struct http_answer *answer, const char *expected,
     return false;
 }
 
-// A search keeps the loop waiting, so it looks at the beginning only. Each stretch between NULs is
-// searched for itself.
-static bool regex_matches(const regex_t *regex, const struct http_answer *answer)
-{
-    bool whole = answer->body_length <= HTTP_REGEX_MAX;
-    const char *at = answer->body;
-    const char *end = answer->body + (whole ? answer->body_length : HTTP_REGEX_MAX);
-    while (at <= end) {
-        size_t length = strnlen(at, (size_t)(end - at));
-        regmatch_t stretch = {.rm_so = 0, .rm_eo = (regoff_t)length};
-        if (regexec(regex, at, 1, &stretch, REG_STARTEND) == 0) {
-            return true;
-        }
-        at += length + 1;
-    }
-    return false;
-}
-
-static bool match_body(const struct http_expected *expected, const regex_t *regex,
-                       const struct http_answer *answer, struct finding *out)
+static bool match_body(const struct http_expected *expected, const struct http_answer *answer,
+                       struct finding *out)
 {
     char body[SHOWN_MAX];
     const char *contains = expected->body_contains;
@@ -236,7 +245,7 @@ static bool match_body(const struct http_expected *expected, const regex_t *rege
         finding_set(out, VERDICT_FAIL, "body", "no \"%.60s\" in the body: \"%s\"", contains, body);
         return false;
     }
-    if (regex != NULL && !regex_matches(regex, answer)) {
+    if (expected->body_regex[0] && !answer->matches) {
         finding_set(out, VERDICT_FAIL, "body", "%s does not match %.60s: \"%s\"",
                     answer->body_length > HTTP_REGEX_MAX ? "the body's beginning" : "the body",
                     expected->body_regex, body);
@@ -245,8 +254,8 @@ static bool match_body(const struct http_expected *expected, const regex_t *rege
     return true;
 }
 
-void http_match(const struct http_expected *expected, const regex_t *regex,
-                const struct http_answer *answer, struct finding *out)
+void http_match(const struct http_expected *expected, const struct http_answer *answer,
+                struct finding *out)
 {
     char statuses[8 * HTTP_STATUS_RANGES_MAX + 1];
     if (!status_is_expected(&expected->statuses, answer->status)) {
@@ -260,7 +269,7 @@ void http_match(const struct http_expected *expected, const regex_t *regex,
             return;
         }
     }
-    if (match_body(expected, regex, answer, out)) {
+    if (match_body(expected, answer, out)) {
         finding_set(out, VERDICT_PASS, "ok", "status %ld, %zu bytes", answer->status,
                     answer->body_length);
     }

@@ -4,8 +4,6 @@
 #include "base/keys.h"
 #include "probes/finding.h"
 
-#include <regex.h>
-
 #define HTTP_REGEX_MAX         8192 // bytes of a body that body_regex looks at
 #define HTTP_STATUS_RANGES_MAX 8
 #define HTTP_HEADERS_MAX       8
@@ -38,21 +36,24 @@ int http_parse_header(const char *value, void *field, char error[ERROR_MAX]);
 // The i-th header, "Name: value".
 const char *http_header(const struct http_headers *headers, size_t i);
 
-// Compiles body_regex, which must not be empty; the caller frees it with regfree(). 0, or -1 with a
-// message.
-int http_regex_compile(const struct http_expected *expected, regex_t *out, char error[ERROR_MAX]);
+// Whether body_regex, which must not be empty, is one: 0, or -1 with a message.
+int http_regex_check(const struct http_expected *expected, char error[ERROR_MAX]);
+
+// Whether it matches the first HTTP_REGEX_MAX bytes of body, stretch by stretch between
+// NULs: 1 or 0, or -1 when out of memory. What that takes depends on the body: not for the loop.
+int http_regex_search(const struct http_expected *expected, const char *body, size_t length);
 
 struct http_answer {
     long status;
     const char *head; // lines, each ending with "\n"
     size_t head_length;
-    char *body; // body[body_length] is a NUL; other NULs are searched through
+    const char *body;
     size_t body_length;
+    bool matches;         // as http_regex_search() has it, if there is a body_regex
     const char *redirect; // where to, or ""
     const char *remark;   // that goes with a status that is not expected, or ""
 };
 
-// A pass ("status 200, 512 bytes"), or a fail with the code "status", "header" or "body". regex may
-// be NULL.
-void http_match(const struct http_expected *expected, const regex_t *regex,
-                const struct http_answer *answer, struct finding *out);
+// A pass ("status 200, 512 bytes"), or a fail with the code "status", "header" or "body".
+void http_match(const struct http_expected *expected, const struct http_answer *answer,
+                struct finding *out);

@@ -1,5 +1,6 @@
 // A running probe, as the probe types see it (probes/conf.h says what a type is). Nothing that a
-// type does on the loop touches a file: see probes/aside.h.
+// type does on the loop touches a file, or takes as long as somebody else likes: see
+// probes/aside.h; tests/unit/test_loop_free.c sees to it.
 #pragma once
 
 #include "probes/conf.h"

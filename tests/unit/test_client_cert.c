@@ -2,23 +2,17 @@
 // probes that have the right one, none, a wrong one, or one that is no good.
 #include "tests/unit/issued.h"
 #include "tests/unit/probe_fixture.h"
+#include "tests/unit/tls_server.h"
 
 #include <fcntl.h>
 #include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/stat.h>
 
 #define NAME "dns.example.net"
 
-// Its token is good for itself.
-#define ANSWER                                                                                     \
-    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"                   \
-    "Content-Length: 49\r\n\r\n{\"access_token\":\"abcdefgh\",\"token_type\":\"Bearer\"}"
-
 static struct fixture fixture;
 static char directory[] = "/tmp/popgate-client-cert-XXXXXX";
+static struct tls_server server;
 static struct issued root, server_leaf, right, wrong, expired, brief;
 
 // ---- The files
@@ -107,91 +101,6 @@ static int set_up(void **state)
 
 TEST_FIXTURE(set_up, NULL);
 
-// ---- The server, on a thread of its own
-
-static struct {
-    SSL_CTX *context;
-    int listener;
-    unsigned port;
-    pthread_t thread;
-    atomic_uint accepted;
-    atomic_bool over;
-    void (*on_refused)(void); // before the client can know
-} server;
-
-static int on_verify(int good, X509_STORE_CTX *context)
-{
-    (void)context;
-    if (!good && server.on_refused != NULL) {
-        server.on_refused();
-    }
-    return good;
-}
-
-static void serve(int client)
-{
-    char request[4096];
-    SSL *ssl = SSL_new(server.context);
-    SSL_set_fd(ssl, client);
-    if (SSL_accept(ssl) == 1 && SSL_read(ssl, request, sizeof request) > 0) {
-        (void)SSL_write(ssl, ANSWER, sizeof ANSWER - 1);
-    }
-    (void)SSL_shutdown(ssl);
-    SSL_free(ssl);
-    close(client);
-}
-
-static void *run_server(void *arg)
-{
-    (void)arg;
-    while (!server.over) {
-        int client = accept4(server.listener, NULL, NULL, SOCK_CLOEXEC);
-        if (client >= 0) {
-            server.accepted++;
-            serve(client);
-        }
-    }
-    return NULL;
-}
-
-static void listen_anywhere(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(server.listener, (struct sockaddr *)&address, length), 0);
-    assert_int_equal(listen(server.listener, 8), 0);
-    assert_int_equal(getsockname(server.listener, (struct sockaddr *)&address, &length), 0);
-    server.port = ntohs(address.sin_port);
-}
-
-static void begin_server(int version, size_t tickets)
-{
-    server.context = SSL_CTX_new(TLS_server_method());
-    assert_int_equal(SSL_CTX_use_certificate(server.context, server_leaf.x509), 1);
-    assert_int_equal(SSL_CTX_use_PrivateKey(server.context, server_leaf.key), 1);
-    assert_int_equal(X509_STORE_add_cert(SSL_CTX_get_cert_store(server.context), root.x509), 1);
-    SSL_CTX_set_verify(server.context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-                       on_verify);
-    SSL_CTX_set_max_proto_version(server.context, version);
-    SSL_CTX_set_session_id_context(server.context, (const unsigned char *)"test", 4);
-    SSL_CTX_set_num_tickets(server.context, tickets);
-    server.accepted = 0;
-    server.over = false;
-    listen_anywhere();
-    assert_int_equal(pthread_create(&server.thread, NULL, run_server, NULL), 0);
-}
-
-static void end_server(void)
-{
-    server.over = true;
-    shutdown(server.listener, SHUT_RDWR);
-    pthread_join(server.thread, NULL);
-    close(server.listener);
-    SSL_CTX_free(server.context);
-    server.on_refused = NULL;
-}
-
 // ---- The probe
 
 static void set_file(const char *key, const char *name)
@@ -214,7 +123,7 @@ static void set_url(const char *key)
 
 static void begin(const char *type, int version, size_t tickets)
 {
-    begin_server(version, tickets);
+    tls_server_begin(&server, &server_leaf, &root, version, tickets);
     fixture_open(&fixture, type);
     fixture_target(&fixture, "127.0.0.1", server.port);
     set_file("ca", "ca.pem");
@@ -237,7 +146,7 @@ static void assert_ends_with(size_t verdicts, enum verdict_kind kind, const char
                              const char *cause)
 {
     assert_verdict(fixture_run(&fixture, verdicts), kind, code, cause);
-    end_server();
+    tls_server_end(&server);
     fixture_close(&fixture);
 }
 
@@ -299,7 +208,7 @@ static void assert_unknown(const char *cause)
     set_pair();
     assert_verdict(fixture_run(&fixture, 1), VERDICT_UNKNOWN, "client-cert", cause);
     assert_int_equal(server.accepted, 0);
-    end_server();
+    tls_server_end(&server);
     fixture_close(&fixture);
 }
 
@@ -350,7 +259,7 @@ TEST(a_replaced_certificate_is_read_anew)
     set_pair();
     assert_verdict(fixture_run(&fixture, 2), VERDICT_PASS, "ok", "TLSv1.2");
     assert_verdict(&fixture.verdicts[0], VERDICT_FAIL, "client-cert", "refuses client_cert");
-    end_server();
+    tls_server_end(&server);
     fixture_close(&fixture);
 }
 

@@ -1,9 +1,15 @@
 // The `http` probe and what a server may send before its answer (1xx, RFC 9110 section 15.2); its
 // answers are judged in tests/unit/test_http_match.c, and over real servers in
 // tests/e2e/test_probe_tls.c.
+#include "probes/aside.h"
 #include "tests/unit/http_server.h"
 #include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
+
+#include <dlfcn.h>
+#include <regex.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 #define EARLY  "HTTP/1.1 103 Early Hints\r\nX-Server: early\r\n\r\n"
 #define EARLY4 EARLY EARLY EARLY EARLY
@@ -217,5 +223,59 @@ TEST(the_body_of_an_answer_to_head_cannot_be_asked_for)
         assert_int_equal(first_error(&fixture.conf, error), -1);
         assert_string_equal(error, "the answer to HEAD has no body to look into");
         fixture_close(&fixture);
+    }
+}
+
+// ---- The search in the body, aside
+
+// This program's regexec() comes before the C library's.
+static atomic_bool search_hangs;
+
+int regexec(const regex_t *regex, const char *text, size_t count, regmatch_t matches[count],
+            int flags)
+{
+    __typeof__(&regexec) real;
+    void *symbol = dlsym(RTLD_NEXT, "regexec");
+    memcpy(&real, &symbol, sizeof real);
+    while (search_hangs) {
+        usleep(1000);
+    }
+    return real(regex, text, count, matches, flags);
+}
+
+TEST(a_body_is_searched)
+{
+    begin(answer_final);
+    fixture_set(&fixture, "body_regex", "^o[k]$");
+    assert_verdict(fixture_run(&fixture, 2), VERDICT_PASS, "ok", "200");
+    end();
+    begin(answer_final);
+    fixture_set(&fixture, "body_regex", "^k");
+    assert_verdict(fixture_run(&fixture, 2), VERDICT_FAIL, "body", "the body does not match ^k");
+    end();
+    begin(answer_final);
+    fixture_set(&fixture, "body_regex", "ok");
+    fixture_set(&fixture, "expect_header", "X-Region:");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_FAIL, "header", "no header with");
+    end();
+}
+
+// One body cost a second of the loop's, with an expression that is harmless otherwise.
+TEST(a_search_that_takes_long_keeps_nobody_waiting_and_is_no_evidence)
+{
+    begin(answer_final);
+    fixture_set(&fixture, "body_regex", "ok");
+    fixture_set(&fixture, "timeout", "200ms");
+    search_hangs = true;
+    assert_verdict(fixture_run(&fixture, 2), VERDICT_UNKNOWN, "local",
+                   "search the body for body_regex: that of the check before has not ended");
+    assert_verdict(&fixture.verdicts[0], VERDICT_UNKNOWN, "local",
+                   "no end of the search for body_regex within 200ms");
+    end();
+    assert_true(aside_is_busy());
+    search_hangs = false;
+    while (aside_is_busy()) {
+        guard_awaits("the end of what was left behind");
+        sched_yield();
     }
 }
