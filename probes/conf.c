@@ -2,6 +2,7 @@
 #include "probes/conf.h"
 
 #include "base/clock.h"
+#include "probes/secret.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -72,13 +73,30 @@ void probe_problem(const struct probe_problems *problems, bool error, const char
     problems->say(problems->arg, error, text);
 }
 
-void probe_check_file(const struct probe_problems *problems, const char *key, const char *path)
+// If there is one at all.
+static bool is_absolute(const struct probe_problems *problems, const char *key, const char *path)
 {
     if (path[0] && path[0] != '/') {
         probe_problem(problems, true, "%s \"%.80s\" must be an absolute path", key, path);
-    } else if (path[0] && access(path, F_OK) != 0) {
+    }
+    return path[0] == '/';
+}
+
+void probe_check_file(const struct probe_problems *problems, const char *key, const char *path)
+{
+    if (is_absolute(problems, key, path) && access(path, R_OK) != 0) {
         probe_problem(problems, false, "%s %.160s: %s", key, path, strerror(errno));
     }
+}
+
+void probe_check_secret(const struct probe_problems *problems, const char *key, const char *path)
+{
+    char why[ERROR_MAX];
+    struct secret secret = {.text = NULL};
+    if (is_absolute(problems, key, path) && secret_load(&secret, path, why) != 0) {
+        probe_problem(problems, false, "%s %.200s", key, why);
+    }
+    secret_drop(&secret);
 }
 
 void probe_check(const struct probe_conf *conf, const struct probe_problems *problems)

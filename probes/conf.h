@@ -41,9 +41,13 @@ struct probe_problems {
 __attribute__((format(printf, 3, 4))) void probe_problem(const struct probe_problems *problems,
                                                          bool error, const char *format, ...);
 
-// The file that key names: an error if path is relative, a warning if there is none. path may be
+// The file that key names: an error if path is relative, a warning if it can't be read. path may be
 // "".
 void probe_check_file(const struct probe_problems *problems, const char *key, const char *path);
+
+// The same for one with a secret: a warning too if it can't be trusted with one, or holds none
+// (probes/secret.h).
+void probe_check_secret(const struct probe_problems *problems, const char *key, const char *path);
 
 // Checks what single keys can't: common keys against each other, then type->check; says all that it
 // finds. Once all keys are set and their fallbacks filled in.

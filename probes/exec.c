@@ -101,7 +101,9 @@ static void exec_check(const struct probe_conf *conf, const struct probe_problem
         return;
     }
     if (program[0] == '/') {
-        probe_check_file(problems, "command", program);
+        if (access(program, X_OK) != 0) {
+            probe_problem(problems, false, "command %.160s: %s", program, strerror(errno));
+        }
     } else if (strchr(program, '/') != NULL) {
         probe_problem(problems, true,
                       "command \"%.80s\" must be an absolute path, or a name to be found in PATH",

@@ -107,8 +107,8 @@ static void check_options(const struct token_options *options,
             probe_problem(problems, cases[i].error, "%s", cases[i].text);
         }
     }
-    probe_check_file(problems, "secret_file", options->secret_file);
-    probe_check_file(problems, "token_file", options->token_file);
+    probe_check_secret(problems, "secret_file", options->secret_file);
+    probe_check_secret(problems, "token_file", options->token_file);
 }
 
 // Whoever is on the way over a network hears what is sent in clear, and may answer.

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "controller/config/load.h"
 #include "controller/core/birdconf.h"
+#include "controller/daemon/as_user.h"
 #include "controller/daemon/daemon.h"
 #include "controller/daemon/failsafe.h"
 #include "controller/daemon/identity.h"
@@ -9,9 +10,11 @@
 #include <getopt.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_CONFIG "/etc/popgate/popgate.conf"
+#define CONFIG_MAX     (16U << 20) // bytes
 
 static const char usage[] =
     "usage: popgated [--config FILE]             run\n"
@@ -61,10 +64,33 @@ static bool check_secrets(const struct config *config, const char *path)
     return found != SECRETS_WRONG;
 }
 
+static void hear_nothing(void *arg, bool error, const char *line)
+{
+    (void)arg, (void)error, (void)line;
+}
+
+// Reads it, and looks at the files that it names as popgated will: as user, unless that is "".
+static struct config *load_to_check(const char *path, struct tally *tally, char user[AS_USER_MAX])
+{
+    char error[ERROR_MAX];
+    char *text = NULL;
+    size_t length = 0;
+    struct config *config = config_load(path, hear_nothing, NULL);
+    user[0] = '\0';
+    bool became = config != NULL && file_read(path, CONFIG_MAX, &text, &length, error) == 0 &&
+                  as_user_become(config->pop.state_dir, user);
+    config_free(config);
+    config =
+        became ? config_parse(path, text, print_line, tally) : config_load(path, print_line, tally);
+    free(text);
+    return config;
+}
+
 static int check_config(const char *path)
 {
     struct tally tally = {0};
-    struct config *config = config_load(path, print_line, &tally);
+    char user[AS_USER_MAX];
+    struct config *config = load_to_check(path, &tally, user);
     if (config == NULL) {
         fprintf(stderr, "%s: %u error%s, %u warning%s\n", path, tally.errors,
                 tally.errors == 1 ? "" : "s", tally.warnings, tally.warnings == 1 ? "" : "s");
@@ -75,9 +101,10 @@ static int check_config(const char *path)
         return 1;
     }
     check_group(config, path, &tally);
-    printf("%s: good; %zu service%s, %zu probe%s, %u warning%s\n", path, config->service_count,
+    printf("%s: good; %zu service%s, %zu probe%s, %u warning%s%s%s\n", path, config->service_count,
            config->service_count == 1 ? "" : "s", config->probe_count,
-           config->probe_count == 1 ? "" : "s", tally.warnings, tally.warnings == 1 ? "" : "s");
+           config->probe_count == 1 ? "" : "s", tally.warnings, tally.warnings == 1 ? "" : "s",
+           user[0] ? "; its files were looked at as user " : "", user);
     config_free(config);
     return 0;
 }

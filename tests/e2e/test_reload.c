@@ -1,11 +1,13 @@
 // New configurations, clean stops, and what popgated does without being run as a daemon.
 #include "tests/lab/pop.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define WEB_V4 "198.51.100.80/32"
 #define WEB_V6 "2001:db8:80::/48"
@@ -396,6 +398,39 @@ LAB_TEST(a_configuration_can_be_checked)
     assert_int_equal(run_popgated(&pop, "--check"), 2); // options are written in full
     assert_int_equal(run_popgated(&pop, "--w"), 2);     // this one above all
     assert_true(output_has("unknown option --w"));
+}
+
+#define NOBODY 65534
+
+// Root may read what popgated's user can't.
+LAB_TEST(who_checks_as_root_is_warned_of_secrets_that_popgated_cannot_read)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+    char config[1024];
+    char secret[LAB_PATH_MAX];
+    char state_dir[LAB_PATH_MAX];
+
+    lab_write(pop.node, "secret", "s3cret\n");
+    lab_path(pop.node, "secret", secret);
+    lab_path(pop.node, "state", state_dir);
+    assert_true(mkdir(state_dir, 0755) == 0 || errno == EEXIST);
+    assert_int_equal(chown(state_dir, NOBODY, NOBODY), 0);
+    assert_int_equal(chmod(lab_dir(pop.node), 0755), 0);
+    assert_int_equal(chmod(secret, 0600), 0);
+    snprintf(config, sizeof config,
+             POP_USUAL "[probe id]\ntype = token\ntoken_url = https://192.0.2.1/t\n"
+                       "jwks_url = https://192.0.2.1/k\nclient_id = a\nsecret_file = %s\n",
+             secret);
+    pop_write(&pop, config);
+    assert_int_equal(run_popgated(&pop, "--check-config"), 0);
+    assert_true(output_has("[probe id]: secret_file /"));
+    assert_true(output_has("Permission denied; chgrp popgate and chmod 640 it"));
+    assert_true(output_has("its files were looked at as user nobody"));
+
+    assert_int_equal(chown(secret, 0, NOBODY), 0);
+    assert_int_equal(chmod(secret, 0640), 0);
+    assert_int_equal(run_popgated(&pop, "--check-config"), 0);
+    assert_false(output_has("secret_file"));
 }
 
 // What is remarked about the configuration goes elsewhere.

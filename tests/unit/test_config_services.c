@@ -1,6 +1,9 @@
 // popgate.conf: probes, services and what BIRD is to be told.
 #include "tests/unit/config_fixture.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 TEST(prefixes_are_refused_for_what_they_are)
 {
     static const struct {
@@ -138,6 +141,27 @@ TEST(a_server_name_is_a_host_name)
     }
 }
 
+TEST(what_does_nothing_beside_a_token_that_is_given_is_a_warning)
+{
+    static const char *const cases[][2] = {
+        {"scope = x", "scope is of no use with token_file"},
+        {"client_id = x", "nobody is asked as a client"},
+    };
+    char text[1024];
+    char token[] = "/tmp/popgate-test-token-XXXXXX";
+    int fd = mkstemp(token); // readable by us only
+    assert_int_equal(write(fd, "a.b.c\n", 6), 6);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(text, sizeof text,
+                 "%stype = token\njwks_url = https://192.0.2.1/k\n%s\ntoken_file = %s\n",
+                 HEAD SERVICE PROBES_OF_Q, cases[i][0], token);
+        assert_warning(text, cases[i][1]);
+        assert_int_equal(warnings, 1);
+    }
+    close(fd);
+    unlink(token);
+}
+
 TEST(what_does_nothing_in_a_probe_is_a_warning)
 {
     static const struct {
@@ -155,10 +179,8 @@ TEST(what_does_nothing_in_a_probe_is_a_warning)
          "rcode lacks NOERROR"},
         {"type = exec\ncommand = /nonexistent/check -H x\n", "command /nonexistent/check: No such"},
         {"type = exec\ncommand = popgate-nonexistent\n", "popgate-nonexistent is not in PATH"},
-        {"type = token\ntoken_file = /dev/null\njwks_url = https://192.0.2.1/k\nscope = x\n",
-         "scope is of no use with token_file"},
-        {"type = token\ntoken_file = /dev/null\njwks_url = https://192.0.2.1/k\nclient_id = x\n",
-         "nobody is asked as a client"},
+        {"type = token\njwks_url = https://192.0.2.1/k\ntoken_file = /dev/null\n",
+         "token_file /dev/null: it is not a regular file"},
     };
     char text[1024];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
