@@ -3,7 +3,8 @@
 //
 // Killed: with SIGKILL, all settings at their defaults, beside `disable` typed by hand on BIRD's
 // control socket, which is the limit. Hung: with SIGSTOP, found by polling. Loaded: what popgated
-// uses, and how long a withdrawal takes then.
+// uses, and how long a withdrawal takes then; and how long probes of one type keep the loop from
+// all else at most.
 #include "tests/bench/cost.h"
 #include "tests/bench/operator.h"
 #include "tests/bench/report.h"
@@ -151,6 +152,12 @@ static struct pop make_pop(void)
 #define HANG_TIMES    "interval = 100ms\nfast_interval = 100ms\ntimeout = 100ms\nfall = 3\n"
 #define ID_SERVER     "qname = id.server\nclass = CH\nqtype = TXT\n"
 
+#define ID_KEYS                                                                                    \
+    "type = token\ntoken_url = " ID_URL "/token\njwks_url = " ID_URL "/jwks\n"                     \
+    "target = 192.0.2.90:4593\nclient_id = " LAB_GLEWLWYD_CLIENT                                   \
+    "\nsecret_file = %s/secret\nscope = probe\n"                                                   \
+    "issuer = " LAB_GLEWLWYD_ISSUER "\naudience = probe\nclaims = region={pop.region}\n"
+
 static void write_probes(FILE *out, const char *dir)
 {
     fprintf(out,
@@ -158,10 +165,7 @@ static void write_probes(FILE *out, const char *dir)
             "[probe tcp]\ntype = dns\nprotocol = tcp\ntarget = 192.0.2.54:53\n" ID_SERVER
             "[probe web]\ntype = tls\ntarget = " WEB_TARGET "\nserver_name = " WEB_NAME
             "\nca = %s/ca.pem\n"
-            "[probe id]\ntype = token\ntoken_url = " ID_URL "/token\njwks_url = " ID_URL "/jwks\n"
-            "target = 192.0.2.90:4593\nclient_id = " LAB_GLEWLWYD_CLIENT
-            "\nsecret_file = %s/secret\nscope = probe\n"
-            "issuer = " LAB_GLEWLWYD_ISSUER "\naudience = probe\nclaims = region={pop.region}\n",
+            "[probe id]\n" ID_KEYS,
             dir, dir);
 }
 
@@ -176,7 +180,7 @@ static void write_services(FILE *out)
 // Probes besides the services' own, every second; that no service needs them is worth a warning to
 // popgated, no more.
 struct load {
-    unsigned dns, tcp, tls;
+    unsigned dns, tcp, tls, http, token, exec, address;
 };
 
 static void write_load(FILE *out, const struct load *load, const char *dir)
@@ -193,6 +197,21 @@ static void write_load(FILE *out, const struct load *load, const char *dir)
                 "[probe load-tls%u]\ntype = tls\ntarget = " WEB_TARGET "\nserver_name = " WEB_NAME
                 "\nca = %s/ca.pem\n",
                 i, dir);
+    }
+    for (unsigned i = 0; i < load->http; i++) {
+        fprintf(out,
+                "[probe load-http%u]\ntype = http\ntarget = " WEB_TARGET "\nurl = https://" WEB_NAME
+                "/\nca = %s/ca.pem\nstatus = 200-499\nbody_regex = [a-z]+/[0-9.]+\n",
+                i, dir);
+    }
+    for (unsigned i = 0; i < load->token; i++) {
+        fprintf(out, "[probe load-token%u]\n" ID_KEYS, i, dir);
+    }
+    for (unsigned i = 0; i < load->exec; i++) {
+        fprintf(out, "[probe load-exec%u]\ntype = exec\ncommand = /bin/true\n", i);
+    }
+    for (unsigned i = 0; i < load->address; i++) {
+        fprintf(out, "[probe load-address%u]\ntype = address\naddresses = 192.0.2.53\n", i);
     }
 }
 
@@ -558,6 +577,50 @@ static void report_loads(const struct report *report, struct measured measured[L
                                      .peer = &measured[NO_LOAD].back_to_back});
 }
 
+// ---- The longest turn of the loop
+
+#define TURN_WINDOW_S                                                                              \
+    12 // more than the ten seconds that status looks back, so that no reload counts
+
+static struct turn {
+    const char *what;
+    struct load load;
+    struct samples longest;
+} turns[] = {
+    {.what = "longest turn of the loop: the services' own 4 probes"},
+    {.what = "longest turn of the loop: 50 dns probes more", .load = {.dns = 50}},
+    {.what = "longest turn of the loop: 50 tcp probes more", .load = {.tcp = 50}},
+    {.what = "longest turn of the loop: 50 tls probes more", .load = {.tls = 50}},
+    {.what = "longest turn of the loop: 50 http probes more, with body_regex",
+     .load = {.http = 50}},
+    {.what = "longest turn of the loop: 10 token probes more", .load = {.token = 10}},
+    {.what = "longest turn of the loop: 50 exec probes more", .load = {.exec = 50}},
+    {.what = "longest turn of the loop: 50 address probes more", .load = {.address = 50}},
+};
+
+static void measure_turn(const struct pop *pop, struct turn *turn)
+{
+    const struct load *load = &turn->load;
+    size_t more =
+        load->dns + load->tcp + load->tls + load->http + load->token + load->exec + load->address;
+
+    reload(pop, "", load);
+    LAB_WAIT(has_settled(pop, SERVICES + more), "every probe to be up, and no other to be there",
+             POP_WAIT_MS);
+    sleep_ms(TURN_WINDOW_S * UINT64_C(1000));
+    json_t *service = api_ask(pop->node, "GET", "/v1/services/dns", "", NULL);
+    const json_t *us = json_object_get(json_object_get(service, "loop"), "longest_turn_in_10s_us");
+    sample(&turn->longest, (double)json_integer_value(us) / 1000);
+    json_decref(service);
+}
+
+static void report_turns(const struct report *report)
+{
+    for (size_t i = 0; i < sizeof turns / sizeof *turns; i++) {
+        report_row(report, &(struct row){.what = turns[i].what, .samples = &turns[i].longest});
+    }
+}
+
 // ---- The whole
 
 int main(int argc, char **argv)
@@ -581,6 +644,10 @@ int main(int argc, char **argv)
         }
     }
     report_loads(&report, measured);
+    for (size_t i = 0; i < sizeof turns / sizeof *turns; i++) {
+        measure_turn(&pop, &turns[i]);
+    }
+    report_turns(&report);
     reload(&pop, HANG_TIMES, &loads[NO_LOAD]);
     LAB_WAIT(has_settled(&pop, SERVICES), "every probe to be up", POP_WAIT_MS);
     measure_hangs(&pop);
