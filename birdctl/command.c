@@ -80,6 +80,11 @@ struct bird_command bird_show_protocols_all(const char *pattern)
     return about("show protocols all", pattern);
 }
 
+struct bird_command bird_show_protocol_all(const char *name)
+{
+    return about_one("show protocols all", name);
+}
+
 struct bird_command bird_show_bfd(void)
 {
     return say("show bfd sessions");

@@ -26,6 +26,7 @@ struct bird_command bird_disable_one(const char *name);
 struct bird_command bird_show_protocols(void);
 struct bird_command bird_show_protocols_like(const char *pattern);
 struct bird_command bird_show_protocols_all(const char *pattern);
+struct bird_command bird_show_protocol_all(const char *name); // no pattern: BIRD looks at no other
 struct bird_command bird_show_bfd(void);
 
 // Routes to exactly this prefix ("192.0.2.1/32") with their attributes: all there are in a table;

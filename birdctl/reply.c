@@ -296,23 +296,38 @@ static uint32_t whole_of(const char *timer)
     return slash != NULL ? number_in(slash + 1) : 0;
 }
 
-// A neighbor that does not want a family leaves its channel down (bird-facts 30).
 // The row's last word, of the column `accepted` (channel_show_stats() in nest/proto.c).
-static void read_exported(struct bird_bgp *bgp, const char *columns)
+static uint64_t counted(uint64_t so_far, const struct bird_line *line, const char *updates,
+                        const char *withdraws)
 {
+    const char *columns = labelled(line, updates);
+    if (columns == NULL && (columns = labelled(line, withdraws)) == NULL) {
+        return so_far;
+    }
     size_t length = trimmed_length(columns);
     size_t first = length;
     while (first > 0 && columns[first - 1] != ' ') {
         first--;
     }
-    bgp->exported = hash_bytes(bgp->exported != 0 ? bgp->exported : HASH_START, columns + first,
-                               length - first + 1);
+    return hash_bytes(so_far != 0 ? so_far : HASH_START, columns + first, length - first + 1);
 }
 
+uint64_t bird_exported(uint64_t so_far, const struct bird_line *line)
+{
+    return counted(so_far, line, "Export updates:", "Export withdraws:");
+}
+
+uint64_t bird_imported(uint64_t so_far, const struct bird_line *line)
+{
+    return counted(so_far, line, "Import updates:", "Import withdraws:");
+}
+
+// A neighbor that does not want a family leaves its channel down (bird-facts 30).
 static void read_session(struct bird_bgp_reader *reader, const struct bird_line *line)
 {
     struct bird_bgp *bgp = &reader->bgp;
     const char *value;
+    bgp->exported = bird_exported(bgp->exported, line);
     if ((value = labelled(line, "Neighbor address:")) != NULL) {
         take_word(value, bgp->neighbor, sizeof bgp->neighbor);
     } else if (labelled(line, "Neighbor range:") != NULL) {
@@ -326,9 +341,6 @@ static void read_session(struct bird_bgp_reader *reader, const struct bird_line 
         bgp->open = true;
     } else if (labelled(line, "Export limit:") != NULL) {
         bgp->limited = true;
-    } else if ((value = labelled(line, "Export updates:")) != NULL ||
-               (value = labelled(line, "Export withdraws:")) != NULL) {
-        read_exported(bgp, value);
     } else if ((value = labelled(line, "Channel ")) != NULL) {
         reader->channel = strcmp(value, "ipv4") == 0   ? &bgp->ipv4
                           : strcmp(value, "ipv6") == 0 ? &bgp->ipv6

@@ -138,6 +138,12 @@ struct bird_bgp {
     uint64_t exported;
 };
 
+// A number made of so_far (0: nothing yet) and of what the line of `show protocols all` says that a
+// channel has announced and withdrawn since BIRD's start, there or from there; so_far when it says
+// nothing of that.
+uint64_t bird_exported(uint64_t so_far, const struct bird_line *line);
+uint64_t bird_imported(uint64_t so_far, const struct bird_line *line);
+
 // The lines of that reply, in order: those of the protocol of that name are read into bgp. Zero it
 // but for the name to begin; found: there is a BGP protocol of that name.
 struct bird_bgp_reader {

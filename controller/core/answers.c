@@ -138,6 +138,9 @@ void core_line(struct core *core, uint64_t token, const struct bird_line *line, 
     case ORDER_REVISION:
         revision_line(core, line);
         break;
+    case ORDER_PIPE:
+        core->looking.pipes_read = bird_imported(core->looking.pipes_read, line);
+        break;
     case ORDER_ROUTE:
         observed_line(core->observed, token, line);
         break;
@@ -379,6 +382,9 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
             core_contest_news(core, contest_loaded(&core->contest, core->revision), now_ns);
         }
         core->revision[0] = '\0';
+        break;
+    case ORDER_PIPE:
+        core_look_pipe_ended(core, now_ns);
         break;
     case ORDER_ROUTE:
         look_up_end(core, token,

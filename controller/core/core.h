@@ -69,9 +69,15 @@ struct looking {
     bool everywhere;                   // more of them, or what is no service's
     bool ours_under_way;               // a look at all our protocols, of a BIRD that echoes nothing
     uint64_t ours_at_ms;               // the next one
+    uint64_t ours_soonest_ms;          // and none before that, whatever happens
     uint64_t ours_began_ns;            // the last one
     uint64_t ours_took_ns[OURS_TAKEN]; // BIRD, by the last few; a ring
     unsigned ours_looks;
+    uint64_t pipes_at_ms;    // the next questions of what the pipes have carried
+    size_t pipes_left;       // of those under way
+    uint64_t pipes_read;     // made of their answers so far
+    uint64_t pipes_stood;    // and of those before; 0: not known
+    uint64_t pipes_acted;    // what we ourselves had done when they were asked
     uint64_t answered_ns;    // when BIRD had last answered a question
     uint64_t drifts_counted; // of drifts: looks end with them
     uint64_t drift_began_ms; // of the second that the two below count in

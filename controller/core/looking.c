@@ -7,8 +7,8 @@
 #define SNAPSHOT_SHARE   4 // pauses after replies last so many times as long as the snapshot before
 #define SNAPSHOT_REST_MS 50 // and no longer than this
 #define DRIFT_ROUNDS     10 // repaired without pause, within a second
-#define OURS_MS          30 // pause between looks at all that is ours
-#define OURS_SHARE       99 // and at least so many times as long as the last took BIRD
+#define PACE_MS          30 // pause between looks that are repeated
+#define OURS_SHARE       99 // and at least so many times as long as one takes, at all that is ours
 
 void core_want_snapshot(struct core *core)
 {
@@ -18,6 +18,8 @@ void core_want_snapshot(struct core *core)
 void core_look_forget(struct core *core)
 {
     core->looking.snapshot_under_way = core->looking.ours_under_way = false;
+    core->looking.pipes_left = 0;
+    core->looking.pipes_stood = 0;
     core->looking.service_count = 0;
     core->looking.everywhere = false;
 }
@@ -58,19 +60,26 @@ static uint64_t took_ns(const struct looking *looking, uint64_t began_ns, uint64
 static uint64_t pause_ms(uint64_t ns)
 {
     uint64_t rest_ms = ms_of(ns * OURS_SHARE);
-    return rest_ms > OURS_MS ? rest_ms : OURS_MS;
+    return rest_ms > PACE_MS ? rest_ms : PACE_MS;
+}
+
+// What took long once may have taken anybody's time. 0: nothing known.
+static uint64_t ours_take_ns(const struct looking *looking)
+{
+    uint64_t least_ns = looking->ours_looks > 0 ? UINT64_MAX : 0;
+    for (unsigned i = 0; i < OURS_TAKEN && i < looking->ours_looks; i++) {
+        least_ns = looking->ours_took_ns[i] < least_ns ? looking->ours_took_ns[i] : least_ns;
+    }
+    return least_ns;
 }
 
 static void ours_ended(struct looking *looking, uint64_t now_ns)
 {
-    uint64_t least_ns = UINT64_MAX;
     looking->ours_took_ns[looking->ours_looks++ % OURS_TAKEN] =
         took_ns(looking, looking->ours_began_ns, now_ns);
-    for (unsigned i = 0; i < OURS_TAKEN && i < looking->ours_looks; i++) {
-        least_ns = looking->ours_took_ns[i] < least_ns ? looking->ours_took_ns[i] : least_ns;
-    }
     looking->ours_under_way = false;
-    looking->ours_at_ms = ms_of(now_ns) + pause_ms(least_ns);
+    looking->ours_at_ms = ms_of(now_ns) + pause_ms(ours_take_ns(looking));
+    looking->ours_soonest_ms = ms_of(now_ns + ours_take_ns(looking) * SNAPSHOT_SHARE);
 }
 
 void core_look_ended(struct core *core, bool ours, uint64_t now_ns)
@@ -79,6 +88,22 @@ void core_look_ended(struct core *core, bool ours, uint64_t now_ns)
     if (ours) {
         ours_ended(&core->looking, now_ns);
     }
+}
+
+// What we switch ourselves is looked at anyway.
+void core_look_pipe_ended(struct core *core, uint64_t now_ns)
+{
+    struct looking *looking = &core->looking;
+    if (looking->pipes_left == 0 || --looking->pipes_left > 0) {
+        return;
+    }
+    bool alone = looking->pipes_acted == core->announcer->actions;
+    bool moved = looking->pipes_stood != 0 && looking->pipes_read != looking->pipes_stood;
+    if (alone && moved && looking->ours_soonest_ms < looking->ours_at_ms) {
+        looking->ours_at_ms = looking->ours_soonest_ms;
+    }
+    looking->pipes_stood = alone ? looking->pipes_read : 0;
+    looking->pipes_at_ms = ms_of(now_ns) + PACE_MS;
 }
 
 void core_look_answered(struct core *core, uint64_t now_ns)
@@ -122,6 +147,14 @@ void core_look_tick(struct core *core, uint64_t now_ms)
     }
 }
 
+// So dear are those looks that what is switched by hand might be on the air for long: whether any
+// route of ours has come or gone at all costs BIRD the same, and next to nothing, however many
+// services there are (bird-facts 35). What makes it answer late then is not that question.
+static bool watches_pipes(const struct core *core)
+{
+    return is_blind(core) && pause_ms(ours_take_ns(&core->looking)) > PACE_MS;
+}
+
 uint64_t core_look_next_ms(const struct core *core)
 {
     const struct looking *looking = &core->looking;
@@ -131,6 +164,9 @@ uint64_t core_look_next_ms(const struct core *core)
     }
     if (is_blind(core) && !looking->ours_under_way && looking->ours_at_ms < next_ms) {
         next_ms = looking->ours_at_ms;
+    }
+    if (watches_pipes(core) && looking->pipes_left == 0 && looking->pipes_at_ms < next_ms) {
+        next_ms = looking->pipes_at_ms;
     }
     return core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN ? next_ms : UINT64_MAX;
 }
@@ -199,9 +235,29 @@ static void ask_ours(struct core *core, uint64_t now_ns)
                bird_show_protocols_like(NAMES_OURS_AND_PIPES));
 }
 
+static void ask_pipes(struct core *core, uint64_t now_ns)
+{
+    struct looking *looking = &core->looking;
+    if (!watches_pipes(core) || looking->pipes_left > 0 || ms_of(now_ns) < looking->pipes_at_ms ||
+        orders_room(&core->orders) < FAMILIES) {
+        return;
+    }
+    looking->pipes_read = 0;
+    looking->pipes_left = FAMILIES;
+    if (looking->pipes_acted != core->announcer->actions) {
+        looking->pipes_acted = core->announcer->actions;
+        looking->pipes_stood = 0;
+    }
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        orders_put(&core->orders, ORDER_LINK_ASK, false, order_token(ORDER_PIPE, family, 0),
+                   bird_show_protocol_all(names_pipe(family)));
+    }
+}
+
 void core_look_ask(struct core *core, uint64_t now_ns)
 {
     ask_looks(core, now_ns);
     ask_ours(core, now_ns);
+    ask_pipes(core, now_ns);
     ask_snapshot(core, now_ns);
 }

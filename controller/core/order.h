@@ -17,6 +17,7 @@ enum order_kind {
     ORDER_CHECK,     // configure check
     ORDER_UNDER_WAY, // configure status
     ORDER_CONFIGURE,
+    ORDER_PIPE,    // show protocols all PIPE: has anything of ours come or gone?
     ORDER_SESSION, // show protocols all SESSION
     ORDER_BFD,     // show bfd sessions
     ORDER_PEERS,   // show protocols, for the guard: who brings paths of others

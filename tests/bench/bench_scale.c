@@ -15,15 +15,19 @@
 #define ROUTES           ((size_t)SERVICES * PREFIXES)
 #define TRIES            15
 #define CRASHES          5 // of all targets of the services' own probes
+#define DRIFTS           20
 #define IDLE_S           20
 #define WAIT_MS          60000
 #define MEMORY_GOAL_MIB  32
 #define CPU_GOAL_PERCENT 10
 #define OWN_GOAL_MS      100
+#define DRIFT_GOAL_MS    50
 #define OWN_PORT         8000
 #define SHARED_PORT      8001
 #define BY_HAND          "disable \"popgate_*\"\n"
 #define EVERYTHING       "\"all\":true"
+#define ONE              "\"services\":[\"s0\"]"
+#define OF_ONE           "100.64.0.0/32"
 #define ROUTER           "127.0.0.1" // the probes' targets are on the router itself
 
 struct lab {
@@ -161,6 +165,37 @@ static void try_own_probes(const struct lab *lab, struct samples *first, struct 
     wait_till_announced(lab);
 }
 
+// It is isolated, and somebody switches it on at BIRD: how long is it on the air? Nothing, if BIRD
+// was quicker to withdraw it than to announce it.
+static void try_drift(const struct lab *lab, struct samples *on_air)
+{
+    struct tap_event events[2];
+    size_t mark = tap_event_count(lab->pop.tap);
+
+    (void)lab_birdc(lab->pop.bird, "enable popgate_s0_v4");
+    (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 700000000}, NULL);
+    lab_barrier(lab->pop.bird, lab->pop.tap);
+    if (tap_has(lab->pop.tap, OF_ONE)) {
+        lab_fail("isolated, and announced for 0.7 s");
+    }
+    if (tap_events(lab->pop.tap, mark, OF_ONE, events, 2) == 2) {
+        sample_ns(on_air, events[0].ns, events[1].ns);
+    } else {
+        sample(on_air, 0);
+    }
+}
+
+static void try_drifts(const struct lab *lab, struct samples *on_air)
+{
+    api_change(lab->pop.node, "isolate", ONE);
+    LAB_WAIT(!tap_has(lab->pop.tap, OF_ONE), "the isolation", WAIT_MS);
+    for (int i = 0; i < DRIFTS; i++) {
+        try_drift(lab, on_air);
+    }
+    api_change(lab->pop.node, "release", ONE);
+    wait_till_announced(lab);
+}
+
 // ---- What it costs
 // ---------------------------------------------------------------------------------
 
@@ -208,7 +243,7 @@ static struct lab make_lab(void)
 int main(int argc, char **argv)
 {
     const char *json_path = json_path_of(argc, argv);
-    static struct samples hand_first, hand, shared_first, shared, isolate, own_first, own;
+    static struct samples hand_first, hand, shared_first, shared, isolate, own_first, own, on_air;
 
     lab_init();
     struct lab lab = make_lab();
@@ -225,6 +260,7 @@ int main(int argc, char **argv)
         try_by_hand(&lab, &hand_first, &hand);
         try_isolate_all(&lab, &isolate);
     }
+    try_drifts(&lab, &on_air);
     for (int i = 0; i < CRASHES; i++) {
         try_own_probes(&lab, &own_first, &own);
     }
@@ -247,6 +283,9 @@ int main(int argc, char **argv)
                                       .goal = OWN_GOAL_MS});
     report_row(&report, &(struct row){.what = "1,000 own probes: targets killed to first",
                                       .samples = &own_first});
+    report_row(&report, &(struct row){.what = "isolated, enabled by hand: time on the air",
+                                      .samples = &on_air,
+                                      .goal = DRIFT_GOAL_MS});
     report_value(&report, "memory now (VmRSS)", "MiB", cost_memory_mib(pid_of(&lab), "VmRSS:"),
                  MEMORY_GOAL_MIB);
     report_value(&report, "memory at most (VmHWM)", "MiB", cost_memory_mib(pid_of(&lab), "VmHWM:"),

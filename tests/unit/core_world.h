@@ -30,7 +30,7 @@ static uint64_t now_ns;
 static struct {
     struct {
         char name[BIRD_PROTOCOL_MAX];
-        bool on;
+        bool on, counted;
     } protocols[PROTOCOLS];
     size_t count;
     char revision[REVISION_TEXT_MAX];
@@ -42,6 +42,7 @@ static struct {
     unsigned check;              // reply code to `configure check`
     unsigned switches;           // commands that switch
     unsigned looks;              // for a route
+    unsigned moved;              // what the pipes have carried
     char last[BIRD_COMMAND_MAX]; // of those
 } bird;
 
@@ -141,6 +142,17 @@ static inline void bird_shows_revision(const struct order *order)
     }
 }
 
+static inline void bird_shows_pipe(const struct order *order)
+{
+    char text[64];
+    for (size_t i = 0; i < bird.count; i++) {
+        bird.moved += bird.protocols[i].counted != bird.protocols[i].on;
+        bird.protocols[i].counted = bird.protocols[i].on;
+    }
+    snprintf(text, sizeof text, "     Import updates:  9  0  0  0  %u", bird.moved);
+    tell_line(order->token, 1006, text);
+}
+
 static inline void bird_does(const struct order *order)
 {
     unsigned code = 0;
@@ -155,6 +167,9 @@ static inline void bird_does(const struct order *order)
         break;
     case ORDER_REVISION:
         bird_shows_revision(order);
+        break;
+    case ORDER_PIPE:
+        bird_shows_pipe(order);
         break;
     case ORDER_ROUTE:
         bird.looks++;

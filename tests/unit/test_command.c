@@ -18,6 +18,8 @@ TEST(every_command_is_spelt_as_bird_reads_it)
                         "show protocols \"popgate_a_v*\"");
     assert_string_equal(bird_show_protocols_all("popgate?_pipe").text,
                         "show protocols all \"popgate?_pipe\"");
+    assert_string_equal(bird_show_protocol_all("popgate4_pipe").text,
+                        "show protocols all popgate4_pipe");
     assert_string_equal(bird_show_route("2001:db8::/48", "master6").text,
                         "show route 2001:db8::/48 table master6 all");
     assert_string_equal(bird_show_export("192.0.2.1/32", "up1").text,
@@ -38,6 +40,7 @@ TEST(a_name_that_would_make_another_command_makes_none)
         assert_string_equal(bird_disable_one(names[i]).text, "");
         assert_string_equal(bird_enable_one(names[i]).text, "");
         assert_string_equal(bird_show_protocols_all(names[i]).text, "");
+        assert_string_equal(bird_show_protocol_all(names[i]).text, "");
     }
     assert_string_equal(bird_disable_one("a b").text, ""); // b would be BIRD's message
     assert_string_equal(bird_disable_one("a*").text, "");

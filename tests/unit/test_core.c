@@ -296,6 +296,53 @@ TEST(looking_at_all_that_is_ours_takes_a_hundredth_of_birds_time)
     }
 }
 
+// A millisecond of a BIRD that takes 5 ms for each look at all that is ours.
+static unsigned pass_with_dear_looks(void)
+{
+    struct order order;
+    unsigned looks = 0;
+    now_ns += NS_PER_MS;
+    core_tick(core, now_ns);
+    while (core_order(core, &order)) {
+        if (order_kind(order.token) == ORDER_LOOK) {
+            now_ns += 5 * NS_PER_MS;
+            looks++;
+        }
+        bird_does(&order);
+    }
+    return looks;
+}
+
+TEST(where_those_looks_are_dear_the_pipes_tell_when_one_is_due)
+{
+    static const struct bird_version version = {3, 3, 2};
+    struct intent isolated = {.kind = INTENT_ISOLATE, .by = "alice"};
+    running(ONE_PROBE DNS_NEEDS_A);
+    core_link(core, ORDER_LINK_ASK, BIRD_LINK_UP, "", &version, now_ns);
+    core_intent(core, DNS, &isolated, "isolated", now_ns);
+    settle();
+    core->looking.snapshot_at_ms += 10000; // of everything, and rarely
+    for (unsigned i = 0; i < 2000; i++) {
+        (void)pass_with_dear_looks();
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        uint64_t began_ns = now_ns;
+        *bird_protocol("popgate_dns_v4") = true;
+        while (*bird_protocol("popgate_dns_v4")) {
+            (void)pass_with_dear_looks();
+        }
+        assert_in_range((now_ns - began_ns) / NS_PER_MS, 1, 45);
+        for (unsigned j = 0; j < 100; j++) {
+            (void)pass_with_dear_looks();
+        }
+    }
+    unsigned looks = 0;
+    for (unsigned i = 0; i < 2000; i++) { // while nothing comes or goes
+        looks += pass_with_dear_looks();
+    }
+    assert_in_range(looks, 3, 5);
+}
+
 // With `debug commands` BIRD echoes our own questions: each would lead to the next.
 TEST(the_echo_of_a_command_leads_to_no_question)
 {
