@@ -10,7 +10,7 @@ enum way_kind {
     WAY_BLACKHOLE, // into a blackhole, as popgate's routes are
 };
 
-#define WAY_TEXT_MAX 128
+#define WAY_TEXT_MAX 192
 struct way {
     enum way_kind kind;
     uint8_t length;          // WAY_ROUTE: bits of the route's prefix
