@@ -147,6 +147,11 @@ int main(int argc, char **argv)
                                       .beside = "decision to wire, empty table",
                                       .peer = &empty.decided,
                                       .goal = 1.5});
+    report_row(&report, &(struct row){.what = "isolate: request to wire, 1,000,000 routes",
+                                      .samples = &full.requested,
+                                      .beside = "isolate: request to wire, empty table",
+                                      .peer = &empty.requested,
+                                      .goal = 1.5});
     struct samples main_table = measure_main_table(&pop);
     report_row(&report, &(struct row){.what = "by hand, in master4 itself, 1,000,000 routes",
                                       .samples = &main_table,
