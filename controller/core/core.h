@@ -157,10 +157,11 @@ void core_free(struct core *core);
 
 void core_verdict(struct core *core, size_t probe, const struct verdict *verdict, uint64_t now_ns);
 
-// Is the kernel's way to the probe's target wanted, now that it has such a verdict? core_way() says
+// Is the kernel's way to the probe's target wanted, now that it has this verdict? core_way() says
 // it, before core_verdict().
-bool core_asks_way(const struct core *core, size_t probe, enum verdict_kind kind, uint64_t now_ns);
-void core_way(struct core *core, size_t probe, enum verdict_kind kind, const struct way *way,
+bool core_asks_way(const struct core *core, size_t probe, const struct verdict *verdict,
+                   uint64_t now_ns);
+void core_way(struct core *core, size_t probe, const struct verdict *verdict, const struct way *way,
               uint64_t now_ns);
 
 // The operator's word, already in the ledger. what is the event's text.

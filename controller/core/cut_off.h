@@ -10,7 +10,7 @@
 //   of.
 // Then the service stays withdrawn, until the probe passes by another way, or an operator says so.
 // The kernel is asked at such verdicts only: never in normal running, nor when what was announced
-// for long dies.
+// for long dies, or crashes.
 #pragma once
 
 #include "controller/core/way.h"

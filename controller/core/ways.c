@@ -58,17 +58,24 @@ void core_find_leads(struct core *core)
 
 // ---- Asking
 
-bool core_asks_way(const struct core *core, size_t probe, enum verdict_kind kind, uint64_t now_ns)
+// Who refused was reached: a crash, whose withdrawal is not to wait for a question.
+static bool was_reached(const struct verdict *verdict)
+{
+    return verdict->definitive || strcmp(verdict->code, "refused") == 0;
+}
+
+bool core_asks_way(const struct core *core, size_t probe, const struct verdict *verdict,
+                   uint64_t now_ns)
 {
     const struct lead *lead = &core->leads[probe];
-    if (lead->prefix == NULL || kind == VERDICT_UNKNOWN) {
+    if (lead->prefix == NULL || verdict->kind == VERDICT_UNKNOWN) {
         return false;
     }
     const struct core_service *service = &core->services[lead->service];
-    if (kind != VERDICT_FAIL) {
+    if (verdict->kind != VERDICT_FAIL) {
         return service->cut_off.state != CUT_OFF_NOT && service->cut_off.probe == probe;
     }
-    return service->decision.target != TARGET_WITHDRAW &&
+    return service->decision.target != TARGET_WITHDRAW && !was_reached(verdict) &&
            cut_off_is_soon(&core->config->probes[probe],
                            ms_of(now_ns) - service->decision.since_ms);
 }
@@ -91,13 +98,13 @@ static void tell(struct core *core, size_t index, const struct way *way, uint64_
     }
 }
 
-void core_way(struct core *core, size_t probe, enum verdict_kind kind, const struct way *way,
+void core_way(struct core *core, size_t probe, const struct verdict *verdict, const struct way *way,
               uint64_t now_ns)
 {
-    assert(core_asks_way(core, probe, kind, now_ns));
+    assert(core_asks_way(core, probe, verdict, now_ns));
     const struct lead *lead = &core->leads[probe];
     struct core_service *service = &core->services[lead->service];
-    if (kind == VERDICT_FAIL) {
+    if (verdict->kind == VERDICT_FAIL) {
         core->probes[probe].blackholed = way->kind == WAY_BLACKHOLE;
         return;
     }

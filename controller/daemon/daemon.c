@@ -198,10 +198,10 @@ void daemon_on_verdict(void *arg, size_t index, const struct verdict *verdict)
 {
     struct daemon *daemon = arg;
     uint64_t at_ns = now_ns();
-    if (core_asks_way(daemon->core, index, verdict->kind, at_ns)) {
+    if (core_asks_way(daemon->core, index, verdict, at_ns)) {
         struct way way;
         route_to(&daemon->config->probes[index].target, &way);
-        core_way(daemon->core, index, verdict->kind, &way, at_ns);
+        core_way(daemon->core, index, verdict, &way, at_ns);
     }
     core_verdict(daemon->core, index, verdict, at_ns);
     scheduler_set_fast(daemon->scheduler, index, core_probe_unsettled(daemon->core, index));

@@ -696,7 +696,7 @@ void oracle_check_quiet(struct oracle *oracle, const struct core *core, const st
                                       [VERDICT_FAIL] = LEVEL_CLOSED,
                                       [VERDICT_DEGRADED] = LEVEL_DEGRADED,
                                       [VERDICT_PASS] = LEVEL_OPEN};
-    enum level levels[SCENE_PROBES];
+    enum level levels[SCENE_PROBES] = {LEVEL_CLOSED};
     for (size_t i = 0; i < oracle->config->probe_count; i++) {
         levels[i] = says[truth[i]];
     }

@@ -138,10 +138,10 @@ bool world_cuts_off(const struct world *world, size_t probe)
 }
 
 // The kernel's way to the probe's target, if it is asked for.
-static void tell_way(struct world *world, size_t probe, enum verdict_kind kind)
+static void tell_way(struct world *world, size_t probe, const struct verdict *verdict)
 {
     uint64_t clock_ns = world_clock_ns(world);
-    if (!core_asks_way(world->shell.core, probe, kind, clock_ns)) {
+    if (!core_asks_way(world->shell.core, probe, verdict, clock_ns)) {
         return;
     }
     unsigned place = world->scene.probes[probe].place;
@@ -154,8 +154,8 @@ static void tell_way(struct world *world, size_t probe, enum verdict_kind kind)
             .kind = WAY_ROUTE, .length = v6 ? 128 : 32, .by_bird = true, .text = "via 10.8.0.2"};
     }
     tell(world, "the way of p%zu is of kind %d", probe, way.kind);
-    oracle_way(&world->oracle, probe, place, kind, way.kind);
-    core_way(world->shell.core, probe, kind, &way, clock_ns);
+    oracle_way(&world->oracle, probe, place, verdict->kind, way.kind);
+    core_way(world->shell.core, probe, verdict, &way, clock_ns);
 }
 
 void world_verdict(struct world *world, size_t probe, bool definitive)
@@ -181,7 +181,7 @@ void world_verdict(struct world *world, size_t probe, bool definitive)
     }
     it.at_ns = world_clock_ns(world);
     if (!world->mute[probe]) {
-        tell_way(world, probe, it.kind);
+        tell_way(world, probe, &it);
         oracle_verdict(&world->oracle, probe, &it, world_clock_ns(world));
         core_verdict(world->shell.core, probe, &it, world_clock_ns(world));
     }

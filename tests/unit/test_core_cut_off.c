@@ -18,15 +18,18 @@ static const struct way by_bird = {.kind = WAY_ROUTE,
                                    .metric = 32,
                                    .text = "192.0.2.1/32 via 10.8.0.2"};
 
+static bool asks(size_t probe, enum verdict_kind kind)
+{
+    return core_asks_way(core, probe, &(struct verdict){.kind = kind}, now_ns);
+}
+
 // A check ends, as the shell hands it over: with the kernel's way, if that is asked for.
 static bool check(size_t probe, char verdict, const struct way *way)
 {
-    enum verdict_kind kind = verdict == 'p'   ? VERDICT_PASS
-                             : verdict == '?' ? VERDICT_UNKNOWN
-                                              : VERDICT_FAIL;
-    bool asked = core_asks_way(core, probe, kind, now_ns);
+    struct verdict it = {.kind = verdict == 'p' ? VERDICT_PASS : VERDICT_FAIL};
+    bool asked = asks(probe, it.kind);
     if (asked) {
-        core_way(core, probe, kind, way, now_ns);
+        core_way(core, probe, &it, way, now_ns);
     }
     say(probe, (char[]){verdict, '\0'});
     settle();
@@ -140,22 +143,32 @@ TEST(a_route_that_is_wider_or_worse_is_one_whose_place_ours_takes)
 TEST(the_kernel_is_asked_of_failures_soon_after_the_announcement_only)
 {
     running(BEHIND DNS_NEEDS_A);
-    assert_false(core_asks_way(core, A, VERDICT_PASS, now_ns));
-    assert_false(core_asks_way(core, A, VERDICT_UNKNOWN, now_ns));
-    assert_true(core_asks_way(core, A, VERDICT_FAIL, now_ns));
+    assert_false(asks(A, VERDICT_PASS));
+    assert_false(asks(A, VERDICT_UNKNOWN));
+    assert_true(asks(A, VERDICT_FAIL));
     pass_ms(59000);
-    assert_true(core_asks_way(core, A, VERDICT_FAIL, now_ns));
+    assert_true(asks(A, VERDICT_FAIL));
     pass_ms(6000); // a minute, and what fall takes
-    assert_false(core_asks_way(core, A, VERDICT_FAIL, now_ns));
+    assert_false(asks(A, VERDICT_FAIL));
     fail_on(&blackhole);
-    assert_false(core_asks_way(core, A, VERDICT_FAIL, now_ns));
-    assert_false(core_asks_way(core, A, VERDICT_PASS, now_ns));
+    assert_false(asks(A, VERDICT_FAIL));
+    assert_false(asks(A, VERDICT_PASS));
+}
+
+// A thousand that crash are withdrawn before anything is asked.
+TEST(of_who_refused_nothing_is_asked)
+{
+    struct verdict crash = {.kind = VERDICT_FAIL, .definitive = true};
+    struct verdict refusal = {.kind = VERDICT_FAIL, .code = "refused"};
+    running(BEHIND DNS_NEEDS_A);
+    assert_false(core_asks_way(core, A, &crash, now_ns));
+    assert_false(core_asks_way(core, A, &refusal, now_ns));
 }
 
 TEST(of_probes_whose_target_is_not_in_a_prefix_of_the_service_nothing_is_asked)
 {
     running(BEHIND PROBE("b") DNS_NEEDS_A WEB_NEEDS_B);
-    assert_false(core_asks_way(core, B, VERDICT_FAIL, now_ns));
+    assert_false(asks(B, VERDICT_FAIL));
 }
 
 TEST(who_is_well_long_after_the_withdrawal_was_not_cured_by_it)
