@@ -20,13 +20,25 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     }
 }
 
+static void hold(const int *numbers, size_t count, sigset_t *set)
+{
+    sigemptyset(set);
+    for (size_t i = 0; i < count; i++) {
+        sigaddset(set, numbers[i]);
+    }
+    (void)pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+void signals_hold(const int *numbers, size_t count)
+{
+    sigset_t set;
+    hold(numbers, count, &set);
+}
+
 int signals_open(struct signals *signals, uv_loop_t *loop, const int *numbers, size_t count)
 {
     sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < count; i++) {
-        sigaddset(&set, numbers[i]);
-    }
+    hold(numbers, count, &set);
     signals->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (signals->fd < 0) {
         return -errno;
@@ -37,7 +49,6 @@ int signals_open(struct signals *signals, uv_loop_t *loop, const int *numbers, s
         return status;
     }
     signals->poll.data = signals;
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
     status = uv_poll_start(&signals->poll, UV_READABLE, on_readable);
     assert(status == 0); // the loop takes a descriptor that it could watch
     return status;

@@ -33,11 +33,15 @@ static void on_watchdog(uv_timer_t *timer)
     notify_watchdog();
 }
 
+// What is heard; until then it is held. Each would end a start by itself, and nobody would be left
+// to withdraw what the run before left announced to be taken over.
+static const int heard[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+#define HEARD (sizeof heard / sizeof *heard)
+
 static bool hear_signals(struct daemon *daemon)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     daemon->signals = (struct signals){.on_signal = daemon_on_signal, .arg = daemon};
-    int status = signals_open(&daemon->signals, daemon->loop, numbers, 4);
+    int status = signals_open(&daemon->signals, daemon->loop, heard, HEARD);
     if (status != 0) {
         log_line(LOG_LEVEL_ERROR, "can't start: can't hear signals: %s", uv_strerror(status));
     }
@@ -241,17 +245,6 @@ static bool threads_can_start(char error[ERROR_MAX])
     return result == 0;
 }
 
-// Until somebody hears them: by themselves they would be a clean end, with nobody to withdraw what
-// the run before left announced to be taken over.
-static void hold_signals(void)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
-}
-
 static void log_mistake(void *arg, bool error, const char *line)
 {
     (void)arg;
@@ -264,7 +257,7 @@ int daemon_run(const char *config_path)
         daemon; // its events alone are hundreds of kilobytes: too much for the stack
     struct link_arg links[2];
     char error[ERROR_MAX] = "";
-    hold_signals();
+    signals_hold(heard, HEARD);
     log_init();
     // CAP_NET_BIND_SERVICE, if we have it, is not for the commands of exec probes.
     (void)prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);

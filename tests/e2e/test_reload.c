@@ -51,6 +51,48 @@ LAB_TEST(a_broken_configuration_changes_nothing_and_is_told)
     POP_HISTORY(&pop, 0, "AW");
 }
 
+// SIGTERM is held from a start's first moments on, as its mask tells.
+static bool holds_signals(const struct lab_process *process)
+{
+    char path[64];
+    char line[128];
+    unsigned long long held = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)lab_pid(process));
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "SigBlk:", 7) == 0) {
+            held = strtoull(line + 7, NULL, 16);
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return (held & 1ULL << (SIGTERM - 1)) != 0;
+}
+
+// SIGHUP by itself would end it, with nobody to withdraw what it was to take over.
+LAB_TEST(a_reload_asked_for_by_signal_during_the_start_comes_after_it)
+{
+    struct pop pop = announced_pop(POP_USUAL);
+    struct lab_process *process = lab_popgated_process(pop.popgated);
+    char path[LAB_PATH_MAX];
+
+    lab_path(pop.node, "popgate.conf", path); // it takes some time to read it
+    assert_int_equal(
+        lab_run(pop.node,
+                LAB_ARGV("sh", "-c", "yes '# a comment' | head -n 500000 >> \"$0\"", path), NULL,
+                0),
+        0);
+    lab_popgated_kill(pop.popgated);
+    lab_respawn(process);
+    while (!holds_signals(process)) {
+        assert_true(lab_running(process));
+    }
+    lab_signal(process, SIGHUP);
+    LAB_WAIT(lab_log_contains(process, "configuration reloaded"), "the reload", POP_WAIT_MS);
+    POP_HISTORY(&pop, 0, "A");
+}
+
 LAB_TEST(a_reload_that_waits_says_whether_bird_has_taken_the_file)
 {
     struct pop pop = announced_pop(POP_USUAL);

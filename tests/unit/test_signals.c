@@ -64,6 +64,22 @@ TEST(each_signal_is_heard_with_its_number)
     assert_int_equal(heard[SIGTERM], 1);
 }
 
+TEST(one_that_came_while_it_was_held_is_heard_then)
+{
+    static const int numbers[] = {SIGUSR1};
+    struct signals later = {.on_signal = on_signal, .arg = &total};
+    signals_hold(numbers, 1);
+    kill(getpid(), SIGUSR1);
+    assert_int_equal(signals_open(&later, &loop, numbers, 1), 0);
+    guard_awaits("a signal");
+    while (total < 1) {
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(heard[SIGUSR1], 1);
+    signals_close(&later);
+    uv_run(&loop, UV_RUN_NOWAIT);
+}
+
 TEST(they_may_be_closed_in_the_event_of_one)
 {
     close_at = 1;
