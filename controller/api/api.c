@@ -28,6 +28,12 @@ static void taken(void *arg)
     api_run(arg);
 }
 
+static void tell(void *arg, const char *text)
+{
+    const struct api *api = arg;
+    api->shell->tell(api->arg, text);
+}
+
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -87,13 +93,19 @@ struct api *api_new(uv_loop_t *loop, const struct config *config, const struct a
     api->queue_end = &api->queue;
     start_timer(api, &api->http_timer);
     start_timer(api, &api->render_timer);
-    api->listening = (struct listening){.loop = loop, .take = take, .taken = taken, .arg = api};
+    api->listening =
+        (struct listening){.loop = loop, .take = take, .taken = taken, .tell = tell, .arg = api};
     api->handles++; // of which it has several
     if (!listening_open(&api->listening, config, error) || !start_http(api, error)) {
         api_close(api, NULL, NULL);
         return NULL;
     }
     return api;
+}
+
+void api_keep_socket(struct api *api)
+{
+    listening_keep_socket(&api->listening);
 }
 
 // ---- End

@@ -34,6 +34,8 @@ struct api_shell {
     struct own_trouble (*trouble)(void *arg);
     // The user's name, as far as it is known without looking; NULL: it is not.
     const char *(*user)(void *arg, uid_t uid);
+    // Something happened to the socket; text says what.
+    void (*tell)(void *arg, const char *text);
     // What only the prober knows, and the responder's counters (struct status_view's), called with
     // the same arg; may be NULL.
     const struct status_prober *prober;
@@ -49,6 +51,9 @@ void api_answer(struct api_ticket *ticket, enum outcome outcome, const char *mes
 // is an error. config is used only now, shell must outlive it; uptime counts from now.
 struct api *api_new(uv_loop_t *loop, const struct config *config, const struct api_shell *shell,
                     void *arg, char error[ERROR_MAX]);
+
+// Something was taken out of runtime_dir, or that itself: makes the socket anew if it is gone.
+void api_keep_socket(struct api *api);
 
 // Tickets that are unanswered are answered 503 and gone: no api_answer() for them may follow.
 // on_closed (may be NULL) when its handles are gone.

@@ -98,7 +98,10 @@ static void on_sweep(uv_timer_t *timer)
             uv_poll_start(&listening->listeners[i].poll, UV_READABLE, on_listener);
         }
     }
-    if (listening->peers == NULL) {
+    if (listening->lost) {
+        listening_keep_socket(listening);
+    }
+    if (listening->peers == NULL && !listening->lost) {
         uv_timer_stop(timer);
     }
 }
@@ -233,6 +236,22 @@ bool listening_is_live(const char *runtime_dir)
     return live;
 }
 
+static bool is_ours(const struct listening *listening)
+{
+    struct stat file;
+    return listening->file.inode != 0 && lstat(listening->path, &file) == 0 &&
+           file.st_dev == listening->file.device && file.st_ino == listening->file.inode;
+}
+
+static void note_ours(struct listening *listening)
+{
+    struct stat file;
+    if (lstat(listening->path, &file) == 0) {
+        listening->file.device = file.st_dev;
+        listening->file.inode = file.st_ino;
+    }
+}
+
 // A listening descriptor, or -1 with an error said.
 static int listen_unix(struct listening *listening, const char *runtime_dir, char error[ERROR_MAX])
 {
@@ -252,7 +271,7 @@ static int listen_unix(struct listening *listening, const char *runtime_dir, cha
         bind(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         goto failed;
     }
-    listening->has_path = true;
+    note_ours(listening);
     if (chmod(listening->path, 0666) != 0 || listen(fd, SOMAXCONN) != 0) {
         goto failed;
     }
@@ -263,6 +282,55 @@ failed:
         close(fd);
     }
     return -1;
+}
+
+// What waits to be taken is taken before, as it came by a file that was ours.
+static void replace_listener(struct listener *listener, int fd)
+{
+    on_listener(&listener->poll, 0, UV_READABLE);
+    uv_poll_stop(&listener->poll);
+    (void)dup3(fd, listener->fd, O_CLOEXEC);
+    close(fd);
+    uv_poll_start(&listener->poll, UV_READABLE, on_listener);
+}
+
+void listening_keep_socket(struct listening *listening)
+{
+    char directory[sizeof listening->path];
+    char error[ERROR_MAX];
+    if (is_ours(listening)) {
+        return;
+    }
+    snprintf(directory, sizeof directory, "%.*s",
+             (int)(strlen(listening->path) - strlen("/" API_SOCKET)), listening->path);
+    int fd = listen_unix(listening, directory, error);
+    if (fd >= 0) {
+        replace_listener(&listening->listeners[0], fd);
+        error_say(error, "the socket %s was taken away, not by popgate; it is there again",
+                  listening->path);
+    }
+    if (fd >= 0 || !listening->lost) {
+        listening->tell(listening->arg, error);
+    }
+    listening->lost = fd < 0;
+    if (listening->lost) {
+        sweep_later(listening);
+    }
+}
+
+// What we do to it ourselves comes here too, and finds it to be ours.
+static void on_changed(uv_fs_event_t *handle, const char *name, int events, int status)
+{
+    (void)events;
+    if (status == 0 && name != NULL && strcmp(name, API_SOCKET) == 0) {
+        listening_keep_socket(handle->data);
+    }
+}
+
+// Without the kernel's word for it nobody notices; that there is none is told for the include file.
+static void watch_socket(struct listening *listening, const char *runtime_dir)
+{
+    (void)uv_fs_event_start(&listening->changed, on_changed, runtime_dir, 0);
 }
 
 static int listen_tcp(const struct endpoint *endpoint, char error[ERROR_MAX])
@@ -310,9 +378,14 @@ bool listening_open(struct listening *listening, const struct config *config, ch
     }
     uv_timer_init(listening->loop, &listening->sweep);
     listening->sweep.data = listening;
-    listening->handles++;
-    return add_listener(listening, listen_unix(listening, config->pop.runtime_dir, error), error) &&
-           (config->control.http.length == 0 ||
+    uv_fs_event_init(listening->loop, &listening->changed);
+    listening->changed.data = listening;
+    listening->handles += 2;
+    if (!add_listener(listening, listen_unix(listening, config->pop.runtime_dir, error), error)) {
+        return false;
+    }
+    watch_socket(listening, config->pop.runtime_dir);
+    return (config->control.http.length == 0 ||
             add_listener(listening, listen_tcp(&config->control.http, error), error));
 }
 
@@ -335,7 +408,8 @@ static void on_listener_closed(uv_handle_t *handle)
 void listening_close(struct listening *listening, void (*on_closed)(void *arg))
 {
     listening->on_closed = on_closed;
-    if (listening->has_path) {
+    uv_close((uv_handle_t *)&listening->changed, on_handle_closed);
+    if (is_ours(listening)) {
         unlink(listening->path);
     }
     for (size_t i = 0; i < listening->listener_count; i++) {

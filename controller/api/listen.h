@@ -4,6 +4,9 @@
 // Each kind of peer has connections of its own, so that none starves another. Whoever keeps us
 // waiting for longer than ten seconds is cut off. Whoever waits for a change that was asked for
 // takes no place, gone or not; how many may is for the owner to say.
+//
+// Nobody could isolate a service any more if the socket's file were gone: when somebody takes it
+// away, it is made anew.
 #pragma once
 
 #include "controller/config/config.h"
@@ -36,7 +39,8 @@ struct listening {
     uv_loop_t *loop;
     // Takes fd over, a connection within the limits; its peer begins with peer_begins().
     void (*take)(void *arg, int fd, const struct sockaddr *address, socklen_t length);
-    void (*taken)(void *arg); // several maybe
+    void (*taken)(void *arg);                  // several maybe
+    void (*tell)(void *arg, const char *text); // what somebody did to the socket's file
     void *arg;
     struct listener {
         uv_poll_t poll;
@@ -49,7 +53,12 @@ struct listening {
     unsigned counts[PEER_KINDS]; // places taken
     struct group_lookup *group;  // whose members may change things; may be NULL
     char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
-    bool has_path; // the socket is ours to remove
+    struct {
+        dev_t device;
+        ino_t inode;       // 0: none yet
+    } file;                // at path, when it is ours
+    uv_fs_event_t changed; // in its directory
+    bool lost;             // it is gone, and could not be made anew
     size_t handles;
     void (*on_closed)(void *arg);
 };
@@ -64,6 +73,9 @@ unsigned listening_peers_max(unsigned wait);
 // socket is replaced, a live one is an error. False with an error said; to be closed all the same.
 bool listening_open(struct listening *listening, const struct config *config,
                     char error[ERROR_MAX]);
+// Makes the socket anew if it is gone: the kernel tells so, but not when the directory went with
+// it.
+void listening_keep_socket(struct listening *listening);
 // on_closed(arg) when its handles are gone, later. Peers stay until they end.
 void listening_close(struct listening *listening, void (*on_closed)(void *arg));
 

@@ -241,6 +241,9 @@ void daemon_on_foreign_include(void *arg)
 {
     struct daemon *daemon = arg;
     core_file_foreign(daemon->core, now_ns());
+    if (daemon->api != NULL) {
+        api_keep_socket(daemon->api);
+    }
     daemon_after_input(daemon);
 }
 
@@ -412,8 +415,21 @@ static void tell_manager(struct daemon *daemon)
     }
 }
 
-const struct api_shell daemon_api = {api_core, api_on_change, api_on_reload, own_trouble,
-                                     api_user, &prober,       api_totals};
+static void api_on_socket(void *arg, const char *text)
+{
+    struct daemon *daemon = arg;
+    events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(), "%s", text)->warning = true;
+    daemon_after_input(daemon);
+}
+
+const struct api_shell daemon_api = {.core = api_core,
+                                     .change = api_on_change,
+                                     .reload = api_on_reload,
+                                     .trouble = own_trouble,
+                                     .user = api_user,
+                                     .tell = api_on_socket,
+                                     .prober = &prober,
+                                     .totals = api_totals};
 
 // ---- Reload
 

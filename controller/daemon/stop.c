@@ -153,6 +153,7 @@ void daemon_close(struct daemon *daemon)
     daemon->closing = daemon->shell.ended = true;
     if (daemon->api != NULL) {
         api_close(daemon->api, NULL, NULL);
+        daemon->api = NULL;
     }
     if (daemon->reload != NULL) {
         reload_close(daemon->reload);

@@ -97,8 +97,22 @@ static const char *user_name(void *arg, uid_t uid)
     return uid == NOBODY ? "nobody" : NULL;
 }
 
-static const struct api_shell shell = {shell_core, shell_change, shell_reload, own_trouble,
-                                       user_name,  NULL,         NULL};
+static char told[ERROR_MAX];
+static unsigned told_count;
+
+static void shell_tell(void *arg, const char *text)
+{
+    (void)arg;
+    snprintf(told, sizeof told, "%s", text);
+    told_count++;
+}
+
+static const struct api_shell shell = {.core = shell_core,
+                                       .change = shell_change,
+                                       .reload = shell_reload,
+                                       .trouble = own_trouble,
+                                       .user = user_name,
+                                       .tell = shell_tell};
 
 static int set_up(void **state)
 {
@@ -115,7 +129,7 @@ static int set_up(void **state)
              "\nhttp = 127.0.0.1:%u\n",
              directory, directory, tcp_port = 20000 + (unsigned)getpid() % 12000);
     fixture = fixture_new(more, FIXTURE_SERVICES);
-    change_count = reload_count = 0;
+    change_count = reload_count = told_count = 0;
     answer_later = false;
     waiting = NULL;
     uv_loop_init(&loop);
@@ -654,4 +668,69 @@ TEST(a_stale_socket_is_replaced)
     api = api_new(&loop, fixture->config, &shell, NULL, error);
     assert_non_null(api);
     local("GET", "/v1/status", "", 200, NULL);
+}
+
+static const char *socket_path(char out[sizeof((struct sockaddr_un *)NULL)->sun_path])
+{
+    snprintf(out, sizeof((struct sockaddr_un *)NULL)->sun_path, "%s/" API_SOCKET, directory);
+    return out;
+}
+
+static void await_told(unsigned count)
+{
+    guard_awaits("what happened to the socket to be told");
+    while (told_count < count) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+}
+
+TEST(a_socket_that_somebody_takes_away_is_made_anew)
+{
+    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    int before = connect_unix(); // and who came by the old one is served
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(unlink(socket_path(path)), 0);
+        await_told(i);
+        assert_non_null(strstr(told, "taken away"));
+        local("POST", "/v1/isolate", "{\"all\":true}", 200, NULL);
+    }
+    exchange(before, "GET", "/healthz", "", 200, "ok\n");
+    assert_int_equal(told_count, 3);
+}
+
+TEST(what_stands_in_the_place_of_the_socket_is_told_once_until_it_is_gone)
+{
+    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    char aside[sizeof path + 2];
+    struct stat file;
+    snprintf(aside, sizeof aside, "%s.1", socket_path(path));
+    assert_int_equal(mkdir(aside, 0755), 0);
+    assert_int_equal(renameat2(AT_FDCWD, aside, AT_FDCWD, path, RENAME_EXCHANGE), 0);
+    await_told(1);
+    assert_non_null(strstr(told, "can't listen"));
+    pass_s(2);
+    pass_s(2);
+    assert_int_equal(told_count, 1);
+    assert_int_equal(rmdir(path), 0); // tried again each second
+    pass_s(2);
+    await_told(2);
+    local("GET", "/v1/status", "", 200, NULL);
+    assert_int_equal(unlink(aside), 0);
+    stop();
+    assert_int_not_equal(lstat(path, &file), 0);
+}
+
+TEST(a_socket_that_went_with_its_directory_is_made_anew_when_asked_to_look)
+{
+    char aside[sizeof directory + 2];
+    snprintf(aside, sizeof aside, "%s.1", directory);
+    assert_int_equal(rename(directory, aside), 0);
+    assert_int_equal(mkdir(directory, 0755), 0);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    api_keep_socket(api);
+    local("GET", "/v1/status", "", 200, NULL);
+    char left[sizeof aside + sizeof API_SOCKET];
+    snprintf(left, sizeof left, "%s/" API_SOCKET, aside);
+    assert_int_equal(unlink(left), 0);
+    assert_int_equal(rmdir(aside), 0);
 }
