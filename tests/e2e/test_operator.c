@@ -475,3 +475,28 @@ LAB_TEST(what_is_piped_is_not_wrapped)
         assert_true(strncmp(line, "20", 2) == 0); // each begins with its date
     }
 }
+
+// The exit status of a popgate whose output nobody can have.
+static int unheard(const struct pop *pop, const char *words)
+{
+    char socket[LAB_PATH_MAX];
+    char command[512];
+    snprintf(command, sizeof command, "%s --socket %s %s >/dev/full 2>&1", lab_popgate_program(),
+             lab_path(pop->node, "run/popgate.sock", socket), words);
+    return lab_run(pop->node, LAB_ARGV("sh", "-c", command), NULL, 0);
+}
+
+LAB_TEST(what_was_done_is_no_failure_when_it_can_t_be_said)
+{
+    struct pop pop = usual_pop();
+
+    assert_int_equal(unheard(&pop, "drain dns --now --force --wait"), 0);
+    assert_int_equal(unheard(&pop, "release dns"), 4);
+    assert_int_equal(unheard(&pop, "check"), 1);
+    assert_int_equal(unheard(&pop, "undrain dns --wait"), 0);
+    lab_kill(pop.unbound);
+    POP_WAIT_WITHDRAWN(&pop);
+    assert_int_equal(unheard(&pop, "check"), 2);
+    assert_int_equal(unheard(&pop, "reload"), 0);
+    assert_int_equal(unheard(&pop, "status"), 1); // to be seen is all that it is for
+}
