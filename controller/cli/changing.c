@@ -133,8 +133,10 @@ enum exit_status do_change(const struct options *options, const char *verb)
     enum exit_status result = post(options, verb, body);
     free(body);
     bool done = result == EXIT_DONE || result == EXIT_TIMED_OUT; // what BIRD has not confirmed, too
+    struct options of_verb = *options;
+    of_verb.of = &verb_rows[verb_named(verb)];
     return done && is_given(options, OPTION_WAIT)
-               ? wait_until(options, waited_services, say_services,
+               ? wait_until(&of_verb, waited_services, say_services,
                             "it was done, but BIRD is not seen to do it yet: look at popgate "
                             "explain")
                : result;

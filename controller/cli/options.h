@@ -19,6 +19,7 @@ struct options {
     uint64_t wait_ms;
     char **services;
     size_t service_count;
+    const struct verb_row *of; // the verb whose change is waited for; NULL: none
 };
 
 // What a verb takes.

@@ -37,6 +37,20 @@ static bool is_seen(const struct options *options, const json_t *service)
            (target == NULL || strcmp(words(service, "target"), target) == 0);
 }
 
+static bool has_intent(const json_t *service, enum intent_kind kind)
+{
+    return strcmp(words(at(service, "intent"), "kind"), intent_name(kind)) == 0;
+}
+
+// What was to be off the air is left to its probes again.
+static bool is_ended(const struct options *options, const json_t *service)
+{
+    bool ordered_off = options->of != NULL &&
+                       (options->of->sets == INTENT_DRAIN || options->of->sets == INTENT_ISOLATE);
+    return ordered_off && !has_intent(service, INTENT_DRAIN) &&
+           !has_intent(service, INTENT_ISOLATE);
+}
+
 enum waited waited_services(const struct options *options, const json_t *status,
                             char message[ERROR_MAX])
 {
@@ -47,6 +61,16 @@ enum waited waited_services(const struct options *options, const json_t *status,
         if (!is_there(services, options->services[name])) {
             error_say(message, "it was done, but there is no service `%.64s` any more",
                       options->services[name]);
+            return WAITED_NEVER;
+        }
+    }
+    json_array_foreach(services, i, service)
+    {
+        if (waited_concerns(options, words(service, "name")) && is_ended(options, service)) {
+            error_say(message,
+                      "it was done, but %.64s is not %s any more: somebody ended that, or its time "
+                      "(--for) is over",
+                      words(service, "name"), options->of->past);
             return WAITED_NEVER;
         }
     }

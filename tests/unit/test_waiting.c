@@ -55,6 +55,29 @@ TEST(a_service_that_is_gone_meanwhile_was_not_seen)
     assert_int_equal(look(&one, "{}"), WAITED_NEVER);
 }
 
+// Else a drain that somebody ended at once would be done when the service is seen announced.
+TEST(a_drain_or_isolation_that_was_ended_meanwhile_is_not_waited_for)
+{
+    struct options drain = one;
+    drain.of = &verb_rows[VERB_DRAIN];
+#define WITH(intent, target)                                                                       \
+    STATUS("{\"name\":\"dns\",\"target\":\"" target                                                \
+           "\",\"seen\":true,\"intent\":{\"kind\":\"" intent "\"}}")
+    assert_int_equal(look(&drain, WITH("drain", "depreference")), WAITED_SEEN);
+    assert_int_equal(look(&drain, WITH("isolate", "withdraw")), WAITED_SEEN); // it took over
+    assert_int_equal(look(&drain, WITH("auto", "announce")), WAITED_NEVER);
+    assert_non_null(strstr(message, "dns is not drained any more"));
+    drain.wait_for = WAIT_FOR_WITHDRAWN;
+    assert_int_equal(look(&drain, WITH("drain", "depreference")), WAITED_NOT_YET);
+    assert_int_equal(look(&drain, WITH("auto", "announce")), WAITED_NEVER);
+    struct options isolate = one;
+    isolate.of = &verb_rows[VERB_ISOLATE];
+    assert_int_equal(look(&isolate, WITH("auto", "announce")), WAITED_NEVER);
+    struct options undrain = one;
+    undrain.of = &verb_rows[VERB_UNDRAIN];
+    assert_int_equal(look(&undrain, WITH("auto", "announce")), WAITED_SEEN);
+}
+
 static enum waited include(const char *state, const char *saved, const char *services)
 {
     char text[256];
