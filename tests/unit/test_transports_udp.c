@@ -323,7 +323,7 @@ static uint8_t first_of(int client, uint16_t type)
     uint8_t bytes[512];
     struct dns_question question = {.type = type, .class = DNS_CLASS_IN};
     struct dns_header header;
-    struct dns_record record;
+    struct dns_record record = {.rdata = 0};
     struct dns_writer writer;
     assert_null(dns_name_parse("www.example.net", &question.name));
     dns_write_begin(&writer, bytes, sizeof bytes, 1, 0);
