@@ -107,6 +107,7 @@ void sessions_take_over(struct sessions *sessions, const struct config *config,
     sessions->known = old->known;
     sessions->too_many = old->too_many;
     sessions->allowance = old->allowance;
+    sessions->changes = old->changes; // or a number would come again that means another state
 }
 
 // BIRD's info is in columns, parted by several spaces.

@@ -386,3 +386,22 @@ TEST(a_reload_keeps_what_is_known_of_sessions_that_are_still_watched)
     expect("BGP session up2 is established", false);
     expect_nothing();
 }
+
+TEST_WITH(a_change_of_exports_after_a_reload_has_a_number_that_none_had_before, start_asking,
+          stop_asking)
+{
+    static struct sessions next;
+    look("+up1");
+    assert_true(sessions_news(&sessions, now_ms, &news));
+    exported("      Export updates:     4          1          1          0    ---          0   7");
+    answers(asks("show bfd sessions"), BIRD_CODE_BFD, nothing);
+    uint32_t before = sessions.all[0].exports;
+    memset(&next, 0, sizeof next);
+    sessions_init(&next, config);
+    sessions_take_over(&next, config, &sessions);
+    sessions = next;
+    assert_int_equal(sessions.all[0].exports, before);
+    now_ms += 1000;
+    exported("      Export updates:     4          1          1          0    ---          0   8");
+    assert_int_not_equal(sessions.all[0].exports, before);
+}
