@@ -61,6 +61,7 @@ bool changes_overtake(struct changes *changes, const struct core *core, const st
          it = it->next) {
         for (size_t i = 0; !row_of(it)->at_once && i < it->what.service_count; i++) {
             it->marks[i].overtaken = it->marks[i].overtaken || concerned[it->services[i]];
+            changes->outdated |= it == changes->saving && concerned[it->services[i]];
         }
     }
     free(concerned);

@@ -37,7 +37,7 @@ struct changes {
     struct waiting *guarded; // for whom
     size_t guards;           // there were
     struct waiting *saving;
-    bool outdated; // a reload took away services of it since: what is written has them
+    bool outdated; // what is written has services that a reload took away since, or an isolation
     bool sync_wanted, syncing;
     char *text; // of version, to be handed out; NULL: it is
     uint64_t version;

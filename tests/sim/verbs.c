@@ -223,9 +223,8 @@ static void check_on_disk(struct oracle *oracle, const struct asked *asked, unsi
     }
 }
 
-// In force, and safe on disk. What remains of it are services that something else came first for,
-// perhaps when it had been written down for them: then a crash may bring it back.
-static void acknowledged(struct oracle *oracle, struct asked *asked, bool confirmed,
+// In force, and safe on disk.
+static void acknowledged(struct oracle *oracle, const struct asked *asked, bool confirmed,
                          const struct model *model, const struct model_file *ledger,
                          uint64_t now_ns, uint64_t wall_ms)
 {
@@ -234,13 +233,10 @@ static void acknowledged(struct oracle *oracle, struct asked *asked, bool confir
         oracle_broken(oracle, "promise 6: the ledger on disk can't be read");
     }
     books_legs(oracle, model);
-    size_t count = asked->name_count;
-    asked->name_count = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < asked->name_count; i++) {
         unsigned name = asked->names[i];
         struct oracle_service *service = &oracle->services[name];
         bool vague;
-        bool close = false;
         unsigned before = asked->number;
         if (asked->gone[i]) {
             continue;
@@ -259,10 +255,9 @@ static void acknowledged(struct oracle *oracle, struct asked *asked, bool confir
         } else if (service->last_isolation > asked->number ||
                    hindered(asked->verb, books_intent(service, now_ns, &vague)) ||
                    hindered(asked->verb, entries[name].kind)) { // it was when that was written
-            asked->gone[asked->name_count] = false;
-            asked->names[asked->name_count++] = name;
             continue;
         } else {
+            bool close;
             bool longer = outlasts(&service->intent, asked, now_ns, &close);
             before = longer || close ? service->intent_verb : before;
             put_in_force(oracle, service, asked, now_ns, wall_ms);
@@ -270,7 +265,6 @@ static void acknowledged(struct oracle *oracle, struct asked *asked, bool confir
         check_on_disk(oracle, asked, name, &entries[name], before);
         service->safe = (struct oracle_safe){sets(asked->verb), entries[name].verb, false};
         service->safe.verb = service->safe.kind == INTENT_AUTO ? asked->number : service->safe.verb;
-        service->unsure = close; // the next save may have either
     }
 }
 
@@ -293,10 +287,6 @@ void verbs_answered(struct oracle *oracle, unsigned number, enum outcome outcome
     case OUTCOME_UNCONFIRMED:
         check_guard(oracle, asked, true, model);
         acknowledged(oracle, asked, outcome == OUTCOME_DONE, model, ledger, now_ns, wall_ms);
-        asked->doubtful = asked->name_count > 0;
-        if (asked->doubtful) {
-            return;
-        }
         break;
     case OUTCOME_UNSAFE:
     case OUTCOME_HINDERED: // which may have come after it was written
