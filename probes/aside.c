@@ -118,7 +118,8 @@ static void on_closed(uv_handle_t *handle)
 
 void aside_close(struct aside *aside)
 {
-    if (aside->work != NULL && has_ended(aside->work, true)) {
+    // Whoever is handed one piece may begin the next.
+    while (aside->work != NULL && has_ended(aside->work, true)) {
         hand_over(aside);
     }
     aside->work = NULL;

@@ -30,7 +30,7 @@ struct aside {
 };
 
 // 0 or a negative uv error, and it is closed. aside_close() hands over what has just ended, and
-// leaves behind what has not.
+// leaves behind what has not, also when it is begun only then.
 int aside_open(struct aside *aside, uv_loop_t *loop);
 void aside_close(struct aside *aside);
 
