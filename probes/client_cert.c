@@ -69,13 +69,16 @@ static bool read_chain(struct client_cert *cert, const char *path, char problem[
             break;
         }
     }
+    // Whatever else ended it is no end.
+    bool whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     BIO_free(bio);
     free(text);
-    if (cert->leaf == NULL) {
-        snprintf(problem, VERDICT_CAUSE_MAX, "read client_cert %.160s: no PEM certificate in it",
-                 path);
+    if (cert->leaf == NULL || !whole) {
+        snprintf(problem, VERDICT_CAUSE_MAX, "read client_cert %.160s: %s", path,
+                 cert->leaf == NULL ? "no PEM certificate in it"
+                                    : "what follows its first certificate can't be read");
     }
-    return cert->leaf != NULL;
+    return cert->leaf != NULL && whole;
 }
 
 static int on_passphrase(char *out, int size, int writing, void *asked)

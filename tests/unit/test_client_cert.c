@@ -235,6 +235,15 @@ TEST(a_certificate_that_cannot_be_used_is_our_own_trouble)
     assert_int_equal(unlink(path_of("cert.pem")), 0);
 }
 
+TEST(a_chain_that_is_damaged_is_our_own_trouble)
+{
+    FILE *file = create("cert.pem");
+    assert_int_equal(PEM_write_X509(file, right.x509), 1);
+    assert_true(fputs("-----BEGIN CERTIFICATE-----\nMIIB\n", file) > 0);
+    assert_int_equal(fclose(file), 0);
+    assert_unknown("what follows its first certificate can't be read");
+}
+
 TEST(an_expired_certificate_is_our_own_trouble)
 {
     write_cert("cert.pem", &expired);
