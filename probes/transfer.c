@@ -44,11 +44,12 @@ const char *transfer_what(const struct transfer *transfer, char out[TRANSFER_WHA
     return out;
 }
 
-static bool is_connected(const struct transfer *transfer)
+// What libcurl's connecting took so far, of all connections that it made.
+static curl_off_t connecting_us(const struct transfer *transfer)
 {
-    curl_off_t connected_us = 0;
-    curl_easy_getinfo(transfer->job.easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-    return connected_us > 0;
+    curl_off_t took_us = 0;
+    curl_easy_getinfo(transfer->job.easy, CURLINFO_CONNECT_TIME_T, &took_us);
+    return took_us;
 }
 
 static void set_awaited(struct transfer *transfer)
@@ -56,7 +57,7 @@ static void set_awaited(struct transfer *transfer)
     char what[TRANSFER_WHAT_MAX];
     char address[ENDPOINT_TEXT_MAX];
     transfer_what(transfer, what);
-    if (!transfer->peer.started && !is_connected(transfer)) {
+    if (!transfer->peer.started && connecting_us(transfer) == transfer->connected_us) {
         snprintf(transfer->awaited, sizeof transfer->awaited, "TCP connection to %s",
                  endpoint_text(&transfer->address, address));
     } else if (transfer->job.listening != NULL) {
@@ -202,10 +203,22 @@ static void on_word(struct curl_job *job)
 
 // ---- What libcurl asks of us
 
+// After a redirect it is another port, and nothing has come from there yet.
+static void set_address(struct transfer *transfer, const struct curl_sockaddr *address)
+{
+    assert(address->addrlen <= sizeof transfer->address.address);
+    memcpy(&transfer->address.address, &address->addr, address->addrlen);
+    transfer->address.length = address->addrlen;
+    transfer->connected_us = connecting_us(transfer);
+    transfer->peer.started = false;
+    transfer->head.length = 0;
+}
+
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct transfer *transfer = arg;
     (void)purpose;
+    set_address(transfer, address);
     int fd = socket_from(transfer->request->source, address->family, address->socktype,
                          address->protocol);
     if (fd < 0) {
@@ -454,6 +467,7 @@ static void clear(struct transfer *transfer, const struct transfer_request *requ
     transfer->job.on_readable = on_word;
     transfer->fd = -1;
     transfer->received = transfer->waited_ns = 0;
+    transfer->connected_us = 0;
     transfer->error[0] = transfer->redirect[0] = transfer->awaited[0] = '\0';
     transfer->head.length = transfer->body.length = 0;
     transfer->head.overflow = transfer->body.overflow = false;

@@ -71,12 +71,13 @@ struct transfer {
     uint64_t waited_ns; // for them, once it is done or cancelled, as struct awaited has it
     struct x509_store_st *store;
     struct client_cert *own;
-    struct endpoint address; // what it connects to
+    struct endpoint address; // what it connects to; a redirect leads to another port of it
     char host[URL_HOST_MAX];
     char awaited[VERDICT_CAUSE_MAX];
     char error[CURL_ERROR_SIZE];
-    int fd;            // libcurl's socket, the last one that it opened
-    uint64_t received; // through it, when libcurl last told of progress
+    int64_t connected_us; // that connections before this one took to be made
+    int fd;               // libcurl's socket, the last one that it opened
+    uint64_t received;    // through it, when libcurl last told of progress
 };
 
 // Begins. on_done follows exactly once, at once or later, unless it is cancelled. The transfer must

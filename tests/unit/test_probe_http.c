@@ -175,6 +175,12 @@ static const char *answer_moved(const char *request)
     return strncmp(request, "GET /moved ", 11) == 0 ? moved : FINAL;
 }
 
+static const char *answer_always_moved(const char *request)
+{
+    (void)request;
+    return moved;
+}
+
 // Nothing listens at the address that the redirect names, and no resolver knows its name.
 TEST(a_redirect_leads_to_no_other_address)
 {
@@ -193,6 +199,21 @@ TEST(a_redirect_leads_to_no_other_address)
         assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "200");
         assert_int_equal(server.asked, 2 * (i + 1));
     }
+    end();
+}
+
+TEST(what_a_redirect_leads_to_is_named_when_it_is_not_there)
+{
+    char expected[64];
+    unsigned port = free_port();
+    begin(answer_always_moved);
+    fixture_set(&fixture, "follow_redirects", "yes");
+    fixture_set(&fixture, "url", server.url);
+    snprintf(moved, sizeof moved,
+             "HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1:%u/\r\nContent-Length: 0\r\n\r\n",
+             port);
+    snprintf(expected, sizeof expected, "connect to 127.0.0.1:%u: nothing listens there", port);
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_FAIL, "refused", expected);
     end();
 }
 

@@ -140,6 +140,62 @@ TEST(a_cancelled_transfer_is_silent_and_says_what_it_waited_for)
     close(fd);
 }
 
+// One that is full: who connects to it waits for ever.
+static int full_listener(struct endpoint *out, int *filler)
+{
+    int fd = deaf_listener(out);
+    assert_int_equal(listen(fd, 0), 0);
+    *filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(*filler, (struct sockaddr *)&out->address, out->length), 0);
+    return fd;
+}
+
+static void send_elsewhere(int peer, const char *where)
+{
+    char answer[128];
+    int length =
+        snprintf(answer, sizeof answer,
+                 "HTTP/1.1 302 Found\r\nLocation: http://%s/\r\nContent-Length: 0\r\n\r\n", where);
+    assert_int_equal(send(peer, answer, (size_t)length, MSG_NOSIGNAL), length);
+}
+
+TEST(a_redirect_that_leads_to_no_connection_waits_for_one)
+{
+    uv_loop_t loop;
+    struct endpoint target, there;
+    struct tls_options tls = {.min_version = TLS_1_2};
+    struct transfer_request request = {.url = "http://x.example/", .target = &target, .tls = &tls};
+    char head[128], body[64];
+    char where[ENDPOINT_TEXT_MAX];
+    char expected[ENDPOINT_TEXT_MAX + 32];
+    struct transfer transfer = {.on_done = must_not_be_called,
+                                .head = {.bytes = head, .size = sizeof head},
+                                .body = {.bytes = body, .size = sizeof body}};
+    int filler;
+    int fd = deaf_listener(&target);
+    int full = full_listener(&there, &filler);
+    guard_begin();
+    request.redirects = 1;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(curl_loop_acquire(&loop, &transfer.loop), 0);
+    transfer_start(&transfer, &request);
+    int peer = run_until_asked(&loop, fd);
+    send_elsewhere(peer, endpoint_text(&there, where));
+    while (memcmp(&transfer.address.address, &there.address, there.length) != 0) {
+        guard_awaits("the second connection");
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    snprintf(expected, sizeof expected, "TCP connection to %s", where);
+    assert_string_equal(transfer_cancel(&transfer).what, expected);
+    curl_loop_release(transfer.loop);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    close(peer);
+    close(filler);
+    close(full);
+    close(fd);
+}
+
 // ---- Trust anchors
 
 static bool store_is_gone;
