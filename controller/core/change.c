@@ -13,6 +13,7 @@
 #define AT_ONCE_MAX   32 // beside them: whatever else waits, there is room for an isolation
 #define RETRY_SAVE_MS 1000
 #define GUARDS        65536
+#define STEP_MS       1000 // of the wall clock, to either side: less is nothing
 #define CONFIRM_MS    5000 // from the request: how long BIRD's confirmation is waited for
 
 // ---- Queues
@@ -60,7 +61,7 @@ static void queue_clear(struct queue *queue)
     }
 }
 
-struct changes *changes_new(struct ledger *ledger)
+struct changes *changes_new(struct ledger *ledger, uint64_t now_ns, uint64_t wall_ms)
 {
     struct changes *changes = calloc(1, sizeof *changes);
     if (changes == NULL) {
@@ -68,6 +69,10 @@ struct changes *changes_new(struct ledger *ledger)
     }
     changes->ledger = *ledger;
     *ledger = (struct ledger){0};
+    changes->ahead_ms = wall_ms - now_ns / NS_PER_MS;
+    for (size_t i = 0; i < changes->ledger.count; i++) {
+        intent_from_wall(&changes->ledger.entries[i].intent, now_ns / NS_PER_MS, wall_ms);
+    }
     changes->waiting.end = &changes->waiting.first;
     changes->confirming.end = &changes->confirming.first;
     changes->answered.end = &changes->answered.first;
@@ -116,6 +121,34 @@ answer(struct changes *changes, const struct core *core, struct queue *queue,
     queue_put(&changes->answered, change);
     changes->counts[row_of(change)->at_once]--;
     changes_find_blocked(changes, core);
+}
+
+// ---- The clocks
+
+static bool follow(struct intent *intent, uint64_t now_ms, uint64_t wall_ms)
+{
+    bool timed = intent_is_timed(intent);
+    if (timed) {
+        intent_to_wall(intent, now_ms, wall_ms);
+    }
+    return timed;
+}
+
+void changes_follow_clock(struct changes *changes, struct core *core, uint64_t now_ns,
+                          uint64_t wall_ms)
+{
+    uint64_t now_ms = now_ns / NS_PER_MS;
+    uint64_t moved_ms = wall_ms - now_ms - changes->ahead_ms;
+    if (moved_ms + STEP_MS <= 2 * STEP_MS) {
+        return;
+    }
+    changes->ahead_ms += moved_ms;
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        core->ledger_dirty |= follow(&core->services[i].intent, now_ms, wall_ms);
+    }
+    for (size_t i = 0; i < changes->ledger.count; i++) { // of services that aren't configured, too
+        core->ledger_dirty |= follow(&changes->ledger.entries[i].intent, now_ms, wall_ms);
+    }
 }
 
 // ---- The guard
@@ -439,6 +472,7 @@ enum outcome changes_submit(struct changes *changes, struct core *core, const st
         free(marks);
         return OUTCOME_NO_MEMORY;
     }
+    changes_follow_clock(changes, core, now_ns, wall_ms);
     memcpy(services, what->services, what->service_count * sizeof *services);
     *change = (struct waiting){.what = *what,
                                .services = services,
@@ -461,6 +495,7 @@ void changes_saved(struct changes *changes, struct core *core, uint64_t version,
     if (version != changes->version) {
         return;
     }
+    changes_follow_clock(changes, core, now_ns, wall_ms);
     note_trouble(changes, core, error, now_ns);
     if (error != NULL) {
         (void)changes_refresh(changes,
@@ -485,6 +520,7 @@ void changes_sync(struct changes *changes)
 bool changes_step(struct changes *changes, struct core *core, uint64_t now_ns, uint64_t wall_ms,
                   struct change_effect *out)
 {
+    changes_follow_clock(changes, core, now_ns, wall_ms);
     if (core->ledger_dirty || now_ns / NS_PER_MS >= changes->retry_at_ms) {
         core->ledger_dirty = false;
         changes->retry_at_ms = UINT64_MAX;

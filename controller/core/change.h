@@ -3,6 +3,8 @@
 // disk, and it is on disk before what was asked for earlier. It is acknowledged when it is durable
 // and BIRD has confirmed it; where that does not come, the answer says so.
 // What waits for the guard holds up nothing but what concerns the same services.
+// What has an end ends by the monotonic clock as long as popgated runs: when the wall clock is
+// stepped, the ledger is written anew, so that a restart after that does not believe the step.
 //
 // Pure: requests, ends of saves and time go in; a ledger to save and answers come out.
 #pragma once
@@ -40,8 +42,9 @@ struct change_effect {
     char message[ERROR_MAX + 96];
 };
 
-// ledger, as it is on disk, is taken over. NULL only when out of memory.
-struct changes *changes_new(struct ledger *ledger);
+// ledger, as it is on disk, is taken over; the clocks are those by which it was read, so that a
+// step since is noticed. NULL only when out of memory.
+struct changes *changes_new(struct ledger *ledger, uint64_t now_ns, uint64_t wall_ms);
 void changes_free(struct changes *changes); // what waits is dropped, its tickets with it
 
 // OUTCOME_WAITS: ticket comes back with an answer. Anything else: it does not, this is it.

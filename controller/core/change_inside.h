@@ -29,7 +29,8 @@ struct queue {
 };
 
 struct changes {
-    struct ledger ledger; // as on disk, plus the change being saved
+    struct ledger ledger; // as on disk, plus the change being saved; its intents have both times
+    uint64_t ahead_ms;    // the wall clock of the monotonic one, when the ledger was made; may wrap
     // In the order of asking. Confirming: saved, and BIRD is to say that it is so.
     struct queue waiting, confirming, answered;
     size_t counts[2];        // waiting or confirming; by at_once
@@ -49,6 +50,11 @@ static inline const struct verb_row *row_of(const struct waiting *change)
 {
     return &verb_rows[change->what.verb];
 }
+
+// Before anything that looks at the clocks: where the wall clock was stepped, whatever has an end
+// has it at another time of that.
+void changes_follow_clock(struct changes *changes, struct core *core, uint64_t now_ns,
+                          uint64_t wall_ms);
 
 // Brings the ledger's entries up to what the core has, so that a failed save leaves nothing behind.
 // False: out of memory.

@@ -22,6 +22,7 @@ static bool found_stands(const struct intent *now, const struct intent *found)
 void changes_found(struct changes *changes, struct core *core, const struct ledger *found,
                    uint64_t now_ns, uint64_t wall_ms)
 {
+    changes_follow_clock(changes, core, now_ns, wall_ms);
     for (size_t i = 0; i < core->config->service_count; i++) {
         const struct ledger_entry *entry = ledger_find(found, core->config->services[i].name);
         struct intent intent = {.kind = INTENT_AUTO};
@@ -38,7 +39,9 @@ void changes_found(struct changes *changes, struct core *core, const struct ledg
         const char *name = found->entries[i].service;
         if (config_service(core->config, name) == SIZE_MAX &&
             ledger_find(&changes->ledger, name) == NULL) {
-            (void)ledger_put(&changes->ledger, name, &found->entries[i].intent);
+            struct intent intent = found->entries[i].intent;
+            intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms);
+            (void)ledger_put(&changes->ledger, name, &intent);
         }
     }
 }
@@ -137,6 +140,7 @@ void changes_take_over(struct changes *changes, struct core *core, const struct 
                        uint64_t now_ns, uint64_t wall_ms)
 {
     struct gone *gone;
+    changes_follow_clock(changes, core, now_ns, wall_ms);
     rename_all(changes, core, before);
     size_t gone_count = find_gone(changes, core->config, before, &gone);
     for (size_t i = 0; i < core->config->service_count; i++) {
@@ -151,12 +155,10 @@ void changes_take_over(struct changes *changes, struct core *core, const struct 
         }
         if (entry != NULL) {
             char text[EVENT_TEXT_MAX];
-            struct intent intent = entry->intent;
-            intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms);
             snprintf(text, sizeof text, "as the ledger kept it%s%s",
                      renamed ? " of the service that had its prefix before, " : "",
                      renamed ? entry->service : "");
-            core_note_intent(core, i, &intent, text, now_ns);
+            core_note_intent(core, i, &entry->intent, text, now_ns);
             changes->sync_wanted = changes->sync_wanted || renamed;
         }
     }

@@ -93,6 +93,14 @@ static uint64_t wall_of(uint64_t at_ms, uint64_t now_ms, uint64_t now_wall_ms)
 void intent_to_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
 {
     intent->since_wall_ms = wall_of(intent->since_ms, now_ms, now_wall_ms);
-    intent->until_wall_ms =
-        intent->until_ms == 0 ? 0 : wall_of(intent->until_ms, now_ms, now_wall_ms);
+    intent->until_wall_ms = 0;
+    if (intent->until_ms != 0) {
+        uint64_t wall_ms = wall_of(intent->until_ms, now_ms, now_wall_ms);
+        intent->until_wall_ms = wall_ms > 0 ? wall_ms : 1; // zero means no end
+    }
+}
+
+bool intent_is_timed(const struct intent *intent)
+{
+    return intent->kind != INTENT_AUTO && (intent->until_ms != 0 || intent->grace_ms != 0);
 }

@@ -50,5 +50,8 @@ bool intent_expired(const struct intent *intent, uint64_t now_ms);
 // grace is over then, as nobody knows how much of it there was.
 // What began before the monotonic clock's zero begins at zero, with its grace shortened by as much.
 void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms);
-// The other way round, for an intent that was just made.
+// The other way round, for an intent that was just made, and when the wall clock was stepped.
 void intent_to_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms);
+
+// Does any of it end by itself, so that it matters which time the wall clock has?
+bool intent_is_timed(const struct intent *intent);

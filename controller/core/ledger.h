@@ -15,7 +15,7 @@
 // may come back.
 struct ledger_entry {
     char service[SERVICE_NAME_MAX];
-    struct intent intent; // only wall-clock times are stored
+    struct intent intent; // only wall-clock times are stored; those that run have both
 };
 
 // Zero it to begin.

@@ -78,7 +78,8 @@ static void init_handles(struct daemon *daemon)
     }
 }
 
-static bool begin_core(struct daemon *daemon, struct past *past)
+// The clocks are those by which the past was read.
+static bool begin_core(struct daemon *daemon, struct past *past, uint64_t read_ns, uint64_t wall_ms)
 {
     struct core_start start = {.config = daemon->config,
                                .events = &daemon->events,
@@ -88,7 +89,7 @@ static bool begin_core(struct daemon *daemon, struct past *past)
                                .recent = past->recent,
                                .now_ns = now_ns()};
     daemon->core = core_new(&start);
-    daemon->changes = changes_new(&past->ledger);
+    daemon->changes = changes_new(&past->ledger, read_ns, wall_ms);
     daemon->shell = (struct shell){.effects = &daemon_effects,
                                    .arg = daemon,
                                    .core = daemon->core,
@@ -155,10 +156,13 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
                  "%s; should a stop end just a restart of popgated, nobody would notice", error);
     }
     snprintf(error, ERROR_MAX, "out of memory");
+    uint64_t read_ns = now_ns();
+    uint64_t wall_ms = clock_wall_ms();
     bool ok = state_files_read(&past, &daemon->ledger_place, config, &daemon->events,
-                               daemon->boot_id, now_ns(), clock_wall_ms());
+                               daemon->boot_id, read_ns, wall_ms);
     char *drained = past.ledger_damaged ? ledger_text(&past.ledger) : NULL;
-    ok = ok && (drained != NULL || !past.ledger_damaged) && begin_core(daemon, &past);
+    ok = ok && (drained != NULL || !past.ledger_damaged) &&
+         begin_core(daemon, &past, read_ns, wall_ms);
     past_clear(&past);
     bool files = daemon_open_files(daemon);
     daemon->scheduler = scheduler_new(daemon->loop, daemon_on_verdict, daemon);

@@ -225,9 +225,8 @@ enum intent_kind books_intent(const struct oracle_service *service, uint64_t now
 {
     const struct oracle_intent *intent = &service->intent;
     int64_t now_ms = (int64_t)ms_of(now_ns);
-    *vague = service->unsure ||
-             (intent->until_ms != 0 && now_ms >= intent->until_ms - intent->slack_ms &&
-              now_ms <= intent->until_ms + 1);
+    *vague = service->unsure || (intent->until_ms != 0 && now_ms >= intent->until_ms &&
+                                 now_ms <= intent->until_ms + 1);
     bool over = intent->until_ms != 0 && now_ms > intent->until_ms + 1;
     return over ? INTENT_AUTO : intent->kind;
 }
@@ -248,6 +247,7 @@ void books_read_again(struct oracle_intent *intent, uint64_t wall_ms, uint64_t n
     intent->grace_ms = age_ms >= 0 ? intent->kept_grace_ms : 0;
     if (intent->until_wall_ms != 0) {
         int64_t left_ms = (int64_t)(intent->until_wall_ms - wall_ms);
+        intent->differs = age_ms < 0 || left_ms < 0;
         int64_t whole_ms = (int64_t)(intent->until_wall_ms - intent->since_wall_ms);
         left_ms = left_ms < 0 ? 0 : left_ms < whole_ms ? left_ms : whole_ms;
         intent->until_ms = now_ms + left_ms > 0 ? now_ms + left_ms : 1;
@@ -391,7 +391,7 @@ static void bring_up_to(struct oracle *oracle, uint64_t now_ns)
         }
         books_forget(service, conf, now_ns);
         int64_t over_ms = (int64_t)ms_of(now_ns) - service->intent.until_ms;
-        if (service->intent.until_ms != 0 && over_ms >= -service->intent.slack_ms) {
+        if (service->intent.until_ms != 0 && over_ms >= 0) {
             struct oracle_intent intent = service->intent;
             books_end(service);
             service->intent = over_ms <= 0 ? intent : service->intent; // it may have come to that
@@ -448,7 +448,7 @@ static void inherit(struct oracle *oracle, const struct scene *before, const boo
 }
 
 void oracle_reload(struct oracle *oracle, const struct config *config, const struct scene *scene,
-                   const struct scene *before, uint64_t wall_ms, uint64_t now_ns)
+                   const struct scene *before, uint64_t now_ns)
 {
     bool had[SCENE_NAMES];
     bring_up_to(oracle, now_ns);
@@ -479,8 +479,6 @@ void oracle_reload(struct oracle *oracle, const struct config *config, const str
             if (service->intent.kind == INTENT_AUTO) {
                 inherit(oracle, before, had, plot, service->used);
             }
-            books_read_again(&service->intent, wall_ms, now_ns);
-            service->intent.slack_ms = SAVE_MAX_MS;
         }
         uint64_t until_ms = ms_of(now_ns) + config->services[service->index].adopt_grace_ms;
         if (service->known || until_ms < service->adopt_until_ms) { // an adoption is only shortened

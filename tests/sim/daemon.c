@@ -227,8 +227,7 @@ static void may_reload(void *arg)
     tell(world, "the new configuration takes over");
     struct core *old = world->shell.core;
     uint64_t *remembered = world->shell.remembered;
-    oracle_reload(&world->oracle, next->config, &next->scene, &world->scene, world_wall_ms(world),
-                  world_clock_ns(world));
+    oracle_reload(&world->oracle, next->config, &next->scene, &world->scene, world_clock_ns(world));
     shell_swap(&world->shell, next->core, next->remembered, before, world_clock_ns(world),
                world_wall_ms(world));
     core_free(old);
@@ -288,11 +287,22 @@ static void drop_next(struct world *world)
     }
 }
 
+// Of a step that it could see and write down, a restart is to know nothing.
+static void check_ledger_clock(struct world *world)
+{
+    const struct disk *disk = &world->disks[SHELL_LEDGER];
+    if (!world->died && !disk->busy && !disk->failed && !world->ledger_spoilt) {
+        verbs_check_clock(&world->oracle, &disk->there,
+                          world->seen_wall_ms + world->boot_ns / NS_PER_MS);
+    }
+}
+
 static void end_daemon(struct world *world, bool cleanly)
 {
     for (unsigned i = 0; i < 2; i++) {
         line_abandon(&world->lines[i], &world->model, &world->orphans, &world->dice, cleanly);
     }
+    check_ledger_clock(world);
     oracle_end(&world->oracle, world_clock_ns(world));
     abandon_disks(world);
     drop_next(world);
@@ -346,6 +356,7 @@ static void after_work(struct world *world)
         return;
     }
     world->inputs++;
+    world->seen_wall_ms = world->wall_ms;
     world->crowded = world->shell.core->orders.count > 0;
     check(world);
     if (world->ended) {
@@ -433,6 +444,7 @@ static void save_end(struct world *world, enum shell_file file)
     // What fails may have got there all the same: only its safety is in doubt.
     bool written = !disk->fails || dice_chance(&world->dice, 20);
     disk->busy = false;
+    disk->failed = disk->fails;
     if (written) {
         if (file == SHELL_INCLUDE && there->exists) {
             world->stale = *there;
@@ -558,14 +570,15 @@ static void begin_shell(struct world *world, struct past *past)
                                .recent = past->recent,
                                .generation = ++world->generation,
                                .now_ns = world_clock_ns(world)};
-    world->shell = (struct shell){.effects = &effects,
-                                  .arg = world,
-                                  .core = core_new(&start),
-                                  .changes = changes_new(&past->ledger),
-                                  .events = &world->events,
-                                  .boot_id = world->boot_id,
-                                  .logged = events_end(&world->events) - 1,
-                                  .remembered = calloc(SCENE_SERVICES, sizeof(uint64_t))};
+    world->shell = (struct shell){
+        .effects = &effects,
+        .arg = world,
+        .core = core_new(&start),
+        .changes = changes_new(&past->ledger, world_clock_ns(world), world_wall_ms(world)),
+        .events = &world->events,
+        .boot_id = world->boot_id,
+        .logged = events_end(&world->events) - 1,
+        .remembered = calloc(SCENE_SERVICES, sizeof(uint64_t))};
     if (world->shell.core == NULL || world->shell.changes == NULL ||
         world->shell.remembered == NULL) {
         abort();
@@ -590,6 +603,8 @@ void daemon_start(struct world *world)
     begin_shell(world, &past);
     past_clear(&past);
     world->daemon_at_ns = NEVER_NS;
+    world->disks[SHELL_LEDGER].failed = false;
+    world->seen_wall_ms = world->wall_ms;
     for (unsigned i = 0; i < 2; i++) {
         line_begin(&world->lines[i], world->now_ns + dice_ms(&world->dice, 1, 50));
     }

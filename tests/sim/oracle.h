@@ -23,9 +23,9 @@ struct oracle_intent {
     enum intent_kind kind;
     int64_t since_ms; // monotonic
     uint64_t grace_ms;
-    int64_t until_ms; // 0: without end
-    int64_t slack_ms; // it may end so much earlier: when it was written down is not known exactly
+    int64_t until_ms;                                     // 0: without end
     uint64_t since_wall_ms, until_wall_ms, kept_grace_ms; // as the ledger has it
+    bool differs; // it ended before the start or began after it: the ledger has another end
 };
 
 // What the ledger has of a service, for certain: acknowledged, and not replaced since.
@@ -137,7 +137,7 @@ void oracle_start(struct oracle *oracle, const struct config *config, const stru
                   uint64_t now_ns);
 // One that runs takes over another configuration: before the core does.
 void oracle_reload(struct oracle *oracle, const struct config *config, const struct scene *scene,
-                   const struct scene *before, uint64_t wall_ms, uint64_t now_ns);
+                   const struct scene *before, uint64_t now_ns);
 void oracle_stop(struct oracle *oracle, uint64_t now_ns); // a clean stop begins
 void oracle_end(struct oracle *oracle, uint64_t now_ns);  // the daemon is gone
 
@@ -160,7 +160,7 @@ enum intent_kind books_intent(const struct oracle_service *service, uint64_t now
 enum level books_gate(const struct config *config, size_t index, const enum level probes[]);
 enum target books_target(enum level level); // of a gate that is not unknown
 // Withdrawals are forgotten when one state was kept for max_hold_down.
-// What the ledger kept is read with the wall clock of now.
+// What the ledger kept is read with the wall clock of now: at a start, and only then.
 void books_read_again(struct oracle_intent *intent, uint64_t wall_ms, uint64_t now_ns);
 bool books_asked(const struct oracle *oracle, unsigned name); // something that has no answer yet
 void books_end(struct oracle_service *service);               // the intent in force has ended

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STEP_MS 1000 // of the wall clock: less is nothing
+
 // ---- What the ledger says
 
 struct entry {
@@ -123,7 +125,6 @@ static void put_in_force(struct oracle *oracle, struct oracle_service *service,
         intent.until_ms = before.until_ms;
         intent.until_wall_ms =
             before.until_ms != 0 ? wall_ms + (uint64_t)before.until_ms - now_ms : 0;
-        intent.slack_ms = before.slack_ms;
     }
     intent.grace_ms = intent.kind == INTENT_DRAIN ? grace_of(oracle, service, now_ns) : 0;
     intent.kept_grace_ms = intent.grace_ms;
@@ -322,6 +323,38 @@ void verbs_saved(struct oracle *oracle)
             }
         }
         forget(oracle, asked);
+    }
+}
+
+// ---- An end
+
+// The ledger's end is reckoned from when it was written, ours from the answer.
+static bool ends_as_it_should(const struct entry *entry, const struct oracle_intent *intent,
+                              uint64_t ahead_ms)
+{
+    int64_t late_ms = (int64_t)(entry->until_wall_ms - ahead_ms) - intent->until_ms;
+    return late_ms >= -SAVE_MAX_MS - STEP_MS && late_ms <= STEP_MS;
+}
+
+void verbs_check_clock(struct oracle *oracle, const struct model_file *ledger, uint64_t ahead_ms)
+{
+    static struct entry entries[SCENE_NAMES];
+    if (!read_ledger(ledger, entries)) {
+        oracle_broken(oracle, "promise 6: the ledger on disk can't be read");
+    }
+    for (unsigned name = 0; name < SCENE_NAMES; name++) {
+        const struct oracle_service *service = &oracle->services[name];
+        const struct oracle_intent *intent = &service->intent;
+        const struct entry *entry = &entries[name];
+        bool same = entry->kind == intent->kind && entry->verb == service->intent_verb &&
+                    !service->unsure && !intent->differs;
+        if (same && intent->until_ms != 0 && entry->until_wall_ms != 0 &&
+            !ends_as_it_should(entry, intent, ahead_ms)) {
+            oracle_broken(oracle,
+                          "promise 6: by the ledger, verb %u for s%u ends at %" PRIu64
+                          " ms by a clock that was stepped, which is not when it ends",
+                          entry->verb, name, entry->until_wall_ms - ahead_ms);
+        }
     }
 }
 

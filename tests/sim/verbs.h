@@ -17,6 +17,10 @@ void verbs_answered(struct oracle *oracle, unsigned number, enum outcome outcome
 void verbs_saving(struct oracle *oracle);
 void verbs_saved(struct oracle *oracle);
 
+// The daemon ends. Its wall clock was last seen to be so far ahead of its monotonic one, and it had
+// the time and the disk to write that down: the ledger has everybody's end by that.
+void verbs_check_clock(struct oracle *oracle, const struct model_file *ledger, uint64_t ahead_ms);
+
 // A start, before oracle_start(): what the ledger has must be what was acknowledged, or asked for
 // and not answered, and never half of it. From then on it is what is wanted. damaged: somebody
 // spoilt it, and all services of config are to be drained.

@@ -23,6 +23,7 @@ struct words {
 struct disk {
     bool fails;             // saves end with an error
     bool busy;              // one is under way
+    bool failed;            // the last of the daemon's
     uint64_t slow_until_ns; // saves take long
     uint64_t done_at_ns, version;
     struct model_file there, writing;
@@ -41,8 +42,9 @@ struct next {
 struct world {
     struct dice dice;
     uint64_t now_ns;
-    uint64_t boot_ns; // the monotonic clock's zero
-    uint64_t wall_ms; // the wall clock at zero
+    uint64_t boot_ns;      // the monotonic clock's zero
+    uint64_t wall_ms;      // the wall clock at zero
+    uint64_t seen_wall_ms; // that, when the daemon last looked
     char boot_id[16];
     struct scene scene;
     struct model model;

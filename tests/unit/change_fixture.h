@@ -27,7 +27,13 @@ static __attribute__((unused)) char saved[1024]; // the last text to be saved
 static __attribute__((unused)) uint64_t version;
 static __attribute__((unused)) unsigned saves;
 static __attribute__((unused)) uint64_t now_ns;
+static __attribute__((unused)) uint64_t stepped_ms; // the wall clock, since the start; may wrap
 static __attribute__((unused)) bool bird_is_down, bird_is_slow;
+
+static inline uint64_t wall_ms(void)
+{
+    return FIXTURE_WALL_MS + (now_ns - FIXTURE_NOW_NS) / NS_PER_MS + stepped_ms;
+}
 
 // Returns whether there were answers at once: that BIRD can't be asked, or has withdrawn.
 static inline bool take_orders(void)
@@ -69,7 +75,7 @@ static inline void step(void)
 {
     struct change_effect effect;
     do {
-        while (changes_step(changes, fixture->core, now_ns, FIXTURE_WALL_MS, &effect)) {
+        while (changes_step(changes, fixture->core, now_ns, wall_ms(), &effect)) {
             if (effect.kind == CHANGE_SAVES) {
                 snprintf(saved, sizeof saved, "%s", effect.text);
                 version = effect.version;
@@ -93,12 +99,13 @@ static inline int start_with(const char *services)
     }
     struct intent kept = {.kind = INTENT_DRAIN, .since_wall_ms = 1};
     assert_true(ledger_put(&ledger, "gone", &kept));
-    changes = changes_new(&ledger);
+    now_ns = FIXTURE_NOW_NS;
+    stepped_ms = 0;
+    changes = changes_new(&ledger, now_ns, wall_ms());
     assert_non_null(changes);
     first = second = (struct answered){.times = 0};
     asked[0] = saved[0] = '\0';
     unanswered = saves = 0;
-    now_ns = FIXTURE_NOW_NS;
     bird_is_down = bird_is_slow = false;
     announcer_link(fixture->core->announcer, true);
     announcer_snapshot_begin(fixture->core->announcer, true);
@@ -130,7 +137,7 @@ static inline enum outcome ask(struct answered *ticket, const struct change *cha
 {
     *ticket = (struct answered){.times = 0};
     enum outcome outcome =
-        changes_submit(changes, fixture->core, change, ticket, now_ns, FIXTURE_WALL_MS);
+        changes_submit(changes, fixture->core, change, ticket, now_ns, wall_ms());
     step();
     return outcome;
 }
@@ -181,7 +188,7 @@ static inline void guard_sees(bool another_pop)
 
 static inline void save_ends(const char *error)
 {
-    changes_saved(changes, fixture->core, version, error, now_ns, FIXTURE_WALL_MS);
+    changes_saved(changes, fixture->core, version, error, now_ns, wall_ms());
     step();
 }
 
@@ -204,7 +211,7 @@ static inline void finds(const char *service, enum intent_kind kind)
     struct ledger found = {0};
     struct intent intent = {.kind = kind, .since_wall_ms = 1, .reason = "found"};
     assert_true(ledger_put(&found, service, &intent));
-    changes_found(changes, fixture->core, &found, now_ns, FIXTURE_WALL_MS);
+    changes_found(changes, fixture->core, &found, now_ns, wall_ms());
     save_ends("there was a ledger; it is read now");
     ledger_clear(&found);
 }

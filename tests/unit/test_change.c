@@ -257,7 +257,7 @@ TEST(a_ledger_too_long_to_be_read_is_not_written)
         assert_true(ledger_put(&ledger, name, &kept));
     }
     changes_free(changes);
-    changes = changes_new(&ledger);
+    changes = changes_new(&ledger, now_ns, wall_ms());
     force_drain(&first, TOKEN);
     answered(&first, OUTCOME_UNSAFE);
     assert_non_null(strstr(first.message, "shorter reasons"));

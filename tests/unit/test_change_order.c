@@ -199,7 +199,7 @@ static void reload_with(const char *text)
     assert_non_null(core);
     changes_let_go(changes, fixture->core);
     core_take_over(core, fixture->core, now_ns);
-    changes_take_over(changes, core, fixture->config, now_ns, FIXTURE_WALL_MS);
+    changes_take_over(changes, core, fixture->config, now_ns, wall_ms());
     core_go_on(core, now_ns);
     core_free(fixture->core);
     config_free(fixture->config);
@@ -273,7 +273,7 @@ TEST(a_drained_service_under_a_new_name_stays_drained)
     struct core *core = core_prepare(fixture->core, config);
     assert_non_null(core);
     core_take_over(core, fixture->core, now_ns);
-    changes_take_over(changes, core, fixture->config, now_ns, FIXTURE_WALL_MS);
+    changes_take_over(changes, core, fixture->config, now_ns, wall_ms());
     core_go_on(core, now_ns);
     assert_int_equal(core->services[0].intent.kind, INTENT_DRAIN);
     assert_int_equal(core->services[1].intent.kind, INTENT_AUTO);
@@ -322,7 +322,7 @@ TEST(a_service_that_comes_back_with_a_reload_is_as_the_ledger_kept_it)
     assert_non_null(core);
     core_take_over(core, fixture->core, now_ns);
     uint64_t since_ms = core->services[1].intent.since_ms;
-    changes_take_over(changes, core, fixture->config, now_ns, FIXTURE_WALL_MS);
+    changes_take_over(changes, core, fixture->config, now_ns, wall_ms());
     core_go_on(core, now_ns);
     assert_int_equal(core->services[0].intent.kind, INTENT_DRAIN);
     assert_int_equal(core->services[0].decision.target, TARGET_WITHDRAW);

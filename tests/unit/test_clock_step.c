@@ -1,7 +1,7 @@
 // Steps of the wall clock (an operator's `date`, a time server's first word after boot) do nothing:
 // what is measured is measured on the monotonic clock. Only certificates, tokens and the ledger's
 // intents are judged by the wall clock, each through a time that their own tests give them
-// (test_tls_peer.c, test_jwt.c, test_ledger.c).
+// (test_tls_peer.c, test_jwt.c, test_ledger.c, test_change_clock.c).
 //
 // This program's gettimeofday() and time() come before the C library's too.
 #include "tests/unit/own_clock.h"

@@ -149,7 +149,7 @@ static int start(void **state)
     wakes = 0;
     shell = (struct shell){.effects = &effects,
                            .core = fixture->core,
-                           .changes = changes_new(&ledger),
+                           .changes = changes_new(&ledger, FIXTURE_NOW_NS, FIXTURE_WALL_MS),
                            .events = &fixture->events,
                            .boot_id = "boot",
                            .remembered = remembered};
@@ -318,7 +318,7 @@ TEST(a_core_that_takes_over_remembers_what_is_kept_and_has_the_ledgers_word_for_
     struct intent isolated = {.kind = INTENT_ISOLATE, .since_wall_ms = FIXTURE_WALL_MS};
     assert_true(ledger_put(&ledger, "back", &isolated));
     changes_free(shell.changes);
-    shell.changes = changes_new(&ledger);
+    shell.changes = changes_new(&ledger, FIXTURE_NOW_NS, FIXTURE_WALL_MS);
     shell.remembered[1] = 5;
     struct fixture *other = fixture_new("", "[probe web]\ntype = tcp\ntarget = [::1]:2\n"
                                             "[service back]\nprefixes = 192.0.2.9/32\n"

@@ -1,0 +1,208 @@
+// Steps of the wall clock while popgated runs: what has an end ends when it would have, and a
+// restart finds it so.
+#include "tests/unit/change_fixture.h"
+
+TEST_FIXTURE(start, stop);
+
+#define HOUR_MS UINT64_C(3600000)
+
+static const uint64_t steps_ms[] = {HOUR_MS, -HOUR_MS, 1001, (uint64_t)-1001};
+
+// Without a grace, which would be timed, too.
+static void drain_for(size_t service, uint64_t for_ms)
+{
+    struct change change = {.verb = VERB_DRAIN,
+                            .services = &service,
+                            .service_count = 1,
+                            .for_ms = for_ms,
+                            .has_grace = true,
+                            .force = true};
+    assert_int_equal(ask(&first, &change), OUTCOME_WAITS);
+    save_ends(NULL);
+    answered(&first, OUTCOME_DONE);
+}
+
+// What a restart would make of the ledger as it is on disk.
+static struct intent found_again(const char *service)
+{
+    struct ledger ledger = {0};
+    char message[ERROR_MAX];
+    assert_true(ledger_parse(saved, strlen(saved), &ledger, message));
+    const struct ledger_entry *entry = ledger_find(&ledger, service);
+    assert_non_null(entry);
+    struct intent intent = entry->intent;
+    intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms());
+    ledger_clear(&ledger);
+    return intent;
+}
+
+static void assert_saved_again(unsigned before)
+{
+    assert_int_equal(saves, before + 1);
+    save_ends(NULL);
+    assert_idle();
+}
+
+static void reload_to(const char *services)
+{
+    struct config *config = small_config(services);
+    struct core *core = core_prepare(fixture->core, config);
+    assert_non_null(core);
+    changes_let_go(changes, fixture->core);
+    core_take_over(core, fixture->core, now_ns);
+    changes_take_over(changes, core, fixture->config, now_ns, wall_ms());
+    core_go_on(core, now_ns);
+    core_free(fixture->core);
+    config_free(fixture->config);
+    fixture->core = core;
+    fixture->config = config;
+    step();
+}
+
+#define WITHOUT_TOKEN PROBE("p") "[service dns]\nprefixes = 192.0.2.53/32\nrequire = p\n"
+#define WITH_TOKEN    WITHOUT_TOKEN "[service token]\nprefixes = 198.51.100.1/32\nrequire = p\n"
+
+TEST(a_drain_ends_when_it_was_to_end_though_the_clock_steps_and_popgated_restarts)
+{
+    for (size_t i = 0; i < sizeof steps_ms / sizeof *steps_ms; i++) {
+        drain_for(TOKEN, 2 * HOUR_MS);
+        uint64_t until_ms = now_ns / NS_PER_MS + 2 * HOUR_MS;
+        unsigned before = saves;
+        pass_ms(1000);
+        stepped_ms += steps_ms[i];
+        step();
+        assert_saved_again(before);
+        pass_ms(3000);
+        assert_int_equal(found_again("token").until_ms, until_ms);
+        assert_int_equal(fixture->core->services[TOKEN].intent.until_ms, until_ms);
+        assert_int_equal(fixture->core->services[TOKEN].intent.until_wall_ms,
+                         wall_ms() + 2 * HOUR_MS - 4000);
+        submit(&second, VERB_UNDRAIN, TOKEN);
+        save_ends(NULL);
+    }
+}
+
+TEST(and_its_grace_is_neither_cut_short_nor_given_again)
+{
+    for (size_t i = 0; i < sizeof steps_ms / sizeof *steps_ms; i++) {
+        uint64_t since_ms = now_ns / NS_PER_MS;
+        force_drain(&first, TOKEN);
+        save_ends(NULL);
+        pass_ms(1000);
+        stepped_ms += steps_ms[i];
+        step();
+        save_ends(NULL);
+        struct intent found = found_again("token");
+        assert_int_equal(found.since_ms, since_ms);
+        assert_int_equal(found.grace_ms, fixture->config->services[TOKEN].grace_ms);
+        submit(&second, VERB_UNDRAIN, TOKEN);
+        save_ends(NULL);
+        pass_ms(1000);
+    }
+}
+
+TEST(what_is_kept_for_a_service_that_is_gone_ends_then_too)
+{
+    drain_for(TOKEN, 2 * HOUR_MS);
+    uint64_t until_ms = now_ns / NS_PER_MS + 2 * HOUR_MS;
+    reload_to(WITHOUT_TOKEN);
+    unsigned before = saves;
+    stepped_ms = 3 * HOUR_MS;
+    step();
+    assert_saved_again(before);
+    assert_int_equal(found_again("token").until_ms, until_ms);
+    reload_to(WITH_TOKEN);
+    assert_int_equal(intent_of(TOKEN), INTENT_DRAIN);
+    assert_int_equal(fixture->core->services[TOKEN].intent.until_ms, until_ms);
+}
+
+// A clock that is wrong at boot, and is put right: an end of before counts from the boot, at most
+// for its whole length.
+TEST(so_does_what_the_ledger_had_of_before_the_start)
+{
+    struct ledger ledger = {0};
+    struct intent kept = {.kind = INTENT_DRAIN,
+                          .since_wall_ms = FIXTURE_WALL_MS + 20 * HOUR_MS,
+                          .until_wall_ms = FIXTURE_WALL_MS + 22 * HOUR_MS};
+    assert_true(ledger_put(&ledger, "token", &kept));
+    reload_to(WITHOUT_TOKEN);
+    changes_free(changes);
+    changes = changes_new(&ledger, now_ns, wall_ms());
+    assert_non_null(changes);
+    stepped_ms = 20 * HOUR_MS;
+    reload_to(WITH_TOKEN); // the first that looks at the clock
+    assert_int_equal(fixture->core->services[TOKEN].intent.until_ms,
+                     FIXTURE_NOW_NS / NS_PER_MS + 2 * HOUR_MS);
+    assert_int_equal(found_again("token").until_ms, FIXTURE_NOW_NS / NS_PER_MS + 2 * HOUR_MS);
+}
+
+TEST(a_step_that_a_reload_is_the_first_to_see_is_written_down)
+{
+    drain_for(TOKEN, 2 * HOUR_MS);
+    uint64_t until_ms = now_ns / NS_PER_MS + 2 * HOUR_MS;
+    unsigned before = saves;
+    stepped_ms = HOUR_MS;
+    reload_to(WITHOUT_TOKEN);
+    assert_saved_again(before);
+    assert_int_equal(found_again("token").until_ms, until_ms);
+}
+
+TEST(a_step_in_mid_save_is_written_down_after_that)
+{
+    size_t service = TOKEN;
+    struct change change = {.verb = VERB_DRAIN,
+                            .services = &service,
+                            .service_count = 1,
+                            .for_ms = 2 * HOUR_MS,
+                            .force = true};
+    assert_int_equal(ask(&first, &change), OUTCOME_WAITS);
+    unsigned before = saves;
+    stepped_ms = HOUR_MS;
+    pass_ms(10);
+    save_ends(NULL);
+    answered(&first, OUTCOME_DONE);
+    assert_saved_again(before);
+    assert_int_equal(found_again("token").until_ms, fixture->core->services[TOKEN].intent.until_ms);
+}
+
+TEST(what_is_found_after_a_step_is_read_by_the_clock_as_it_is_now)
+{
+    struct ledger found = {0};
+    struct intent intent = {.kind = INTENT_DRAIN,
+                            .since_wall_ms = FIXTURE_WALL_MS + HOUR_MS,
+                            .until_wall_ms = FIXTURE_WALL_MS + 2 * HOUR_MS};
+    assert_true(ledger_put(&found, "elsewhere", &intent));
+    changes_sync(changes);
+    step();
+    stepped_ms = HOUR_MS;
+    changes_found(changes, fixture->core, &found, now_ns, wall_ms());
+    save_ends("there was a ledger; it is read now");
+    ledger_clear(&found);
+    pass_ms(1000);
+    step();
+    assert_int_equal(found_again("elsewhere").until_ms, FIXTURE_NOW_NS / NS_PER_MS + HOUR_MS);
+}
+
+TEST(a_slip_of_a_second_is_not_worth_a_save_nor_is_a_step_when_nothing_ends)
+{
+    unsigned before = saves;
+    stepped_ms = HOUR_MS;
+    step();
+    assert_int_equal(saves, before);
+    drain_for(TOKEN, 2 * HOUR_MS);
+    before = saves;
+    stepped_ms += 1000;
+    step();
+    assert_int_equal(saves, before);
+    stepped_ms += 1; // but many of them are
+    step();
+    assert_saved_again(before);
+}
+
+// A clock that says 1970 gives no end the time that stands for none.
+TEST(an_end_before_the_epoch_stays_an_end)
+{
+    struct intent intent = {.kind = INTENT_PIN, .since_ms = 1000, .until_ms = 2000};
+    intent_to_wall(&intent, 90000, 5000);
+    assert_int_equal(intent.until_wall_ms, 1);
+}
