@@ -98,7 +98,7 @@ $(addprefix $(BUILD)/,$(FUZZ)): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVE)
 
 -include $(wildcard $(patsubst %.c,$(BUILD)/%.d,$(MAINS) $(LIB) $(wildcard tests/*.c tests/*/*.c tests/*/*/*.c)))
 
-# ---- set-up: what is missing, from Debian; services that packages would start stay off ----
+# ---- set-up: what is missing, from Debian; services that packages would start stay off, after a reboot too ----
 
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libcurl4-openssl-dev libinih-dev libmicrohttpd-dev \
 	libjansson-dev libsystemd-dev libcmocka-dev libjose-dev libssl-dev libsodium-dev
@@ -107,6 +107,7 @@ CHECK_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev mandoc procps
 BENCH_PACKAGES := exabgp dnsutils dnsperf
 
 POLICY := /usr/sbin/policy-rc.d
+ENABLED = $$(find /etc/systemd/system/multi-user.target.wants -name '*.service' 2>/dev/null)
 define install
 	@missing=$$(dpkg-query -W -f='$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | \
 	    awk -v all="$(1)" '$$2 == "installed" {have[$$1] = 1} \
@@ -117,8 +118,13 @@ define install
 	    if [ ! -e $(POLICY) ]; then \
 	        printf '#!/bin/sh\nexit 101\n' > $(POLICY); chmod 755 $(POLICY); trap 'rm -f $(POLICY)' EXIT; trap 'exit 1' INT TERM HUP; \
 	    fi; \
+	    before=$(ENABLED); \
 	    apt-get -qq update && \
-	    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing > /dev/null; \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing > /dev/null; installed=$$?; \
+	    for unit in $(ENABLED); do \
+	        echo "$$before" | grep -qxF "$$unit" || rm -f "$$unit"; \
+	    done; \
+	    exit $$installed; \
 	fi
 endef
 
