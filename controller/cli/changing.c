@@ -122,7 +122,7 @@ static enum exit_status post(const struct options *options, const char *verb, co
 enum exit_status do_change(const struct options *options, const char *verb)
 {
     if (is_given(options, FIELD_ALL) == (options->service_count > 0)) {
-        show_error("%s: name the services, or say --all", verb);
+        show_error("%s: either name the services, or say --all", verb);
         return EXIT_USAGE;
     }
     char *body = change_body(options);
@@ -132,13 +132,15 @@ enum exit_status do_change(const struct options *options, const char *verb)
     }
     enum exit_status result = post(options, verb, body);
     free(body);
+    static const char *const late[] = {
+        [WAIT_FOR_TARGET] = "it stands, but BIRD is not seen to do it yet: look at popgate explain",
+        [WAIT_FOR_WITHDRAWN] = "it stands, but withdrawn is not seen yet: look at popgate explain",
+        [WAIT_FOR_ANNOUNCED] = "it stands, but announced is not seen yet: look at popgate explain"};
     bool done = result == EXIT_DONE || result == EXIT_TIMED_OUT; // what BIRD has not confirmed, too
     struct options of_verb = *options;
     of_verb.of = &verb_rows[verb_named(verb)];
     return done && is_given(options, OPTION_WAIT)
-               ? wait_until(&of_verb, waited_services, say_services,
-                            "it was done, but BIRD is not seen to do it yet: look at popgate "
-                            "explain")
+               ? wait_until(&of_verb, waited_services, say_services, late[options->wait_for])
                : result;
 }
 

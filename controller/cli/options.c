@@ -213,11 +213,13 @@ static void say(struct usage *usage, const char *word)
     usage->length += (size_t)length < room ? (size_t)length : room - 1;
 }
 
-static void say_option(struct usage *usage, unsigned option)
+static void say_option(struct usage *usage, const struct taken *taken, unsigned option)
 {
     say(usage, "--");
     say(usage, name_of(option));
-    if (option >= FIELDS) {
+    if (option == OPTION_WAIT && taken->of == NULL) {
+        say(usage, "[=TIME]"); // there is nothing that services could be waited to be
+    } else if (option >= FIELDS) {
         const char *value = own_options[option - FIELDS].value;
         say(usage, value != NULL ? value : "");
     } else {
@@ -232,12 +234,12 @@ static void say_choice(struct usage *usage, const struct taken *taken, unsigned 
     bool needed = taken->of != NULL && option < FIELDS && taken->of->needs[option] != NULL;
     say(usage, usage->length > 0 ? " " : "");
     say(usage, needed ? "" : "[");
-    say_option(usage, option);
+    say_option(usage, taken, option);
     for (unsigned other = option + 1; other < FIELDS; other++) {
         if ((taken->options & FIELD_BIT(other)) != 0 &&
             (field_rows[other].instead_of & FIELD_BIT(option)) != 0) {
             say(usage, "|");
-            say_option(usage, other);
+            say_option(usage, taken, other);
         }
     }
     say(usage, needed ? "" : "]");

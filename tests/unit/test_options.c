@@ -62,6 +62,11 @@ TEST(what_only_looks_has_its_services_last)
     usage_is((struct taken){0}, "");
 }
 
+TEST(what_changes_no_service_waits_for_no_state_of_one)
+{
+    usage_is((struct taken){.options = FIELD_BIT(OPTION_WAIT)}, "[--wait[=TIME]]");
+}
+
 TEST(options_may_stand_anywhere)
 {
     assert_int_equal(read_line("--json drain --for 10m dns --now token --socket /s"),
