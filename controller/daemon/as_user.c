@@ -25,5 +25,9 @@ bool as_user_become(const char *state_dir, char name[AS_USER_MAX])
         snprintf(name, AS_USER_MAX, "%u", (unsigned)uid);
     }
     bool grouped = user != NULL ? initgroups(user->pw_name, gid) == 0 : setgroups(1, &gid) == 0;
-    return grouped && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0;
+    bool became = grouped && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0;
+    if (!became) {
+        name[0] = '\0';
+    }
+    return became;
 }
