@@ -50,6 +50,11 @@ static void run(struct aside_work *work)
             snprintf(name->name, sizeof name->name, "%s", user->pw_name);
         }
     }
+    if (ferror(file)) { // whoever is missing is not known to be gone
+        free(reading->names);
+        reading->names = NULL;
+        goto end;
+    }
     qsort(reading->names, reading->count, sizeof *reading->names, by_uid);
 end:
     if (file != NULL) {

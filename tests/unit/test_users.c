@@ -108,6 +108,22 @@ TEST(what_can_t_be_read_leaves_what_was_known)
     assert_string_equal(users_name(&users, 1000), "alice");
 }
 
+// A directory opens like a file, and ends as one does that its disk can't read on.
+TEST(what_breaks_off_while_it_is_read_leaves_what_was_known)
+{
+    write_users("alice:x:1000:1000::/:\n");
+    begin();
+    await_end();
+    unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_null(users_name(&users, 1001));
+    await_end();
+    rmdir(path);
+    const char *name = users_name(&users, 1000);
+    assert_non_null(name);
+    assert_string_equal(name, "alice");
+}
+
 // Opening a pipe that nobody writes to waits, as a disk does that hangs.
 TEST(a_disk_that_hangs_holds_up_nobody_and_one_thread)
 {
