@@ -23,7 +23,7 @@ struct question {
 
 struct hop {
     int family;
-    const void *gateway; // NULL: the neighbour itself
+    const void *gateway; // NULL: the neighbour itself, or several
     uint32_t interface;  // 0: not said
 };
 
@@ -41,19 +41,31 @@ static size_t address_length(int family)
     return family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
 }
 
+// A gateway of another family than the route's (RFC 8950).
+static void read_via(const struct rtattr *attribute, struct hop *hop)
+{
+    const struct rtvia *via = RTA_DATA(attribute);
+    if (RTA_PAYLOAD(attribute) >= sizeof *via + sizeof(struct in6_addr) &&
+        via->rtvia_family == AF_INET6) {
+        *hop = (struct hop){AF_INET6, via->rtvia_addr, hop->interface};
+    }
+}
+
 static void write_text(const struct rtmsg *route, const void *prefix, const struct hop *hop,
                        struct way *way)
 {
     static const uint8_t any[sizeof(struct in6_addr)];
     char address[INET6_ADDRSTRLEN] = "";
-    char gateway[INET6_ADDRSTRLEN + 8] = "";
+    char gateway[INET6_ADDRSTRLEN] = "";
     char name[IF_NAMESIZE] = "";
     char interface[IF_NAMESIZE + 8] = "";
     char by[24];
     inet_ntop(route->rtm_family, prefix != NULL ? prefix : any, address, sizeof address);
+    const char *via = hop->gateway == NULL               ? ""
+                      : hop->family == route->rtm_family ? " via "
+                                                         : " via inet6 ";
     if (hop->gateway != NULL) {
-        memcpy(gateway, " via ", sizeof " via ");
-        inet_ntop(hop->family, hop->gateway, gateway + 5, sizeof gateway - 5);
+        inet_ntop(hop->family, hop->gateway, gateway, sizeof gateway);
     }
     if (hop->interface != 0 && if_indextoname(hop->interface, name) != NULL) {
         snprintf(interface, sizeof interface, " dev %s", name);
@@ -64,8 +76,9 @@ static void write_text(const struct rtmsg *route, const void *prefix, const stru
                            : route->rtm_protocol == RTPROT_BOOT   ? "boot"
                            : route->rtm_protocol == RTPROT_STATIC ? "static"
                                                                   : by;
-    snprintf(way->text, sizeof way->text, "%s/%u%s%s proto %s metric %u", address,
-             (unsigned)route->rtm_dst_len, gateway, interface, protocol, (unsigned)way->metric);
+    snprintf(way->text, sizeof way->text, "%s/%u%s%s%s proto %s metric %u", address,
+             (unsigned)route->rtm_dst_len, via, gateway, interface, protocol,
+             (unsigned)way->metric);
 }
 
 static void read_route(const struct nlmsghdr *message, struct way *way)
@@ -80,6 +93,8 @@ static void read_route(const struct nlmsghdr *message, struct way *way)
             prefix = RTA_DATA(it);
         } else if (it->rta_type == RTA_GATEWAY && is_address) {
             hop.gateway = RTA_DATA(it);
+        } else if (it->rta_type == RTA_VIA) {
+            read_via(it, &hop);
         } else if (it->rta_type == RTA_OIF) {
             hop.interface = number(it);
         } else if (it->rta_type == RTA_PRIORITY) {

@@ -68,6 +68,24 @@ TEST(the_default_route_has_no_prefix_of_its_own)
     assert_string_equal(way.text, "0.0.0.0/0 via 10.8.0.2 proto static metric 0");
 }
 
+// A neighbour that announces IPv4 over IPv6 (RFC 8950), as BIRD's `extended next hop` takes it.
+TEST(a_route_by_way_of_another_family_is_told_with_it)
+{
+    struct {
+        uint16_t family;
+        uint8_t address[16];
+    } via = {AF_INET6, {0x20, 0x01, 0x0d, 0xb8, 0, 8, [15] = 2}};
+    begin(RTN_UNICAST, 24, RTPROT_BIRD);
+    add(RTA_DST, (uint8_t[]){192, 0, 2, 0}, 4);
+    add(RTA_VIA, &via, sizeof via);
+    assert_string_equal(read_message().text,
+                        "192.0.2.0/24 via inet6 2001:db8:8::2 proto bird metric 0");
+    begin(RTN_UNICAST, 24, RTPROT_BIRD);
+    add(RTA_DST, (uint8_t[]){192, 0, 2, 0}, 4);
+    add(RTA_VIA, &via, sizeof via - 1);
+    assert_string_equal(read_message().text, "192.0.2.0/24 proto bird metric 0");
+}
+
 TEST(an_address_that_is_too_short_is_none)
 {
     begin(RTN_UNICAST, 32, RTPROT_BOOT);
