@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_MAX (16U << 20) // bytes
-
 static const struct section_kind *find_kind(const struct builder *builder,
                                             const struct section *section)
 {
@@ -159,7 +157,7 @@ static char *read_text(const char *path, struct mistakes *mistakes)
     char why[ERROR_MAX];
     char *text;
     size_t length;
-    if (file_read(path, FILE_MAX, &text, &length, why) != 0) {
+    if (file_read(path, CONFIG_FILE_MAX, &text, &length, why) != 0) {
         mistake_error(mistakes, 0, "%s", why);
         return NULL;
     }

@@ -4,6 +4,8 @@
 
 #include "controller/config/config.h"
 
+#define CONFIG_FILE_MAX (16U << 20) // bytes
+
 // Where errors and warnings go, one whole line at a time: "popgate.conf:12: unknown key
 // `intervall`; did you mean `interval`?"
 typedef void (*config_report_cb)(void *arg, bool error, const char *line);

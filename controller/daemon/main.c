@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define DEFAULT_CONFIG "/etc/popgate/popgate.conf"
-#define CONFIG_MAX     (16U << 20) // bytes
 
 static const char usage[] =
     "usage: popgated [--config FILE]             run\n"
@@ -77,7 +76,7 @@ static struct config *load_to_check(const char *path, struct tally *tally, char 
     size_t length = 0;
     struct config *config = config_load(path, hear_nothing, NULL);
     user[0] = '\0';
-    bool became = config != NULL && file_read(path, CONFIG_MAX, &text, &length, error) == 0 &&
+    bool became = config != NULL && file_read(path, CONFIG_FILE_MAX, &text, &length, error) == 0 &&
                   as_user_become(config->pop.state_dir, user);
     config_free(config);
     config =
