@@ -120,11 +120,6 @@ static struct course run(const struct check *check, const struct probe_conf *con
 
 // ---- What the verdict may be
 
-static bool is_bad(enum verdict_kind kind)
-{
-    return kind == VERDICT_FAIL || kind == VERDICT_DEGRADED;
-}
-
 static const char *judge_judgement(const struct check *check, const struct probe_conf *conf,
                                    const struct verdict *verdict)
 {
@@ -141,10 +136,10 @@ static const char *judge_judgement(const struct check *check, const struct probe
         strcmp(verdict->code, "refused") == 0) {
         return "a refusal after a crash is not definitive";
     }
-    if (check->sick && is_bad(verdict->kind)) {
+    if (check->sick && verdict_is_bad(verdict)) {
         return "promise 2: a prober that can't see speaks against a service";
     }
-    if (silent && is_bad(verdict->kind) && taken_ns > timeout_ns / 2 + GRAIN_NS) {
+    if (silent && verdict_is_bad(verdict) && taken_ns > timeout_ns / 2 + GRAIN_NS) {
         return "promise 2: a service that had less than half of its time has failed";
     }
     if (verdict->kind == VERDICT_UNKNOWN && !ours && taken_ns <= timeout_ns / 2) {
@@ -155,7 +150,7 @@ static const char *judge_judgement(const struct check *check, const struct probe
         return "promise 7: a silent service was given more than its timeout again";
     }
     bool slow = check->max_latency_ms != 0 && check->answers_ns > check->max_latency_ms * NS_PER_MS;
-    if (check->says == VERDICT_PASS && !slow && is_bad(verdict->kind) &&
+    if (check->says == VERDICT_PASS && !slow && verdict_is_bad(verdict) &&
         sum(taken_ns, check->answers_ns) <= timeout_ns) {
         return "promise 2: a service that answered in time is slow, or has failed";
     }

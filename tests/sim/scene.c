@@ -14,11 +14,6 @@ static unsigned upto(struct dice *dice, unsigned low, unsigned high)
     return low + (unsigned)dice_below(dice, high - low + 1);
 }
 
-void scene_name(unsigned name, char out[SERVICE_NAME_MAX])
-{
-    snprintf(out, SERVICE_NAME_MAX, "s%u", name);
-}
-
 unsigned scene_number(const char *name)
 {
     return (unsigned)strtoul(name + 1, NULL, 10);

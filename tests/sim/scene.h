@@ -59,8 +59,7 @@ bool scene_change(struct scene *scene, struct dice *dice, enum scene_change chan
 
 struct config *scene_config(const struct scene *scene);
 
-// s12; the other way round.
-void scene_name(unsigned name, char out[SERVICE_NAME_MAX]);
+// Of s12.
 unsigned scene_number(const char *name);
 
 // Prefix k of the plot as text.
