@@ -214,10 +214,6 @@ void show_odd_prefix(const struct show *show, size_t indent, const json_t *prefi
         meaning = strcmp(texts[i][0], condition) == 0 ? texts[i][1] : meaning;
     }
     char other[SHOW_TEXT_MAX / 4] = "";
-    if (strcmp(condition, "hidden") == 0) {
-        snprintf(other, sizeof other,
-                 "; does the session's export filter accept `proto ~ \"popgate_*\"`?");
-    }
     if (words(prefix, "other")[0] != '\0') {
         snprintf(other, sizeof other, " (%s on %s)", words(prefix, "other"),
                  words(prefix, "other_session"));

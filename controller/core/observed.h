@@ -41,8 +41,8 @@ enum condition {
     CONDITION_UNKNOWN, // not looked up yet
     CONDITION_AS_MEANT,
     CONDITION_SHORT,  // announced on fewer sessions than min_sessions
-    CONDITION_HIDDEN, // ours is on, but another protocol's route is exported instead, or none
-                      // (bird-facts 11)
+    CONDITION_HIDDEN, // another protocol's route is exported instead of ours, or none (bird-facts
+                      // 11), or BIRD has not read ours
     CONDITION_LEAK, // target is withdraw, but another protocol's route is exported (bird-facts 12)
     CONDITION_LATE, // BIRD still exports what the target is not
     CONDITION_NO_CHANNEL, // too few sessions carry routes of its address family

@@ -222,24 +222,44 @@ static void look_at_saving(struct search *search)
     }
 }
 
+static bool has_hidden(const struct core *core)
+{
+    const struct observed *observed = core->observed;
+    for (size_t i = 0; i < observed->prefix_count && core_sees(core); i++) {
+        if (observed->prefixes[i].condition == CONDITION_HIDDEN) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// While it is tried again, too.
+static bool is_refused(const struct loader *loader)
+{
+    bool again = loader->state == LOAD_SAVING || loader->state == LOAD_CHECKING;
+    return loader->state == LOAD_REFUSED || (again && loader->message[0] != '\0');
+}
+
+// As bad as what it leads to, and said before that.
 static void look_at_include(struct search *search)
 {
     const struct loader *loader = &search->core->loader;
+    enum severity severity = has_hidden(search->core) ? SEVERITY_CRITICAL : SEVERITY_WARNING;
     char line[PATH_LEN_MAX + 96];
-    if (loader->state == LOAD_REFUSED) {
-        found(search, SEVERITY_WARNING, PROBLEM_INCLUDE_REFUSED, 0, "the former one stays loaded",
+    if (is_refused(loader)) {
+        found(search, severity, PROBLEM_INCLUDE_REFUSED, 0, "the former one stays loaded",
               "BIRD refused the include file: %s", loader->message);
     } else if (loader->state == LOAD_NOT_INCLUDED && search->core->config->service_count > 0) {
         snprintf(line, sizeof line,
                  "put include \"%s/bird*.conf\"; into bird.conf, then birdc configure",
                  search->core->config->pop.runtime_dir);
-        found(search, SEVERITY_WARNING, PROBLEM_INCLUDE_NOT_READ, 0, line,
+        found(search, severity, PROBLEM_INCLUDE_NOT_READ, 0, line,
               "BIRD has not read popgate's file");
     } else if (loader->state == LOAD_BY_HAND) {
-        found(search, SEVERITY_WARNING, PROBLEM_INCLUDE_BY_HAND, 0, "run birdc configure",
+        found(search, severity, PROBLEM_INCLUDE_BY_HAND, 0, "run birdc configure",
               "the include file is new, and [bird] configure = manual");
     } else if (loader->state == LOAD_UNCONFIRMED) {
-        found(search, SEVERITY_WARNING, PROBLEM_INCLUDE_UNCONFIRMED, 0,
+        found(search, severity, PROBLEM_INCLUDE_UNCONFIRMED, 0,
               "confirm or undo that one, then run birdc configure",
               "the include file is new, but somebody's configure timeout was not confirmed");
     }
@@ -332,6 +352,20 @@ static void look_at_doing(struct search *search)
     }
 }
 
+// A route that BIRD has not read yet is hidden by nothing.
+static const char *advice_of_hidden(const struct core *core, size_t service)
+{
+    const struct loader *loader = &core->loader;
+    if (announcer_lacks_protocol(core->announcer, service) || loader->state == LOAD_NOT_INCLUDED) {
+        return "BIRD has no such route: it has not loaded the include file";
+    }
+    if (is_refused(loader) || loader->state == LOAD_BY_HAND || loader->state == LOAD_UNCONFIRMED) {
+        return "BIRD has no such route if that is new: it has not loaded the include file";
+    }
+    return "BIRD exports another route, or none: does the session's export filter accept `proto ~ "
+           "\"popgate_*\"`?";
+}
+
 static void look_at_prefixes(struct search *search)
 {
     static const struct {
@@ -341,9 +375,7 @@ static void look_at_prefixes(struct search *search)
     } bad[] = {
         {CONDITION_LEAK, PROBLEM_LEAK,
          "another protocol exports it although it is to be withdrawn: mend the export filter"},
-        {CONDITION_HIDDEN, PROBLEM_HIDDEN,
-         "BIRD exports another route, or none: does the session's export filter accept `proto ~ "
-         "\"popgate_*\"`?"},
+        {CONDITION_HIDDEN, PROBLEM_HIDDEN, NULL},
         {CONDITION_SHORT, PROBLEM_SHORT, "announced on fewer sessions than min_sessions"},
         {CONDITION_LATE, PROBLEM_LATE, "BIRD still exports what the target is not"},
         {CONDITION_NO_CHANNEL, PROBLEM_NO_CHANNEL,
@@ -359,8 +391,10 @@ static void look_at_prefixes(struct search *search)
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         size_t count = counts[bad[i].condition];
+        const char *advice =
+            bad[i].advice != NULL ? bad[i].advice : advice_of_hidden(core, search->service);
         if (count > 0) {
-            found(search, SEVERITY_CRITICAL, bad[i].code, 0, bad[i].advice, "%s: %zu prefix%s %s",
+            found(search, SEVERITY_CRITICAL, bad[i].code, 0, advice, "%s: %zu prefix%s %s",
                   core->config->services[search->service].name, count,
                   count == 1 ? " is" : "es are", condition_name(bad[i].condition));
         }

@@ -146,5 +146,6 @@ TEST(a_protocol_that_is_gone_later_is_told)
         pass_ms(1000);
     }
     critical("hidden");
+    assert_non_null(strstr(told("hidden")->advice, "BIRD has no such route"));
     assert_int_equal(announced_says_the_line(), 0);
 }

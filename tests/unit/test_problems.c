@@ -134,6 +134,10 @@ TEST(an_include_file_that_is_not_loaded_is_a_warning_with_what_to_do)
     strcpy(core->loader.message, "bird.conf:3 syntax error");
     expect("include-refused");
     assert_string_equal(found[0].text, "BIRD refused the include file: bird.conf:3 syntax error");
+    core->loader.state = LOAD_SAVING; // again
+    expect("include-refused");
+    core->loader.state = LOAD_CHECKING;
+    expect("include-refused");
     core->loader.state = LOAD_NOT_INCLUDED;
     expect("include-not-read");
     assert_string_equal(
@@ -343,6 +347,28 @@ TEST(without_a_service_bird_need_not_read_the_include_file)
     fixture->config->service_count = 0;
     expect("");
     fixture->config->service_count = count;
+}
+
+TEST(of_a_route_that_bird_has_not_read_the_include_file_is_to_blame_and_comes_first)
+{
+    core->observed->prefixes[0].condition = CONDITION_HIDDEN;
+    expect("hidden!");
+    assert_non_null(strstr(found[0].advice, "export filter accept"));
+    core->loader.state = LOAD_NOT_INCLUDED;
+    expect("include-not-read! hidden!");
+    assert_string_equal(found[1].advice,
+                        "BIRD has no such route: it has not loaded the include file");
+    core->loader.state = LOAD_REFUSED;
+    expect("include-refused! hidden!");
+    assert_non_null(strstr(found[1].advice, "BIRD has no such route if that is new"));
+    core->loader.state = LOAD_BY_HAND;
+    expect("include-by-hand! hidden!");
+    assert_non_null(strstr(found[1].advice, "BIRD has no such route if that is new"));
+    core->loader.state = LOAD_UNCONFIRMED;
+    expect("include-unconfirmed! hidden!");
+    assert_non_null(strstr(found[1].advice, "BIRD has no such route if that is new"));
+    core->links[ORDER_LINK_ASK].state = BIRD_LINK_SILENT; // and whether it is hidden is not seen
+    expect("bird-asking include-unconfirmed");
 }
 
 TEST(a_service_that_is_depreferenced_or_held_is_a_warning)
