@@ -271,10 +271,10 @@ static int listen_unix(struct listening *listening, const char *runtime_dir, cha
         bind(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         goto failed;
     }
-    note_ours(listening);
     if (chmod(listening->path, 0666) != 0 || listen(fd, SOMAXCONN) != 0) {
         goto failed;
     }
+    note_ours(listening); // not before it can be used
     return fd;
 failed:
     error_say(error, "can't listen on %s: %s", listening->path, strerror(errno));
@@ -294,6 +294,16 @@ static void replace_listener(struct listener *listener, int fd)
     uv_poll_start(&listener->poll, UV_READABLE, on_listener);
 }
 
+static void on_changed(uv_fs_event_t *handle, const char *name, int events, int status);
+
+// Anew where it is watched already: that may have been another directory of this name. Without the
+// kernel's word for it nobody notices; that there is none is told for the include file.
+static void watch_socket(struct listening *listening, const char *runtime_dir)
+{
+    uv_fs_event_stop(&listening->changed);
+    (void)uv_fs_event_start(&listening->changed, on_changed, runtime_dir, 0);
+}
+
 void listening_keep_socket(struct listening *listening)
 {
     char directory[sizeof listening->path];
@@ -306,6 +316,7 @@ void listening_keep_socket(struct listening *listening)
     int fd = listen_unix(listening, directory, error);
     if (fd >= 0) {
         replace_listener(&listening->listeners[0], fd);
+        watch_socket(listening, directory);
         error_say(error, "the socket %s was taken away, not by popgate; it is there again",
                   listening->path);
     }
@@ -325,12 +336,6 @@ static void on_changed(uv_fs_event_t *handle, const char *name, int events, int 
     if (status == 0 && name != NULL && strcmp(name, API_SOCKET) == 0) {
         listening_keep_socket(handle->data);
     }
-}
-
-// Without the kernel's word for it nobody notices; that there is none is told for the include file.
-static void watch_socket(struct listening *listening, const char *runtime_dir)
-{
-    (void)uv_fs_event_start(&listening->changed, on_changed, runtime_dir, 0);
 }
 
 static int listen_tcp(const struct endpoint *endpoint, char error[ERROR_MAX])

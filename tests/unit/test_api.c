@@ -729,6 +729,10 @@ TEST(a_socket_that_went_with_its_directory_is_made_anew_when_asked_to_look)
     uv_run(&loop, UV_RUN_NOWAIT);
     api_keep_socket(api);
     local("GET", "/v1/status", "", 200, NULL);
+    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    assert_int_equal(unlink(socket_path(path)), 0); // the new directory is watched like the old one
+    await_told(2);
+    local("GET", "/v1/status", "", 200, NULL);
     char left[sizeof aside + sizeof API_SOCKET];
     snprintf(left, sizeof left, "%s/" API_SOCKET, aside);
     assert_int_equal(unlink(left), 0);
