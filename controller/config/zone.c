@@ -120,10 +120,11 @@ static void check_address(const struct builder *builder, const char *server,
     }
 }
 
-// Most likely meant to be one within the zone, as in a zone file.
-static bool is_one_label(const struct dns_name *name)
+// A name of one label, most likely meant to be one within the zone, as in a zone file.
+static bool is_relative(const struct config *config, const struct dns_name *name)
 {
-    return name->length > 1 && name->length == name->wire[0] + 2u;
+    return name->length > 1 && name->length == name->wire[0] + 2u &&
+           !dns_name_is_within(name, &config->responder.zone);
 }
 
 // Whether a server within the zone that has the addresses of `listen` is found by them.
@@ -134,7 +135,7 @@ static void check_servers(const struct builder *builder)
     const struct dns_name *server = server_by_listen(config);
     char text[DNS_NAME_TEXT_MAX];
     for (size_t i = 0; i < config->responder.ns_count; i++) {
-        if (is_one_label(&config->responder.ns[i])) {
+        if (is_relative(config, &config->responder.ns[i])) {
             mistake_warning(builder->mistakes, section_line(responder, "ns"),
                             "`ns`: %.64s is a name of one label: names are absolute here, with the "
                             "zone written out",
@@ -290,7 +291,7 @@ static void check_target(const struct builder *builder, const struct zone_check 
     char type[DNS_TYPE_TEXT_MAX];
     dns_type_text(type_number, type);
     dns_name_text(target, text);
-    if (is_one_label(target)) {
+    if (is_relative(builder->config, target)) {
         mistake_warning(builder->mistakes, section->line,
                         "[answer %s]: %s leads to %.64s, a name of one label: names are absolute "
                         "here, with the zone written out",

@@ -498,6 +498,10 @@ TEST(a_name_of_one_label_is_a_warning)
     assert_warning(HEAD SERVICE RESPONDER "ns = ns1 ns2.example.net\n",
                    "f:14: `ns`: ns1. is a name of one label");
     config_free(parse_good(HEAD SERVICE RESPONDER ANSWER "https = 1 . port=8443\nsrv = 1 2 3 .\n"));
+    // A zone may be of one label itself.
+    config_free(parse_good(HEAD SERVICE "[responder]\nlisten = 198.51.100.53:53\nzone = internal\n"
+                                        "ns = internal\n[answer internal]\na = 198.51.100.53\n"
+                                        "[answer www.internal]\nmx = 10 internal\n"));
 }
 
 TEST(a_mail_server_that_is_an_alias_is_a_warning)
