@@ -30,6 +30,12 @@ static bool set_target(struct zone *zone, struct zone_record *record, const stru
     return target != NULL;
 }
 
+// To whose names others go on, or ask for their addresses (RFC 1035 section 3.3).
+static bool leads_on(uint16_t type)
+{
+    return type != DNS_SOA && type != DNS_PTR;
+}
+
 static bool compile(struct zone *zone, uint16_t class, uint32_t ttl_s,
                     const struct dns_record_conf *conf, struct zone_record *out)
 {
@@ -56,7 +62,7 @@ static bool compile(struct zone *zone, uint16_t class, uint32_t ttl_s,
             out->apex_at[pointers++] = (uint16_t)length;
             length += 2;
         }
-        if (inside && conf->type != DNS_SOA && !set_target(zone, out, &name, prefix)) {
+        if (inside && leads_on(conf->type) && !set_target(zone, out, &name, prefix)) {
             return false;
         }
     }

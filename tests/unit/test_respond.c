@@ -366,6 +366,9 @@ TEST(what_records_lead_to_is_added_once_and_never_makes_an_answer_incomplete)
          "NOERROR aa\n- svc.pop.example.net. 60 HTTPS 1 mail.pop.example.net. alpn=\"h2,h3\"" MAIL},
         {{"svc.pop.example.net", .type = DNS_SVCB},
          "NOERROR aa\n- svc.pop.example.net. 60 SVCB 0 svc.example.org."},
+        // RFC 1035 section 3.3.12
+        {{"svc.pop.example.net", .type = DNS_PTR},
+         "NOERROR aa\n- svc.pop.example.net. 60 PTR mail.pop.example.net."},
     };
 #undef MAIL
     ASSERT_ALL_SAY(cases);
