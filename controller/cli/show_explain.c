@@ -104,10 +104,12 @@ static void explain_sessions(const struct show *show, const json_t *answer)
         const char *lacking = words(prefix, "lacking");
         char age[AGE_TEXT_MAX];
         bool aged = number(prefix, "seen_age_ms") > AGE_SHOWN_MS;
+        // By the target before, until this one is seen to be reached.
+        bool as_meant = strcmp(condition, "as-meant") == 0;
         show_labelled(show, LABEL, label,
                       "%s is seen on %" PRIu64 " of %" PRIu64 " sessions%s%s%s%s%s%s%s%s",
                       words(prefix, "prefix"), number(prefix, "sessions"), all,
-                      strcmp(condition, "as-meant") == 0 ? ", as meant" : "",
+                      as_meant && yes(service, "seen") ? ", as meant" : "",
                       lacking[0] != '\0' ? ", but not on " : "", lacking,
                       number(prefix, "sessions_uncarried") > 0
                           ? "; some have no channel for its address family"
@@ -115,7 +117,7 @@ static void explain_sessions(const struct show *show, const json_t *answer)
                       number(prefix, "sessions_unknown") > 0 ? "; some are not looked up yet" : "",
                       aged ? "; last looked up " : "",
                       aged ? show_age(number(prefix, "seen_age_ms"), age) : "", aged ? " ago" : "");
-        if (strcmp(condition, "as-meant") != 0) {
+        if (!as_meant) {
             show_odd_prefix(show, LABEL, prefix);
         }
     }

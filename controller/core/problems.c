@@ -222,11 +222,26 @@ static void look_at_saving(struct search *search)
     }
 }
 
-static bool has_hidden(const struct core *core)
+// That it was ordered, or taken over, is not that it is so: whatever stands between, a disk that
+// hangs, a protocol that does not come up, questions that are not answered. What was off at the
+// start and is to be so has nothing to be seen.
+static bool is_unseen(const struct core *core, size_t index, uint64_t now_ms)
+{
+    const struct core_service *service = &core->services[index];
+    bool to_be_seen = service->transition != 0 || service->decision.target > TARGET_WITHDRAW;
+    bool was_seen = service->seen || service->seen_through;
+    return to_be_seen && !was_seen && now_ms >= service->decision.since_ms + UNSEEN_MS;
+}
+
+// Is anything to be announced that BIRD is not seen to have?
+static bool is_missed(const struct core *core, uint64_t now_ms)
 {
     const struct observed *observed = core->observed;
     for (size_t i = 0; i < observed->prefix_count && core_sees(core); i++) {
-        if (observed->prefixes[i].condition == CONDITION_HIDDEN) {
+        size_t service = observed->prefixes[i].service;
+        if (observed->prefixes[i].condition == CONDITION_HIDDEN ||
+            (core->services[service].decision.target > TARGET_WITHDRAW &&
+             is_unseen(core, service, now_ms))) {
             return true;
         }
     }
@@ -244,7 +259,8 @@ static bool is_refused(const struct loader *loader)
 static void look_at_include(struct search *search)
 {
     const struct loader *loader = &search->core->loader;
-    enum severity severity = has_hidden(search->core) ? SEVERITY_CRITICAL : SEVERITY_WARNING;
+    enum severity severity =
+        is_missed(search->core, search->now_ms) ? SEVERITY_CRITICAL : SEVERITY_WARNING;
     char line[PATH_LEN_MAX + 96];
     if (is_refused(loader)) {
         found(search, severity, PROBLEM_INCLUDE_REFUSED, 0, "the former one stays loaded",
@@ -334,21 +350,19 @@ static void look_at_target(struct search *search)
     }
 }
 
-// That it was ordered, or taken over, is not that it is so: whatever stands between, a disk that
-// hangs, a protocol that does not come up, questions that are not answered. What was off at the
-// start and is to be so has nothing to be seen.
 static void look_at_doing(struct search *search)
 {
     static const char *const words[] = {"withdrawn", "depreferenced", "announced"};
-    const struct core_service *service = &search->core->services[search->service];
-    uint64_t since_ms = service->decision.since_ms;
-    bool to_be_seen = service->transition != 0 || service->decision.target > TARGET_WITHDRAW;
-    bool was_seen = service->seen || service->seen_through;
-    if (to_be_seen && !was_seen && search->now_ms >= since_ms + UNSEEN_MS) {
-        found(search, SEVERITY_CRITICAL, PROBLEM_UNSEEN, since_ms, "look at popgate explain",
+    const struct core *core = search->core;
+    const struct decision *decision = &core->services[search->service].decision;
+    if (is_unseen(core, search->service, search->now_ms)) {
+        found(search, SEVERITY_CRITICAL, PROBLEM_UNSEEN, decision->since_ms,
+              announcer_lacks_protocol(core->announcer, search->service)
+                  ? "BIRD has no such protocol: it has not loaded the include file"
+                  : "look at popgate explain",
               "%s is to be %s, and was not seen to be for %" PRIu64 " s",
-              search->core->config->services[search->service].name, words[service->decision.target],
-              (search->now_ms - since_ms) / 1000);
+              core->config->services[search->service].name, words[decision->target],
+              (search->now_ms - decision->since_ms) / 1000);
     }
 }
 

@@ -390,6 +390,8 @@ LAB_TEST(a_missing_include_line_is_said_and_its_coming_is_noticed)
     assert_true(pop_has_event(&pop, line));
     POP_COMMAND(&pop, 0, "status");
     assert_non_null(strstr(pop_output, "include \""));
+    POP_COMMAND(&pop, 0, "explain", "dns");
+    assert_null(strstr(pop_output, "as meant")); // as it was before the target changed
     POP_HISTORY(&pop, 0, "");
 
     snprintf(with_line, sizeof with_line, "%.*s\n%s\n", (int)(sizeof with_line - sizeof line - 3),

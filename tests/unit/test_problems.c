@@ -367,7 +367,12 @@ TEST(of_a_route_that_bird_has_not_read_the_include_file_is_to_blame_and_comes_fi
     core->loader.state = LOAD_UNCONFIRMED;
     expect("include-unconfirmed! hidden!");
     assert_non_null(strstr(found[1].advice, "BIRD has no such route if that is new"));
-    core->links[ORDER_LINK_ASK].state = BIRD_LINK_SILENT; // and whether it is hidden is not seen
+    core->observed->prefixes[0].condition = CONDITION_AS_MEANT; // when it was withdrawn
+    core->services[DNS].seen = core->services[DNS].seen_through = false;
+    core->services[DNS].decision.since_ms = FIXTURE_NOW_NS / 1000000 - 10000;
+    expect("include-unconfirmed! unseen!");
+    core->services[DNS].decision.since_ms = FIXTURE_NOW_NS / 1000000;
+    core->links[ORDER_LINK_ASK].state = BIRD_LINK_SILENT; // and what is announced is not seen
     expect("bird-asking include-unconfirmed");
 }
 
