@@ -72,6 +72,7 @@ static bool read_chain(struct client_cert *cert, const char *path, char problem[
     // Whatever else ended it is no end.
     bool whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     BIO_free(bio);
+    OPENSSL_cleanse(text, length); // the key may stand there too
     free(text);
     if (cert->leaf == NULL || !whole) {
         snprintf(problem, VERDICT_CAUSE_MAX, "read client_cert %.160s: %s", path,
@@ -151,7 +152,8 @@ static void *client_cert_read(const struct kept_files *files, char problem[VERDI
         return NULL;
     }
     cert->holders = 1;
-    if (read_chain(cert, files->paths[0], problem) && read_key(cert, files->paths[1], problem)) {
+    // The key's file first: the other may be the same, and is then known to be trusted.
+    if (read_key(cert, files->paths[1], problem) && read_chain(cert, files->paths[0], problem)) {
         certificate_read(cert->leaf, &cert->seen);
         good = is_pair(cert, files, problem);
     }
