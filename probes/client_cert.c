@@ -49,12 +49,7 @@ static bool read_chain(struct client_cert *cert, const char *path, char problem[
     char error[ERROR_MAX];
     char *text = NULL;
     size_t length = 0;
-    const char *why = kept_file_problem(path);
     X509 *one;
-    if (why != NULL) {
-        snprintf(problem, VERDICT_CAUSE_MAX, "read client_cert %.160s: %s", path, why);
-        return false;
-    }
     if (file_read(path, CHAIN_SIZE_MAX, &text, &length, error) != 0) {
         snprintf(problem, VERDICT_CAUSE_MAX, "read client_cert: %.200s", error);
         return false;
