@@ -5,7 +5,6 @@
 #include "probes/system_error.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,18 +40,6 @@ static bool is_unchanged(const struct stat *a, const struct stat *b)
     return a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
            a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec &&
            a->st_size == b->st_size && a->st_ino == b->st_ino && a->st_dev == b->st_dev;
-}
-
-const char *kept_file_problem(const char *path)
-{
-    struct stat now;
-    if (stat(path, &now) < 0 || access(path, R_OK) < 0) {
-        return strerror(errno);
-    }
-    if (!S_ISREG(now.st_mode)) {
-        return "it is not a regular file";
-    }
-    return now.st_size > KEPT_SIZE_MAX ? "it is larger than 16 MiB" : NULL;
 }
 
 // What can't be looked at is not as it was; reading it will say why.

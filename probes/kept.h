@@ -49,8 +49,3 @@ void kept_forget(struct kept_wait *wait);
 
 // Nobody waits. What it has open closes by itself.
 void kept_close(struct kept *kept);
-
-// Why this file is not to be read as a whole: it is not there, not ours to read, no regular file
-// (reading one would wait at a FIFO, and never end at some devices) or too large. NULL if it is.
-#define KEPT_SIZE_MAX (16 << 20) // bytes; a system's trust anchors are some 200 KiB
-const char *kept_file_problem(const char *path);

@@ -2,9 +2,29 @@
 #include "probes/trust.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX (16 << 20) // bytes; a system's trust anchors are some 200 KiB
+
+// Why this file is not to be read as a whole: it is not there, not ours to read, no regular file
+// (reading one would wait at a FIFO, and never end at some devices) or too large. NULL if it is.
+static const char *file_problem(const char *path)
+{
+    struct stat now;
+    if (stat(path, &now) < 0 || access(path, R_OK) < 0) {
+        return strerror(errno);
+    }
+    if (!S_ISREG(now.st_mode)) {
+        return "it is not a regular file";
+    }
+    return now.st_size > FILE_MAX ? "it is larger than 16 MiB" : NULL;
+}
 
 static X509_STORE *read_store(const char *path)
 {
@@ -20,7 +40,7 @@ static X509_STORE *read_store(const char *path)
 static void *trust_read(const struct kept_files *files, char problem[VERDICT_CAUSE_MAX])
 {
     const char *path = files->paths[0];
-    const char *why = kept_file_problem(path);
+    const char *why = file_problem(path);
     X509_STORE *store = why == NULL ? read_store(path) : NULL;
     if (store == NULL) {
         snprintf(problem, VERDICT_CAUSE_MAX, "read the CA file %.160s: %s", path,
