@@ -126,10 +126,11 @@ static void judge_answer(const struct transfer *transfer, struct finding *out)
 static bool is_to_be_searched(const struct state *state, const struct transfer *transfer)
 {
     struct finding found = transfer->result;
-    if (found.kind == VERDICT_PASS) {
-        match_answer(transfer, true, &found);
+    if (!state->options.expected.body_regex[0] || found.kind != VERDICT_PASS) {
+        return false;
     }
-    return state->options.expected.body_regex[0] && found.kind == VERDICT_PASS;
+    match_answer(transfer, true, &found);
+    return found.kind == VERDICT_PASS;
 }
 
 static void cannot_search(struct state *state, const char *why)

@@ -177,15 +177,15 @@ static void end(struct transfer *transfer, CURLcode code)
 static void on_job_done(struct curl_job *job, CURLcode code)
 {
     struct transfer *transfer = job->owner;
-    bool over = !transfer->request->handshake || !transfer->peer.finished;
-    if (!over && code == CURLE_OK && tls_peer_owes_word(&transfer->peer) && !job->error &&
+    bool handshaken = transfer->request->handshake && transfer->peer.finished;
+    if (handshaken && code == CURLE_OK && tls_peer_owes_word(&transfer->peer) && !job->error &&
         transfer->request->starttls == TRANSFER_STARTTLS_OFF) {
         job->error = curl_job_listen(job);
         if (job->error == 0) {
             return;
         }
     }
-    end(transfer, over || tls_peer_refused_us(&transfer->peer) ? code : CURLE_OK);
+    end(transfer, handshaken && !tls_peer_refused_us(&transfer->peer) ? CURLE_OK : code);
 }
 
 // Whoever takes it sends a session ticket, or at least ends without an alert, since we have said
