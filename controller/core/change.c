@@ -13,8 +13,8 @@
 #define AT_ONCE_MAX   32 // beside them: whatever else waits, there is room for an isolation
 #define RETRY_SAVE_MS 1000
 #define GUARDS        65536
-#define STEP_MS       1000 // of the wall clock, to either side: less is nothing
-#define CONFIRM_MS    5000 // from the request: how long BIRD's confirmation is waited for
+#define STEP_MS       UINT64_C(1000) // of the wall clock, to either side: less is nothing
+#define CONFIRM_MS    5000           // from the request: how long BIRD's confirmation is waited for
 
 // ---- Queues
 
