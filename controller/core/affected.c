@@ -122,6 +122,11 @@ void affected_dependents(struct affected *affected, size_t service)
     }
 }
 
+bool affected_any(const struct affected *affected)
+{
+    return affected->count > 0;
+}
+
 bool affected_take(struct affected *affected, size_t *service)
 {
     size_t *queue = affected->queue;

@@ -27,5 +27,7 @@ void affected_probe(struct affected *affected, size_t probe);        // its heal
 void affected_dependents(struct affected *affected, size_t service); // its gate changed
 void affected_service(struct affected *affected, size_t service);    // it itself
 
+bool affected_any(const struct affected *affected);
+
 // Takes the next one; false: there is none.
 bool affected_take(struct affected *affected, size_t *service);

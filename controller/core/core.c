@@ -14,6 +14,20 @@ static const char *evidence_of(const struct core *core, size_t probe)
                                                               : core->probes[probe].last.cause;
 }
 
+static void health_changed(struct core *core, size_t index, const struct verdict *verdict,
+                           uint64_t now_ns)
+{
+    enum health_state shown = health_shown(&core->healths[index]);
+    struct event *event =
+        events_add(core->events, EVENT_HEALTH, NULL, now_ns, "probe %s is %s%s%s",
+                   core->config->probes[index].name, health_name(shown),
+                   verdict->cause[0] != '\0' ? ": " : "", evidence_of(core, index));
+    event->warning = shown != HEALTH_UP;
+    event->evidence_ns = verdict->at_ns;
+    core->evidence_ns = verdict->at_ns;
+    affected_probe(&core->affected, index);
+}
+
 void core_verdict(struct core *core, size_t index, const struct verdict *verdict, uint64_t now_ns)
 {
     assert(index < core->config->probe_count);
@@ -29,19 +43,13 @@ void core_verdict(struct core *core, size_t index, const struct verdict *verdict
         memcpy(probe->bad, verdict->cause, sizeof probe->bad);
     }
     deadlines_set(&core->deadlines, index, health_next_ms(&core->healths[index], conf));
-    if (!changed) {
-        return;
+    if (changed) {
+        health_changed(core, index, verdict, now_ns);
     }
-    enum health_state shown = health_shown(&core->healths[index]);
-    struct event *event = events_add(
-        core->events, EVENT_HEALTH, NULL, now_ns, "probe %s is %s%s%s", conf->name,
-        health_name(shown), verdict->cause[0] != '\0' ? ": " : "", evidence_of(core, index));
-    event->warning = shown != HEALTH_UP;
-    event->evidence_ns = verdict->at_ns;
-    core->evidence_ns = verdict->at_ns;
-    affected_probe(&core->affected, index);
-    core_decide(core, now_ns);
-    core_flush(core, now_ns);
+    if (affected_any(&core->affected)) { // also by the way to its target
+        core_decide(core, now_ns);
+        core_flush(core, now_ns);
+    }
 }
 
 void core_note_intent(struct core *core, size_t service, const struct intent *intent,

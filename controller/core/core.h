@@ -27,6 +27,7 @@ struct core_probe {
     char bad[VERDICT_CAUSE_MAX]; // the last cause that speaks for being down, or degraded
     uint64_t verdicts[VERDICT_PASS + 1];
     bool blackholed; // it failed, and the kernel's way to its target was a blackhole
+    bool cut_off;    // its service was withdrawn when that was so, and no other way was seen since
 };
 
 // Of a probe: the service whose gate needs it and whose prefix its target lies in.
@@ -158,7 +159,7 @@ void core_free(struct core *core);
 void core_verdict(struct core *core, size_t probe, const struct verdict *verdict, uint64_t now_ns);
 
 // Is the kernel's way to the probe's target wanted, now that it has this verdict? core_way() says
-// it, before core_verdict().
+// it, just before core_verdict(), which decides by both.
 bool core_asks_way(const struct core *core, size_t probe, const struct verdict *verdict,
                    uint64_t now_ns);
 void core_way(struct core *core, size_t probe, const struct verdict *verdict, const struct way *way,

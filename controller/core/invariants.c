@@ -89,7 +89,7 @@ static void check_cut_off(const struct core *core, size_t index)
 {
     const struct core_service *service = &core->services[index];
     const struct cut_off *cut_off = &service->cut_off;
-    assert((cut_off->state == CUT_OFF_HELD) == service->decision.cut_off);
+    assert(cut_off->state == CUT_OFF_HELD || !service->decision.cut_off);
     assert(!service->decision.cut_off || service->decision.allowed == TARGET_WITHDRAW);
     if (cut_off->state != CUT_OFF_NOT) {
         const struct lead *lead = &core->leads[cut_off->probe];

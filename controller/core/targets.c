@@ -84,6 +84,7 @@ static void decide_one(struct core *core, size_t index, uint64_t now_ns)
     enum target allowed = decision->allowed;
     struct intent room;
     const struct intent *intent = core_intent_of(core, index, &room);
+    decision->cut_off = core_is_cut_off(core, index);
     if (decision_step(decision, conf, &core->gates[index], intent, ms_of(now_ns))) {
         core_transition(core, index, from, now_ns);
         if (decision->target == TARGET_WITHDRAW) {

@@ -73,7 +73,7 @@ bool core_asks_way(const struct core *core, size_t probe, const struct verdict *
     }
     const struct core_service *service = &core->services[lead->service];
     if (verdict->kind != VERDICT_FAIL) {
-        return service->cut_off.state != CUT_OFF_NOT && service->cut_off.probe == probe;
+        return service->cut_off.state != CUT_OFF_NOT && core->probes[probe].cut_off;
     }
     return service->decision.target != TARGET_WITHDRAW && !was_reached(verdict) &&
            cut_off_is_soon(&core->config->probes[probe],
@@ -84,7 +84,7 @@ static void tell(struct core *core, size_t index, const struct way *way, uint64_
 {
     const struct core_service *service = &core->services[index];
     const char *probe = core->config->probes[service->cut_off.probe].name;
-    if (service->decision.cut_off) {
+    if (service->cut_off.state == CUT_OFF_HELD) {
         events_add(core->events, EVENT_OBSERVED, conf_of(core, index)->name, now_ns,
                    "announced, popgate's own route takes the place of %s, by which probe %s passes "
                    "now that it is withdrawn: it stays so until it is reached otherwise, or "
@@ -109,14 +109,32 @@ void core_way(struct core *core, size_t probe, const struct verdict *verdict, co
         return;
     }
     bool announced = service->decision.target != TARGET_WITHDRAW;
-    if (cut_off_judge(&service->cut_off, &core->config->probes[probe], way, lead->prefix, announced,
-                      ms_of(now_ns))) {
-        service->decision.cut_off = service->cut_off.state == CUT_OFF_HELD;
+    if (probe != service->cut_off.probe) {
+        bool still = announced || way->kind == WAY_UNKNOWN || way_is_covered(way, lead->prefix);
+        core->probes[probe].cut_off = still;
+        affected_service(&core->affected, lead->service);
+    } else if (cut_off_judge(&service->cut_off, &core->config->probes[probe], way, lead->prefix,
+                             announced, ms_of(now_ns))) {
         tell(core, lead->service, way, now_ns);
         affected_service(&core->affected, lead->service);
-        core_decide(core, now_ns);
-        core_flush(core, now_ns);
     }
+}
+
+// Its gate would close again if it were announced: unless enough others of `any` are left.
+bool core_is_cut_off(const struct core *core, size_t index)
+{
+    const struct service_conf *conf = conf_of(core, index);
+    bool cut_off = false;
+    size_t left = 0;
+    for (size_t i = 0; i < conf->require.count; i++) {
+        cut_off = cut_off || core->probes[conf->require.items[i]].cut_off;
+    }
+    for (size_t i = 0; i < conf->any.count; i++) {
+        size_t probe = conf->any.items[i];
+        left += !core->probes[probe].cut_off && core->healths[probe].settled != HEALTH_DOWN;
+    }
+    return core->services[index].cut_off.state == CUT_OFF_HELD &&
+           (cut_off || (conf->any.count > 0 && left < conf->any_min));
 }
 
 // ---- What becomes of it
@@ -130,14 +148,18 @@ void core_suspect(struct core *core, size_t index, uint64_t now_ns)
     if (service->decision.cause != CAUSE_UNHEALTHY || service->decision.cut_off) {
         return; // held already: a pin announced it all the same
     }
+    service->cut_off = (struct cut_off){.state = CUT_OFF_NOT};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         for (size_t k = 0; k < lists[i]->count; k++) {
             size_t probe = lists[i]->items[k];
             const struct lead *lead = &core->leads[probe];
-            if (core->probes[probe].blackholed && lead->prefix != NULL && lead->service == index) {
+            if (lead->prefix == NULL || lead->service != index) {
+                continue;
+            }
+            core->probes[probe].cut_off = core->probes[probe].blackholed;
+            if (core->probes[probe].cut_off && service->cut_off.state == CUT_OFF_NOT) {
                 service->cut_off = (struct cut_off){
                     .state = CUT_OFF_SUSPECTED, .probe = probe, .since_ms = ms_of(now_ns)};
-                return;
             }
         }
     }
@@ -160,11 +182,15 @@ void core_keep_cut_off(struct core *core, const struct core *old)
         size_t before =
             lead->prefix != NULL ? succession->services_before[lead->service] : SIZE_MAX;
         const struct cut_off *was = before != SIZE_MAX ? &old->services[before].cut_off : NULL;
-        if (was != NULL && was->state == CUT_OFF_HELD &&
-            was->probe == succession->probes_before[i]) {
+        size_t probe = succession->probes_before[i];
+        if (was == NULL || was->state != CUT_OFF_HELD || probe == SIZE_MAX) {
+            continue;
+        }
+        core->probes[i].cut_off = old->probes[probe].cut_off;
+        if (was->probe == probe) {
             core->services[lead->service].cut_off = *was;
             core->services[lead->service].cut_off.probe = i;
-            core->services[lead->service].decision.cut_off = true;
+            core->services[lead->service].decision.cut_off = old->services[before].decision.cut_off;
         }
     }
 }

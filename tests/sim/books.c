@@ -196,17 +196,19 @@ enum target books_target(enum level level)
 
 // ---- Who is cut off
 
-static bool needs(const struct service_conf *conf, size_t probe)
+static bool has(const struct index_list *list, size_t probe)
 {
-    const struct index_list *const lists[] = {&conf->require, &conf->any};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        for (size_t k = 0; k < lists[i]->count; k++) {
-            if (lists[i]->items[k] == probe) {
-                return true;
-            }
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i] == probe) {
+            return true;
         }
     }
     return false;
+}
+
+bool books_requires(const struct service_conf *conf, size_t probe)
+{
+    return has(&conf->require, probe);
 }
 
 struct oracle_service *books_led_to(struct oracle *oracle, size_t probe, unsigned place)
@@ -214,7 +216,8 @@ struct oracle_service *books_led_to(struct oracle *oracle, size_t probe, unsigne
     unsigned owner = place != NOBODY ? oracle->owner[place / PLOT_PREFIXES] : NOBODY;
     struct oracle_service *service = owner != NOBODY ? &oracle->services[owner] : NULL;
     return service != NULL && (service->used & (1U << place % PLOT_PREFIXES)) != 0 &&
-                   needs(&oracle->config->services[service->index], probe)
+                   (has(&oracle->config->services[service->index].require, probe) ||
+                    has(&oracle->config->services[service->index].any, probe))
                ? service
                : NULL;
 }

@@ -167,6 +167,7 @@ void books_end(struct oracle_service *service);               // the intent in f
 void books_legs(struct oracle *oracle, const struct model *model); // as BIRD has them now
 void books_forget(struct oracle_service *service, const struct service_conf *conf, uint64_t now_ns);
 // The service that is cut off when that address is (among all plots'), by that probe; NULL: none.
+bool books_requires(const struct service_conf *conf, size_t probe);
 struct oracle_service *books_led_to(struct oracle *oracle, size_t probe, unsigned place);
 unsigned books_leg(unsigned family, bool drain); // its bit in a service's legs
 

@@ -132,9 +132,12 @@ static void plan_by_hand(struct world *world)
 
 // ---- What happens by itself
 
-bool world_cuts_off(const struct world *world, size_t probe)
+// A target in a prefix of whose gate does not need it is nobody's business here.
+bool world_cuts_off(struct world *world, size_t probe)
 {
-    return world->behind[probe] && model_has(&world->model, world->scene.probes[probe].place);
+    unsigned place = world->scene.probes[probe].place;
+    return world->behind[probe] && model_has(&world->model, place) &&
+           books_led_to(&world->oracle, probe, place) != NULL;
 }
 
 // The kernel's way to the probe's target, if it is asked for.

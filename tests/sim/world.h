@@ -92,7 +92,7 @@ __attribute__((format(printf, 2, 3))) void tell(const struct world *world, const
 
 uint64_t world_clock_ns(const struct world *world); // the daemon's monotonic clock
 uint64_t world_wall_ms(const struct world *world);
-bool world_cuts_off(const struct world *world, size_t probe); // at present
+bool world_cuts_off(struct world *world, size_t probe); // at present
 struct abilities world_abilities(const struct world *world);
 void world_lose_bird(struct world *world);
 void world_verdict(struct world *world, size_t probe, bool definitive);

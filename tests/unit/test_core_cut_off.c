@@ -95,6 +95,75 @@ TEST(any_probe_of_the_gate_may_be_the_one_that_is_cut_off)
     assert_true(is_held());
 }
 
+TEST(who_is_cut_off_is_announced_as_long_as_enough_other_probes_pass)
+{
+    running(BEHIND PROBE("b") "[service dns]\nprefixes = 192.0.2.1/32\nany = b a\nany_min = 1\n"
+                              "hold_down = 0s\n");
+    say(B, "fff");
+    fail_on(&blackhole);
+    check(A, 'p', &by_bird);
+    assert_true(is_held());
+    say(B, "ppp");
+    settle();
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    check(A, 'f', &blackhole);
+    check(A, 'f', &blackhole);
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+}
+
+TEST(of_several_that_are_cut_off_together_none_is_one_that_is_left)
+{
+    running(BEHIND "[probe b]\ntype = tcp\ntarget = 192.0.2.1:54\ninterval = 1s\ntimeout = 1s\n"
+                   "[service dns]\nprefixes = 192.0.2.1/32\nany = b a\nany_min = 1\n"
+                   "hold_down = 10s\n");
+    check(B, 'f', &blackhole);
+    check(B, 'f', &blackhole);
+    check(B, 'f', &blackhole);
+    fail_on(&blackhole);
+    for (unsigned i = 0; i < 3; i++) {
+        check(A, 'p', &by_bird);
+        check(B, 'p', &by_bird);
+    }
+    assert_true(is_held());
+    check(A, 'p', &local); // a's too, if it was not b that was suspected
+    check(B, 'p', &local);
+    assert_false(is_held());
+}
+
+TEST(another_services_withdrawal_frees_nobody)
+{
+    running(BEHIND PROBE("b") DNS_NEEDS_A
+            "[service web]\nprefixes = 198.51.100.1/32\nrequire = a b\n");
+    fail_on(&blackhole);
+    check(A, 'p', &by_bird);
+    check(A, 'p', &by_bird);
+    pass_ms(AGES_MS);
+    say(B, "ppp");
+    say(B, "fff");
+    settle();
+    pass_ms(AGES_MS);
+    check(A, 'p', &by_bird);
+    assert_true(is_held());
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+}
+
+TEST(of_one_verdict_its_way_and_what_it_says_are_one_change)
+{
+    held(BEHIND DNS_NEEDS_A);
+    pass_ms(60000);
+    uint64_t before = count_events(EVENT_TRANSITION);
+    struct verdict degraded = {.kind = VERDICT_DEGRADED};
+    for (unsigned i = 0; i < 3; i++) {
+        if (core_asks_way(core, A, &degraded, now_ns)) {
+            core_way(core, A, &degraded, i < 1 ? &by_bird : &local, now_ns);
+        }
+        core_verdict(core, A, &degraded, now_ns);
+        settle();
+    }
+    assert_int_equal(target_of(DNS), TARGET_DEPREFERENCE);
+    assert_int_equal(count_events(EVENT_TRANSITION), before + 1);
+}
+
 TEST(nobody_is_held_on_a_guess)
 {
     const struct way more_specific = {.kind = WAY_ROUTE, .length = 33, .by_bird = true};
