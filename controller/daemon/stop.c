@@ -162,10 +162,11 @@ void daemon_close(struct daemon *daemon)
         scheduler_close(daemon->scheduler, NULL, NULL);
     }
     close_links(daemon);
-    uv_timer_t *timers[] = {&daemon->tick, &daemon->watchdog, &daemon->check, &daemon->stop};
+    uv_timer_t *timers[] = {&daemon->tick, &daemon->check, &daemon->stop};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         uv_close((uv_handle_t *)timers[i], NULL);
     }
+    uv_unref((uv_handle_t *)&daemon->watchdog); // it is told to the end, which give_up bounds
     include_watch_close(&daemon->include_watch);
     users_close(&daemon->users);
     signals_close(&daemon->signals);

@@ -346,6 +346,30 @@ LAB_TEST(a_stop_waits_for_the_answers_of_a_bird_that_was_hung)
     POP_HISTORY(&pop, 0, "A");
 }
 
+// Of a planned restart the manager knows nothing, and would end it in the middle of that.
+LAB_TEST(who_waits_for_answers_at_his_end_tells_the_watchdog_that_he_lives)
+{
+    char socket_path[LAB_PATH_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    setenv("WATCHDOG_USEC", "200000", 1);
+    pop_run(&pop, POP_USUAL);
+    unsetenv("WATCHDOG_USEC");
+    POP_WAIT_ANNOUNCED(&pop);
+    lab_stop(lab_bird_process(pop.bird));
+    LAB_WAIT(lab_popgate(pop.node, pop_output, LAB_ARGV("check")) == 2 &&
+                 strstr(pop_output, "BIRD has answered no question for ") != NULL,
+             "a question to be unanswered", POP_WAIT_MS);
+    lab_path(pop.node, "run/popgate.sock", socket_path);
+    lab_signal(lab_popgated_process(pop.popgated), SIGUSR1);
+    LAB_WAIT(access(socket_path, F_OK) != 0, "the end to begin", POP_WAIT_MS);
+    size_t told = lab_popgated_notified(pop.popgated, "WATCHDOG=1");
+    LAB_WAIT(lab_popgated_notified(pop.popgated, "WATCHDOG=1") > told + 3,
+             "the watchdog to be told", POP_WAIT_MS);
+    lab_cont(lab_bird_process(pop.bird));
+    assert_int_equal(lab_wait_exit(lab_popgated_process(pop.popgated), POP_WAIT_MS), 75);
+}
+
 LAB_TEST(a_socket_without_permission_is_said_and_used_once_it_may_be)
 {
     char config[LAB_CONFIG_MAX];
