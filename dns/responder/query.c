@@ -84,7 +84,7 @@ static uint16_t read_edns(const struct dns_snapshot *snapshot, const struct dns_
     return DNS_NOERROR;
 }
 
-// RFC 8945 section 4.2. False: malformed.
+// RFC 8945 section 4.2, by which the algorithm's name is not compressed. False: malformed.
 static bool read_tsig(struct dns_reader *reader, struct dns_tsig *out)
 {
     struct dns_record record;
@@ -97,6 +97,7 @@ static bool read_tsig(struct dns_reader *reader, struct dns_tsig *out)
                                .offset = record.rdata,
                                .end = record.rdata + record.rdata_length};
     if (!dns_read_name(&rdata, &out->algorithm) ||
+        rdata.offset != record.rdata + out->algorithm.length ||
         (bytes = dns_take(&rdata, sizeof out->time)) == NULL || !dns_read_u16(&rdata, &length) ||
         dns_take(&rdata, length) == NULL || !dns_read_u16(&rdata, &out->original_id) ||
         dns_take(&rdata, 2) == NULL || !dns_read_u16(&rdata, &length) ||

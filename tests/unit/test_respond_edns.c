@@ -212,6 +212,10 @@ TEST(who_signs_is_told_that_his_key_is_unknown)
         {H_ID "0000 0001 0000 0000 0001" QUERY KEY "00fa 00ff 00000001 0021" ALG AT
               "0004 01020304" OTHER,
          "FORMERR"},
+        // RFC 8945 section 4.2: the algorithm's name is never compressed.
+        {H_ID "0000 0001 0000 0000 0001" QUERY KEY "00fa 00ff 00000000 0016 c00c" AT
+              "0004 01020304" OTHER,
+         "FORMERR"},
         {H_ID "0000 0001 0000 0000 0001" QUERY KEY "00fa 00ff 00000000 0022" ALG AT
               "0004 01020304" OTHER "00",
          "FORMERR"},
