@@ -65,7 +65,10 @@ void finding_error(struct finding *out, int error, const char *attempted)
 {
     const struct meaning *meaning = meaning_of(error);
     bool ours = meaning != NULL && meaning->ours;
+    const char *more = ours                 ? " (trouble of popgated's own)"
+                       : error == UV_EINVAL ? " (Linux says so of a blackhole route)"
+                                            : "";
     finding_set(out, ours ? VERDICT_UNKNOWN : VERDICT_FAIL,
                 meaning != NULL ? meaning->code : "error", "%s: %s%s", attempted,
-                uv_strerror(error), ours ? " (trouble of popgated's own)" : "");
+                uv_strerror(error), more);
 }
