@@ -102,9 +102,10 @@ $(addprefix $(BUILD)/,$(FUZZ)): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVE)
 
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libcurl4-openssl-dev libinih-dev libmicrohttpd-dev \
 	libjansson-dev libsystemd-dev libcmocka-dev libjose-dev libssl-dev libsodium-dev
-LAB_PACKAGES   := bird2 unbound nsd knot nginx dbconfig-sqlite3 glewlwyd sqlite3 iproute2 e2fsprogs
-CHECK_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev mandoc procps systemd dnsutils knot-dnsutils dnsperf
-BENCH_PACKAGES := exabgp dnsutils dnsperf
+LAB_PACKAGES   := bird2 unbound nsd knot nginx dbconfig-sqlite3 glewlwyd sqlite3 iproute2 e2fsprogs \
+	procps dnsutils
+CHECK_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev mandoc systemd knot-dnsutils dnsperf
+BENCH_PACKAGES := exabgp dnsperf
 
 POLICY := /usr/sbin/policy-rc.d
 ENABLED = $$(find /etc/systemd/system/multi-user.target.wants -name '*.service' 2>/dev/null)
