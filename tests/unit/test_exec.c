@@ -512,6 +512,16 @@ static bool nothing_was_said(void)
     return fixture.count == 0;
 }
 
+TEST(a_command_whose_start_took_its_time_is_not_slow)
+{
+    own_clock.stands_still = nothing_was_said; // but for what the start is told to take
+    start_takes_ns = 400 * NS_PER_MS;
+    fixture_set(&fixture, "timeout", "1s");
+    fixture_set(&fixture, "max_latency", "300ms");
+    command("/bin/echo fine");
+    assert_verdict(fixture_run(&fixture, 1), VERDICT_PASS, "ok", "fine");
+}
+
 // What was started and does not die (it waits for a dead file system) is not waited for either.
 static void end_while_unwatched(atomic_bool *why, const char *says)
 {
