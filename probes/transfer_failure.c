@@ -87,6 +87,7 @@ void transfer_failure_judge(const struct transfer_failure *failure, time_t now, 
         // NOLINTNEXTLINE(bugprone-branch-clone)
     } else if (tls_peer_in_handshake(failure->peer) && !unverified && probe_error_is_ours(error)) {
         judge_system(error, failure->what, out);
+        // NOLINTNEXTLINE(bugprone-branch-clone)
     } else if (tls_peer_refused_us(failure->peer) && !unverified) {
         judge_tls(failure, now, out); // its alert comes late, where it is TLS 1.3
     } else if (failure->too_large != NULL) {
