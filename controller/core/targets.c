@@ -94,6 +94,9 @@ static void decide_one(struct core *core, size_t index, uint64_t now_ns)
     if (decision->allowed != allowed) {
         service->tentative = TARGET_WITHDRAW; // evidence has decided: no longer what was adopted
     }
+    if (decision->allowed > TARGET_WITHDRAW && service->cut_off.state == CUT_OFF_HELD) {
+        core_try_again(core, index); // enough others pass: what was seen of it withdraws nobody
+    }
 }
 
 void core_decide(struct core *core, uint64_t now_ns)

@@ -111,6 +111,24 @@ TEST(who_is_cut_off_is_announced_as_long_as_enough_other_probes_pass)
     assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
 }
 
+TEST(who_is_announced_for_others_is_not_withdrawn_for_what_was_seen_before)
+{
+    running(BEHIND PROBE("b") "[service dns]\nprefixes = 192.0.2.1/32\nany = b a\nany_min = 1\n"
+                              "hold_down = 0s\n");
+    say(B, "fff");
+    fail_on(&blackhole);
+    check(A, 'p', &by_bird);
+    assert_true(is_held());
+    say(B, "ppp");
+    settle();
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    check(A, 'p', &local); // its address is on lo by now
+    check(A, 'p', &local);
+    say(B, "fff");
+    settle();
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+}
+
 TEST(of_several_that_are_cut_off_together_none_is_one_that_is_left)
 {
     running(BEHIND "[probe b]\ntype = tcp\ntarget = 192.0.2.1:54\ninterval = 1s\ntimeout = 1s\n"
