@@ -115,6 +115,7 @@ void core_way(struct core *core, size_t probe, const struct verdict *verdict, co
         affected_service(&core->affected, lead->service);
     } else if (cut_off_judge(&service->cut_off, &core->config->probes[probe], way, lead->prefix,
                              announced, ms_of(now_ns))) {
+        service->decision.cut_off = service->cut_off.state == CUT_OFF_HELD;
         tell(core, lead->service, way, now_ns);
         affected_service(&core->affected, lead->service);
     }

@@ -277,6 +277,15 @@ TEST(who_is_reached_by_another_way_is_announced_again_without_waiting_anew)
     assert_int_equal(count_events(EVENT_OBSERVED), 2);
 }
 
+TEST(what_is_seen_of_it_at_a_stop_that_decides_nothing_more_is_kept_straight)
+{
+    held(BEHIND DNS_NEEDS_A "on_exit = withdraw\n");
+    core_stop(core, now_ns);
+    check(A, 'p', &local);
+    assert_false(is_held());
+    core_check_invariants(core, now_ns);
+}
+
 TEST(an_undrain_tries_once_more)
 {
     const struct intent intent = {.kind = INTENT_AUTO};
