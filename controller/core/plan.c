@@ -221,7 +221,7 @@ static struct sweep find_sweep(const struct announcer *announcer, size_t service
 }
 
 // One command, or one for the twins and one for all, in place of many: everything off that begins
-// as the service does. False: that would save no command.
+// as the service does. False: that would take nobody else along.
 static bool sweep_out(struct announcer *announcer, struct orders *orders, size_t service)
 {
     char prefix[BIRD_PROTOCOL_MAX];

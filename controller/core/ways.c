@@ -112,13 +112,26 @@ void core_way(struct core *core, size_t probe, const struct verdict *verdict, co
     if (probe != service->cut_off.probe) {
         bool still = announced || way->kind == WAY_UNKNOWN || way_is_covered(way, lead->prefix);
         core->probes[probe].cut_off = still;
-        affected_service(&core->affected, lead->service);
+        if (!still) {
+            affected_service(&core->affected, lead->service);
+        }
     } else if (cut_off_judge(&service->cut_off, &core->config->probes[probe], way, lead->prefix,
                              announced, ms_of(now_ns))) {
-        service->decision.cut_off = service->cut_off.state == CUT_OFF_HELD;
+        // It is held from the next decision on; but no more at once, also where none comes.
+        service->decision.cut_off &= service->cut_off.state == CUT_OFF_HELD;
         tell(core, lead->service, way, now_ns);
         affected_service(&core->affected, lead->service);
     }
+}
+
+static bool is_led_to(const struct core *core, size_t index, size_t probe)
+{
+    return core->leads[probe].prefix != NULL && core->leads[probe].service == index;
+}
+
+static bool cuts_off(const struct core *core, size_t index, size_t probe)
+{
+    return core->probes[probe].cut_off && is_led_to(core, index, probe);
 }
 
 // Its gate would close again if it were announced: unless enough others of `any` are left.
@@ -128,11 +141,11 @@ bool core_is_cut_off(const struct core *core, size_t index)
     bool cut_off = false;
     size_t left = 0;
     for (size_t i = 0; i < conf->require.count; i++) {
-        cut_off = cut_off || core->probes[conf->require.items[i]].cut_off;
+        cut_off = cut_off || cuts_off(core, index, conf->require.items[i]);
     }
     for (size_t i = 0; i < conf->any.count; i++) {
         size_t probe = conf->any.items[i];
-        left += !core->probes[probe].cut_off && core->healths[probe].settled != HEALTH_DOWN;
+        left += !cuts_off(core, index, probe) && core->healths[probe].settled != HEALTH_DOWN;
     }
     return core->services[index].cut_off.state == CUT_OFF_HELD &&
            (cut_off || (conf->any.count > 0 && left < conf->any_min));
@@ -153,8 +166,7 @@ void core_suspect(struct core *core, size_t index, uint64_t now_ns)
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         for (size_t k = 0; k < lists[i]->count; k++) {
             size_t probe = lists[i]->items[k];
-            const struct lead *lead = &core->leads[probe];
-            if (lead->prefix == NULL || lead->service != index) {
+            if (!is_led_to(core, index, probe)) {
                 continue;
             }
             core->probes[probe].cut_off = core->probes[probe].blackholed;
