@@ -3,6 +3,7 @@
 #include "controller/core/change_inside.h"
 
 #include "base/clock.h"
+#include "controller/core/past.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,13 @@
 static bool lasts_longer(const struct intent *intent, const struct intent *other)
 {
     return other->until_ms != 0 && (intent->until_ms == 0 || intent->until_ms > other->until_ms);
+}
+
+// Who gives no reason takes nobody's away, nor whose it is. popgated's own, that the ledger could
+// not be read, is none once an operator wants it.
+static bool keeps_reason(const struct intent *before, const struct intent *intent)
+{
+    return intent->reason[0] == '\0' && before->reason[0] != '\0' && !past_drained(before);
 }
 
 // Draining again shortens nobody's drain, and draining announces nothing that is withdrawn: what is
@@ -25,8 +33,11 @@ static void drain_over(struct intent *intent, const struct core_service *service
     } else if (again && !has_grace) {
         intent->grace_ms = before->grace_ms - gone_ms;
     }
-    if (again && lasts_longer(before, intent)) {
+    bool longer = again && lasts_longer(before, intent);
+    if (longer) {
         intent->until_ms = before->until_ms;
+    }
+    if (longer || (again && keeps_reason(before, intent))) {
         memcpy(intent->reason, before->reason, sizeof intent->reason);
         memcpy(intent->by, before->by, sizeof intent->by);
     }
@@ -74,6 +85,13 @@ bool change_fits(const struct core *core, const struct waiting *change, size_t i
            intent_hinders(&core->services[change->services[i]].intent, change->what.verb) == NULL;
 }
 
+static bool ends_nothing(const struct core *core, const struct waiting *change, size_t i)
+{
+    const struct core_service *service = &core->services[change->services[i]];
+    return row_of(change)->nothing != NULL && service->intent.kind == INTENT_AUTO &&
+           !service->decision.cut_off;
+}
+
 size_t change_apply(struct core *core, struct waiting *change, uint64_t now_ns, uint64_t wall_ms)
 {
     size_t applied = 0;
@@ -84,13 +102,13 @@ size_t change_apply(struct core *core, struct waiting *change, uint64_t now_ns, 
         size_t service = change->services[i];
         bool safe = change->marks[i].written || row_of(change)->at_once;
         change->marks[i].left = !safe || !change_fits(core, change, i);
-        if (!change->marks[i].left) {
+        applied += !change->marks[i].left;
+        if (!change->marks[i].left && !ends_nothing(core, change, i)) {
             struct intent intent =
                 change_intent(core, &change->what, service, now_ns / NS_PER_MS, wall_ms);
             change->outlasted += change->what.for_ms != 0 &&
                                  intent.until_ms != now_ns / NS_PER_MS + change->what.for_ms;
             core_note_intent(core, service, &intent, text, now_ns);
-            applied++;
         }
     }
     core_intents_noted(core, now_ns);
@@ -99,11 +117,9 @@ size_t change_apply(struct core *core, struct waiting *change, uint64_t now_ns, 
 
 bool change_ends_nothing(const struct core *core, const struct waiting *change)
 {
-    for (size_t i = 0; i < change->what.service_count; i++) {
-        const struct core_service *service = &core->services[change->services[i]];
-        if (service->intent.kind != INTENT_AUTO || service->decision.cut_off) {
-            return false;
-        }
+    size_t i = 0;
+    while (i < change->what.service_count && ends_nothing(core, change, i)) {
+        i++;
     }
-    return row_of(change)->nothing != NULL;
+    return i == change->what.service_count;
 }

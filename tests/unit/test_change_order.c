@@ -16,6 +16,35 @@ TEST(ending_what_is_not_there_says_so)
     assert_string_equal(first.message, "undrained");
 }
 
+static size_t intent_events(const char *service)
+{
+    size_t count = 0;
+    const struct events *events = &fixture->events;
+    for (uint64_t seq = events_first(events); seq < events_end(events); seq++) {
+        const struct event *event = events_get(&fixture->events, seq);
+        count += event->kind == EVENT_INTENT && strcmp(event->service, service) == 0;
+    }
+    return count;
+}
+
+TEST(and_is_no_event_of_a_service_at_which_nothing_ended)
+{
+    submit(&first, VERB_UNDRAIN, TOKEN);
+    save_ends(NULL);
+    assert_int_equal(intent_events("token"), 0);
+    force_drain(&first, TOKEN);
+    save_ends(NULL);
+    struct change all = {.verb = VERB_UNDRAIN,
+                         .services = (size_t[]){DNS, TOKEN},
+                         .service_count = 2,
+                         .by = "alice (1)"};
+    assert_int_equal(ask(&first, &all), OUTCOME_WAITS);
+    save_ends(NULL);
+    answered(&first, OUTCOME_DONE);
+    assert_int_equal(intent_events("dns"), 0);
+    assert_int_equal(intent_events("token"), 2);
+}
+
 TEST(isolation_overtakes_an_undrain_that_is_being_saved)
 {
     force_drain(&first, TOKEN);
@@ -140,6 +169,18 @@ static void drain_for(struct answered *ticket, size_t service, uint64_t for_ms)
     answered(ticket, OUTCOME_DONE);
 }
 
+static void drain_as(const char *by, const char *reason)
+{
+    size_t service = TOKEN;
+    struct change change = {
+        .verb = VERB_DRAIN, .services = &service, .service_count = 1, .force = true};
+    snprintf(change.by, sizeof change.by, "%s", by);
+    snprintf(change.reason, sizeof change.reason, "%s", reason);
+    assert_int_equal(ask(&first, &change), OUTCOME_WAITS);
+    save_ends(NULL);
+    answered(&first, OUTCOME_DONE);
+}
+
 TEST(a_drain_for_a_time_shortens_no_drain_that_lasts_longer)
 {
     const struct intent *intent = &fixture->core->services[TOKEN].intent;
@@ -147,14 +188,44 @@ TEST(a_drain_for_a_time_shortens_no_drain_that_lasts_longer)
     assert_string_equal(first.message, "drained");
     drain_for(&first, TOKEN, 90000);
     assert_int_equal(intent->until_ms, now_ns / NS_PER_MS + 90000);
-    force_drain(&second, TOKEN);
-    save_ends(NULL);
+    drain_as("bob (2)", "until told");
     assert_int_equal(intent->until_ms, 0);
     drain_for(&first, TOKEN, 2000);
     assert_int_equal(intent->until_ms, 0);
-    assert_string_equal(intent->reason, "");
+    assert_string_equal(intent->reason, "until told");
     assert_string_equal(first.message, "drained; 1 of 1 was drained for longer already, and will "
                                        "be");
+}
+
+TEST(draining_again_without_a_reason_keeps_the_former_one_and_whose_it_is)
+{
+    const struct intent *intent = &fixture->core->services[TOKEN].intent;
+    drain_as("alice (1)", "kernel update");
+    drain_as("bob (2)", "");
+    assert_string_equal(intent->reason, "kernel update");
+    assert_string_equal(intent->by, "alice (1)");
+    assert_non_null(strstr(saved, "kernel update"));
+    drain_as("bob (2)", "new disks");
+    assert_string_equal(intent->reason, "new disks");
+    assert_string_equal(intent->by, "bob (2)");
+}
+
+TEST(but_whoever_drains_what_was_drained_without_any_reason_is_who_did_it)
+{
+    const struct intent *intent = &fixture->core->services[TOKEN].intent;
+    drain_as("alice (1)", "");
+    drain_as("bob (2)", "");
+    assert_string_equal(intent->by, "bob (2)");
+}
+
+TEST(and_whoever_drains_what_popgated_drained_for_want_of_a_ledger_does_so_himself)
+{
+    struct intent lost = {.kind = INTENT_DRAIN, .by = "popgated", .reason = "unreadable"};
+    const struct intent *intent = &fixture->core->services[TOKEN].intent;
+    core_intent(fixture->core, TOKEN, &lost, "unreadable", now_ns);
+    drain_as("bob (2)", "");
+    assert_string_equal(intent->by, "bob (2)");
+    assert_string_equal(intent->reason, "");
 }
 
 TEST(draining_again_begins_no_grace_anew)
