@@ -194,34 +194,6 @@ enum target books_target(enum level level)
                                      : TARGET_WITHDRAW;
 }
 
-// ---- Who is cut off
-
-static bool has(const struct index_list *list, size_t probe)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->items[i] == probe) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool books_requires(const struct service_conf *conf, size_t probe)
-{
-    return has(&conf->require, probe);
-}
-
-struct oracle_service *books_led_to(struct oracle *oracle, size_t probe, unsigned place)
-{
-    unsigned owner = place != NOBODY ? oracle->owner[place / PLOT_PREFIXES] : NOBODY;
-    struct oracle_service *service = owner != NOBODY ? &oracle->services[owner] : NULL;
-    return service != NULL && (service->used & (1U << place % PLOT_PREFIXES)) != 0 &&
-                   (has(&oracle->config->services[service->index].require, probe) ||
-                    has(&oracle->config->services[service->index].any, probe))
-               ? service
-               : NULL;
-}
-
 // ---- Intents
 
 enum intent_kind books_intent(const struct oracle_service *service, uint64_t now_ns, bool *vague)
