@@ -417,7 +417,7 @@ static void inherit(struct oracle *oracle, const struct scene *before, const boo
         if (gone->intent.kind == INTENT_DRAIN || gone->intent.kind == INTENT_ISOLATE) {
             service->intent = gone->intent;
             service->intent_verb = gone->intent_verb;
-            service->inherited = (struct oracle_safe){gone->intent.kind, gone->intent_verb, false};
+            service->inherited = safe_of(gone->intent.kind, gone->intent_verb);
         }
     }
 }

@@ -31,9 +31,15 @@ struct oracle_intent {
 // What the ledger has of a service, for certain: acknowledged, and not replaced since.
 struct oracle_safe {
     enum intent_kind kind;
-    unsigned verb; // its number; 0: nobody's
-    bool ended;    // its time is over: the ledger may forget it
+    unsigned verb;    // its number; 0: nobody's
+    unsigned written; // whose it was when that was acknowledged, if the next save has another's
+    bool ended;       // its time is over: the ledger may forget it
 };
+
+static inline struct oracle_safe safe_of(enum intent_kind kind, unsigned verb)
+{
+    return (struct oracle_safe){kind, verb, verb, false};
+}
 
 #define VERB_SERVICES 8
 #define SAVE_MAX_MS   4000 // no save takes longer

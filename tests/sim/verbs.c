@@ -198,13 +198,18 @@ static void check_guard(struct oracle *oracle, const struct asked *asked, bool p
     }
 }
 
+static bool safe_has(const struct oracle_safe *safe, const struct entry *entry)
+{
+    return entry->verb == safe->verb || entry->verb == safe->written;
+}
+
 // before: the verb whose drain may last longer.
 static void check_on_disk(struct oracle *oracle, const struct asked *asked, unsigned name,
                           const struct entry *entry, unsigned before)
 {
     enum intent_kind kind = sets(asked->verb);
     const struct oracle_safe *safe = &oracle->services[name].safe;
-    if (kind == INTENT_AUTO && safe->ended && entry->verb == safe->verb) {
+    if (kind == INTENT_AUTO && safe->ended && safe_has(safe, entry)) {
         return; // it ended by itself before that could be done
     }
     if (kind == INTENT_DRAIN && entry->kind == kind && entry->verb == before) {
@@ -245,7 +250,7 @@ static void acknowledged(struct oracle *oracle, const struct asked *asked, bool 
         if (asked->verb == VERB_ISOLATE) {
             if (service->intent_verb != asked->number) { // somebody has wanted another thing since
                 if (service->safe.verb < asked->number) {
-                    service->safe = (struct oracle_safe){INTENT_ISOLATE, asked->number, false};
+                    service->safe = safe_of(INTENT_ISOLATE, asked->number);
                 }
                 continue;
             }
@@ -264,8 +269,10 @@ static void acknowledged(struct oracle *oracle, const struct asked *asked, bool 
             put_in_force(oracle, service, asked, now_ns, wall_ms);
         }
         check_on_disk(oracle, asked, name, &entries[name], before);
-        service->safe = (struct oracle_safe){sets(asked->verb), entries[name].verb, false};
-        service->safe.verb = service->safe.kind == INTENT_AUTO ? asked->number : service->safe.verb;
+        // Which of two drains lasts longer may be seen otherwise when it is written than when it
+        // is in force: the next save has that.
+        service->safe = safe_of(sets(asked->verb), service->intent_verb);
+        service->safe.written = entries[name].verb;
     }
 }
 
@@ -319,7 +326,7 @@ void verbs_saved(struct oracle *oracle)
         for (size_t j = 0; asked->verb == VERB_ISOLATE && j < asked->name_count; j++) {
             struct oracle_service *service = &oracle->services[asked->names[j]];
             if (service->intent_verb == asked->number) {
-                service->safe = (struct oracle_safe){INTENT_ISOLATE, asked->number, false};
+                service->safe = safe_of(INTENT_ISOLATE, asked->number);
             }
         }
         forget(oracle, asked);
@@ -378,7 +385,7 @@ static bool may_say(const struct oracle *oracle, unsigned name, const struct ent
                      entry->verb == service->inherited.verb && entry->kind != INTENT_AUTO;
     if (ended || inherited || service->unsure ||
         (entry->kind == service->safe.kind &&
-         (entry->kind == INTENT_AUTO || entry->verb == service->safe.verb))) {
+         (entry->kind == INTENT_AUTO || safe_has(&service->safe, entry)))) {
         return true;
     }
     for (size_t i = 0; i < oracle->asked_count; i++) {
@@ -429,9 +436,9 @@ static void believe(struct oracle_service *service, const struct entry *entry, u
                                              .until_wall_ms = entry->until_wall_ms,
                                              .kept_grace_ms = entry->grace_ms};
     service->intent_verb = entry->verb;
-    service->inherited = (struct oracle_safe){INTENT_AUTO, 0, false};
+    service->inherited = safe_of(INTENT_AUTO, 0);
     service->unsure = false;
-    service->safe = (struct oracle_safe){entry->kind, entry->verb, false};
+    service->safe = safe_of(entry->kind, entry->verb);
     books_read_again(&service->intent, wall_ms, now_ns);
 }
 
