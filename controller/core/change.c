@@ -321,6 +321,34 @@ static void confirm(struct changes *changes, const struct core *core, struct wai
     }
 }
 
+static bool share_service(const struct waiting *change, const struct waiting *other)
+{
+    for (size_t i = 0; i < change->what.service_count; i++) {
+        for (size_t j = 0; j < other->what.service_count; j++) {
+            if (change->services[i] == other->services[j]) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// A save ended, of that change or of what there is (NULL). What fails may be on disk all the same:
+// a release of what is being confirmed. It is written over at once, and until then that is not
+// safe.
+static void note_safety(struct changes *changes, const struct waiting *saved, const char *error)
+{
+    bool undoes = error != NULL && saved != NULL && !row_of(saved)->at_once;
+    for (struct waiting *it = changes->confirming.first; it != NULL; it = it->next) {
+        if (undoes && share_service(it, saved)) {
+            snprintf(it->unsafe, sizeof it->unsafe, "%s", error);
+        } else if (error == NULL && !changes->outdated) {
+            it->unsafe[0] = '\0';
+        }
+    }
+    changes->sync_wanted = changes->sync_wanted || undoes;
+}
+
 static void confirm_all(struct changes *changes, const struct core *core, uint64_t now_ns)
 {
     struct waiting *next;
@@ -503,6 +531,7 @@ void changes_saved(struct changes *changes, struct core *core, uint64_t version,
     }
     struct waiting *change = changes->saving;
     bool again = changes->outdated && error == NULL;
+    note_safety(changes, change, error);
     changes->saving = NULL;
     changes->outdated = changes->syncing = false;
     if (again) {                   // with what is left of it, or without it; then it is answered

@@ -185,7 +185,9 @@ TEST(a_failed_save_leaves_nothing_behind_for_what_a_reload_takes_away)
     save_ends(NULL);
     submit(&first, VERB_UNDRAIN, DNS);
     save_ends("disk is gone");
+    save_ends("disk is gone"); // nor is it saved that nothing was changed
     force_drain(&first, TOKEN);
+    save_ends("disk is gone");
     save_ends("disk is gone");
     assert_idle();
     struct config *config = small_config(PROBE("other") "[service other]\n"
@@ -342,4 +344,45 @@ TEST(an_isolation_neither_saved_nor_confirmed_says_both)
     assert_string_equal(first.message, "isolated now, but a restart would forget it: disk is gone; "
                                        "and BIRD has not confirmed: it is out of reach: not "
                                        "connected yet");
+}
+
+// What failed to be saved may be on disk all the same.
+TEST(a_failed_release_is_written_over_at_once)
+{
+    submit(&first, VERB_ISOLATE, TOKEN);
+    save_ends(NULL);
+    answered(&first, OUTCOME_DONE);
+    submit(&second, VERB_RELEASE, TOKEN);
+    assert_null(strstr(saved, "\"isolate\""));
+    save_ends("disk is gone");
+    answered(&second, OUTCOME_UNSAFE);
+    assert_int_equal(saves, 3);
+    assert_non_null(strstr(saved, "\"isolate\""));
+}
+
+TEST(an_isolation_that_bird_has_yet_to_confirm_is_not_safe_while_a_failed_release_may_be_on_disk)
+{
+    bird_is_slow = true;
+    submit(&first, VERB_ISOLATE, TOKEN);
+    save_ends(NULL);
+    submit(&second, VERB_RELEASE, TOKEN);
+    save_ends("disk is gone");
+    now_ns += 5000 * NS_PER_MS;
+    step();
+    answered(&first, OUTCOME_UNSAFE);
+    assert_non_null(strstr(first.message, "a restart would forget it: disk is gone"));
+}
+
+TEST(and_is_safe_again_once_the_ledger_is_saved)
+{
+    bird_is_slow = true;
+    submit(&first, VERB_ISOLATE, TOKEN);
+    save_ends("disk is gone");
+    now_ns += 1000 * NS_PER_MS;
+    step();
+    assert_int_equal(saves, 2);
+    save_ends(NULL);
+    now_ns += 4000 * NS_PER_MS;
+    step();
+    answered(&first, OUTCOME_UNCONFIRMED);
 }

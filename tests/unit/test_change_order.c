@@ -447,6 +447,7 @@ TEST(what_ends_and_is_not_yet_saved_is_still_there_for_a_service_that_a_reload_t
     submit(&first, VERB_UNDRAIN, DNS);
     reload_with(PROBE("other") "[service other]\nprefixes = 192.0.2.99/32\nrequire = other\n");
     save_ends("disk is gone");
+    save_ends("disk is gone");
     force_drain(&second, 0);
     assert_non_null(strstr(saved, "\"other\""));
     assert_non_null(strstr(saved, "\"dns\""));
