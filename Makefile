@@ -9,6 +9,7 @@
 #   make recordings what the real BIRD= says, kept for the unit tests of its replies
 #   make lint       who may use whom, what must stay pure, clang-format, clang-tidy and clang's warnings, man pages
 #   make install    PREFIX=/usr/local DESTDIR=
+#   make deb        packages of it, in build/deb, and what lintian says of them
 #
 # BIRD=/path/to/sbin/bird takes another BIRD than the installed one for demo, check and bench.
 # BUILD=dir and SANITIZE=address,undefined make a build of another kind beside the usual one; V=1 shows the commands.
@@ -18,7 +19,7 @@ BUILD      ?= build
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
-VERSION    := 0.1.0
+VERSION    := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 CHECK_JOBS ?= 4
 SIM_EVENTS ?= 1200000
 FUZZ_SECONDS ?= 6
@@ -106,6 +107,7 @@ LAB_PACKAGES   := bird2 unbound nsd knot nginx dbconfig-sqlite3 glewlwyd sqlite3
 	procps dnsutils
 CHECK_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev mandoc systemd knot-dnsutils dnsperf
 BENCH_PACKAGES := exabgp dnsperf
+DEB_PACKAGES   := debhelper lintian
 
 POLICY := /usr/sbin/policy-rc.d
 ENABLED = $$(find /etc/systemd/system/multi-user.target.wants -name '*.service' 2>/dev/null)
@@ -129,7 +131,7 @@ define install
 	fi
 endef
 
-.PHONY: packages-build packages-lab packages-check packages-bench
+.PHONY: packages-build packages-lab packages-check packages-bench packages-deb
 packages-build:
 	$(call install,$(BUILD_PACKAGES))
 packages-lab: packages-build
@@ -138,6 +140,8 @@ packages-check: packages-lab
 	$(call install,$(CHECK_PACKAGES))
 packages-bench: packages-lab
 	$(call install,$(BENCH_PACKAGES))
+packages-deb: packages-build
+	$(call install,$(DEB_PACKAGES))
 
 # ---- what the README names ----
 
@@ -163,6 +167,11 @@ check: packages-check
 	$(TIMED) check-install && took "installation"
 	$(TIMED) check-e2e && took "end to end"
 	@echo "make check: everything passed"
+
+# What needs neither root nor a network; the package is built with it.
+.PHONY: test
+test: $(addprefix $(BUILD)/,$(UNIT))
+	@$(AGAIN) check-unit
 
 .PHONY: check-unit check-sim check-fuzz check-e2e check-install
 check-unit:
@@ -253,3 +262,16 @@ install: all
 	install -D -m 644 systemd/popgate.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/popgate.conf
 	@test -e $(DESTDIR)$(SYSCONFDIR)/popgate/popgate.conf || \
 	    install -D -m 644 etc/popgate.conf $(DESTDIR)$(SYSCONFDIR)/popgate/popgate.conf
+
+# ---- Debian's packages: built from a copy, so that nothing but $(BUILD) is touched; no variable of this make reaches them ----
+
+DEB := $(abspath $(BUILD))/deb
+.PHONY: deb
+deb: packages-deb
+	@rm -rf $(DEB) && mkdir -p $(DEB)/popgate 
+	@tar -c --exclude=./build --exclude=./.git --mode=u=rwX,go=rX --mtime="$$(dpkg-parsechangelog -S Date)" . | \
+	    tar -x -C $(DEB)/popgate
+	@cd $(DEB)/popgate && env -u MAKEFLAGS CC="$(CC)" DEB_BUILD_OPTIONS="nocheck parallel=$$(nproc)" \
+	    dpkg-buildpackage -us -uc > ../build.log 2>&1 || { tail -40 ../build.log; exit 1; }
+	@lintian --allow-root --fail-on error,warning $(DEB)/*.changes
+	@ls $(DEB)/*.deb

@@ -38,4 +38,11 @@ awk -F'|' '/^\|.*`.*`.*\.[ch] *\|$/ {
     done
     exit $wrong
 } || wrong=1
+
+version=$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+newest=$(sed -n 's/^## //p' CHANGELOG.md | head -1)
+if [ "$newest" != "$version" ]; then
+    echo "CHANGELOG.md begins with $newest, debian/changelog with $version"
+    wrong=1
+fi
 exit $wrong
