@@ -53,7 +53,8 @@ static void session_detail(struct json_writer *writer, const struct status_view 
 static void session_one(struct json_writer *writer, const struct status_view *view,
                         const struct session *session)
 {
-    bool seen = core_sees(view->core) && (session->there || view->core->observed->sessions.known);
+    bool seen = core_sees(view->core, status_now_ms(view)) &&
+                (session->there || view->core->observed->sessions.known);
     enum session_state state = seen ? session_state(session) : SESSION_UNSEEN;
     jw_open(writer, NULL, '{');
     jw_string(writer, "name", session->name);
@@ -84,7 +85,7 @@ static void bird(struct json_writer *writer, const struct status_view *view)
     link_one(writer, view, "link", link);
     link_one(writer, view, "asking", &core->links[ORDER_LINK_ASK]);
     jw_bool(writer, "denied", core->denied);
-    jw_uint(writer, "established", core_established(core));
+    jw_uint(writer, "established", core_established(core, status_now_ms(view)));
     jw_uint(writer, "min_sessions", core->config->bird.min_sessions);
     jw_bool(writer, "too_many_sessions", sessions->too_many);
     jw_open(writer, "sessions", '[');

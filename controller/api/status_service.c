@@ -106,12 +106,13 @@ static void prefix_one(struct json_writer *writer, const struct status_view *vie
     char text[PREFIX_TEXT_MAX];
     jw_open(writer, NULL, '{');
     jw_string(writer, "prefix", prefix_text(core->observed->prefixes[index].prefix, text));
-    jw_string(writer, "condition", condition_name(core_condition(core, index, seen)));
+    jw_string(writer, "condition",
+              condition_name(core_condition(core, index, seen, status_now_ms(view))));
     // Where no session is needed, BIRD has our route.
     uint64_t needed = core->config->bird.min_sessions;
     bool there =
         needed > 0 ||
-        (core_condition(core, index, seen) == CONDITION_AS_MEANT &&
+        (core_condition(core, index, seen, status_now_ms(view)) == CONDITION_AS_MEANT &&
          core->services[core->observed->prefixes[index].service].decision.target > TARGET_WITHDRAW);
     jw_bool(writer, "announced", there && seen->announced >= needed);
     jw_uint(writer, "sessions", seen->announced);
@@ -139,8 +140,8 @@ static void prefixes_where(struct json_writer *writer, const struct status_view 
     const struct core *core = view->core;
     const struct observed *observed = core->observed;
     for (size_t i = observed->first[index]; i < observed->first[index + 1] && *left > 0; i++) {
-        struct prefix_view seen = core_view(core, i);
-        if ((core_condition(core, i, &seen) != CONDITION_AS_MEANT) == odd) {
+        struct prefix_view seen = core_view(core, i, status_now_ms(view));
+        if ((core_condition(core, i, &seen, status_now_ms(view)) != CONDITION_AS_MEANT) == odd) {
             prefix_one(writer, view, i, &seen);
             (*left)--;
         }
@@ -157,8 +158,8 @@ static void prefixes(struct json_writer *writer, const struct status_view *view,
     size_t fewest = SIZE_MAX;
     size_t most = 0;
     for (size_t i = observed->first[index]; i < observed->first[index + 1]; i++) {
-        struct prefix_view seen = core_view(core, i);
-        conditions[core_condition(core, i, &seen)]++;
+        struct prefix_view seen = core_view(core, i, status_now_ms(view));
+        conditions[core_condition(core, i, &seen, status_now_ms(view))]++;
         fewest = seen.announced < fewest ? seen.announced : fewest;
         most = seen.announced > most ? seen.announced : most;
     }
@@ -199,7 +200,7 @@ void status_one_service(struct json_writer *writer, const struct status_view *vi
     intent_of(writer, view, &service->intent);
     gate_one(writer, core, &core->gates[index]);
     needs(writer, core->config, conf);
-    jw_bool(writer, "seen", core_is_seen(core, index));
+    jw_bool(writer, "seen", core_is_seen(core, index, status_now_ms(view)));
     jw_bool(writer, "settled", announcer_settled(core->announcer, index));
     jw_bool(writer, "lacks_protocol", announcer_lacks_protocol(core->announcer, index));
     protocols(writer, core, index);

@@ -342,7 +342,6 @@ static void snapshot_end(struct core *core, bool complete, uint64_t now_ns)
         return;
     }
     core->sighted_ns = now_ns;
-    core->out_of_sight = false;
     if (!observed_snapshot_end(core->observed)) {
         events_add(core->events, EVENT_TROUBLE, NULL, now_ns,
                    "out of memory for BIRD's sessions: new ones are not watched")

@@ -153,7 +153,6 @@ void core_tick(struct core *core, uint64_t now_ns)
             tick_service(core, due - probes, now_ms);
         }
     }
-    core->out_of_sight = now_ms >= ms_of(core->sighted_ns) + CORE_SIGHT_MS;
     core_look_tick(core, now_ms);
     core_decide(core, now_ns);
     core_flush(core, now_ns);
@@ -307,7 +306,7 @@ void core_flush(struct core *core, uint64_t now_ns)
         observed_plan(core->observed, &core->orders, core->announcer->actions,
                       announcer_is_busy(core->announcer), now_ns);
     }
-    if (!core->stopping && core_sees(core) && !announcer_is_busy(core->announcer)) {
+    if (!core->stopping && core_sees(core, ms_of(now_ns)) && !announcer_is_busy(core->announcer)) {
         sessions_plan(&core->observed->sessions, &core->orders,
                       budget_is_dear(&core->observed->budget), ms_of(now_ns));
     }
@@ -344,29 +343,35 @@ uint64_t core_next_ms(const struct core *core)
     return next_ms;
 }
 
-bool core_sees(const struct core *core)
+bool core_is_out_of_sight(const struct core *core, uint64_t now_ms)
 {
-    return core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP && !core->out_of_sight;
+    return now_ms >= ms_of(core->sighted_ns) + CORE_SIGHT_MS;
 }
 
-struct prefix_view core_view(const struct core *core, size_t index)
+bool core_sees(const struct core *core, uint64_t now_ms)
+{
+    return core->links[ORDER_LINK_ASK].state == BIRD_LINK_UP && !core_is_out_of_sight(core, now_ms);
+}
+
+struct prefix_view core_view(const struct core *core, size_t index, uint64_t now_ms)
 {
     size_t service = core->observed->prefixes[index].service;
-    if (!core_sees(core)) {
+    if (!core_sees(core, now_ms)) {
         return (struct prefix_view){.condition = CONDITION_UNKNOWN,
                                     .unknown = sessions_established(&core->observed->sessions)};
     }
     return observed_view(core->observed, index, core->services[service].decision.target);
 }
 
-size_t core_established(const struct core *core)
+size_t core_established(const struct core *core, uint64_t now_ms)
 {
-    return core_sees(core) ? sessions_established(&core->observed->sessions) : 0;
+    return core_sees(core, now_ms) ? sessions_established(&core->observed->sessions) : 0;
 }
 
-enum condition core_condition(const struct core *core, size_t index, const struct prefix_view *seen)
+enum condition core_condition(const struct core *core, size_t index, const struct prefix_view *seen,
+                              uint64_t now_ms)
 {
-    if (!core_sees(core)) {
+    if (!core_sees(core, now_ms)) {
         return CONDITION_UNKNOWN;
     }
     const struct seen_prefix *prefix = &core->observed->prefixes[index];
@@ -375,10 +380,10 @@ enum condition core_condition(const struct core *core, size_t index, const struc
                                                                 : prefix->condition;
 }
 
-bool core_is_seen(const struct core *core, size_t service)
+bool core_is_seen(const struct core *core, size_t service, uint64_t now_ms)
 {
     return core->services[service].seen && core->links[ORDER_LINK_ACT].state == BIRD_LINK_UP &&
-           core_sees(core) && !observed_is_stale(core->observed, service);
+           core_sees(core, now_ms) && !observed_is_stale(core->observed, service);
 }
 
 bool core_gives_way(const struct core *core)

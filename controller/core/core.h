@@ -114,7 +114,6 @@ struct core {
     struct core_link links[2]; // by enum order_link
     unsigned generation;       // of this core, in every token
     uint64_t sighted_ns;       // end of the last whole snapshot; until then, the start
-    bool out_of_sight;         // that was CORE_SIGHT_MS ago
     uint64_t drifts;
     struct looking looking;
     uint64_t evidence_ns; // of the input being worked on
@@ -215,24 +214,27 @@ uint64_t core_next_ms(const struct core *core);
 void core_check_invariants(const struct core *core, uint64_t now_ns);
 
 // BIRD answers questions at present: what was last seen is what is seen. Questions that come to no
-// end, and a link that comes up again and again, are no answers.
+// end, and a link that comes up again and again, are no answers: after a while BIRD is out of
+// sight. Both are asked of the time at which people are told, not of the last core_tick(): whoever
+// reads that no question is answered reads of nothing that it is seen.
 #define CORE_SIGHT_MS 10000
-bool core_sees(const struct core *core);
+bool core_is_out_of_sight(const struct core *core, uint64_t now_ms);
+bool core_sees(const struct core *core, uint64_t now_ms);
 
 // What is seen of a prefix now, against its service's target, and how many sessions are seen to be
 // established: nothing is known while BIRD answers no questions.
-struct prefix_view core_view(const struct core *core, size_t prefix);
-size_t core_established(const struct core *core);
+struct prefix_view core_view(const struct core *core, size_t prefix, uint64_t now_ms);
+size_t core_established(const struct core *core, uint64_t now_ms);
 
 // How a prefix stands, as people are told; seen is its core_view() now. Until a change of target
 // has been seen through, what is not as meant yet is no trouble; from then on what is seen counts,
 // though its settled name may be a second away.
 enum condition core_condition(const struct core *core, size_t prefix,
-                              const struct prefix_view *seen);
+                              const struct prefix_view *seen, uint64_t now_ms);
 
 // Everything of the service is as its target says, and BIRD is in sight: what was seen before it
 // went out of sight is not what is seen.
-bool core_is_seen(const struct core *core, size_t service);
+bool core_is_seen(const struct core *core, size_t service, uint64_t now_ms);
 
 // Another popgated switches our protocols back: nothing is switched from here, but for a stop.
 bool core_gives_way(const struct core *core);

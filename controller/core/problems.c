@@ -114,7 +114,7 @@ static void look_at_asking(struct search *search, const char *state)
     const struct core_link *ask = &search->core->links[ORDER_LINK_ASK];
     uint64_t sighted_ms = search->core->sighted_ns / NS_PER_MS;
     uint64_t blind_ms = search->now_ms > sighted_ms ? search->now_ms - sighted_ms : 0;
-    bool long_since = blind_ms >= CORE_SIGHT_MS;
+    bool long_since = core_is_out_of_sight(search->core, search->now_ms);
     if (ask->state != BIRD_LINK_UP) {
         found(search, long_since ? SEVERITY_CRITICAL : SEVERITY_WARNING, PROBLEM_BIRD_ASKING,
               sighted_ms, advice, "BIRD has answered no question for %" PRIu64 " s (%s): %s",
@@ -179,9 +179,9 @@ static void look_at_named_session(struct search *search, const struct session *s
 static void look_at_sessions(struct search *search)
 {
     const struct sessions *sessions = &search->core->observed->sessions;
-    size_t established = core_established(search->core);
+    size_t established = core_established(search->core, search->now_ms);
     uint64_t wanted = search->core->config->bird.min_sessions;
-    if (!core_sees(search->core)) {
+    if (!core_sees(search->core, search->now_ms)) {
         return; // which is said already
     }
     if (established < wanted) {
@@ -237,7 +237,7 @@ static bool is_unseen(const struct core *core, size_t index, uint64_t now_ms)
 static bool is_missed(const struct core *core, uint64_t now_ms)
 {
     const struct observed *observed = core->observed;
-    for (size_t i = 0; i < observed->prefix_count && core_sees(core); i++) {
+    for (size_t i = 0; i < observed->prefix_count && core_sees(core, now_ms); i++) {
         size_t service = observed->prefixes[i].service;
         if (observed->prefixes[i].condition == CONDITION_HIDDEN ||
             (core->services[service].decision.target > TARGET_WITHDRAW &&
@@ -400,8 +400,8 @@ static void look_at_prefixes(struct search *search)
     size_t counts[CONDITIONS] = {0};
     for (size_t i = observed->first[search->service]; i < observed->first[search->service + 1];
          i++) {
-        struct prefix_view seen = core_view(core, i);
-        counts[core_condition(core, i, &seen)]++;
+        struct prefix_view seen = core_view(core, i, search->now_ms);
+        counts[core_condition(core, i, &seen, search->now_ms)]++;
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         size_t count = counts[bad[i].condition];
@@ -430,7 +430,7 @@ static void look_at_lacking(struct search *search)
     }
     for (size_t i = observed->first[search->service]; i < observed->first[search->service + 1];
          i++) {
-        struct prefix_view seen = core_view(core, i);
+        struct prefix_view seen = core_view(core, i, search->now_ms);
         bool lacks =
             seen.lacking != NULL && condition_reaches(seen.condition, service->decision.target);
         session = lacks && session == NULL ? seen.lacking : session;
@@ -499,8 +499,9 @@ static void look_at_attributes(struct search *search)
     bool drains = target == TARGET_DEPREFERENCE;
     for (size_t i = observed->first[search->service]; i < observed->first[search->service + 1];
          i++) {
-        struct prefix_view seen = core_view(core, i);
-        if (core_condition(core, i, &seen) != CONDITION_ALTERED || seen.altered == 0) {
+        struct prefix_view seen = core_view(core, i, search->now_ms);
+        if (core_condition(core, i, &seen, search->now_ms) != CONDITION_ALTERED ||
+            seen.altered == 0) {
             continue;
         }
         char prefix[PREFIX_TEXT_MAX];
@@ -520,7 +521,7 @@ static void look_at_attributes(struct search *search)
 static void look_at_age(struct search *search)
 {
     const struct observed *observed = search->core->observed;
-    if (core_sees(search->core) && observed_is_stale(observed, search->service)) {
+    if (core_sees(search->core, search->now_ms) && observed_is_stale(observed, search->service)) {
         found(search, SEVERITY_WARNING, PROBLEM_STALE, 0, "look at popgate explain",
               "%s: what BIRD exports of it was not looked up for more than %" PRIu64 " s",
               search->core->config->services[search->service].name,
@@ -579,7 +580,8 @@ void problems_line(const struct core *core, const struct own_trouble *own, uint6
     size_t count = problems_find(core, own, PROBLEM_OF_NONE, now_ms, &worst, 1);
     size_t announced = 0;
     for (size_t i = 0; i < core->config->service_count; i++) {
-        announced += core->services[i].decision.target == TARGET_ANNOUNCE && core_is_seen(core, i);
+        announced +=
+            core->services[i].decision.target == TARGET_ANNOUNCE && core_is_seen(core, i, now_ms);
     }
     if (count == 0) {
         snprintf(text, sizeof text, "%zu of %zu services announced", announced,

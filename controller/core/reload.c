@@ -224,7 +224,6 @@ void core_take_over(struct core *core, struct core *old, uint64_t now_ns)
     core->drifts = old->drifts;
     core->denied = old->denied;
     core->sighted_ns = old->sighted_ns;
-    core->out_of_sight = old->out_of_sight;
     core->contest = old->contest;
     core_contest_news(core, contest_own(&core->contest, core->include.next->revision), now_ns);
     take_over_probes(core, old, now_ns);

@@ -1,6 +1,8 @@
 // Status says what is seen, in JSON that any parser takes, and in text that fits the terminal.
 #include "tests/unit/status_fixture.h"
 
+#include "base/clock.h"
+
 TEST(status_tells_the_pop_bird_services_and_probes)
 {
     target_is(0, TARGET_WITHDRAW, CAUSE_UNHEALTHY, "refused");
@@ -103,6 +105,27 @@ TEST(nothing_is_called_seen_while_bird_is_out_of_sight)
     json_t *json = status();
     assert_true(json_is_false(at(json, "services.0.seen")));
     says(json, "bird.asking.state", "down");
+    json_decref(json);
+}
+
+// Whoever asks does so between two ticks of the core, which may be late.
+TEST(once_no_question_was_answered_for_long_nothing_is_called_seen_whenever_the_core_is_woken)
+{
+    uint64_t now_ns = view().now_ns;
+    target_is(0, TARGET_ANNOUNCE, CAUSE_HEALTHY, "");
+    fixture->core->services[0].seen = true;
+    fixture->core->sighted_ns = now_ns - (CORE_SIGHT_MS - 1) * NS_PER_MS;
+    json_t *json = status();
+    assert_true(json_is_true(at(json, "services.0.seen")));
+    counts(json, "bird.established", 2);
+    json_decref(json);
+    fixture->core->sighted_ns = now_ns - CORE_SIGHT_MS * NS_PER_MS;
+    json = status();
+    says(json, "problems.0.code", "bird-asking");
+    says(json, "problems.0.severity", "critical");
+    assert_true(json_is_false(at(json, "services.0.seen")));
+    counts(json, "bird.established", 0);
+    says(json, "bird.sessions.0.state", session_state_name(SESSION_UNSEEN));
     json_decref(json);
 }
 
