@@ -2,7 +2,7 @@
 #
 #   make            popgated and popgate
 #   make demo       the main job on real BIRD in network namespaces; KEEP=1 leaves the lab up
-#   make check      every test; CHECK_JOBS=N end-to-end tests at once
+#   make check      every test; CHECK_JOBS=N programs of tests at once; what failed is listed at the end
 #   make bench      speed and size, as ratios within one run
 #   make soak       the simulation, until stopped; SEED=N to begin elsewhere
 #   make mutants    promises broken on purpose: which test notices; MUTANTS="NAME ..." for some of them
@@ -175,8 +175,7 @@ test: $(addprefix $(BUILD)/,$(UNIT))
 
 .PHONY: check-unit check-sim check-fuzz check-e2e check-install
 check-unit:
-	@for test in $(UNIT); do echo "== $$test"; $(BUILD)/$$test > $(BUILD)/$$test.log 2>&1 || \
-	    { cat $(BUILD)/$$test.log; exit 1; }; grep -h 'PASSED' $(BUILD)/$$test.log; done
+	@tests/each.sh $(CHECK_JOBS) $(addprefix $(BUILD)/,$(UNIT))
 check-sim:
 	$(BUILD)/sim --events $(SIM_EVENTS) $(if $(SEED),--seed $(SEED))
 check-fuzz:
@@ -185,9 +184,7 @@ check-fuzz:
 	    $(BUILD)/found/$$target tests/fuzz/corpus/$${target#fuzz_} > $(BUILD)/$$target.log 2>&1 || \
 	    { tail -40 $(BUILD)/$$target.log; exit 1; }; done
 check-e2e:
-	@printf '%s\n' $(E2E) | POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate xargs -P $(CHECK_JOBS) -I@ sh -c \
-	    'if $(BUILD)/@ > $(BUILD)/@.log 2>&1; then echo "== @"; grep -h "PASSED" $(BUILD)/@.log; \
-	     else cat $(BUILD)/@.log; echo "== @ FAILED"; exit 255; fi'
+	@POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate tests/each.sh $(CHECK_JOBS) $(addprefix $(BUILD)/,$(E2E))
 check-install:
 	@rm -rf $(BUILD)/stage && $(AGAIN) -s install DESTDIR=$(BUILD)/stage PREFIX=/usr SYSCONFDIR=/etc
 	@$(BUILD)/stage/usr/sbin/popgated --check-config $(BUILD)/stage/etc/popgate/popgate.conf
