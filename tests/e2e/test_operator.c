@@ -74,8 +74,7 @@ LAB_TEST(a_drain_for_a_time_ends_by_itself)
 
     uint64_t began_ns = lab_now_ns();
     POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--for", "500ms");
-    POP_WAIT_WITHDRAWN(&pop);
-    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_HISTORY(&pop, 0, "AWA");
     assert_true(tap_announced_at_ns(pop.tap, POP_V4) - began_ns >= 500 * MS);
     POP_WAIT_SAYS(&pop, "services dns intent kind", "auto");
     POP_HISTORY(&pop, 0, "AWA");
@@ -180,8 +179,7 @@ LAB_TEST(a_pin_announces_what_the_probes_call_dead_until_it_ends)
     POP_COMMAND(&pop, 0, "unpin", "dns", "--wait");
     POP_HISTORY(&pop, 0, "AW");
     POP_COMMAND(&pop, 0, "pin", "dns", "--for", "300ms", "--reason", "briefly");
-    POP_WAIT_ANNOUNCED(&pop);
-    POP_WAIT_WITHDRAWN(&pop);
+    POP_WAIT_HISTORY(&pop, 0, "AWAW");
     POP_WAIT_SAYS(&pop, "services dns intent kind", "auto");
     POP_HISTORY(&pop, 0, "AWAW");
 }

@@ -12,7 +12,7 @@
 
 #define NEVER_POLLED                                                                               \
     "interval = 1h\nfast_interval = 50ms\njitter = 1ms\ntimeout = 2s\nrise = 2\nfall = 1000\n"
-#define POLLED "interval = 100ms\nfast_interval = 50ms\ntimeout = 100ms\nrise = 2\nfall = 3\n"
+#define POLLED "interval = 100ms\nfast_interval = 50ms\ntimeout = 1s\nrise = 2\nfall = 3\n"
 #define SERVICE(probes)                                                                            \
     "[service dns]\nprefixes = " POP_V4 " " POP_V6 "\nrequire = " probes                           \
     "\nlast_pop_guard = off\n" POP_TIMING
@@ -168,10 +168,10 @@ LAB_TEST(a_slow_server_is_depreferenced_and_a_wrong_one_withdrawn)
     lab_udp_server_start(pop.node, "192.0.2.53", 53, answer_late, NULL);
     pop_run(&pop, "[probe dns4]\ntype = dns\ntarget = 192.0.2.53:53\nqname = example.net\n"
                   "rcode = REFUSED\ninterval = 200ms\nfast_interval = 50ms\ntimeout = 10s\n"
-                  "max_latency = 300ms\nrise = 2\nfall = 2\n" SERVICE("dns4"));
+                  "max_latency = 600ms\nrise = 2\nfall = 2\n" SERVICE("dns4"));
     POP_WAIT_ANNOUNCED(&pop);
     size_t mark = pop_mark(&pop);
-    slow_ms = 400;
+    slow_ms = 900;
     POP_WAIT_SAYS(&pop, "probes dns4 health", "degraded");
     POP_WAIT_DRAINING(&pop);
     assert_true(pop_says(&pop, "probes dns4 verdict code", "slow"));

@@ -224,17 +224,35 @@ static char letter_of(const struct tap_event *event)
     return event->kind == TAP_WITHDRAWN ? 'W' : 'L';
 }
 
+static void seen_of(const struct pop *pop, const char *prefix, size_t mark,
+                    char seen[HISTORY_MAX + 1])
+{
+    struct tap_event events[HISTORY_MAX];
+    size_t count = tap_events(pop->tap, mark, prefix, events, HISTORY_MAX);
+    size_t length = count < HISTORY_MAX ? count : HISTORY_MAX;
+
+    for (size_t i = 0; i < length; i++) {
+        seen[i] = letter_of(&events[i]);
+    }
+    seen[length] = '\0';
+}
+
+bool pop_saw(const struct pop *pop, size_t mark, const char *letters)
+{
+    char ipv4[HISTORY_MAX + 1], ipv6[HISTORY_MAX + 1];
+
+    seen_of(pop, POP_V4, mark, ipv4);
+    seen_of(pop, POP_V6, mark, ipv6);
+    return strcmp(ipv4, letters) == 0 && strcmp(ipv6, letters) == 0;
+}
+
 void pop_history_of(const struct pop *pop, const char *prefix, size_t mark, const char *letters,
                     const char *file, int line)
 {
-    struct tap_event events[HISTORY_MAX];
-    char seen[HISTORY_MAX + 1] = "";
+    char seen[HISTORY_MAX + 1];
 
     lab_barrier(pop->bird, pop->tap);
-    size_t count = tap_events(pop->tap, mark, prefix, events, HISTORY_MAX);
-    for (size_t i = 0; i < count && i < HISTORY_MAX; i++) {
-        seen[i] = letter_of(&events[i]);
-    }
+    seen_of(pop, prefix, mark, seen);
     if (strcmp(seen, letters) != 0) {
         lab_fail("%s:%d: the upstream saw \"%s\" of %s, and not \"%s\"", file, line, seen, prefix,
                  letters);

@@ -96,7 +96,12 @@ size_t pop_mark(const struct pop *pop);
 void pop_history(const struct pop *pop, size_t mark, const char *letters, const char *file,
                  int line);
 
-// The same of another prefix.
+// The same, awaited: of what may have come and gone before the test has looked at it.
+#define POP_WAIT_HISTORY(pop, mark, letters)                                                       \
+    LAB_WAIT(pop_saw((pop), (mark), (letters)), "the upstream to have seen " letters, POP_WAIT_MS)
+bool pop_saw(const struct pop *pop, size_t mark, const char *letters);
+
+// POP_HISTORY() of another prefix.
 #define POP_HISTORY_OF(pop, prefix, mark, letters)                                                 \
     pop_history_of((pop), (prefix), (mark), (letters), __FILE__, __LINE__)
 void pop_history_of(const struct pop *pop, const char *prefix, size_t mark, const char *letters,
