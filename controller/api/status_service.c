@@ -16,7 +16,7 @@ static void intent_of(struct json_writer *writer, const struct status_view *view
         jw_string(writer, "reason", intent->reason);
         jw_string(writer, "by", intent->by);
         jw_time(writer, "since", intent->since_wall_ms);
-        jw_uint(writer, "age_ms", status_less(now_ms, intent->since_ms));
+        jw_uint(writer, "age_ms", intent_age_ms(intent, now_ms));
         if (intent->until_ms != 0) {
             jw_time(writer, "until", intent->until_wall_ms);
             jw_uint(writer, "left_ms", status_less(intent->until_ms, now_ms));
@@ -24,7 +24,7 @@ static void intent_of(struct json_writer *writer, const struct status_view *view
     }
     if (intent->kind == INTENT_DRAIN) {
         jw_uint(writer, "grace_ms", intent->grace_ms);
-        jw_uint(writer, "grace_left_ms", status_less(intent->since_ms + intent->grace_ms, now_ms));
+        jw_uint(writer, "grace_left_ms", intent_grace_left_ms(intent, now_ms));
     }
     jw_close(writer, '}');
 }

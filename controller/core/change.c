@@ -71,7 +71,8 @@ struct changes *changes_new(struct ledger *ledger, uint64_t now_ns, uint64_t wal
     *ledger = (struct ledger){0};
     changes->ahead_ms = wall_ms - now_ns / NS_PER_MS;
     for (size_t i = 0; i < changes->ledger.count; i++) {
-        intent_from_wall(&changes->ledger.entries[i].intent, now_ns / NS_PER_MS, wall_ms);
+        struct intent *intent = &changes->ledger.entries[i].intent;
+        changes->sync_wanted |= intent_from_wall(intent, now_ns / NS_PER_MS, wall_ms);
     }
     changes->waiting.end = &changes->waiting.first;
     changes->confirming.end = &changes->confirming.first;

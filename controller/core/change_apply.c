@@ -27,11 +27,11 @@ static void drain_over(struct intent *intent, const struct core_service *service
 {
     const struct intent *before = &service->intent;
     bool again = before->kind == INTENT_DRAIN;
-    uint64_t gone_ms = intent->since_ms - before->since_ms;
-    if (service->decision.target == TARGET_WITHDRAW || (again && gone_ms >= before->grace_ms)) {
+    uint64_t left_ms = intent_grace_left_ms(before, intent->since_ms);
+    if (service->decision.target == TARGET_WITHDRAW || (again && left_ms == 0)) {
         intent->grace_ms = 0;
     } else if (again && !has_grace) {
-        intent->grace_ms = before->grace_ms - gone_ms;
+        intent->grace_ms = left_ms;
     }
     bool longer = again && lasts_longer(before, intent);
     if (longer) {

@@ -28,7 +28,7 @@ void changes_found(struct changes *changes, struct core *core, const struct ledg
         struct intent intent = {.kind = INTENT_AUTO};
         if (entry != NULL) {
             intent = entry->intent;
-            intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms);
+            (void)intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms);
         }
         if (found_stands(&core->services[i].intent, &intent)) {
             core_note_intent(core, i, &intent, "as the ledger has it, which is there now", now_ns);
@@ -40,7 +40,7 @@ void changes_found(struct changes *changes, struct core *core, const struct ledg
         if (config_service(core->config, name) == SIZE_MAX &&
             ledger_find(&changes->ledger, name) == NULL) {
             struct intent intent = found->entries[i].intent;
-            intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms);
+            (void)intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms);
             (void)ledger_put(&changes->ledger, name, &intent);
         }
     }

@@ -11,15 +11,23 @@ const char *intent_hinders(const struct intent *intent, enum verb verb)
     return verb_rows[verb].hindered[intent->kind];
 }
 
-static bool in_grace(const struct intent *intent, uint64_t now_ms)
+uint64_t intent_age_ms(const struct intent *intent, uint64_t now_ms)
 {
-    return intent->kind == INTENT_DRAIN && now_ms - intent->since_ms < intent->grace_ms;
+    return now_ms - intent->since_ms;
+}
+
+uint64_t intent_grace_left_ms(const struct intent *intent, uint64_t now_ms)
+{
+    uint64_t age_ms = intent_age_ms(intent, now_ms);
+    bool lasts = intent->kind == INTENT_DRAIN && age_ms < intent->grace_ms;
+    return lasts ? intent->grace_ms - age_ms : 0;
 }
 
 enum target intent_over(const struct intent *intent, enum target allowed, uint64_t now_ms,
                         bool *rules)
 {
-    enum target most = in_grace(intent, now_ms) ? TARGET_DEPREFERENCE : TARGET_WITHDRAW;
+    enum target most =
+        intent_grace_left_ms(intent, now_ms) > 0 ? TARGET_DEPREFERENCE : TARGET_WITHDRAW;
     switch (intent->kind) {
     case INTENT_AUTO:
         *rules = false;
@@ -38,7 +46,8 @@ enum target intent_over(const struct intent *intent, enum target allowed, uint64
 uint64_t intent_next_ms(const struct intent *intent, uint64_t now_ms)
 {
     uint64_t end_ms = intent->until_ms > now_ms ? intent->until_ms : UINT64_MAX;
-    uint64_t grace_ms = in_grace(intent, now_ms) ? intent->since_ms + intent->grace_ms : UINT64_MAX;
+    uint64_t left_ms = intent_grace_left_ms(intent, now_ms);
+    uint64_t grace_ms = left_ms > 0 ? now_ms + left_ms : UINT64_MAX;
     return grace_ms < end_ms ? grace_ms : end_ms;
 }
 
@@ -57,20 +66,29 @@ bool intent_expired(const struct intent *intent, uint64_t now_ms)
     return intent->kind != INTENT_AUTO && intent->until_ms != 0 && now_ms >= intent->until_ms;
 }
 
-void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
+static uint64_t wall_before(uint64_t wall_ms, uint64_t ago_ms)
+{
+    return wall_ms > ago_ms ? wall_ms - ago_ms : 0;
+}
+
+void intent_to_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
+{
+    intent->since_wall_ms = wall_before(now_wall_ms, intent_age_ms(intent, now_ms));
+    intent->until_wall_ms = 0;
+    if (intent->until_ms != 0) {
+        uint64_t wall_ms = intent->until_ms >= now_ms
+                               ? now_wall_ms + (intent->until_ms - now_ms)
+                               : wall_before(now_wall_ms, now_ms - intent->until_ms);
+        intent->until_wall_ms = wall_ms > 0 ? wall_ms : 1; // zero means no end
+    }
+}
+
+bool intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
 {
     bool in_future = intent->since_wall_ms > now_wall_ms;
-    uint64_t age_ms = in_future ? 0 : now_wall_ms - intent->since_wall_ms;
-    if (in_future) {
-        intent->grace_ms = 0;
-    }
-    if (age_ms <= now_ms) {
-        intent->since_ms = now_ms - age_ms;
-    } else {
-        uint64_t before_ms = age_ms - now_ms;
-        intent->since_ms = 0;
-        intent->grace_ms = intent->grace_ms > before_ms ? intent->grace_ms - before_ms : 0;
-    }
+    bool timed = intent->grace_ms != 0 || intent->until_wall_ms != 0;
+    intent->since_ms = in_future ? now_ms : now_ms - (now_wall_ms - intent->since_wall_ms);
+    intent->grace_ms = in_future ? 0 : intent->grace_ms;
     intent->until_ms = 0;
     if (intent->until_wall_ms != 0) {
         uint64_t from_wall_ms = in_future ? intent->since_wall_ms : now_wall_ms;
@@ -79,25 +97,10 @@ void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_
         // Zero means no end, so an end at zero is one at 1.
         intent->until_ms = now_ms + left_ms > 0 ? now_ms + left_ms : 1;
     }
-}
-
-static uint64_t wall_of(uint64_t at_ms, uint64_t now_ms, uint64_t now_wall_ms)
-{
-    if (at_ms >= now_ms) {
-        return now_wall_ms + (at_ms - now_ms);
+    if (in_future && timed) {
+        intent_to_wall(intent, now_ms, now_wall_ms);
     }
-    uint64_t ago_ms = now_ms - at_ms;
-    return now_wall_ms > ago_ms ? now_wall_ms - ago_ms : 0;
-}
-
-void intent_to_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms)
-{
-    intent->since_wall_ms = wall_of(intent->since_ms, now_ms, now_wall_ms);
-    intent->until_wall_ms = 0;
-    if (intent->until_ms != 0) {
-        uint64_t wall_ms = wall_of(intent->until_ms, now_ms, now_wall_ms);
-        intent->until_wall_ms = wall_ms > 0 ? wall_ms : 1; // zero means no end
-    }
+    return in_future && timed;
 }
 
 bool intent_is_timed(const struct intent *intent)

@@ -18,7 +18,7 @@ const char *target_name(enum target target); // "withdraw", "depreference", "ann
 // What the operator wants of a service; the ledger keeps it.
 struct intent {
     enum intent_kind kind;
-    uint64_t since_ms;      // monotonic
+    uint64_t since_ms;      // monotonic; may wrap, as of what began before that clock: see below
     uint64_t grace_ms;      // drain: depreference for so long, then withdraw
     uint64_t until_ms;      // monotonic; 0: until it is ended by hand
     uint64_t since_wall_ms; // of the Unix epoch, for people
@@ -36,6 +36,10 @@ const char *intent_hinders(const struct intent *intent, enum verb verb);
 enum target intent_over(const struct intent *intent, enum target allowed, uint64_t now_ms,
                         bool *rules);
 
+// For how long it has been so, and what is left of a drain's grace (0: it is over, or has none).
+uint64_t intent_age_ms(const struct intent *intent, uint64_t now_ms);
+uint64_t intent_grace_left_ms(const struct intent *intent, uint64_t now_ms);
+
 // When that changes by itself, or the intent ends; UINT64_MAX: never.
 uint64_t intent_next_ms(const struct intent *intent, uint64_t now_ms);
 
@@ -47,9 +51,9 @@ bool intent_expired(const struct intent *intent, uint64_t now_ms);
 
 // Sets an intent's monotonic times from its wall-clock ones, given both clocks' now. A since in the
 // future (the clock was stepped back) counts as now, and what was to last so long lasts no longer;
-// grace is over then, as nobody knows how much of it there was.
-// What began before the monotonic clock's zero begins at zero, with its grace shortened by as much.
-void intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms);
+// grace is over then, as nobody knows how much of it there was. True: of that something ends, so
+// the wall-clock times are new, and are to be written down, or the next start would begin anew.
+bool intent_from_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms);
 // The other way round, for an intent that was just made, and when the wall clock was stepped.
 void intent_to_wall(struct intent *intent, uint64_t now_ms, uint64_t now_wall_ms);
 

@@ -41,7 +41,7 @@ static void find_intent(const struct past *past, const char *service, struct int
     const struct ledger_entry *entry = ledger_find(&past->ledger, service);
     if (entry != NULL) {
         *intent = entry->intent;
-        intent_from_wall(intent, now_ms, wall_ms);
+        (void)intent_from_wall(intent, now_ms, wall_ms);
     }
 }
 

@@ -316,6 +316,13 @@ static void found_why(struct search *search, enum severity severity, enum proble
           search->core->config->services[search->service].name, is, why);
 }
 
+// Of what was wanted before the boot it is not known, on this clock.
+static uint64_t intent_since_ms(const struct search *search, const struct intent *intent)
+{
+    uint64_t age_ms = intent_age_ms(intent, search->now_ms);
+    return age_ms <= search->now_ms ? intent->since_ms : 0;
+}
+
 static void look_at_target(struct search *search)
 {
     const struct core *core = search->core;
@@ -323,11 +330,11 @@ static void look_at_target(struct search *search)
     const struct intent *intent = &service->intent;
     uint64_t since_ms = service->decision.since_ms;
     if (past_drained(intent)) {
-        found(search, SEVERITY_CRITICAL, PROBLEM_LEDGER_DRAINED, intent->since_ms,
+        found(search, SEVERITY_CRITICAL, PROBLEM_LEDGER_DRAINED, intent_since_ms(search, intent),
               "undrain it when you know that nobody wants it off", "%s is drained: %s",
               core->config->services[search->service].name, intent->reason);
     } else if (intent->kind != INTENT_AUTO) {
-        found(search, SEVERITY_WARNING, PROBLEM_INTENT, intent->since_ms, "",
+        found(search, SEVERITY_WARNING, PROBLEM_INTENT, intent_since_ms(search, intent), "",
               "%s: intent %s by %s%s%s", core->config->services[search->service].name,
               intent_name(intent->kind), intent->by, intent->reason[0] != '\0' ? ": " : "",
               intent->reason);

@@ -199,6 +199,89 @@ TEST(a_slip_of_a_second_is_not_worth_a_save_nor_is_a_step_when_nothing_ends)
     assert_saved_again(before);
 }
 
+// popgated starts anew, and finds what was written last or, as nothing was, that of the token
+// service.
+static void restart_with(const struct intent *kept)
+{
+    struct ledger ledger = {0};
+    char message[ERROR_MAX];
+    if (saved[0] == '\0') {
+        assert_true(ledger_put(&ledger, "token", kept));
+    } else {
+        assert_true(ledger_parse(saved, strlen(saved), &ledger, message));
+    }
+    struct intent intent = ledger_find(&ledger, "token")->intent;
+    intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms());
+    core_intent(fixture->core, TOKEN, &intent, "found", now_ns);
+    changes_free(changes);
+    changes = changes_new(&ledger, now_ns, wall_ms());
+    assert_non_null(changes);
+    step();
+}
+
+// The clock was stepped back while popgated did not run, and is behind for long.
+TEST(of_a_drain_of_the_future_no_restart_gives_the_grace_again)
+{
+    struct intent kept = {
+        .kind = INTENT_DRAIN, .since_wall_ms = FIXTURE_WALL_MS + 10000, .grace_ms = 30000};
+    restart_with(&kept);
+    assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
+    save_ends(NULL);
+    pass_ms(20000); // the clock has come to where the grace would still last
+    restart_with(&kept);
+    assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
+    pass_ms(1000);
+    assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
+}
+
+TEST(nor_does_any_make_it_last_longer)
+{
+    struct intent kept = {.kind = INTENT_DRAIN,
+                          .since_wall_ms = FIXTURE_WALL_MS + 20 * HOUR_MS,
+                          .until_wall_ms = FIXTURE_WALL_MS + 22 * HOUR_MS};
+    restart_with(&kept);
+    save_ends(NULL);
+    for (unsigned i = 0; i < 3; i++) {
+        pass_ms(HOUR_MS / 2);
+        restart_with(&kept);
+        assert_idle(); // nothing to be written any more
+    }
+    assert_int_equal(fixture->core->services[TOKEN].intent.until_ms,
+                     FIXTURE_NOW_NS / NS_PER_MS + 2 * HOUR_MS);
+}
+
+TEST(what_ends_at_no_time_needs_no_writing)
+{
+    struct intent kept = {.kind = INTENT_DRAIN, .since_wall_ms = FIXTURE_WALL_MS + HOUR_MS};
+    restart_with(&kept);
+    assert_int_equal(saves, 0);
+    assert_int_equal(fixture->core->services[TOKEN].intent.since_wall_ms, kept.since_wall_ms);
+}
+
+// What began before the boot: whatever writes the ledger, and however often it is read.
+TEST(of_a_drain_of_before_the_boot_no_restart_shortens_the_grace)
+{
+    const uint64_t up_ms = FIXTURE_NOW_NS / NS_PER_MS;
+    struct intent kept = {.kind = INTENT_DRAIN,
+                          .since_wall_ms = FIXTURE_WALL_MS - up_ms - 60000,
+                          .grace_ms = up_ms + 100000};
+    restart_with(&kept);
+    for (unsigned i = 0; i < 3; i++) {
+        changes_sync(changes);
+        step();
+        save_ends(NULL);
+        pass_ms(10000);
+        restart_with(&kept);
+    }
+    const struct intent *intent = &fixture->core->services[TOKEN].intent;
+    assert_int_equal(intent->since_wall_ms, kept.since_wall_ms);
+    assert_int_equal(intent_next_ms(intent, now_ns / NS_PER_MS), up_ms + 40000);
+    pass_ms(9999);
+    assert_int_equal(target_of(TOKEN), TARGET_DEPREFERENCE);
+    pass_ms(1);
+    assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
+}
+
 // A clock that says 1970 gives no end the time that stands for none.
 TEST(an_end_before_the_epoch_stays_an_end)
 {

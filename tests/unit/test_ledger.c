@@ -474,10 +474,12 @@ PLAIN_TEST(grace_goes_on_counting_over_a_reboot)
 {
     struct intent intent = {.kind = INTENT_DRAIN, .since_wall_ms = 1000, .grace_ms = 30000};
     intent_from_wall(&intent, 5000, 26000); // drained 25 s ago, booted 5 s ago
-    assert_int_equal(intent.since_ms + intent.grace_ms, 10000);
+    assert_int_equal(intent_next_ms(&intent, 5000), 10000);
     intent = (struct intent){.kind = INTENT_DRAIN, .since_wall_ms = 1000, .grace_ms = 3000};
     intent_from_wall(&intent, 5000, 26000);
-    assert_int_equal(intent.since_ms + intent.grace_ms, 0);
+    assert_int_equal(intent_grace_left_ms(&intent, 5000), 0);
+    assert_int_equal(intent_next_ms(&intent, 5000), UINT64_MAX);
+    assert_int_equal(intent_age_ms(&intent, 5000), 25000);
 }
 
 TEST(this_boot_is_remembered_and_another_is_not)
