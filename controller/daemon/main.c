@@ -6,6 +6,7 @@
 #include "controller/daemon/daemon.h"
 #include "controller/daemon/failsafe.h"
 #include "controller/daemon/identity.h"
+#include "controller/daemon/state_files.h"
 
 #include <getopt.h>
 #include <grp.h>
@@ -46,6 +47,26 @@ static void check_group(const struct config *config, const char *path, struct ta
                 "warning: %s: [control] `group`: there is no group %s here: only root and "
                 "popgated's own user may change anything\n",
                 path, group);
+    }
+}
+
+// Only warned of, as secrets are: whoever checks may see less than popgated, and a disk may come
+// later.
+static void check_directories(const struct config *config, const char *path, struct tally *tally)
+{
+    const struct {
+        const char *key, *directory, *without;
+    } rows[] = {
+        {"state_dir", config->pop.state_dir, "every service is drained"},
+        {"runtime_dir", config->pop.runtime_dir, "it does not start"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char message[ERROR_MAX];
+        if (!state_files_fit(rows[i].directory, message)) {
+            tally->warnings++;
+            fprintf(stderr, "warning: %s: [pop] `%s`: %s; if popgated finds it so, %s\n", path,
+                    rows[i].key, message, rows[i].without);
+        }
     }
 }
 
@@ -99,6 +120,7 @@ static int check_config(const char *path)
         config_free(config);
         return 1;
     }
+    check_directories(config, path, &tally);
     check_group(config, path, &tally);
     printf("%s: good; %zu service%s, %zu probe%s, %u warning%s%s%s\n", path, config->service_count,
            config->service_count == 1 ? "" : "s", config->probe_count,

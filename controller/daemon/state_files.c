@@ -18,6 +18,21 @@
 #define STAMP_FILE     "ledger"
 #define BOOT_ID_FILE   "/proc/sys/kernel/random/boot_id"
 
+bool state_files_fit(const char *directory, char message[ERROR_MAX])
+{
+    struct stat found;
+    if (stat(directory, &found) != 0) {
+        error_say(message, "%s: %s", directory, strerror(errno));
+    } else if (!S_ISDIR(found.st_mode)) {
+        error_say(message, "%s: %s", directory, strerror(ENOTDIR));
+    } else if (access(directory, R_OK | W_OK | X_OK) != 0) {
+        error_say(message, "can't write into %s: %s", directory, strerror(errno));
+    } else {
+        return true;
+    }
+    return false;
+}
+
 // ---- The ledger
 
 static bool same_file(const char *a, const char *b)

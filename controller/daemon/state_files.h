@@ -29,6 +29,9 @@ struct ledger_place {
 bool state_files_read(struct past *past, struct ledger_place *place, const struct config *config,
                       struct events *events, char boot_id[64], uint64_t now_ns, uint64_t wall_ms);
 
+// Could whoever asks keep these files in the directory? message: why not.
+bool state_files_fit(const char *directory, char message[ERROR_MAX]);
+
 #define LEDGER_FILE      "ledger.json"
 #define BOOT_MEMORY_FILE "state.json"
 

@@ -475,6 +475,36 @@ LAB_TEST(who_checks_as_root_is_warned_of_secrets_that_popgated_cannot_read)
     assert_false(output_has("secret_file"));
 }
 
+LAB_TEST(who_checks_as_root_is_warned_of_directories_that_popgated_cannot_use)
+{
+    struct pop pop = pop_make(&(struct pop_options){0});
+    char state_dir[LAB_PATH_MAX];
+    char run_dir[LAB_PATH_MAX];
+
+    pop_write(&pop, POP_USUAL);
+    lab_path(pop.node, "state", state_dir);
+    lab_path(pop.node, "run", run_dir);
+    assert_true(mkdir(state_dir, 0755) == 0 || errno == EEXIST);
+    assert_true(mkdir(run_dir, 0755) == 0 || errno == EEXIST);
+    assert_int_equal(chmod(lab_dir(pop.node), 0755), 0);
+    assert_int_equal(chown(state_dir, NOBODY, NOBODY), 0);
+    assert_int_equal(chown(run_dir, NOBODY, NOBODY), 0);
+    assert_int_equal(run_popgated(&pop, "--check-config"), 0);
+    assert_false(output_has("if popgated finds it so"));
+
+    assert_int_equal(chown(run_dir, 0, 0), 0); // root could write there
+    assert_int_equal(chmod(run_dir, 0755), 0);
+    assert_int_equal(run_popgated(&pop, "--check-config"), 0);
+    assert_true(output_has("`runtime_dir`: can't write into /"));
+    assert_true(output_has("Permission denied"));
+
+    assert_int_equal(rmdir(state_dir), 0);
+    assert_int_equal(run_popgated(&pop, "--check-config"), 0);
+    assert_true(output_has("`state_dir`: /"));
+    assert_true(output_has("No such file or directory"));
+    assert_true(output_has("every service is drained"));
+}
+
 // What is remarked about the configuration goes elsewhere.
 static int print_bird_config(const struct pop *pop)
 {

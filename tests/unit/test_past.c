@@ -121,6 +121,25 @@ TEST(an_intent_comes_back_with_monotonic_times)
     assert_in_range(past.intents[WEB].since_ms, 1, 1000000 - 60000);
 }
 
+static bool fits(const char *path)
+{
+    message[0] = '\0';
+    return state_files_fit(path, message);
+}
+
+TEST(a_directory_that_is_none_or_cannot_be_written_into_is_said_to_be_that)
+{
+    char path[128];
+    assert_true(fits(directory));
+    snprintf(path, sizeof path, "%s/none", directory);
+    assert_false(fits(path));
+    assert_non_null(strstr(message, "/none: No such file or directory"));
+    assert_false(fits("/dev/null"));
+    assert_string_equal(message, "/dev/null: Not a directory");
+    assert_false(fits("/proc/self")); // not even root
+    assert_non_null(strstr(message, "can't write into /proc/self: "));
+}
+
 TEST(withdrawals_are_remembered_within_a_boot_only)
 {
     struct boot_entry entry = {.service = "web", .recent = 3};
