@@ -23,7 +23,7 @@ printf '%s\n' "$@" | failed=$failed xargs -P "$jobs" -I@ sh -c '
     took="$(($(date +%s) - began)) s"
     if [ "$status" = 0 ]; then
         echo "== ${0##*/}: $took"
-        grep -h PASSED @.log
+        grep -hE 'PASSED|^skipped: ' @.log
     else
         cat @.log
         echo "== ${0##*/} FAILED: $took"

@@ -1,0 +1,124 @@
+// What a systemd that runs does with popgate's units: whatever ends popgated or BIRD, what the
+// upstream sees is what docs/design.md says of a start and a stop.
+#include "tests/lab/booted.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// What the upstream saw of both prefixes since mark: A, W, L as pop.h has them.
+static void saw(const struct booted *pop, size_t mark, const char *letters)
+{
+    static const char names[] = {[TAP_ANNOUNCED] = 'A', [TAP_WITHDRAWN] = 'W', [TAP_LOST] = 'L'};
+    struct tap_event events[16];
+    char seen[17] = "";
+    size_t count = tap_events(pop->tap, mark, POP_V4, events, 16);
+
+    for (size_t i = 0; i < count && i < 16; i++) {
+        seen[i] = names[events[i].kind];
+    }
+    assert_string_equal(seen, letters);
+}
+
+static bool says(const struct booted *pop, const char *text)
+{
+    (void)boot_run(pop->boot, LAB_ARGV("popgate", "status"), pop_output, sizeof pop_output);
+    return strstr(pop_output, text) != NULL;
+}
+
+static bool has_started(const struct booted *pop)
+{
+    return booted_is(pop, "popgated", "SubState", "running");
+}
+
+static int main_pid(const struct booted *pop)
+{
+    return (int)strtol(boot_shows(pop->boot, "popgated", "MainPID"), NULL, 10);
+}
+
+BOOT_TEST(installed_enabled_and_started_as_the_readme_says_the_service_is_announced)
+{
+    struct booted pop = booted_pop();
+
+    assert_true(has_started(&pop));
+    assert_true(booted_is(&pop, "popgated", "NRestarts", "0"));
+    BOOTED_RUN(&pop, 0, "popgate", "check");
+    BOOTED_RUN(&pop, 0, "popgate", "reload", "--wait");
+    BOOTED_RUN(&pop, 0, "systemctl", "reload", "popgated");
+    saw(&pop, 0, "A");
+    BOOTED_RUN(&pop, 0, "systemctl", "stop", "popgated");
+    assert_false(tap_has(pop.tap, POP_V4));
+    assert_true(booted_is(&pop, "popgated", "ActiveState", "inactive"));
+    saw(&pop, 0, "AW");
+}
+
+BOOT_TEST(a_killed_popgated_is_restarted_and_the_upstream_sees_nothing)
+{
+    struct booted pop = booted_pop();
+    int pid = main_pid(&pop);
+
+    BOOTED_RUN(&pop, 0, "systemctl", "kill", "--kill-whom=main", "--signal=KILL", "popgated");
+    LAB_WAIT(has_started(&pop) && main_pid(&pop) != pid, "another popgated", BOOTED_WAIT_MS);
+    LAB_WAIT(boot_run(pop.boot, LAB_ARGV("popgate", "check"), pop_output, sizeof pop_output) == 0,
+             "it to have seen that all is well", BOOTED_WAIT_MS);
+    saw(&pop, 0, "A");
+}
+
+BOOT_TEST(a_stopped_process_is_ended_by_the_watchdog_and_the_upstream_sees_nothing)
+{
+    struct booted pop = booted_pop();
+    int pid = main_pid(&pop);
+
+    BOOTED_RUN(&pop, 0, "systemctl", "kill", "--kill-whom=main", "--signal=STOP", "popgated");
+    LAB_WAIT(has_started(&pop) && main_pid(&pop) != pid, "another popgated", BOOTED_WAIT_MS);
+    assert_true(booted_log_has(&pop, "Watchdog timeout"));
+    saw(&pop, 0, "A");
+}
+
+BOOT_TEST(a_killed_or_restarted_bird_announces_again_what_is_healthy)
+{
+    struct booted pop = booted_pop();
+
+    BOOTED_RUN(&pop, 0, "systemctl", "restart", "bird");
+    BOOTED_WAIT_ANNOUNCED(&pop);
+    BOOTED_RUN(&pop, 0, "systemctl", "kill", "--signal=ABRT", "bird");
+    LAB_WAIT(!tap_has(pop.tap, POP_V4), "the session to be lost", BOOTED_WAIT_MS);
+    BOOTED_WAIT_ANNOUNCED(&pop);
+    assert_true(booted_is(&pop, "popgated", "NRestarts", "0"));
+}
+
+BOOT_TEST(what_a_hanging_bird_keeps_announced_at_a_stop_the_fail_safe_withdraws)
+{
+    struct booted pop = booted_pop();
+
+    BOOTED_RUN(&pop, 0, "systemctl", "kill", "--signal=STOP", "bird");
+    BOOTED_RUN(&pop, 0, "systemctl", "stop", "popgated");
+    assert_true(tap_has(pop.tap, POP_V4));
+    assert_true(booted_is(&pop, "popgate-failsafe", "ActiveState", "activating"));
+    BOOTED_RUN(&pop, 0, "systemctl", "kill", "--signal=CONT", "bird");
+    BOOTED_WAIT_WITHDRAWN(&pop);
+    LAB_WAIT(booted_is(&pop, "popgate-failsafe", "ActiveState", "inactive"), "the fail-safe's end",
+             BOOTED_WAIT_MS);
+    assert_true(booted_is(&pop, "popgate-failsafe", "Result", "success"));
+}
+
+BOOT_TEST(a_reboot_keeps_a_drain_and_an_isolation)
+{
+    struct booted pop = booted_pop();
+
+    BOOTED_RUN(&pop, 0, "popgate", "drain", "identity", "--now", "--wait", "--reason", "a test");
+    boot_reboot(pop.boot);
+    LAB_WAIT(tap_established(pop.tap) && says(&pop, "drain"), "the drain to be known",
+             BOOTED_WAIT_MS);
+    BOOTED_RUN(&pop, 0, "popgate", "undrain", "identity");
+    BOOTED_WAIT_ANNOUNCED(&pop);
+    BOOTED_RUN(&pop, 0, "popgate", "isolate", "--all", "--reason", "a test");
+    BOOTED_WAIT_WITHDRAWN(&pop);
+    size_t mark = tap_event_count(pop.tap);
+    boot_reboot(pop.boot);
+    LAB_WAIT(tap_established(pop.tap) && says(&pop, "isolate"), "the isolation to be known",
+             BOOTED_WAIT_MS);
+    saw(&pop, mark, "");
+    BOOTED_RUN(&pop, 0, "popgate", "release", "--all");
+    BOOTED_WAIT_ANNOUNCED(&pop);
+}
