@@ -264,7 +264,7 @@ static void on_include_saved(void *arg, uint64_t version, const char *error)
 
 static void on_include_found(void *arg)
 {
-    include_watch_found(&((const struct daemon *)arg)->include_watch);
+    include_watch_found(&((struct daemon *)arg)->include_watch);
 }
 
 void daemon_tell_stamp_trouble(struct daemon *daemon)

@@ -1,5 +1,6 @@
 #include "controller/daemon/include_watch.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // Else there is nothing to be said.
@@ -9,24 +10,47 @@ static bool is_settled(const struct include_watch *watch)
     return include != NULL && include_is_saved(include);
 }
 
+static int watch_anew(struct include_watch *watch);
+
+// Of the directory itself its own name is told: it is gone, or has another one.
+static bool is_of_directory(const struct include_watch *watch, const char *name)
+{
+    const char *last = strrchr(watch->directory, '/');
+    return last != NULL && strcmp(name, last + 1) == 0;
+}
+
 // Our own saves come here too, and find what they wrote.
 static void on_changed(uv_fs_event_t *handle, const char *name, int events, int status)
 {
-    const struct include_watch *watch = handle->data;
+    struct include_watch *watch = handle->data;
     (void)events;
-    if (status != 0 || name == NULL || strcmp(name, BIRDCONF_FILE) != 0) {
+    if (status != 0 || name == NULL) {
         return;
     }
-    if (is_settled(watch)) {
+    if (is_of_directory(watch, name)) {
+        (void)watch_anew(watch); // where there is none yet, the next look does
+    }
+    if (strcmp(name, BIRDCONF_FILE) == 0 && is_settled(watch)) {
         birdconf_worker_look(watch->worker, BIRDCONF_LOOK_WHOLE);
     }
 }
 
+static int watch_anew(struct include_watch *watch)
+{
+    uv_fs_event_stop(&watch->changed);
+    return uv_fs_event_start(&watch->changed, on_changed, watch->directory, 0);
+}
+
 int include_watch_start(struct include_watch *watch, uv_loop_t *loop, const char *runtime_dir)
 {
+    size_t length = strlen(runtime_dir);
+    while (length > 1 && runtime_dir[length - 1] == '/') {
+        length--;
+    }
+    snprintf(watch->directory, sizeof watch->directory, "%.*s", (int)length, runtime_dir);
     uv_fs_event_init(loop, &watch->changed);
     watch->changed.data = watch;
-    return uv_fs_event_start(&watch->changed, on_changed, runtime_dir, 0);
+    return watch_anew(watch);
 }
 
 void include_watch_close(struct include_watch *watch)
@@ -34,16 +58,21 @@ void include_watch_close(struct include_watch *watch)
     uv_close((uv_handle_t *)&watch->changed, NULL);
 }
 
-void include_watch_look(const struct include_watch *watch)
+void include_watch_look(struct include_watch *watch)
 {
+    if (!uv_is_active((const uv_handle_t *)&watch->changed)) {
+        (void)watch_anew(watch);
+    }
     if (is_settled(watch)) {
         birdconf_worker_look(watch->worker, BIRDCONF_LOOK_THERE);
     }
 }
 
-void include_watch_found(const struct include_watch *watch)
+// What is not ours may be so because the whole directory is another one.
+void include_watch_found(struct include_watch *watch)
 {
     if (is_settled(watch)) {
+        (void)watch_anew(watch);
         watch->foreign(watch->arg);
     }
 }

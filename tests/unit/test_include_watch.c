@@ -216,3 +216,57 @@ TEST(a_directory_that_somebody_made_anew_is_found_by_looking)
     look();
     assert_int_equal(noticed, 1);
 }
+
+static void write_again(void)
+{
+    include_write_again(&include);
+    save();
+    assert_int_equal(changes_noticed(), 0);
+}
+
+static void assert_watched(void)
+{
+    write_file(BIRDCONF_FILE, "# nothing\n");
+    assert_true(changes_noticed() > 0);
+}
+
+static void take_away(void)
+{
+    assert_int_equal(unlink(path_of(BIRDCONF_FILE)), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+TEST(and_watched_like_the_one_before)
+{
+    take_away();
+    assert_int_equal(mkdir(directory, 0700), 0);
+    (void)changes_noticed();
+    write_again(); // for another reason, before anybody looked
+    assert_watched();
+}
+
+TEST(also_when_there_was_none_for_a_while)
+{
+    take_away();
+    (void)changes_noticed();
+    look();
+    assert_int_equal(mkdir(directory, 0700), 0);
+    write_again();
+    look();
+    assert_watched();
+}
+
+TEST(or_the_one_before_has_another_name_now)
+{
+    char aside[sizeof directory + 2];
+    snprintf(aside, sizeof aside, "%s.1", directory);
+    assert_int_equal(rename(directory, aside), 0);
+    assert_int_equal(mkdir(directory, 0700), 0);
+    (void)changes_noticed();
+    write_again();
+    assert_watched();
+    char left[sizeof aside + sizeof BIRDCONF_FILE];
+    snprintf(left, sizeof left, "%s/" BIRDCONF_FILE, aside);
+    assert_int_equal(unlink(left), 0);
+    assert_int_equal(rmdir(aside), 0);
+}
