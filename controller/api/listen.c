@@ -187,13 +187,12 @@ static void take_connection(struct listening *listening, int fd,
     listening->take(listening->arg, fd, (const struct sockaddr *)address, length);
 }
 
-static void on_listener(uv_poll_t *poll, int status, int events)
+// Takes a few of who waits. False: there are no more, or no more can be had now.
+static bool take_waiting(struct listener *listener)
 {
-    const struct listener *listener = poll->data;
     struct listening *listening = listener->listening;
-    (void)status;
-    (void)events;
-    for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
+    bool more = true;
+    for (unsigned i = 0; i < ACCEPTS_AT_ONCE && more; i++) {
         struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
         socklen_t length = sizeof address;
         int fd = accept4(listener->fd, (struct sockaddr *)&address, &length,
@@ -201,14 +200,23 @@ static void on_listener(uv_poll_t *poll, int status, int events)
         if (fd < 0) {
             // Out of descriptors or memory: the sweep listens again.
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-                uv_poll_stop(poll);
+                uv_poll_stop(&listener->poll);
                 sweep_later(listening);
             }
-            break;
+            more = false;
+        } else {
+            take_connection(listening, fd, &address, length);
         }
-        take_connection(listening, fd, &address, length);
     }
     listening->taken(listening->arg);
+    return more;
+}
+
+static void on_listener(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    (void)take_waiting(poll->data);
 }
 
 // ---- Sockets
@@ -284,14 +292,24 @@ failed:
     return -1;
 }
 
-// What waits to be taken is taken before, as it came by a file that was ours.
-static void replace_listener(struct listener *listener, int fd)
+// What waits to be taken is taken before, as it came by a file that was ours; all that can have
+// waited, unless there are no descriptors. False with an error said: the old one stays, and there
+// is no new one.
+static bool replace_listener(struct listening *listening, int fd, char error[ERROR_MAX])
 {
-    on_listener(&listener->poll, 0, UV_READABLE);
+    struct listener *listener = &listening->listeners[0];
+    for (unsigned i = 0; i < SOMAXCONN / ACCEPTS_AT_ONCE && take_waiting(listener); i++) {
+    }
     uv_poll_stop(&listener->poll);
-    (void)dup3(fd, listener->fd, O_CLOEXEC);
+    bool replaced = dup3(fd, listener->fd, O_CLOEXEC) >= 0;
+    if (!replaced) {
+        error_say(error, "can't listen on %s: dup3: %s", listening->path, strerror(errno));
+        unlink(listening->path);
+        listening->file.inode = 0;
+    }
     close(fd);
     uv_poll_start(&listener->poll, UV_READABLE, on_listener);
+    return replaced;
 }
 
 static void on_changed(uv_fs_event_t *handle, const char *name, int events, int status);
@@ -314,16 +332,16 @@ void listening_keep_socket(struct listening *listening)
     snprintf(directory, sizeof directory, "%.*s",
              (int)(strlen(listening->path) - strlen("/" API_SOCKET)), listening->path);
     int fd = listen_unix(listening, directory, error);
-    if (fd >= 0) {
-        replace_listener(&listening->listeners[0], fd);
+    bool made = fd >= 0 && replace_listener(listening, fd, error);
+    if (made) {
         watch_socket(listening, directory);
         error_say(error, "the socket %s was taken away, not by popgate; it is there again",
                   listening->path);
     }
-    if (fd >= 0 || !listening->lost) {
+    if (made || !listening->lost) {
         listening->tell(listening->arg, error);
     }
-    listening->lost = fd < 0;
+    listening->lost = !made;
     if (listening->lost) {
         sweep_later(listening);
     }

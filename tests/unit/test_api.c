@@ -698,6 +698,51 @@ TEST(a_socket_that_somebody_takes_away_is_made_anew)
     assert_int_equal(told_count, 3);
 }
 
+TEST(and_whoever_waits_at_the_old_one_is_served_however_many_there_are)
+{
+    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    int fds[30];
+    for (size_t i = 0; i < 30; i++) {
+        fds[i] = connect_unix();
+    }
+    assert_int_equal(unlink(socket_path(path)), 0);
+    api_keep_socket(api);
+    for (size_t i = 0; i < 30; i++) {
+        exchange(fds[i], "GET", "/healthz", "", 200, "ok\n");
+    }
+}
+
+// The number that the old socket has may not be had again.
+TEST(a_socket_that_cannot_take_the_place_of_the_old_one_is_none_and_tried_again)
+{
+    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    char error[ERROR_MAX] = "";
+    struct rlimit usual;
+    int low[64];
+    stop();
+    for (size_t i = 0; i < 64; i++) {
+        low[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_true(low[i] >= 0);
+    }
+    api = api_new(&loop, fixture->config, &shell, NULL, error);
+    assert_non_null(api);
+    for (size_t i = 0; i < 64; i++) {
+        close(low[i]);
+    }
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    struct rlimit few = {.rlim_cur = (rlim_t)low[63] + 1, .rlim_max = usual.rlim_max};
+    assert_int_equal(unlink(socket_path(path)), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    api_keep_socket(api);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    assert_non_null(strstr(told, "can't listen"));
+    assert_int_not_equal(access(path, F_OK), 0);
+    pass_s(2);
+    await_told(2);
+    assert_non_null(strstr(told, "it is there again"));
+    local("GET", "/v1/status", "", 200, NULL);
+}
+
 TEST(what_stands_in_the_place_of_the_socket_is_told_once_until_it_is_gone)
 {
     char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
