@@ -36,5 +36,5 @@ bool attended_has_begun(const char *runtime_dir)
 {
     char path[PATH_MAX];
     path_in(runtime_dir, path);
-    return access(path, F_OK) == 0;
+    return access(path, F_OK) == 0 || errno != ENOENT;
 }

@@ -9,4 +9,6 @@
 
 bool attended_begin(const char *runtime_dir, char error[ERROR_MAX]); // false with an error said
 void attended_end(const char *runtime_dir);
+// False only where there is no such file: who can't look (a directory that he may not search) knows
+// of no clean stop.
 bool attended_has_begun(const char *runtime_dir);

@@ -258,6 +258,19 @@ TEST(what_a_popgated_that_ended_without_stopping_left_is_withdrawn)
     assert_non_null(strstr(bird.said, "nobody starts it again"));
 }
 
+// Nobody can tell: too little traffic is better than what nobody watches over.
+TEST(where_it_cannot_be_seen_whether_it_stopped_it_did_not)
+{
+    char path[128];
+    popgated_began();
+    attended_end(bird.directory);
+    snprintf(path, sizeof path, "%s/running", bird.directory);
+    assert_int_equal(symlink("running", path), 0); // ELOOP, for root as well
+    assert_int_equal(logged(unattended, 60000), 0);
+    assert_int_equal(bird.disables, 2);
+    assert_int_equal(unlink(path), 0);
+}
+
 TEST(what_a_popgated_that_stopped_left_is_left)
 {
     popgated_began();
