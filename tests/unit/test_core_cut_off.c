@@ -145,6 +145,26 @@ TEST(of_several_that_are_cut_off_together_none_is_one_that_is_left)
     assert_false(is_held());
 }
 
+// It passes as long as that service is withdrawn, and it is.
+TEST(a_probe_cut_off_by_another_services_prefix_is_left_for_this_one)
+{
+    running(BEHIND "[probe b]\ntype = tcp\ntarget = 192.0.2.2:53\ninterval = 1s\ntimeout = 1s\n"
+                   "fall = 2\n" DNS_NEEDS_A
+                   "[service web]\nprefixes = 192.0.2.2/32\nany = a b\nany_min = 1\n"
+                   "hold_down = 10s\n");
+    fail_on(&blackhole);
+    check(B, 'f', &blackhole);
+    check(B, 'f', &blackhole);
+    assert_int_equal(target_of(WEB), TARGET_WITHDRAW);
+    for (unsigned i = 0; i < 3; i++) {
+        check(A, 'p', &by_bird);
+        check(B, 'p', &by_bird);
+    }
+    pass_ms(10000);
+    assert_true(is_held());
+    assert_int_equal(target_of(WEB), TARGET_ANNOUNCE);
+}
+
 TEST(another_services_withdrawal_frees_nobody)
 {
     running(BEHIND PROBE("b") DNS_NEEDS_A
