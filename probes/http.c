@@ -26,11 +26,7 @@ struct http_options {
 struct state {
     struct probe *probe;
     struct transfer transfer;
-    struct transfer_request request;
-    struct http_options options; // copies: a reload may take the configuration away in mid-check
-    struct endpoint target, source;
-    const char *header_lines[HTTP_HEADERS_MAX];
-    struct body_search search; // used if there is a body_regex
+    struct body_search search; // open if there is a body_regex
     uint64_t answered_ns;
     bool matches; // by that search
 };
@@ -88,6 +84,11 @@ static void http_check(const struct probe_conf *conf, const struct probe_problem
                       problems);
 }
 
+static const struct http_options *options_of(const struct state *state)
+{
+    return probe_conf(state->probe)->options;
+}
+
 static void match_answer(const struct transfer *transfer, bool matches, struct finding *out)
 {
     const struct state *state = transfer->owner;
@@ -104,7 +105,7 @@ static void match_answer(const struct transfer *transfer, bool matches, struct f
                       ? tls_peer_shown_text(&transfer->peer, shown)
                       : "",
     };
-    http_match(&state->options.expected, &answer, out);
+    http_match(&options_of(state)->expected, &answer, out);
 }
 
 // A pass of the answer can still be a degraded certificate; a failure of the answer comes first.
@@ -126,7 +127,7 @@ static void judge_answer(const struct transfer *transfer, struct finding *out)
 static bool is_to_be_searched(const struct state *state, const struct transfer *transfer)
 {
     struct finding found = transfer->result;
-    if (!state->options.expected.body_regex[0] || found.kind != VERDICT_PASS) {
+    if (!options_of(state)->expected.body_regex[0] || found.kind != VERDICT_PASS) {
         return false;
     }
     match_answer(transfer, true, &found);
@@ -159,8 +160,8 @@ static void on_done(struct transfer *transfer)
         return;
     }
     state->answered_ns = uv_hrtime();
-    int error = body_search_begin(&state->search, &state->options.expected, transfer->body.bytes,
-                                  transfer->body.length);
+    int error = body_search_begin(&state->search, &options_of(state)->expected,
+                                  transfer->body.bytes, transfer->body.length);
     if (error) {
         cannot_search(state, error == UV_EBUSY ? "that of the check before has not ended"
                                                : uv_strerror(error));
@@ -172,21 +173,23 @@ static void on_done(struct transfer *transfer)
 static void http_start(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    const struct http_options *options = &state->options;
+    const struct probe_conf *conf = probe_conf(probe);
+    const struct http_options *options = conf->options;
+    const char *headers[HTTP_HEADERS_MAX];
     for (size_t i = 0; i < options->headers.count; i++) {
-        state->header_lines[i] = http_header(&options->headers, i);
+        headers[i] = http_header(&options->headers, i);
     }
-    state->request = (struct transfer_request){
+    const struct transfer_request request = {
         .method = methods[options->method],
         .url = options->url,
-        .headers = state->header_lines,
+        .headers = headers,
         .header_count = options->headers.count,
-        .target = &state->target,
-        .source = &state->source,
+        .target = &conf->target,
+        .source = &conf->source,
         .tls = &options->tls,
         .redirects = options->follow_redirects ? TRANSFER_REDIRECTS_MAX : 0,
     };
-    transfer_start(&state->transfer, &state->request);
+    transfer_start(&state->transfer, &request);
 }
 
 static struct awaited http_cancel(struct probe *probe)
@@ -213,13 +216,9 @@ static void on_search_free(void *owner)
 static int http_open(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    const struct probe_conf *conf = probe_conf(probe);
-    const struct http_options *options = &state->options;
+    const struct http_options *options = probe_conf(probe)->options;
     int result = UV_ENOMEM;
     state->probe = probe;
-    state->options = *(const struct http_options *)conf->options;
-    state->target = conf->target;
-    state->source = conf->source;
     state->transfer = (struct transfer){
         .owner = state,
         .on_done = on_done,
@@ -253,9 +252,10 @@ err:
 static void http_close(struct probe *probe)
 {
     struct state *state = probe_state(probe);
+    transfer_close(&state->transfer);
     curl_loop_release(state->transfer.loop);
     free_buffers(state);
-    if (state->options.expected.body_regex[0]) {
+    if (state->search.owner != NULL) {
         body_search_close(&state->search);
     } else {
         probe_closed(probe);

@@ -20,10 +20,6 @@ struct tls_probe_options {
 struct state {
     struct probe *probe;
     struct transfer transfer;
-    struct transfer_request request;
-    struct tls_probe_options
-        options; // copies: a reload may take the configuration away in mid-check
-    struct endpoint target, source;
 };
 
 static const char *const starttls_words[] = {"off", "smtp", "imap", NULL};
@@ -96,17 +92,18 @@ static void on_done(struct transfer *transfer)
 static void tls_start(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    const struct tls_probe_options *options = &state->options;
-    state->request = (struct transfer_request){
+    const struct probe_conf *conf = probe_conf(probe);
+    const struct tls_probe_options *options = conf->options;
+    const struct transfer_request request = {
         .handshake = true,
-        .target = &state->target,
-        .source = &state->source,
+        .target = &conf->target,
+        .source = &conf->source,
         .tls = &options->tls,
         .server_name = options->server_name[0] ? options->server_name : NULL,
         .alpn = &options->alpn,
         .starttls = options->starttls,
     };
-    transfer_start(&state->transfer, &state->request);
+    transfer_start(&state->transfer, &request);
 }
 
 static struct awaited tls_cancel(struct probe *probe)
@@ -118,11 +115,7 @@ static struct awaited tls_cancel(struct probe *probe)
 static int tls_open(struct probe *probe)
 {
     struct state *state = probe_state(probe);
-    const struct probe_conf *conf = probe_conf(probe);
     state->probe = probe;
-    state->options = *(const struct tls_probe_options *)conf->options;
-    state->target = conf->target;
-    state->source = conf->source;
     state->transfer = (struct transfer){.owner = state, .on_done = on_done};
     return curl_loop_acquire(probe_loop(probe), &state->transfer.loop);
 }
@@ -130,6 +123,7 @@ static int tls_open(struct probe *probe)
 static void tls_close(struct probe *probe)
 {
     struct state *state = probe_state(probe);
+    transfer_close(&state->transfer);
     curl_loop_release(state->transfer.loop);
     probe_closed(probe);
 }

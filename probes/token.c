@@ -596,6 +596,7 @@ static void on_closed(uv_handle_t *handle)
 static void token_close(struct probe *probe)
 {
     struct state *state = probe_state(probe);
+    transfer_close(&state->transfer);
     curl_loop_release(state->transfer.loop);
     json_decref(state->keys.set);
     uv_close((uv_handle_t *)&state->patience, on_closed);

@@ -79,6 +79,15 @@ static void set_awaited(struct transfer *transfer)
 
 // ---- The end of a transfer
 
+// There may be secrets among the headers.
+static void free_list(struct curl_slist *list)
+{
+    for (struct curl_slist *line = list; line != NULL; line = line->next) {
+        explicit_bzero(line->data, strlen(line->data));
+    }
+    curl_slist_free_all(list);
+}
+
 static void free_parts(struct transfer *transfer)
 {
     X509_STORE_free(transfer->store);
@@ -88,9 +97,10 @@ static void free_parts(struct transfer *transfer)
         transfer->own = NULL;
     }
     for (size_t i = 0; i < sizeof transfer->lists / sizeof *transfer->lists; i++) {
-        curl_slist_free_all(transfer->lists[i]);
+        free_list(transfer->lists[i]);
         transfer->lists[i] = NULL;
     }
+    transfer_request_wipe(transfer->request);
 }
 
 static void drop(struct transfer *transfer)
@@ -457,9 +467,8 @@ static CURLcode set_handshake(const struct transfer *transfer, CURL *easy, const
     return code;
 }
 
-static void clear(struct transfer *transfer, const struct transfer_request *request)
+static void clear(struct transfer *transfer)
 {
-    transfer->request = request;
     transfer->status = 0;
     transfer->job.error = 0;
     transfer->job.owner = transfer;
@@ -471,12 +480,17 @@ static void clear(struct transfer *transfer, const struct transfer_request *requ
     transfer->error[0] = transfer->redirect[0] = transfer->awaited[0] = '\0';
     transfer->head.length = transfer->body.length = 0;
     transfer->head.overflow = transfer->body.overflow = false;
-    transfer->peer = (struct tls_peer){.options = request->tls,
-                                       .alpn = request->alpn,
-                                       .name = transfer->host,
-                                       .owner = transfer,
-                                       .on_finished = request->handshake ? on_handshake : NULL,
-                                       .alert = -1};
+    transfer->peer = (struct tls_peer){.alert = -1};
+}
+
+static void expect_peer(struct transfer *transfer)
+{
+    const struct transfer_request *request = transfer->request;
+    transfer->peer.options = request->tls;
+    transfer->peer.alpn = request->alpn;
+    transfer->peer.name = transfer->host;
+    transfer->peer.owner = transfer;
+    transfer->peer.on_finished = request->handshake ? on_handshake : NULL;
 }
 
 // False, and the result is set, if there is something on our side that keeps it from beginning.
@@ -497,6 +511,7 @@ static bool prepare(struct transfer *transfer, struct url *url, char handshake[U
         handshake_url(transfer, url, handshake);
     }
     set_host(transfer, url);
+    expect_peer(transfer);
     return true;
 }
 
@@ -521,29 +536,25 @@ static bool begin(struct transfer *transfer, const struct url *url, const char *
     return false;
 }
 
-static void begin_or_end(struct transfer *transfer, const struct url *url, const char *handshake)
-{
-    char what[TRANSFER_WHAT_MAX];
-    if (!begin(transfer, url, handshake)) {
-        free_parts(transfer);
-        finding_error(&transfer->result, UV_ENOMEM, transfer_what(transfer, what));
-        transfer->on_done(transfer);
-    }
-}
-
 static void begin_now(struct transfer *transfer)
 {
+    char what[TRANSFER_WHAT_MAX];
     char handshake[URL_MAX];
     struct url url;
-    if (prepare(transfer, &url, handshake)) {
-        begin_or_end(transfer, &url, handshake);
-    } else {
-        free_parts(transfer);
-        transfer->on_done(transfer);
+    bool prepared = prepare(transfer, &url, handshake);
+    if (prepared && begin(transfer, &url, handshake)) {
+        return;
     }
+    if (prepared) {
+        finding_error(&transfer->result, UV_ENOMEM, transfer_what(transfer, what));
+    }
+    free_parts(transfer);
+    transfer->on_done(transfer);
 }
 
-// What we need of our own can't be had.
+// ---- What we need of our own
+
+// It can't be had.
 static void end_before(struct transfer *transfer, const struct finding *problem)
 {
     transfer->result = *problem;
@@ -583,22 +594,35 @@ static void on_anchors(void *owner, void *store, const struct finding *problem)
     }
 }
 
+// A redirect may lead to https.
+static bool needs_anchors(const struct transfer_request *request)
+{
+    return request->handshake || request->redirects > 0 || url_encrypted(request->url);
+}
+
+static void ask_for_anchors(struct transfer *transfer)
+{
+    const struct kept_files files = {.paths = {trust_path(transfer->request->tls->ca)}};
+    transfer->began_ns = uv_hrtime();
+    transfer->files = (struct kept_wait){.owner = transfer, .on_thing = on_anchors};
+    kept_ask(curl_loop_trust(transfer->loop), &files, &transfer->files);
+}
+
+// ---- Its life
+
 void transfer_start(struct transfer *transfer, const struct transfer_request *request)
 {
     assert(transfer->loop && transfer->on_done && !transfer->job.easy);
-    assert(request->tls);
-    char handshake[URL_MAX];
-    struct url url;
-    clear(transfer, request);
-    if (!prepare(transfer, &url, handshake)) {
+    transfer_request_free(transfer->request);
+    transfer->request = transfer_request_copy(request);
+    clear(transfer);
+    if (transfer->request == NULL) {
+        finding_error(&transfer->result, UV_ENOMEM, "begin a request");
         transfer->on_done(transfer);
-    } else if (url.https || request->redirects > 0) {
-        const struct kept_files files = {.paths = {trust_path(request->tls->ca)}};
-        transfer->began_ns = uv_hrtime();
-        transfer->files = (struct kept_wait){.owner = transfer, .on_thing = on_anchors};
-        kept_ask(curl_loop_trust(transfer->loop), &files, &transfer->files);
+    } else if (needs_anchors(transfer->request)) {
+        ask_for_anchors(transfer);
     } else {
-        begin_or_end(transfer, &url, handshake);
+        begin_now(transfer);
     }
 }
 
@@ -626,4 +650,11 @@ struct awaited transfer_cancel(struct transfer *transfer)
         transfer->waited_ns = ALL_ITS_TIME;
     }
     return (struct awaited){transfer->awaited, transfer->waited_ns};
+}
+
+void transfer_close(struct transfer *transfer)
+{
+    assert(!transfer->job.easy && !transfer->files.link);
+    transfer_request_free(transfer->request);
+    transfer->request = NULL;
 }

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "probes/curl_loop.h"
-#include "probes/tls_peer.h"
+#include "probes/transfer_request.h"
 #include "probes/url.h"
 
 #define TRANSFER_WHAT_MAX      160
@@ -21,34 +21,11 @@ struct transfer_buffer {
     bool overflow;
 };
 
-enum transfer_starttls { TRANSFER_STARTTLS_OFF, TRANSFER_STARTTLS_SMTP, TRANSFER_STARTTLS_IMAP };
-
-// All that it points to must live until the transfer is over: not in a struct probe_conf, which a
-// reload takes away in mid-check.
-struct transfer_request {
-    const char *method;         // NULL: GET
-    const char *url;            // passed url_check(); not used for a handshake
-    const char *const *headers; // "Name: value", more than what libcurl sends by itself
-    size_t header_count;
-    const char *body; // NULL: none; sent as it is
-    size_t body_length;
-    const struct endpoint *target; // may be NULL or of length 0, but for a handshake
-    const struct endpoint *source; // likewise: the kernel's choice
-    const struct tls_options *tls; // needed for http too: a redirect may lead to https
-    unsigned redirects;            // how many are followed
-
-    // A handshake and nothing else: the name to ask for and to verify (NULL: target's address).
-    bool handshake;
-    const char *server_name;
-    const struct tls_alpn *alpn; // may be NULL
-    int starttls;                // enum transfer_starttls
-};
-
 struct transfer;
 typedef void (*transfer_cb)(struct transfer *transfer);
 
 // Zeroed is idle. The owner sets loop, owner, on_done and the two buffers' bytes and size; the rest
-// is the transfer's.
+// is the transfer's. Before it goes, or its loop does, it is closed.
 struct transfer {
     struct curl_loop *loop;
     void *owner;
@@ -63,7 +40,7 @@ struct transfer {
     struct tls_peer peer;   // peer.finished: it was over TLS, and peer is verified
     char redirect[URL_MAX]; // where the answer leads, if redirects are not followed
 
-    const struct transfer_request *request;
+    struct transfer_request *request; // its own; without headers and body once it is over
     struct curl_job job;
     struct curl_slist *lists[2];
     struct kept_wait files; // while it waits for what is in them: the anchors, then our certificate
@@ -81,7 +58,7 @@ struct transfer {
 };
 
 // Begins. on_done follows exactly once, at once or later, unless it is cancelled. The transfer must
-// be idle; request must live until the transfer is over.
+// be idle. Nothing of the request is needed once this returns.
 void transfer_start(struct transfer *transfer, const struct transfer_request *request);
 
 // Drops it, if it is under way; on_done does not follow. Returns what was awaited, e.g.
@@ -91,3 +68,6 @@ struct awaited transfer_cancel(struct transfer *transfer);
 // "TLS handshake with 192.0.2.53:853 (dns.example.net)", "GET https://... at 192.0.2.53:443": the
 // beginning of a cause. Valid once it was started.
 const char *transfer_what(const struct transfer *transfer, char out[TRANSFER_WHAT_MAX]);
+
+// Gives back what it keeps of its last request. It is idle.
+void transfer_close(struct transfer *transfer);

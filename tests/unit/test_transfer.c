@@ -133,10 +133,103 @@ TEST(a_cancelled_transfer_is_silent_and_says_what_it_waited_for)
     int peer = run_until_asked(&loop, fd);
     assert_non_null(
         strstr(transfer_cancel(&transfer).what, "answer to GET http://x.example/ at 127"));
+    transfer_close(&transfer);
     curl_loop_release(transfer.loop);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
     close(peer);
+    close(fd);
+}
+
+// ---- What a transfer has of its own
+
+struct secret_request {
+    struct transfer_request request;
+    struct endpoint target;
+    struct tls_options tls;
+    const char *headers[1];
+    char url[64], method[8], header[32], body[32];
+};
+
+static void ask_with_secrets(struct secret_request *out)
+{
+    *out = (struct secret_request){.target = out->target,
+                                   .tls = {.min_version = TLS_1_2},
+                                   .url = "http://x.example/a",
+                                   .method = "POST",
+                                   .header = "Authorization: Bearer abc",
+                                   .body = "client_secret=s3cret"};
+    out->headers[0] = out->header;
+    out->request = (struct transfer_request){.method = out->method,
+                                             .url = out->url,
+                                             .headers = out->headers,
+                                             .header_count = 1,
+                                             .body = out->body,
+                                             .body_length = strlen(out->body),
+                                             .target = &out->target,
+                                             .tls = &out->tls,
+                                             .redirects = 1}; // so that it waits for the anchors
+}
+
+TEST(nothing_of_a_request_is_needed_once_it_has_begun)
+{
+    uv_loop_t loop;
+    struct secret_request asked;
+    struct transfer transfer = {.on_done = must_not_be_called};
+    char got[1024] = "";
+    size_t length = 0;
+    int fd = deaf_listener(&asked.target);
+    guard_begin();
+    ask_with_secrets(&asked);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(curl_loop_acquire(&loop, &transfer.loop), 0);
+    transfer_start(&transfer, &asked.request);
+    memset(&asked, '?', sizeof asked);
+    int peer = run_until_asked(&loop, fd);
+    while (strstr(got, "client_secret=s3cret") == NULL) {
+        guard_awaits("the request's body");
+        uv_run(&loop, UV_RUN_NOWAIT);
+        ssize_t more = recv(peer, got + length, sizeof got - 1 - length, MSG_DONTWAIT);
+        length += more > 0 ? (size_t)more : 0;
+    }
+    assert_memory_equal(got, "POST /a HTTP/1.1\r\n", 18);
+    assert_non_null(strstr(got, "\r\nAuthorization: Bearer abc\r\n"));
+    assert_non_null(
+        strstr(transfer_cancel(&transfer).what, "POST http://x.example/a at 127.0.0.1"));
+    transfer_close(&transfer);
+    curl_loop_release(transfer.loop);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    close(peer);
+    close(fd);
+}
+
+static bool is_wiped(const char *bytes, size_t length)
+{
+    return length == 0 || (bytes[0] == '\0' && is_wiped(bytes + 1, length - 1));
+}
+
+TEST(what_may_be_secret_in_a_request_is_wiped_when_it_is_over)
+{
+    uv_loop_t loop;
+    struct secret_request asked;
+    struct transfer transfer = {.on_done = must_not_be_called};
+    int fd = deaf_listener(&asked.target);
+    ask_with_secrets(&asked);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(curl_loop_acquire(&loop, &transfer.loop), 0);
+    transfer_start(&transfer, &asked.request);
+    const char *header = transfer.request->headers[0];
+    const char *body = transfer.request->body;
+    assert_string_equal(header, asked.header);
+    assert_memory_equal(body, asked.body, asked.request.body_length);
+    transfer_cancel(&transfer);
+    assert_true(is_wiped(header, strlen(asked.header)));
+    assert_true(is_wiped(body, asked.request.body_length));
+    transfer_close(&transfer);
+    curl_loop_release(transfer.loop);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
     close(fd);
 }
 
@@ -187,6 +280,7 @@ TEST(a_redirect_that_leads_to_no_connection_waits_for_one)
     }
     snprintf(expected, sizeof expected, "TCP connection to %s", where);
     assert_string_equal(transfer_cancel(&transfer).what, expected);
+    transfer_close(&transfer);
     curl_loop_release(transfer.loop);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -260,6 +354,8 @@ TEST(a_transfer_keeps_its_anchors_when_the_ca_file_is_replaced_while_it_connects
     assert_true(store_is_gone);
 
     transfer_cancel(&second);
+    transfer_close(&first);
+    transfer_close(&second);
     curl_loop_release(first.loop);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
