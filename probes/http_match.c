@@ -157,6 +157,8 @@ int http_regex_search(const struct http_expected *expected, const char *body, si
 
 // ---- Judging
 
+#define TOO_MANY_REQUESTS 429 // RFC 6585 section 4
+
 static bool status_is_expected(const struct http_statuses *statuses, long status)
 {
     for (size_t i = 0; i < statuses->count; i++) {
@@ -258,7 +260,14 @@ void http_match(const struct http_expected *expected, const struct http_answer *
                 struct finding *out)
 {
     char statuses[8 * HTTP_STATUS_RANGES_MAX + 1];
-    if (!status_is_expected(&expected->statuses, answer->status)) {
+    bool expects = status_is_expected(&expected->statuses, answer->status);
+    if (!expects && answer->status == TOO_MANY_REQUESTS) { // it is well, and we ask too often
+        finding_set(out, VERDICT_UNKNOWN, "rate-limited",
+                    "status 429, too many requests, expected %s",
+                    statuses_text(&expected->statuses, statuses, sizeof statuses));
+        return;
+    }
+    if (!expects) {
         finding_set(out, VERDICT_FAIL, "status", "status %ld%s%.80s, expected %s%s", answer->status,
                     answer->redirect[0] ? " to " : "", answer->redirect,
                     statuses_text(&expected->statuses, statuses, sizeof statuses), answer->remark);

@@ -54,6 +54,7 @@ struct http_answer {
     const char *remark;   // that goes with a status that is not expected, or ""
 };
 
-// A pass ("status 200, 512 bytes"), or a fail with the code "status", "header" or "body".
+// A pass ("status 200, 512 bytes"); a fail with the code "status", "header" or "body"; or, where
+// the server says that it is asked too often, an `unknown` ("rate-limited").
 void http_match(const struct http_expected *expected, const struct http_answer *answer,
                 struct finding *out);

@@ -92,6 +92,19 @@ TEST(a_status_within_a_range_passes)
     assert_finding(match(&expected, 0, "", "", 0), VERDICT_FAIL, "status", "status 0");
 }
 
+TEST(a_server_that_is_asked_too_often_has_not_failed)
+{
+    struct http_expected expected = any_success();
+    assert_finding(match(&expected, 429, "", "", 0), VERDICT_UNKNOWN, "rate-limited",
+                   "status 429, too many requests, expected 200-299");
+    assert_finding(match(&expected, 428, "", "", 0), VERDICT_FAIL, "status", "status 428");
+    assert_finding(match(&expected, 503, "", "", 0), VERDICT_FAIL, "status", "status 503");
+    set_statuses(&expected, "200 429");
+    assert_finding(match(&expected, 429, "", "", 0), VERDICT_PASS, "ok", "status 429");
+    set_headers(&expected.headers, "Retry-After:");
+    assert_finding(match(&expected, 429, "", "", 0), VERDICT_FAIL, "header", "Retry-After");
+}
+
 TEST(a_status_that_is_none_is_refused)
 {
     static const char *const wrong[] = {"",         "20",   "2000",     "099",     "600",
