@@ -533,3 +533,14 @@ void jwt_judge(const struct jwt_rules *rules, const char *token, size_t length, 
     json_decref(read.header);
     json_decref(read.claims);
 }
+
+bool jwt_read_exp(const char *token, size_t length, int64_t *out_s)
+{
+    struct token read = {.header = NULL};
+    struct jwt_judgement ignored;
+    bool said = read_token(token, length, &read, &ignored) &&
+                read_date(json_object_get(read.claims, "exp"), out_s);
+    json_decref(read.header);
+    json_decref(read.claims);
+    return said;
+}

@@ -51,6 +51,10 @@ json_t *jwt_keys_parse(const char *text, size_t length, char error[ERROR_MAX]);
 void jwt_judge(const struct jwt_rules *rules, const char *token, size_t length, const json_t *keys,
                int64_t now_s, struct jwt_judgement *out);
 
+// When a token says that it expires (seconds since 1970), which nobody vouches for: enough to doubt
+// a token, never to believe it. False: it does not say, or is no signed JWT.
+bool jwt_read_exp(const char *token, size_t length, int64_t *out_s);
+
 // parse() of struct key, for lists: into `unsigned`, a set of algorithms by their JOSE names (RFC
 // 7518 section 3.1, RFC 8037); and into struct jwt_words, of any words or of NAME=VALUE only.
 int jwt_algorithm_parse(const char *word, void *field, char error[ERROR_MAX]);

@@ -146,6 +146,30 @@ static void end_good(struct state *state)
     end_judged(state, &finding);
 }
 
+// Was the token refused because somebody put it into a file and forgot it? That tells nothing of
+// who refuses it, whatever he says: the key that signed it may have gone meanwhile, too. Then found
+// is an `unknown`.
+static bool is_forgotten(const struct state *state, struct finding *found)
+{
+    struct finding refusal = *found;
+    int64_t now_s = time(NULL);
+    int64_t exp_s;
+    char span[SPAN_TEXT_MAX];
+    if (state->secrets.given.text == NULL) {
+        return false;
+    }
+    if (strcmp(found->code, "exp") == 0) {
+        found->kind = VERDICT_UNKNOWN;
+        return true;
+    }
+    if (!jwt_read_exp(state->token, state->token_length, &exp_s) || exp_s > now_s) {
+        return false;
+    }
+    finding_set(found, VERDICT_UNKNOWN, "exp", "expired %s ago; %s", span_text(now_s - exp_s, span),
+                refusal.cause);
+    return true;
+}
+
 // ---- Requests
 
 static void send_request(struct state *state, enum step step)
@@ -272,6 +296,14 @@ static void begin_use(struct state *state)
     send_request(state, STEP_USE);
 }
 
+// RFC 6750 section 3.1.
+static bool refuses_token(const struct state *state, const struct finding *found)
+{
+    long status = state->transfer.status;
+    bool by_status = strcmp(found->code, "http-status") == 0 || strcmp(found->code, "grant") == 0;
+    return by_status && (status == 400 || status == 401 || status == 403);
+}
+
 static void on_use(struct state *state)
 {
     struct finding found;
@@ -279,7 +311,11 @@ static void on_use(struct state *state)
         end_good(state);
         return;
     }
-    end(state, found.kind, found.kind == VERDICT_FAIL ? "protected" : found.code, found.cause);
+    if (refuses_token(state, &found) && is_forgotten(state, &found)) {
+        end_judged(state, &found);
+    } else {
+        end(state, found.kind, found.kind == VERDICT_FAIL ? "protected" : found.code, found.cause);
+    }
 }
 
 // ---- Introspection: the issuer itself knows the token (RFC 7662)
@@ -316,7 +352,11 @@ static void on_introspection(struct state *state)
     if (!oauth_read_active(transfer->body.bytes, transfer->body.length, error)) {
         finding_set(&found, VERDICT_FAIL, "introspection", "%s: %s", transfer_what(transfer, what),
                     error);
-        end(state, found.kind, found.code, found.cause);
+        if (is_forgotten(state, &found)) {
+            end_judged(state, &found);
+        } else {
+            end(state, found.kind, found.code, found.cause);
+        }
         return;
     }
     begin_use(state);
@@ -376,15 +416,6 @@ static void end_unjudged(struct state *state, const char *wanting)
     end(state, finding.kind, finding.code, finding.cause);
 }
 
-// A token that somebody put into a file and forgot tells nothing of its issuer.
-static void end_given(struct state *state, struct finding *finding)
-{
-    if (state->secrets.given.text != NULL && strcmp(finding->code, "exp") == 0) {
-        finding->kind = VERDICT_UNKNOWN;
-    }
-    end_judged(state, finding);
-}
-
 static void judge(struct state *state)
 {
     const struct token_options *options = options_of(state);
@@ -402,7 +433,8 @@ static void judge(struct state *state)
     } else if (wanting && (!state->fetched || state->keys.problem[0])) {
         end_unjudged(state, judgement.finding.cause);
     } else {
-        end_given(state, &judgement.finding);
+        (void)is_forgotten(state, &judgement.finding);
+        end_judged(state, &judgement.finding);
     }
 }
 

@@ -52,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct jwt_rules strict = {.min_lifetime_ms = 1000, .issuer = "i", .audience = "a"};
     struct jwt_judgement judgement;
     char error[ERROR_MAX] = "";
+    int64_t exp_s;
     if (size == 0) {
         return 0;
     }
@@ -66,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool believed = judgement.finding.kind == VERDICT_PASS;
     judge(&strict, token, length, keys, &judgement);
     require(believed || judgement.finding.kind == VERDICT_FAIL);
+    require(jwt_read_exp(token, length, &exp_s) || !believed);
     json_decref(keys);
 
     read_answer(rest, rest_length);

@@ -177,9 +177,8 @@ TEST(a_key_that_is_not_known_is_looked_for_again)
     free(old);
 }
 
-TEST(a_given_token_that_has_expired_tells_nothing_of_its_issuer)
+static void give_token_of_yesterday(char *file)
 {
-    char file[] = "/tmp/popgate-test-token-XXXXXX";
     char claims[64];
     int fd = mkstemp(file);
     assert_true(fd >= 0);
@@ -190,7 +189,23 @@ TEST(a_given_token_that_has_expired_tells_nothing_of_its_issuer)
     free(token);
     ((struct token_options *)fixture.conf.options)->token_url[0] = '\0';
     fixture_set(&fixture, "token_file", file);
+}
+
+TEST(a_given_token_that_has_expired_tells_nothing_of_its_issuer)
+{
+    char file[] = "/tmp/popgate-test-token-XXXXXX";
+    give_token_of_yesterday(file);
     begin();
     assert_next(0, VERDICT_UNKNOWN, "exp", "expired 24 hours ago");
+    unlink(file);
+}
+
+TEST(nor_does_it_when_the_key_that_signed_it_has_gone)
+{
+    char file[] = "/tmp/popgate-test-token-XXXXXX";
+    give_token_of_yesterday(file);
+    rotate("second");
+    begin();
+    assert_next(0, VERDICT_UNKNOWN, "exp", "expired 24 hours ago; its key kid=first is none");
     unlink(file);
 }
