@@ -109,6 +109,10 @@ void core_way(struct core *core, size_t probe, const struct verdict *verdict, co
         return;
     }
     bool announced = service->decision.target != TARGET_WITHDRAW;
+    if (service->cut_off.state == CUT_OFF_SUSPECTED && !announced &&
+        way_is_covered(way, lead->prefix)) {
+        service->cut_off.probe = probe; // another that is suspected may be dead by itself
+    }
     if (probe != service->cut_off.probe) {
         bool still = announced || way->kind == WAY_UNKNOWN || way_is_covered(way, lead->prefix);
         core->probes[probe].cut_off = still;

@@ -165,6 +165,25 @@ TEST(a_probe_cut_off_by_another_services_prefix_is_left_for_this_one)
     assert_int_equal(target_of(WEB), TARGET_ANNOUNCE);
 }
 
+TEST(of_several_that_are_suspected_one_that_is_dead_by_itself_hides_no_other)
+{
+    running(BEHIND "[probe b]\ntype = tcp\ntarget = 192.0.2.1:54\ninterval = 1s\ntimeout = 1s\n"
+                   "[service dns]\nprefixes = 192.0.2.1/32\nany = b a\nany_min = 1\n"
+                   "hold_down = 10s\n");
+    check(B, 'f', &blackhole);
+    check(B, 'f', &blackhole);
+    check(B, 'f', &blackhole);
+    fail_on(&blackhole);
+    check(A, 'p', &by_bird);
+    check(A, 'p', &by_bird);
+    assert_true(is_held());
+    pass_ms(AGES_MS);
+    check(B, 'p', &local);
+    check(B, 'p', &local);
+    check(B, 'p', &local);
+    assert_false(is_held());
+}
+
 TEST(another_services_withdrawal_frees_nobody)
 {
     running(BEHIND PROBE("b") DNS_NEEDS_A
