@@ -168,7 +168,8 @@ void world_verdict(struct world *world, size_t probe, bool definitive)
     if (!world->quiet && !definitive && dice_chance(&world->dice, 3)) {
         kind = dice_below(&world->dice, VERDICT_PASS + 1); // a lost packet, a hiccup
     }
-    if (world_cuts_off(world, probe)) {
+    bool cut_off = world_cuts_off(world, probe);
+    if (cut_off) {
         kind = VERDICT_FAIL;
     }
     if (world->blind[probe]) {
@@ -176,7 +177,10 @@ void world_verdict(struct world *world, size_t probe, bool definitive)
     }
     struct check check;
     struct verdict it;
-    check_draw(&check, conf, kind, definitive, !world->quiet, &world->dice);
+    check_draw(&check, conf, kind, definitive && !cut_off, !world->quiet, &world->dice);
+    if (cut_off && kind == VERDICT_FAIL) {
+        check.code = "unreachable"; // nobody is there who could refuse
+    }
     const char *broken = check_run(&check, conf, &it);
     if (broken != NULL) {
         oracle_broken(&world->oracle, "%s: p%zu is %s (%s): %s", broken, probe,
