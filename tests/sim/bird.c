@@ -482,9 +482,34 @@ static void answer_configure(struct model *model, const struct answer *answer, c
     }
 }
 
+// An answer that may end in the midst.
+struct cut {
+    struct model *model;
+    struct answer answer;
+    bool over;
+};
+
+static void say_or_cut(void *arg, const struct bird_line *line)
+{
+    struct cut *cut = arg;
+    if (cut->over) {
+        return;
+    }
+    if (cut->model->cut > 0 && --cut->model->cut == 0) {
+        cut->over = true;
+        say(&cut->answer, BIRD_LAST, BIRD_CODE_SYNTAX, "runtime error");
+        return;
+    }
+    cut->answer.say(cut->answer.arg, line);
+}
+
 void model_do(struct model *model, const char *command, model_answer_cb answer_line, void *arg)
 {
-    struct answer answer = {answer_line, arg};
+    struct cut cut = {model, {answer_line, arg}, false};
+    struct answer answer = cut.answer;
+    if (strncmp(command, "show ", 5) == 0) {
+        answer = (struct answer){say_or_cut, &cut};
+    }
     if (strncmp(command, "enable ", 7) == 0 || strncmp(command, "disable ", 8) == 0) {
         answer_switch(model, &answer, command);
     } else if (strcmp(command, "show protocols") == 0) {

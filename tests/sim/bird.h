@@ -52,6 +52,7 @@ struct model {
     bool broken;       // somebody has half-edited bird.conf
     bool leaks;        // an export filter takes device routes too
     bool strips;       // export filters take communities off
+    unsigned cut;      // lines until a question's answer ends with 9001; 0: never
     // Another PoP announces the addresses of the plot, and OSPF says so; since when that is so.
     bool elsewhere[SCENE_PLOTS];
     uint64_t elsewhere_changed_ns[SCENE_PLOTS];

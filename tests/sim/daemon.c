@@ -251,6 +251,13 @@ static const struct shell_effects effects = {has_room,  send_order, withdrawn,  
 
 // ---- Its end
 
+static void put_there(struct model_file *there, const struct model_file *what)
+{
+    there->exists = what->exists;
+    there->length = what->length;
+    memcpy(there->text, what->text, what->length);
+}
+
 // What was being written is there, or it is not.
 static void abandon_disks(struct world *world)
 {
@@ -264,9 +271,7 @@ static void abandon_disks(struct world *world)
         if (disk->busy && !disk->fails && dice_chance(&world->dice, 50)) {
             struct model_file *there = daemon_file(world, file);
             tell(world, "but the %s is written", file_names[file]);
-            there->exists = disk->writing.exists;
-            there->length = disk->writing.length;
-            memcpy(there->text, disk->writing.text, disk->writing.length);
+            put_there(there, &disk->writing);
             if (file == SHELL_MEMORY) {
                 oracle_remembered(&world->oracle);
             } else if (file == SHELL_LEDGER) {
@@ -322,6 +327,19 @@ void daemon_kill(struct world *world)
 {
     tell(world, "daemon dies");
     end_daemon(world, false);
+}
+
+// What was written and not synced is lost, or it is not.
+void daemon_lose_power(struct world *world)
+{
+    struct disk *disk = &world->disks[SHELL_LEDGER];
+    daemon_kill(world);
+    if (disk->unsynced && dice_chance(&world->dice, 50)) {
+        tell(world, "and the ledger is the one of before");
+        put_there(&disk->there, &disk->synced);
+        world->ledger_spoilt = disk->synced_spoilt;
+        disk->unsynced = false;
+    }
 }
 
 static void end_stop(struct world *world)
@@ -449,9 +467,12 @@ static void save_end(struct world *world, enum shell_file file)
         if (file == SHELL_INCLUDE && there->exists) {
             world->stale = *there;
         }
-        there->exists = disk->writing.exists;
-        there->length = disk->writing.length;
-        memcpy(there->text, disk->writing.text, disk->writing.length);
+        if (!disk->unsynced) {
+            put_there(&disk->synced, there);
+            disk->synced_spoilt = world->ledger_spoilt;
+        }
+        disk->unsynced = disk->fails;
+        put_there(there, &disk->writing);
         world->ledger_spoilt = world->ledger_spoilt && file != SHELL_LEDGER;
     }
     if (file == SHELL_INCLUDE) {
@@ -603,7 +624,7 @@ void daemon_start(struct world *world)
     begin_shell(world, &past);
     past_clear(&past);
     world->daemon_at_ns = NEVER_NS;
-    world->disks[SHELL_LEDGER].failed = false;
+    world->disks[SHELL_LEDGER].failed = world->disks[SHELL_LEDGER].unsynced = false;
     world->seen_wall_ms = world->wall_ms;
     for (unsigned i = 0; i < 2; i++) {
         line_begin(&world->lines[i], world->now_ns + dice_ms(&world->dice, 1, 50));

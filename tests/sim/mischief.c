@@ -92,6 +92,12 @@ static void slow_bird(struct world *world)
     tell(world, "BIRD is slow to answer questions");
 }
 
+static void cut_answer(struct world *world)
+{
+    world->model.cut = 1 + below(world, chance(world, 50) ? 10 : 200);
+    tell(world, "one of BIRD's next answers ends in the midst");
+}
+
 static void flap_session(struct world *world)
 {
     size_t session = below(world, MODEL_SESSIONS);
@@ -323,7 +329,9 @@ static void step_clock(struct world *world)
 static void reboot(struct world *world)
 {
     tell(world, "the machine reboots");
-    kill_daemon(world);
+    if (daemon_lives(world)) {
+        daemon_lose_power(world);
+    }
     kill_bird(world);
     world->model.disk.exists = false;
     world->stale.exists = false;
@@ -343,17 +351,12 @@ static void another_pop(struct world *world)
          plot);
 }
 
-// One verb, of one service or of several.
-static void ask(struct world *world)
+static void ask_for(struct world *world, enum verb verb, size_t first, size_t wanted)
 {
     if (!daemon_lives(world) || world->shell.stopping) {
         return;
     }
-    struct asked asked = {.verb = below(world, VERBS), .guarded = chance(world, 60)};
-    size_t most =
-        world->config->service_count < VERB_SERVICES ? world->config->service_count : VERB_SERVICES;
-    size_t wanted = chance(world, 70) ? 1 : 1 + below(world, most);
-    size_t first = below(world, world->config->service_count);
+    struct asked asked = {.verb = verb, .guarded = chance(world, 60)};
     while (asked.name_count < wanted) {
         size_t index = (first + asked.name_count) % world->config->service_count;
         asked.names[asked.name_count++] = world->oracle.names[index];
@@ -364,6 +367,42 @@ static void ask(struct world *world)
     tell(world, "operator: verb %u, %s s%u and %zu more", world->verbs + 1,
          verb_rows[asked.verb].name, asked.names[0], asked.name_count - 1);
     daemon_ask(world, &asked);
+}
+
+// One verb, of one service or of several.
+static void ask(struct world *world)
+{
+    if (daemon_lives(world)) {
+        size_t count = world->config->service_count;
+        enum verb verb = below(world, VERBS);
+        size_t wanted =
+            chance(world, 70) ? 1 : 1 + below(world, count < VERB_SERVICES ? count : VERB_SERVICES);
+        ask_for(world, verb, below(world, count), wanted);
+    }
+}
+
+// Several of one service in the same millisecond.
+static void ask_the_same(struct world *world)
+{
+    if (daemon_lives(world)) {
+        size_t service = below(world, world->config->service_count);
+        for (unsigned i = 2 + below(world, 3); i > 0 && daemon_lives(world); i--) {
+            ask_for(world, below(world, VERBS), service % world->config->service_count, 1);
+        }
+    }
+}
+
+// While a worker prepares another configuration, or as that takes over.
+static void isolate_in_reload(struct world *world)
+{
+    reconfigure(world, chance(world, 30) ? ADD_OR_REMOVE : ANYTHING);
+    if (daemon_lives(world) && !world->shell.stopping) {
+        world->next.ready_at_ns = chance(world, 50) ? world->now_ns : world->next.ready_at_ns;
+        ask_for(world, VERB_ISOLATE, below(world, world->config->service_count), 1);
+    }
+    if (daemon_lives(world) && chance(world, 30)) {
+        ask_for(world, VERB_RELEASE, below(world, world->config->service_count), 1);
+    }
 }
 
 // Many at once.
@@ -385,12 +424,15 @@ static struct mischief {
     {"move-service", 8, move_service, NULL},
     {"ask", 14, ask, NULL},
     {"ask-often", 1, ask_often, NULL},
+    {"ask-the-same", 2, ask_the_same, NULL},
+    {"isolate-in-reload", 2, isolate_in_reload, NULL},
     {"another-pop", 3, another_pop, NULL},
     {"switch-by-hand", 8, switch_by_hand, NULL},
     {"configure-by-hand", 8, configure_by_hand, NULL},
     {"kill-bird", 4, kill_bird, NULL},
     {"hang-bird", 4, hang_bird, NULL},
     {"slow-bird", 2, slow_bird, NULL},
+    {"cut-answer", 3, cut_answer, NULL},
     {"restrict-bird", 2, restrict_bird, NULL},
     {"flap-session", 6, flap_session, NULL},
     {"edit-bird-conf", 3, edit_bird_conf, NULL},

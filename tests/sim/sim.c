@@ -25,6 +25,7 @@ static void calm_down(struct world *world)
     }
     world->dies_in = 0;
     world->model.broken = world->model.refuses = false;
+    world->model.cut = 0;
     world->model.include_line = true;
     world->slow_until_ns = 0;
     memset(world->blind, 0, sizeof world->blind);

@@ -28,6 +28,9 @@ struct disk {
     uint64_t done_at_ns, version;
     struct model_file there, writing;
     struct words words; // that wait
+    // What is there would not outlast a power cut: that would, as it was spoilt or not.
+    bool unsynced, synced_spoilt;
+    struct model_file synced;
 };
 
 // A reload that a worker prepares.
@@ -111,6 +114,7 @@ static inline bool daemon_lives(const struct world *world)
 struct model_file *daemon_file(struct world *world, enum shell_file file);
 void daemon_start(struct world *world);
 void daemon_kill(struct world *world);
+void daemon_lose_power(struct world *world); // if it lives
 void daemon_stop(struct world *world);
 void daemon_reload(struct world *world, const struct scene *scene); // sooner or later
 void daemon_ask(struct world *world, struct asked *asked);          // an operator's verb
