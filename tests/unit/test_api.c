@@ -765,6 +765,25 @@ TEST(what_stands_in_the_place_of_the_socket_is_told_once_until_it_is_gone)
     assert_int_not_equal(lstat(path, &file), 0);
 }
 
+// Nothing in the directory tells when there are descriptors again.
+TEST(a_socket_that_could_not_be_made_anew_is_tried_again)
+{
+    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    struct rlimit before;
+    int next = dup(STDERR_FILENO);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit none_left = {.rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+    assert_int_equal(unlink(socket_path(path)), 0);
+    await_told(1);
+    assert_non_null(strstr(told, "Too many open files"));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    pass_s(2);
+    await_told(2);
+    local("GET", "/v1/status", "", 200, NULL);
+}
+
 TEST(a_socket_that_went_with_its_directory_is_made_anew_when_asked_to_look)
 {
     char aside[sizeof directory + 2];
