@@ -41,6 +41,7 @@ const char *problem_code_name(enum problem_code code)
         [PROBLEM_LEDGER] = "ledger",
         [PROBLEM_PROBER] = "prober",
         [PROBLEM_RELOAD] = "reload",
+        [PROBLEM_RESPONDER] = "responder",
         [PROBLEM_STOPPING] = "stopping",
         [PROBLEM_LEDGER_DRAINED] = "ledger-drained",
         [PROBLEM_INTENT] = "intent",
@@ -296,6 +297,11 @@ static void look_at_ourselves(struct search *search)
     if (own->reload != NULL) {
         found(search, SEVERITY_WARNING, PROBLEM_RELOAD, 0, "the configuration before is in force",
               "%s", own->reload);
+    }
+    if (own->responder != NULL) {
+        found(search, SEVERITY_WARNING, PROBLEM_RESPONDER, 0,
+              "nothing is answered there; it is tried again each second", "the responder %s",
+              own->responder);
     }
     if (search->core->stopping) {
         found(search, SEVERITY_WARNING, PROBLEM_STOPPING, 0, "", "popgated is stopping");

@@ -27,6 +27,7 @@ enum problem_code {
     PROBLEM_LEDGER,
     PROBLEM_PROBER,
     PROBLEM_RELOAD,
+    PROBLEM_RESPONDER,
     PROBLEM_STOPPING,
     PROBLEM_LEDGER_DRAINED,
     PROBLEM_INTENT,
@@ -66,9 +67,10 @@ struct problem {
 
 // What only the shell knows; NULL: all is well.
 struct own_trouble {
-    const char *ledger; // it can't be saved, or could not be read
-    const char *prober; // why no bad verdict counts at present
-    const char *reload; // the last one failed
+    const char *ledger;    // it can't be saved, or could not be read
+    const char *prober;    // why no bad verdict counts at present
+    const char *reload;    // the last one failed
+    const char *responder; // an address of it could not be had
 };
 
 // Fills in out, at most max of them. Returns how many there are. service: only those of that

@@ -247,11 +247,23 @@ void daemon_on_foreign_include(void *arg)
     daemon_after_input(daemon);
 }
 
+// Whoever had the port may be gone.
+static void listen_again(struct daemon *daemon)
+{
+    responding_some(&daemon->responding, daemon->responder, daemon->config);
+    if (daemon->responding.trouble[0] == '\0') {
+        daemon_log_responder(daemon->config);
+    }
+}
+
 void daemon_on_check(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
     include_watch_look(&daemon->include_watch);
     users_look(&daemon->users);
+    if (daemon->responding.trouble[0] != '\0') {
+        listen_again(daemon);
+    }
     tell_manager(daemon);
     notify_again();
 }
@@ -397,10 +409,11 @@ static const struct status_prober prober = {prober_watch, prober_not_after, prob
 static struct own_trouble own_trouble(void *arg)
 {
     const struct daemon *daemon = arg;
-    return (struct own_trouble){.ledger = changes_trouble(daemon->changes),
-                                .prober = scheduler_trouble(daemon->scheduler),
-                                .reload = daemon->reload_trouble[0] != '\0' ? daemon->reload_trouble
-                                                                            : NULL};
+    return (struct own_trouble){
+        .ledger = changes_trouble(daemon->changes),
+        .prober = scheduler_trouble(daemon->scheduler),
+        .responder = daemon->responding.trouble[0] != '\0' ? daemon->responding.trouble : NULL,
+        .reload = daemon->reload_trouble[0] != '\0' ? daemon->reload_trouble : NULL};
 }
 
 // `systemctl status` has a line for it.
@@ -433,18 +446,6 @@ const struct api_shell daemon_api = {.core = api_core,
 
 // ---- Reload
 
-bool daemon_listen_to(struct daemon *daemon, const struct config *config, char error[ERROR_MAX])
-{
-    struct responder_conf conf = identity_listen(config);
-    if (responder_listen(daemon->responder, &conf, error) != 0) {
-        return false;
-    }
-    if (error[0] != '\0') {
-        log_line(LOG_LEVEL_WARNING, "%s", error);
-    }
-    return true;
-}
-
 void daemon_log_responder(const struct config *config)
 {
     char text[IDENTITY_TEXT_MAX];
@@ -469,8 +470,12 @@ static bool reload_swap(void *arg, struct reload_next *next, void (*on_settled)(
 {
     struct daemon *daemon = arg;
     struct setup old = reload_present(daemon);
-    if (!daemon_listen_to(daemon, next->setup.config, error)) {
-        return false;
+    bool was_in_trouble = daemon->responding.trouble[0] != '\0';
+    if (!responding_all(&daemon->responding, daemon->responder, next->setup.config, error)) {
+        if (!was_in_trouble) {
+            return false;
+        }
+        responding_some(&daemon->responding, daemon->responder, next->setup.config);
     }
     scheduler_carry_out(daemon->scheduler, next->plan, on_settled, settled_arg);
     next->plan = NULL;

@@ -10,6 +10,7 @@
 #include "controller/daemon/identity.h"
 #include "controller/daemon/include_watch.h"
 #include "controller/daemon/reload.h"
+#include "controller/daemon/responding.h"
 #include "controller/daemon/saver.h"
 #include "controller/daemon/signals.h"
 #include "controller/daemon/state_files.h"
@@ -30,6 +31,7 @@ struct daemon {
     unsigned open_links;            // that are being closed
     struct scheduler *scheduler;
     struct responder *responder;
+    struct responding responding;
     struct identity *identity;
     struct api *api;
     struct changes *changes;
@@ -77,8 +79,6 @@ void daemon_on_foreign_include(void *arg);
 void daemon_on_check(uv_timer_t *timer); // now and then
 void daemon_tell_stamp_trouble(struct daemon *daemon);
 
-// False and why not; else what it remarks is in the log.
-bool daemon_listen_to(struct daemon *daemon, const struct config *config, char error[ERROR_MAX]);
 void daemon_log_responder(const struct config *config);
 void daemon_publish_identity(void *arg);
 

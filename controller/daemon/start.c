@@ -128,7 +128,11 @@ static bool begin_responder(struct daemon *daemon, char error[ERROR_MAX])
         return false;
     }
     daemon_publish_identity(daemon);
-    return daemon_listen_to(daemon, daemon->config, error);
+    responding_some(&daemon->responding, daemon->responder, daemon->config);
+    if (daemon->responding.trouble[0] != '\0') {
+        log_line(LOG_LEVEL_ERROR, "%s; it is tried again each second", daemon->responding.trouble);
+    }
+    return true;
 }
 
 // Last of a start: one that fails leaves what it found.

@@ -176,6 +176,7 @@ void daemon_end(struct daemon *daemon)
 {
     reload_free(daemon->reload);
     responder_free(daemon->responder);
+    responding_clear(&daemon->responding);
     identity_free(daemon->identity);
     changes_free(daemon->changes);
     ledger_clear(&daemon->ledger_place.found);

@@ -529,7 +529,8 @@ LAB_TEST(port_53_needs_one_capability_and_not_root)
              "an answer from port 53", POP_WAIT_MS);
 }
 
-LAB_TEST(without_that_capability_it_says_so_and_ends)
+// What its addresses are for is not there; everything else is.
+LAB_TEST(without_that_capability_it_says_so_and_runs)
 {
     struct answering answering = answering_make();
     char config[LAB_CONFIG_MAX], file[LAB_PATH_MAX], program[LAB_PATH_MAX];
@@ -547,9 +548,26 @@ LAB_TEST(without_that_capability_it_says_so_and_ends)
                               .argv = LAB_ARGV(program, "--config",
                                                lab_path(answering.pop.node, "popgate.conf", file)),
                               .user = LAB_NOBODY});
-    assert_int_not_equal(lab_wait_exit(popgated, POP_WAIT_MS), 0);
+    LAB_WAIT(lab_log_contains(popgated, "Permission denied"), "the complaint", POP_WAIT_MS);
     assert_true(lab_log_contains(popgated, ANSWERING_V4));
-    assert_true(lab_log_contains(popgated, "Permission denied"));
+    LAB_WAIT(LAB_POPGATE(answering.pop.node, NULL, "status") == 0, "it to answer", POP_WAIT_MS);
+}
+
+LAB_TEST(a_port_that_another_has_takes_nothing_down_and_is_taken_when_it_is_free)
+{
+    struct answering answering = answering_make();
+    char output[LAB_OUTPUT_MAX];
+    struct lab_tcp_server *other =
+        lab_tcp_server_start(answering.pop.node, ANSWERING_V4, 53, LAB_TCP_SILENT, NULL);
+
+    pop_run(&answering.pop, ANSWERING_RESPONDER ANSWERING_SERVICE);
+    assert_string_equal(lab_ask_text(&answering.ways[WAY_UDP6], "id." ZONE, DNS_TXT), "\"pop\"");
+    LAB_WAIT(LAB_POPGATE(answering.pop.node, output, "check") == 1, "a warning", POP_WAIT_MS);
+    assert_non_null(strstr(output, "in use"));
+    lab_tcp_server_crash(other);
+    LAB_WAIT(lab_answers(&answering.ways[WAY_UDP4], &identity), "the port to be taken",
+             POP_WAIT_MS);
+    LAB_WAIT(LAB_POPGATE(answering.pop.node, output, "check") == 0, "all to be well", POP_WAIT_MS);
 }
 
 LAB_TEST(what_another_has_taken_is_named_and_the_reload_changes_nothing)
