@@ -173,16 +173,27 @@ static char *read_text(const char *path, struct mistakes *mistakes)
     return text;
 }
 
-struct config *config_load(const char *path, config_report_cb report, void *arg)
+struct config *config_load_text(const char *path, config_report_cb report, void *arg, char **text)
 {
     struct mistakes mistakes = {0};
     struct config *config = NULL;
     assert(path && report);
-    char *text = read_text(path, &mistakes);
-    if (text != NULL) {
-        config = if_sound(make_config(text, &mistakes), &mistakes);
+    *text = read_text(path, &mistakes);
+    if (*text != NULL) {
+        config = if_sound(make_config(*text, &mistakes), &mistakes);
     }
     mistakes_tell(&mistakes, path, report, arg);
+    if (config == NULL) {
+        free(*text);
+        *text = NULL;
+    }
+    return config;
+}
+
+struct config *config_load(const char *path, config_report_cb report, void *arg)
+{
+    char *text;
+    struct config *config = config_load_text(path, report, arg, &text);
     free(text);
     return config;
 }

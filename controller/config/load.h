@@ -14,6 +14,9 @@ typedef void (*config_report_cb)(void *arg, bool error, const char *line);
 // result.
 struct config *config_load(const char *path, config_report_cb report, void *arg);
 
+// The same; text is what was read (malloc'd, the caller's), if it was sound, else NULL.
+struct config *config_load_text(const char *path, config_report_cb report, void *arg, char **text);
+
 // For the fail-safe, which no mistake in the file may stop: the same, but with errors (all were
 // reported) what could be read of it, and the defaults for the rest of [pop] and [bird]. NULL only
 // when out of memory.

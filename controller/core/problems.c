@@ -41,6 +41,7 @@ const char *problem_code_name(enum problem_code code)
         [PROBLEM_LEDGER] = "ledger",
         [PROBLEM_PROBER] = "prober",
         [PROBLEM_RELOAD] = "reload",
+        [PROBLEM_CONFIG] = "config",
         [PROBLEM_RESPONDER] = "responder",
         [PROBLEM_STOPPING] = "stopping",
         [PROBLEM_LEDGER_DRAINED] = "ledger-drained",
@@ -297,6 +298,10 @@ static void look_at_ourselves(struct search *search)
     if (own->reload != NULL) {
         found(search, SEVERITY_WARNING, PROBLEM_RELOAD, 0, "the configuration before is in force",
               "%s", own->reload);
+    }
+    if (own->config != NULL) {
+        found(search, SEVERITY_WARNING, PROBLEM_CONFIG, 0,
+              "mend it (popgated --check-config), then popgate reload", "%s", own->config);
     }
     if (own->responder != NULL) {
         found(search, SEVERITY_WARNING, PROBLEM_RESPONDER, 0,

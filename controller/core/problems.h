@@ -27,6 +27,7 @@ enum problem_code {
     PROBLEM_LEDGER,
     PROBLEM_PROBER,
     PROBLEM_RELOAD,
+    PROBLEM_CONFIG,
     PROBLEM_RESPONDER,
     PROBLEM_STOPPING,
     PROBLEM_LEDGER_DRAINED,
@@ -70,6 +71,7 @@ struct own_trouble {
     const char *ledger;    // it can't be saved, or could not be read
     const char *prober;    // why no bad verdict counts at present
     const char *reload;    // the last one failed
+    const char *config;    // the file is broken, and what worked last is in use
     const char *responder; // an address of it could not be had
 };
 

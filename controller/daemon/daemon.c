@@ -8,6 +8,7 @@
 #include "controller/daemon/log.h"
 #include "controller/daemon/notify.h"
 #include "controller/daemon/route.h"
+#include "controller/daemon/worked.h"
 
 #include "probes/turns.h"
 
@@ -330,6 +331,28 @@ static int write_memory(void *arg, const char *directory, const char *text, size
     return boot_memory_save(directory, text, error);
 }
 
+static int write_worked(void *arg, const char *directory, const char *text, size_t length,
+                        char error[ERROR_MAX])
+{
+    (void)arg;
+    return worked_save(directory, text, length, error);
+}
+
+static void on_worked_saved(void *arg, uint64_t version, const char *error)
+{
+    (void)arg;
+    (void)version;
+    if (error != NULL) {
+        log_line(LOG_LEVEL_WARNING,
+                 "%s; should the file be broken at a start, there would be nothing to use", error);
+    }
+}
+
+void daemon_keep_worked(struct daemon *daemon, const char *text)
+{
+    saver_submit(daemon->worked, text, strlen(text), 0);
+}
+
 static const struct birdconf_worker_events include_events = {on_include_saved, on_include_found};
 
 bool daemon_open_files(struct daemon *daemon)
@@ -341,8 +364,10 @@ bool daemon_open_files(struct daemon *daemon)
                                              write_ledger, on_ledger_saved, daemon);
     daemon->savers[SHELL_MEMORY] = saver_new(daemon->loop, daemon->config->pop.runtime_dir,
                                              write_memory, on_memory_saved, daemon);
-    return daemon->include != NULL && daemon->savers[SHELL_LEDGER] != NULL &&
-           daemon->savers[SHELL_MEMORY] != NULL;
+    daemon->worked = saver_new(daemon->loop, daemon->config->pop.state_dir, write_worked,
+                               on_worked_saved, daemon);
+    return daemon->include != NULL && daemon->worked != NULL &&
+           daemon->savers[SHELL_LEDGER] != NULL && daemon->savers[SHELL_MEMORY] != NULL;
 }
 
 // ---- Operators
@@ -406,14 +431,19 @@ static struct status_turns prober_longest_turns(void *arg)
 
 static const struct status_prober prober = {prober_watch, prober_not_after, prober_longest_turns};
 
+static const char *unless_empty(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
 static struct own_trouble own_trouble(void *arg)
 {
     const struct daemon *daemon = arg;
-    return (struct own_trouble){
-        .ledger = changes_trouble(daemon->changes),
-        .prober = scheduler_trouble(daemon->scheduler),
-        .responder = daemon->responding.trouble[0] != '\0' ? daemon->responding.trouble : NULL,
-        .reload = daemon->reload_trouble[0] != '\0' ? daemon->reload_trouble : NULL};
+    return (struct own_trouble){.ledger = changes_trouble(daemon->changes),
+                                .prober = scheduler_trouble(daemon->scheduler),
+                                .reload = unless_empty(daemon->reload_trouble),
+                                .config = unless_empty(daemon->config_trouble),
+                                .responder = unless_empty(daemon->responding.trouble)};
 }
 
 // `systemctl status` has a line for it.
@@ -492,6 +522,7 @@ static bool reload_swap(void *arg, struct reload_next *next, void (*on_settled)(
     }
     daemon_log_responder(daemon->config);
     daemon_publish_identity(daemon); // who asked for the reload gets the new answers
+    daemon_keep_worked(daemon, next->text);
     return true;
 }
 
@@ -499,6 +530,9 @@ static void reload_ended(void *arg, const char *why)
 {
     struct daemon *daemon = arg;
     daemon->reload_trouble[0] = '\0';
+    if (why == NULL) {
+        daemon->config_trouble[0] = '\0';
+    }
     if (why != NULL) {
         error_say(daemon->reload_trouble, "reload of %s failed: %s", daemon->config_path, why);
         events_add(&daemon->events, EVENT_TROUBLE, NULL, now_ns(),

@@ -26,6 +26,7 @@ struct daemon {
     struct core *core;
     struct events events;
     char reload_trouble[ERROR_MAX]; // why the last reload failed; empty: it did not
+    char config_trouble[ERROR_MAX]; // that what worked last is in use; empty: the file is
     char told[PROBLEMS_LINE_MAX];   // to the service manager
     struct bird_session *links[2];  // by enum order_link
     unsigned open_links;            // that are being closed
@@ -38,6 +39,7 @@ struct daemon {
     struct shell shell;
     struct birdconf_worker *include;   // on disk
     struct saver *savers[SHELL_FILES]; // of the other ones
+    struct saver *worked;              // of the configuration in use
     struct ledger_place ledger_place;  // the worker's while a save is under way
     char boot_id[64];
     uv_timer_t tick, watchdog, check, stop, give_up;
@@ -78,6 +80,7 @@ const struct include *daemon_watched_include(void *arg);
 void daemon_on_foreign_include(void *arg);
 void daemon_on_check(uv_timer_t *timer); // now and then
 void daemon_tell_stamp_trouble(struct daemon *daemon);
+void daemon_keep_worked(struct daemon *daemon, const char *text);
 
 void daemon_log_responder(const struct config *config);
 void daemon_publish_identity(void *arg);

@@ -173,7 +173,7 @@ static void build_in_worker(uv_work_t *work)
 {
     struct reload *reload = work->data;
     struct build *build = &reload->build;
-    build->next.setup.config = config_load(reload->path, hear, build);
+    build->next.setup.config = config_load_text(reload->path, hear, build, &build->next.text);
     if (build->next.setup.config != NULL) {
         build_from(build, reload->scheduler);
     } else {
@@ -192,6 +192,7 @@ static void build_clear(struct build *build)
     free(next->setup.remembered);
     scheduler_plan_free(next->plan);
     free(next->before);
+    free(next->text);
     for (size_t i = 0; i < build->line_count; i++) {
         free(build->lines[i].text);
     }

@@ -30,6 +30,7 @@ struct setup {
 struct reload_next {
     struct setup setup;          // its core is prepared (core_prepare())
     struct scheduler_plan *plan; // for its probes
+    char *text;                  // of the file that it was made of
     size_t *before;              // of each service, its index in the setup before; SIZE_MAX: none
 };
 

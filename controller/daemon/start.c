@@ -8,6 +8,7 @@
 #include "controller/daemon/attended.h"
 #include "controller/daemon/log.h"
 #include "controller/daemon/notify.h"
+#include "controller/daemon/worked.h"
 
 #include "probes/aside.h"
 
@@ -253,10 +254,22 @@ static bool threads_can_start(char error[ERROR_MAX])
     return result == 0;
 }
 
+// arg: room for the first error
 static void log_mistake(void *arg, bool error, const char *line)
 {
-    (void)arg;
+    char *first = arg;
+    if (error && first[0] == '\0') {
+        error_say(first, "%s", line);
+    }
     log_line(error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", line);
+}
+
+// What the file says, and its text; else what worked last, and no text.
+static struct config *read_config(struct daemon *daemon, char **text)
+{
+    char why[ERROR_MAX] = "";
+    struct config *config = config_load_text(daemon->config_path, log_mistake, why, text);
+    return config != NULL ? config : worked_load(daemon->config_path, why, daemon->config_trouble);
 }
 
 int daemon_run(const char *config_path)
@@ -265,6 +278,7 @@ int daemon_run(const char *config_path)
         daemon; // its events alone are hundreds of kilobytes: too much for the stack
     struct link_arg links[2];
     char error[ERROR_MAX] = "";
+    char *text = NULL;
     signals_hold(heard, HEARD);
     log_init();
     // CAP_NET_BIND_SERVICE, if we have it, is not for the commands of exec probes.
@@ -273,18 +287,21 @@ int daemon_run(const char *config_path)
     signal(SIGCHLD, SIG_DFL); // ignored, as we may have inherited it, it would reap exec's commands
     raise_descriptors();
     daemon = (struct daemon){.loop = uv_default_loop(), .config_path = config_path};
-    daemon.config = config_load(config_path, log_mistake, NULL);
+    daemon.config = read_config(&daemon, &text);
     if (daemon.config == NULL || !make_directory(daemon.config->pop.runtime_dir)) {
         config_free(daemon.config);
+        free(text);
         return 1;
     }
     if (!threads_can_start(error)) {
         log_line(LOG_LEVEL_ERROR, "can't start: %s", error);
         config_free(daemon.config);
+        free(text);
         return 1;
     }
     if (!hear_signals(&daemon)) {
         config_free(daemon.config);
+        free(text);
         return 1;
     }
     init_handles(&daemon);
@@ -293,11 +310,15 @@ int daemon_run(const char *config_path)
         daemon_after_input(&daemon);
         daemon_log_responder(daemon.config);
         notify_state("READY=1");
+        if (text != NULL) {
+            daemon_keep_worked(&daemon, text);
+        }
     } else {
         log_line(LOG_LEVEL_ERROR, "can't start: %s", error);
         daemon.failed = true;
         daemon_close(&daemon);
     }
+    free(text);
     uv_run(daemon.loop, UV_RUN_DEFAULT);
     int status = daemon_status(&daemon);
     if (status == 0) {

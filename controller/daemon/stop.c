@@ -184,6 +184,7 @@ void daemon_end(struct daemon *daemon)
     birdconf_worker_free(daemon->include);
     saver_free(daemon->savers[SHELL_LEDGER]);
     saver_free(daemon->savers[SHELL_MEMORY]);
+    saver_free(daemon->worked);
     config_free(daemon->config);
     free(daemon->shell.remembered);
 }

@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WEB_V4 "198.51.100.80/32"
 #define WEB_V6 "2001:db8:80::/48"
@@ -63,6 +65,30 @@ LAB_TEST(a_drain_outlives_a_crash)
     POP_WAIT_WITHDRAWN(&pop);
     POP_WAIT_SAYS(&pop, "services dns allowed", "announce");
     POP_HISTORY(&pop, 0, "AGW");
+}
+
+LAB_TEST(a_broken_file_at_a_restart_is_no_outage_what_worked_last_is_used)
+{
+    char path[LAB_PATH_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_ANNOUNCED(&pop);
+    LAB_WAIT(access(lab_path(pop.node, "state/popgate.conf.worked", path), R_OK) == 0,
+             "what works to be kept", POP_WAIT_MS);
+    pop_write(&pop, POP_USUAL "a_typo = 1\n");
+    lab_popgated_kill(pop.popgated);
+    lab_popgated_restart(pop.popgated);
+    POP_WAIT_SAYS(&pop, "services dns cause", "healthy");
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_COMMAND(&pop, 1, "check");
+    assert_non_null(strstr(pop_output, "popgate.conf.worked"));
+    assert_non_null(strstr(pop_output, "a_typo"));
+    POP_COMMAND(&pop, 1, "reload");
+    pop_write(&pop, POP_USUAL);
+    POP_COMMAND(&pop, 0, "reload");
+    POP_COMMAND(&pop, 0, "check");
+    POP_HISTORY(&pop, 0, "A");
 }
 
 // With a new runtime directory, as after a reboot.
