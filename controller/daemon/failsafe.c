@@ -5,16 +5,26 @@
 #include "controller/daemon/attended.h"
 #include "controller/daemon/birdconf_file.h"
 #include "controller/daemon/log.h"
+#include "controller/daemon/restarts.h"
 
+#include "base/clock.h"
+#include "base/file.h"
 #include "birdctl/session.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WITHIN_MS  5000
 #define ANSWERS_MS 3000 // after a crash systemd has started the next one long before
 #define LOOK_MS    50
+// It may try twice, well within the unit's TimeoutStopSec.
+#define ENDED_WITHIN_MS 3000
+#define ENDED_FILE      "restarts"
+#define EXIT_RESTART    "75" // of a planned restart
 // Between two tries, doubled after each: should somebody bring up what is disabled, neighbours are
 // not to see that many times.
 #define AGAIN_MIN_MS 50
@@ -282,4 +292,73 @@ int failsafe_unattended_within(const char *config_path, unsigned answers_ms, uns
 int failsafe_withdraw_unattended(const char *config_path)
 {
     return failsafe_unattended_within(config_path, ANSWERS_MS, WITHIN_MS);
+}
+
+// ---- After each end
+
+// False: it can't be counted.
+static bool count_end(const char *runtime_dir, bool *slow)
+{
+    uint64_t now_ms = clock_monotonic_ns() / NS_PER_MS;
+    struct restarts restarts = {.count = 0};
+    char path[PATH_MAX];
+    char text[RESTARTS_TEXT_MAX];
+    char error[ERROR_MAX];
+    char *former;
+    size_t length;
+    snprintf(path, sizeof path, "%s/" ENDED_FILE, runtime_dir);
+    if (file_read(path, RESTARTS_TEXT_MAX, &former, &length, error) == 0) {
+        restarts_parse(former, now_ms, &restarts);
+        free(former);
+    }
+    *slow = restarts_ended(&restarts, now_ms);
+    restarts_text(&restarts, text);
+    if (file_replace(runtime_dir, ENDED_FILE, text, strlen(text), 0644, error) != 0) {
+        log_line(LOG_LEVEL_ERROR, "fail-safe: can't count how often popgated ends: %s", error);
+        return false;
+    }
+    return true;
+}
+
+static void forget_ends(const char *runtime_dir)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/" ENDED_FILE, runtime_dir);
+    (void)unlink(path);
+}
+
+int failsafe_ended(const char *config_path)
+{
+    const char *result = getenv("SERVICE_RESULT");
+    const char *status = getenv("EXIT_STATUS");
+    log_init();
+    if (result == NULL) {
+        log_line(LOG_LEVEL_ERROR, "--ended is for ExecStopPost= of popgated.service");
+        return 2;
+    }
+    if (status != NULL && strcmp(status, EXIT_RESTART) == 0) {
+        return 0;
+    }
+    struct config *config = config_salvage(config_path, report, NULL);
+    if (config == NULL) {
+        return 1;
+    }
+    const char *units = getenv("RUNTIME_DIRECTORY"); // where its unit looks
+    const char *directory = units != NULL ? units : config->pop.runtime_dir;
+    bool told = true;
+    bool slow = false;
+    if (strcmp(result, "success") == 0) {
+        forget_ends(directory);
+    } else {
+        told = count_end(directory, &slow);
+    }
+    if (slow && !listening_is_live(config->pop.runtime_dir)) {
+        log_line(LOG_LEVEL_ERROR,
+                 "fail-safe: popgated ends again and again (%s): everything is withdrawn, and it "
+                 "is tried again every few seconds",
+                 result);
+        (void)failsafe_withdraw_within(config_path, ENDED_WITHIN_MS);
+    }
+    config_free(config);
+    return told ? 0 : 1;
 }

@@ -10,6 +10,12 @@ int failsafe_withdraw_all(const char *config_path);
 int failsafe_withdraw_unattended(const char *config_path);
 int failsafe_unattended_within(const char *config_path, unsigned answers_ms, unsigned within_ms);
 
+// After each end of the service, with what systemd says of it in the environment (ExecStopPost= in
+// systemd.exec(5)). When restarts at once don't help, everything is withdrawn, unless another
+// popgated runs, and the file "restarts" in the runtime directory begins with "slow". 1: it could
+// not be told.
+int failsafe_ended(const char *config_path);
+
 // failsafe_withdraw_all() with another bound than 5 seconds on how long BIRD is asked, each of two
 // times.
 int failsafe_withdraw_within(const char *config_path, unsigned within_ms);

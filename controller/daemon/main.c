@@ -22,6 +22,7 @@ static const char usage[] =
     "       popgated --print-bird-config [FILE]  print the file that BIRD includes\n"
     "       popgated --withdraw-all [FILE]       the fail-safe: withdraw everything and exit\n"
     "       popgated --withdraw-unattended [FILE] the same, if popgated ended unstopped\n"
+    "       popgated --ended [FILE]              after each end of the service, by its unit\n"
     "       popgated --version | --help\n"
     "FILE is " DEFAULT_CONFIG " if not given.\n";
 
@@ -157,7 +158,8 @@ static const struct mode modes[] = {{"config", daemon_run},
                                     {"check-config", check_config},
                                     {"print-bird-config", print_bird_config},
                                     {"withdraw-all", failsafe_withdraw_all},
-                                    {"withdraw-unattended", failsafe_withdraw_unattended}};
+                                    {"withdraw-unattended", failsafe_withdraw_unattended},
+                                    {"ended", failsafe_ended}};
 
 // getopt_long() takes any beginning of an option for it: `--w` would withdraw everything.
 static const char *shortened(char **argv, const struct option *options)
@@ -182,6 +184,7 @@ int main(int argc, char **argv)
                                             {"print-bird-config", optional_argument, NULL, 2},
                                             {"withdraw-all", optional_argument, NULL, 3},
                                             {"withdraw-unattended", optional_argument, NULL, 4},
+                                            {"ended", optional_argument, NULL, 5},
                                             {"version", no_argument, NULL, 'V'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};

@@ -122,3 +122,70 @@ BOOT_TEST(a_reboot_keeps_a_drain_and_an_isolation)
     BOOTED_RUN(&pop, 0, "popgate", "release", "--all");
     BOOTED_WAIT_ANNOUNCED(&pop);
 }
+
+// ---- Starts that fail
+
+BOOT_TEST(a_typo_and_a_crash_are_no_outage)
+{
+    struct booted pop = booted_pop();
+    int pid = main_pid(&pop);
+
+    booted_configure(&pop, BOOTED_USUAL "a_typo = 1\n");
+    BOOTED_RUN(&pop, 0, "systemctl", "kill", "--kill-whom=main", "--signal=KILL", "popgated");
+    LAB_WAIT(has_started(&pop) && main_pid(&pop) != pid, "another popgated", BOOTED_WAIT_MS);
+    LAB_WAIT(boot_run(pop.boot, LAB_ARGV("popgate", "check"), pop_output, sizeof pop_output) == 1 &&
+                 strstr(pop_output, "a_typo") != NULL,
+             "it to say what is wrong", BOOTED_WAIT_MS);
+    booted_configure(&pop, BOOTED_USUAL);
+    BOOTED_RUN(&pop, 0, "systemctl", "reload", "popgated");
+    BOOTED_RUN(&pop, 0, "popgate", "check");
+    saw(&pop, 0, "A");
+}
+
+BOOT_TEST(starts_that_fail_withdraw_everything_and_heal_by_themselves)
+{
+    struct booted pop = booted_pop();
+
+    BOOTED_RUN(&pop, 0, "sh", "-c",
+               "mkdir /run/systemd/system/popgated.service.d && "
+               "printf '[Service]\nExecStart=\nExecStart=/bin/false\n' > "
+               "/run/systemd/system/popgated.service.d/fails.conf && systemctl daemon-reload");
+    BOOTED_RUN(&pop, 0, "systemctl", "kill", "--kill-whom=main", "--signal=KILL", "popgated");
+    BOOTED_WAIT_WITHDRAWN(&pop);
+    saw(&pop, 0, "AW");
+    assert_false(booted_log_has(&pop, "repeated too quickly"));
+    BOOTED_RUN(&pop, 0, "sh", "-c",
+               "rm -r /run/systemd/system/popgated.service.d && systemctl daemon-reload");
+    BOOTED_WAIT_ANNOUNCED(&pop);
+}
+
+BOOT_TEST(a_repaired_start_is_never_barred)
+{
+    struct booted pop = booted_host(true);
+
+    booted_install(&pop);
+    booted_configure(&pop, "[pop]\n");
+    boot_start(pop.boot);
+    BOOTED_RUN(&pop, 1, "systemctl", "enable", "--now", "popgated");
+    LAB_WAIT(booted_log_has(&pop, "again and again"), "slow restarts", BOOTED_WAIT_MS);
+    booted_configure(&pop, BOOTED_USUAL);
+    BOOTED_RUN(&pop, 0, "systemctl", "start", "popgated");
+    BOOTED_WAIT_ANNOUNCED(&pop);
+}
+
+BOOT_TEST(a_port_that_is_taken_when_popgated_crashes_takes_nothing_down_for_good)
+{
+    struct booted pop = booted_pop();
+    int pid = main_pid(&pop);
+
+    BOOTED_RUN(&pop, 0, "systemctl", "stop", "popgated");
+    struct lab_tcp_server *other =
+        lab_tcp_server_start(pop.node, "192.0.2.53", 53, LAB_TCP_SILENT, NULL);
+    BOOTED_RUN(&pop, 0, "systemctl", "start", "popgated");
+    assert_int_not_equal(main_pid(&pop), pid);
+    (void)boot_run(pop.boot, LAB_ARGV("popgate", "status"), pop_output, sizeof pop_output);
+    assert_non_null(strstr(pop_output, "in use"));
+    lab_tcp_server_crash(other);
+    BOOTED_WAIT_ANNOUNCED(&pop);
+    assert_true(booted_is(&pop, "popgated", "NRestarts", "0"));
+}

@@ -112,8 +112,8 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-    static const char *const names[] = {"popgate.conf", "bird.ctl", "popgate.sock",
-                                        BIRDCONF_FILE,  "log",      "running"};
+    static const char *const names[] = {"popgate.conf", "bird.ctl", "popgate.sock", BIRDCONF_FILE,
+                                        "log",          "running",  "restarts"};
     (void)state;
     shutdown(bird.listener, SHUT_RDWR);
     pthread_join(bird.thread, NULL);
@@ -285,6 +285,70 @@ TEST(what_the_next_popgated_has_taken_over_is_left)
     int popgated = run_popgated();
     popgated_began();
     assert_int_equal(logged(unattended, 60000), 0);
+    assert_int_equal(bird.disables, 0);
+    close(popgated);
+}
+
+// ---- After each end
+
+static const char *result, *exit_status;
+
+static int ended(const char *config, unsigned within_ms)
+{
+    (void)within_ms;
+    setenv("SERVICE_RESULT", result, 1);
+    setenv("EXIT_STATUS", exit_status, 1);
+    int status = failsafe_ended(config);
+    unsetenv("SERVICE_RESULT");
+    unsetenv("EXIT_STATUS");
+    return status;
+}
+
+static void popgated_ended(unsigned times)
+{
+    result = "exit-code";
+    exit_status = "1";
+    bird.disable = DISABLED;
+    bird.looks[0] = DOWN;
+    for (unsigned i = 0; i < times; i++) {
+        assert_int_equal(logged(ended, 0), 0);
+    }
+}
+
+TEST(nine_ends_are_restarts_at_once_and_the_tenth_withdraws)
+{
+    popgated_ended(9);
+    assert_int_equal(bird.disables, 0);
+    assert_int_equal(logged(ended, 0), 0);
+    assert_int_equal(bird.disables, 2);
+    assert_non_null(strstr(bird.said, "again and again"));
+    assert_int_equal(logged(ended, 0), 0);
+    assert_int_equal(bird.disables, 4);
+}
+
+TEST(a_planned_restart_is_no_such_end)
+{
+    popgated_ended(9);
+    exit_status = "75";
+    assert_int_equal(logged(ended, 0), 0);
+    assert_int_equal(bird.disables, 0);
+}
+
+TEST(a_stop_forgets_the_ends_before)
+{
+    popgated_ended(9);
+    result = "success";
+    exit_status = "0";
+    assert_int_equal(logged(ended, 0), 0);
+    popgated_ended(9);
+    assert_int_equal(bird.disables, 0);
+}
+
+// Started by hand, while the service fails for it.
+TEST(ends_beside_a_popgated_that_runs_withdraw_nothing)
+{
+    int popgated = run_popgated();
+    popgated_ended(11);
     assert_int_equal(bird.disables, 0);
     close(popgated);
 }
