@@ -191,6 +191,10 @@ check-install:
 	@SYSTEMD_UNIT_PATH=$(abspath $(BUILD))/stage/usr/lib/systemd/system: \
 	    systemd-analyze verify --man=no popgated.service popgate-failsafe.service popgate-unattended.service popgated.socket 2>&1 | \
 	    { ! grep -vE 'popgated? is not executable: No such file|Unknown key .RestartMode.'; }
+	@cd $(BUILD)/stage/usr/lib/systemd/system && \
+	    systemd-analyze security --no-pager --offline=yes --threshold=21 ./popgated.service > /dev/null 2>&1 && \
+	    systemd-analyze security --no-pager --offline=yes --threshold=5 ./popgate-failsafe.service > /dev/null 2>&1 && \
+	    systemd-analyze security --no-pager --offline=yes --threshold=5 ./popgate-unattended.service > /dev/null 2>&1
 	@systemd-sysusers --root=$(abspath $(BUILD))/stage --dry-run \
 	    $(abspath $(BUILD))/stage/usr/lib/sysusers.d/popgate.conf > /dev/null 2>&1
 	@echo "== installs; units and users are well-formed"
