@@ -357,14 +357,12 @@ void curl_loop_release(struct curl_loop *loop)
     if (--loop->users > 0) {
         return;
     }
-    assert(loop->jobs == 0);
+    assert(loop->jobs == 0 && loop->trust.items == NULL && loop->client_certs.items == NULL);
     while (*link != loop) {
         link = &(*link)->next;
     }
     *link = loop->next;
     curl_multi_cleanup(loop->multi);
-    kept_close(&loop->trust);
-    kept_close(&loop->client_certs);
     uv_close((uv_handle_t *)&loop->timer, on_timer_closed);
 }
 

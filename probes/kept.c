@@ -12,10 +12,11 @@
 #include <unistd.h>
 
 struct kept_item {
-    struct kept_item *next;
+    struct kept_item *next, **link; // of all
+    unsigned users;
     const struct kept_kind *kind;
     struct aside aside; // looks at its files
-    struct kept_wait *waiting;
+    struct kept_user *waiting;
     void *thing;                      // NULL: none yet
     struct stat seen[KEPT_FILES_MAX]; // as it was read
     struct kept_files files;
@@ -73,30 +74,30 @@ static void drop_look(struct aside_work *work)
     free(look);
 }
 
-static void leave_queue(struct kept_wait *wait)
+static void leave_queue(struct kept_user *user)
 {
-    *wait->link = wait->next;
-    if (wait->next != NULL) {
-        wait->next->link = wait->link;
+    *user->link = user->next;
+    if (user->next != NULL) {
+        user->next->link = user->link;
     }
-    wait->link = NULL;
+    user->link = NULL;
 }
 
 // Those who begin to wait for it meanwhile want another look.
 static void answer_all(struct kept_item *item, const struct finding *problem)
 {
-    struct kept_wait *waiting = item->waiting;
+    struct kept_user *waiting = item->waiting;
     item->waiting = NULL;
     if (waiting != NULL) {
         waiting->link = &waiting;
     }
     while (waiting != NULL) {
-        struct kept_wait *wait = waiting;
-        leave_queue(wait);
+        struct kept_user *user = waiting;
+        leave_queue(user);
         if (problem == NULL) {
             item->kind->hold(item->thing);
         }
-        wait->on_thing(wait->owner, problem == NULL ? item->thing : NULL, problem);
+        user->on_thing(user->owner, problem == NULL ? item->thing : NULL, problem);
     }
 }
 
@@ -180,16 +181,9 @@ static bool are_same(const struct kept_files *a, const struct kept_files *b)
     return same;
 }
 
-static struct kept_item *find(struct kept *kept, const struct kept_files *files)
+static struct kept_item *open_item(struct kept *kept, const struct kept_files *files)
 {
-    struct kept_item *item = kept->items;
-    while (item != NULL && !are_same(&item->files, files)) {
-        item = item->next;
-    }
-    if (item != NULL) {
-        return item;
-    }
-    item = calloc(1, sizeof *item + text_size(files));
+    struct kept_item *item = calloc(1, sizeof *item + text_size(files));
     if (item == NULL) {
         return NULL;
     }
@@ -201,44 +195,85 @@ static struct kept_item *find(struct kept *kept, const struct kept_files *files)
         return NULL;
     }
     item->next = kept->items;
+    item->link = &kept->items;
+    if (item->next != NULL) {
+        item->next->link = &item->next;
+    }
     kept->items = item;
     return item;
 }
 
-void kept_ask(struct kept *kept, const struct kept_files *files, struct kept_wait *wait)
+static void close_item(struct kept_item *item)
 {
-    struct kept_item *item = find(kept, files);
+    assert(item->waiting == NULL);
+    *item->link = item->next;
+    if (item->next != NULL) {
+        item->next->link = item->link;
+    }
+    aside_close(&item->aside);
+}
+
+static struct kept_item *find(struct kept *kept, const struct kept_files *files)
+{
+    struct kept_item *item = kept->items;
+    while (item != NULL && !are_same(&item->files, files)) {
+        item = item->next;
+    }
+    return item != NULL ? item : open_item(kept, files);
+}
+
+static void use(struct kept_user *user, struct kept *kept, const struct kept_files *files)
+{
+    if (user->item != NULL && are_same(&user->item->files, files)) {
+        return;
+    }
+    kept_leave(user);
+    user->item = find(kept, files);
+    if (user->item != NULL) {
+        user->item->users++;
+    }
+}
+
+void kept_ask(struct kept *kept, const struct kept_files *files, struct kept_user *user)
+{
     struct finding problem;
     char attempted[192];
-    assert(wait->link == NULL);
+    assert(user->link == NULL);
+    use(user, kept, files);
+    struct kept_item *item = user->item;
     int error = item == NULL ? UV_ENOMEM : item->aside.work != NULL ? 0 : begin_look(item);
     if (error) {
         snprintf(attempted, sizeof attempted, "read %.160s", files->paths[0]);
         finding_error(&problem, error, attempted);
-        wait->on_thing(wait->owner, NULL, &problem);
+        user->on_thing(user->owner, NULL, &problem);
         return;
     }
-    wait->next = item->waiting;
-    wait->link = &item->waiting;
-    if (wait->next != NULL) {
-        wait->next->link = &wait->next;
+    user->next = item->waiting;
+    user->link = &item->waiting;
+    if (user->next != NULL) {
+        user->next->link = &user->next;
     }
-    item->waiting = wait;
+    item->waiting = user;
 }
 
-void kept_forget(struct kept_wait *wait)
+void kept_forget(struct kept_user *user)
 {
-    if (wait->link != NULL) {
-        leave_queue(wait);
+    if (user->link != NULL) {
+        leave_queue(user);
     }
 }
 
-void kept_close(struct kept *kept)
+bool kept_awaits(const struct kept_user *user)
 {
-    while (kept->items != NULL) {
-        struct kept_item *item = kept->items;
-        assert(item->waiting == NULL);
-        kept->items = item->next;
-        aside_close(&item->aside);
+    return user->link != NULL;
+}
+
+void kept_leave(struct kept_user *user)
+{
+    struct kept_item *item = user->item;
+    kept_forget(user);
+    user->item = NULL;
+    if (item != NULL && --item->users == 0) {
+        close_item(item);
     }
 }

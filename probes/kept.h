@@ -1,6 +1,6 @@
 // What is read from files for all who use it: once, and again when a file has changed, however many
-// probes and handshakes there are. Files are looked at aside (probes/aside.h): a disk that does not
-// answer keeps only those waiting who need one.
+// probes and handshakes there are. It is forgotten when nobody uses it any more. Files are looked
+// at aside (probes/aside.h): a disk that does not answer keeps only those waiting who need one.
 #pragma once
 
 #include "probes/finding.h"
@@ -25,27 +25,30 @@ struct kept_kind {
     void (*drop)(void *thing);
 };
 
-// Those of a kind that were read so far. Zeroed but for loop and kind is empty.
+// Those of a kind that are used. Zeroed but for loop and kind is empty.
 struct kept {
     struct uv_loop_s *loop;
     const struct kept_kind *kind;
     struct kept_item *items;
 };
 
-// Who waits for one. Zeroed but for the two of the owner nobody does.
-struct kept_wait {
+// Who uses one. Zeroed but for the two of the owner nobody does.
+struct kept_user {
     void *owner;
     // thing: the caller's own hold, which stays whole, until it is dropped, when a file is read
     // again. NULL, and problem is an `unknown` with the kind's code or "local", when it can't be
     // had: that is our trouble, not the service's.
     void (*on_thing)(void *owner, void *thing, const struct finding *problem);
-    struct kept_wait *next, **link; // among those of an item
+    struct kept_item *item;         // that was asked for last
+    struct kept_user *next, **link; // among those who wait for it
 };
 
 // Asks for what these files make as they are now: on_thing follows once, at once or later, unless
-// it is forgotten.
-void kept_ask(struct kept *kept, const struct kept_files *files, struct kept_wait *wait);
-void kept_forget(struct kept_wait *wait);
+// it is forgotten. They are used from then on, and those that were asked for before are not, until
+// others are asked for or kept_leave().
+void kept_ask(struct kept *kept, const struct kept_files *files, struct kept_user *user);
+void kept_forget(struct kept_user *user);
+bool kept_awaits(const struct kept_user *user);
 
-// Nobody waits. What it has open closes by itself.
-void kept_close(struct kept *kept);
+// Forgets, and uses nothing. What nobody uses closes by itself.
+void kept_leave(struct kept_user *user);

@@ -587,8 +587,7 @@ static void on_anchors(void *owner, void *store, const struct finding *problem)
         end_before(transfer, problem);
     } else if (tls->client_cert[0]) {
         const struct kept_files files = {.paths = {tls->client_cert, tls->client_key}};
-        transfer->files = (struct kept_wait){.owner = transfer, .on_thing = on_client_cert};
-        kept_ask(curl_loop_client_certs(transfer->loop), &files, &transfer->files);
+        kept_ask(curl_loop_client_certs(transfer->loop), &files, &transfer->certificate);
     } else {
         begin_now(transfer);
     }
@@ -604,8 +603,10 @@ static void ask_for_anchors(struct transfer *transfer)
 {
     const struct kept_files files = {.paths = {trust_path(transfer->request->tls->ca)}};
     transfer->began_ns = uv_hrtime();
-    transfer->files = (struct kept_wait){.owner = transfer, .on_thing = on_anchors};
-    kept_ask(curl_loop_trust(transfer->loop), &files, &transfer->files);
+    transfer->anchors.owner = transfer->certificate.owner = transfer;
+    transfer->anchors.on_thing = on_anchors;
+    transfer->certificate.on_thing = on_client_cert;
+    kept_ask(curl_loop_trust(transfer->loop), &files, &transfer->anchors);
 }
 
 // ---- Its life
@@ -643,9 +644,10 @@ struct awaited transfer_cancel(struct transfer *transfer)
     if (transfer->job.easy != NULL) {
         set_awaited(transfer);
         drop(transfer);
-    } else if (transfer->files.link != NULL) {
+    } else if (kept_awaits(&transfer->anchors) || kept_awaits(&transfer->certificate)) {
         set_awaited_file(transfer);
-        kept_forget(&transfer->files);
+        kept_forget(&transfer->anchors);
+        kept_forget(&transfer->certificate);
         free_parts(transfer);
         transfer->waited_ns = ALL_ITS_TIME;
     }
@@ -654,7 +656,9 @@ struct awaited transfer_cancel(struct transfer *transfer)
 
 void transfer_close(struct transfer *transfer)
 {
-    assert(!transfer->job.easy && !transfer->files.link);
+    assert(!transfer->job.easy);
+    kept_leave(&transfer->anchors);
+    kept_leave(&transfer->certificate);
     transfer_request_free(transfer->request);
     transfer->request = NULL;
 }

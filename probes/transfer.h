@@ -43,7 +43,7 @@ struct transfer {
     struct transfer_request *request; // its own; without headers and body once it is over
     struct curl_job job;
     struct curl_slist *lists[2];
-    struct kept_wait files; // while it waits for what is in them: the anchors, then our certificate
+    struct kept_user anchors, certificate; // the files that it uses; the latter: ours
     uint64_t began_ns;
     uint64_t waited_ns; // for them, once it is done or cancelled, as struct awaited has it
     struct x509_store_st *store;
