@@ -11,13 +11,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define ROOM (SECRET_MAX + 2) // for the line's end, and for what is too long
-
 void secret_drop(struct secret *secret)
 {
     if (secret->text != NULL) {
-        explicit_bzero(secret->text, ROOM);
-        munmap(secret->text, ROOM);
+        explicit_bzero(secret->text, secret->room);
+        munmap(secret->text, secret->room);
     }
     *secret = (struct secret){.text = NULL};
 }
@@ -43,8 +41,8 @@ static const char *file_problem(const struct stat *stat)
 // Why this can't be a secret; NULL, and the length is that of the line, if it can.
 static const char *text_problem(const char *text, size_t *length, bool lines)
 {
-    if (*length > SECRET_MAX) {
-        return "it is larger than 16384 bytes";
+    if (*length > (lines ? SECRET_LINES_MAX : SECRET_MAX)) {
+        return lines ? "it is larger than 262144 bytes" : "it is larger than 16384 bytes";
     }
     while (*length > 0 && (text[*length - 1] == '\n' || text[*length - 1] == '\r')) {
         --*length;
@@ -62,22 +60,25 @@ static const char *text_problem(const char *text, size_t *length, bool lines)
 }
 
 // Locked memory; where the limit forbids locking (RLIMIT_MEMLOCK) it is plain memory.
-static char *make_room(void)
+static bool make_room(struct secret *secret, bool lines)
 {
-    char *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t size = (lines ? SECRET_LINES_MAX : SECRET_MAX) + 2; // its last end, and what is too long
+    char *room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED) {
-        return NULL;
+        return false;
     }
-    (void)mlock(room, ROOM);
-    (void)madvise(room, ROOM, MADV_DONTDUMP);
-    return room;
+    (void)mlock(room, size);
+    (void)madvise(room, size, MADV_DONTDUMP);
+    secret->text = room;
+    secret->room = size;
+    return true;
 }
 
 // Fills secret->text; -1 with errno.
 static int read_all(int fd, struct secret *secret)
 {
-    while (secret->length < ROOM) {
-        ssize_t got = read(fd, secret->text + secret->length, ROOM - secret->length);
+    while (secret->length < secret->room) {
+        ssize_t got = read(fd, secret->text + secret->length, secret->room - secret->length);
         if (got <= 0) {
             return got == 0 ? 0 : -1;
         }
@@ -114,8 +115,7 @@ static int load(struct secret *secret, const char *path, bool lines, char error[
         goto err;
     }
     (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
-    secret->text = make_room();
-    if (secret->text == NULL || read_all(fd, secret) != 0) {
+    if (!make_room(secret, lines) || read_all(fd, secret) != 0) {
         problem = strerror(errno);
         goto err;
     }

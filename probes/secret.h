@@ -12,13 +12,15 @@
 
 #include <sys/stat.h>
 
-#define SECRET_MAX      16384 // bytes
-#define SECRET_PATH_MAX 512
+#define SECRET_MAX       16384       // bytes of one line
+#define SECRET_LINES_MAX (256 << 10) // and of many: a key may have a whole chain beside it
+#define SECRET_PATH_MAX  512
 
 // Zeroed holds nothing.
 struct secret {
     char *text; // without the last line's end; NULL before secret_load()
     size_t length;
+    size_t room;      // bytes of memory
     struct stat seen; // the file as it was read
 };
 

@@ -299,6 +299,22 @@ TEST(certificate_and_key_may_stand_in_one_file)
     assert_true(text_was_wiped);
 }
 
+// As much as a certificate and its chain may be.
+TEST(a_key_may_have_much_beside_it)
+{
+    FILE *file = create("both.pem");
+    for (size_t i = 0; i < 4000; i++) {
+        assert_true(fputs("of a certificate: what openssl x509 -text says\n", file) > 0);
+    }
+    assert_int_equal(PEM_write_PrivateKey(file, right.key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_int_equal(PEM_write_X509(file, right.x509), 1);
+    assert_int_equal(fclose(file), 0);
+    begin("tls", TLS1_3_VERSION, 2);
+    set_file("client_cert", "both.pem");
+    set_file("client_key", "both.pem");
+    assert_ends_with(1, VERDICT_PASS, "ok", "TLSv1.3");
+}
+
 // ---- The configuration
 
 struct heard {
