@@ -254,8 +254,10 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
     peer->hellos += hello;
     if (counts && type == SSL3_RT_HANDSHAKE && length > 0) {
         peer->asked |= *(const uint8_t *)bytes == SSL3_MT_CERTIFICATE_REQUEST;
-        peer->ticket |= *(const uint8_t *)bytes == SSL3_MT_NEWSESSION_TICKET;
+        peer->spoke |= *(const uint8_t *)bytes == SSL3_MT_NEWSESSION_TICKET;
     }
+    peer->spoke |= peer->finished && !sent && type == SSL3_RT_INNER_CONTENT_TYPE &&
+                   *(const uint8_t *)bytes == SSL3_RT_APPLICATION_DATA;
     if (peer->messages > MESSAGES_MAX || peer->hellos > TLS_HELLOS_MAX) {
         SSL_set0_rbio(ssl, NULL);
     }
@@ -317,7 +319,7 @@ bool tls_peer_attach(struct tls_peer *peer, SSL_CTX *ctx, X509_STORE *store,
 
 bool tls_peer_owes_word(const struct tls_peer *peer)
 {
-    return peer->finished && peer->asked && !peer->ticket && peer->alert < 0 &&
+    return peer->finished && peer->asked && !peer->spoke && peer->alert < 0 &&
            strcmp(peer->version, version_name(TLS1_3_VERSION)) == 0;
 }
 

@@ -103,7 +103,7 @@ struct tls_peer {
     unsigned messages;           // of TLS itself that came; too many cut the connection
     unsigned hellos;             // of these, a handshake's beginning; likewise
     bool asked;                  // the server asked for our certificate
-    bool ticket;                 // it sent a session ticket: the handshake is over for it too
+    bool spoke;                  // a session ticket or data: the handshake is over for it too
     char costly[TLS_COSTLY_MAX]; // what of the server's was too large to compute with; "": nothing
     int alert;                   // the server's fatal alert (RFC 8446 section 6); -1: none
     struct certificate leaf;     // subject "" until seen

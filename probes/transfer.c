@@ -195,7 +195,8 @@ static void on_job_done(struct curl_job *job, CURLcode code)
             return;
         }
     }
-    end(transfer, handshaken && !tls_peer_refused_us(&transfer->peer) ? CURLE_OK : code);
+    bool taken = !tls_peer_refused_us(&transfer->peer) && !tls_peer_owes_word(&transfer->peer);
+    end(transfer, handshaken && taken ? CURLE_OK : code);
 }
 
 // Whoever takes it sends a session ticket, or at least ends without an alert, since we have said

@@ -79,6 +79,7 @@ void transfer_failure_judge(const struct transfer_failure *failure, time_t now, 
     CURLcode code = failure->code;
     int error = failure->os_error;
     bool unverified = failure->peer->verify_error != 0;
+    char shown[TLS_SHOWN_MAX];
     if (failure->own_error) {
         judge_system(failure->own_error, failure->connecting, out);
     } else if (code == CURLE_COULDNT_CONNECT && error) {
@@ -96,6 +97,11 @@ void transfer_failure_judge(const struct transfer_failure *failure, time_t now, 
     } else if (code != CURLE_OUT_OF_MEMORY &&
                (tls_peer_in_handshake(failure->peer) || code == CURLE_PEER_FAILED_VERIFICATION)) {
         judge_tls(failure, now, out);
+    } else if (code == CURLE_RECV_ERROR && !probe_error_is_ours(error) &&
+               tls_peer_owes_word(failure->peer)) {
+        finding_set(out, VERDICT_FAIL, "closed",
+                    "%s: the server ended the connection without another word%s", failure->what,
+                    tls_peer_shown_text(failure->peer, shown));
     } else if ((code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR) && error) {
         judge_system(error, failure->what, out);
     } else {

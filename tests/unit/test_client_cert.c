@@ -200,6 +200,67 @@ TEST(a_server_that_sends_no_ticket_takes_a_certificate_by_not_refusing_it)
     assert_ends_with(2, VERDICT_FAIL, "client-cert", "alert 116, certificate required");
 }
 
+// ---- STARTTLS
+
+static const struct {
+    const char *name, *clear[4], *answer;
+} starttls[] = {
+    {"smtp", {"220 x ESMTP\r\n", "250-x\r\n250 STARTTLS\r\n", "220 go\r\n"}, "250 x\r\n"},
+    {"imap",
+     {"* OK x\r\n", "* CAPABILITY IMAP4rev1 STARTTLS\r\n@ OK x\r\n", "@ OK x\r\n"},
+     "* CAPABILITY IMAP4rev1\r\n@ OK x\r\n"},
+};
+
+static void begin_starttls(size_t which, int version, size_t tickets)
+{
+    server.clear = starttls[which].clear;
+    server.answer = starttls[which].answer;
+    begin("tls", version, tickets);
+    fixture_set(&fixture, "starttls", starttls[which].name);
+}
+
+TEST(after_starttls_the_right_certificate_is_let_in)
+{
+    for (size_t i = 0; i < 8; i++) {
+        begin_starttls(i % 2, versions[i / 2 % 2], i < 4 ? 2 : 0);
+        set_pair();
+        assert_ends_with(2, VERDICT_PASS, "ok", "TLSv1.");
+    }
+}
+
+TEST(after_starttls_a_refused_certificate_is_a_failure_that_says_so)
+{
+    write_cert("cert.pem", &wrong);
+    write_key("key.pem", &wrong, NULL);
+    for (size_t i = 0; i < 8; i++) {
+        begin_starttls(i % 2, versions[i / 2 % 2], i < 4 ? 2 : 0);
+        set_pair();
+        assert_ends_with(2, VERDICT_FAIL, "client-cert", "the server refuses client_cert /tmp/");
+    }
+}
+
+TEST(after_starttls_the_want_of_a_certificate_is_a_failure_that_says_so)
+{
+    for (size_t i = 0; i < 8; i++) {
+        begin_starttls(i % 2, versions[i / 2 % 2], i < 4 ? 2 : 0);
+        assert_ends_with(2, VERDICT_FAIL, "client-cert",
+                         "the server wants a client certificate, and no client_cert is configured");
+    }
+}
+
+// Nobody asked it to end, as a bare handshake does: that it says nothing is no consent.
+TEST(who_hangs_up_after_starttls_when_it_has_seen_the_certificate_has_not_let_it_in)
+{
+    for (size_t i = 0; i < 2; i++) {
+        server.hangs_up = true;
+        begin_starttls(i, TLS1_3_VERSION, 0);
+        set_pair();
+        assert_ends_with(2, VERDICT_FAIL, "closed",
+                         "ended the connection without another word; the server asked for a "
+                         "client certificate: it was shown /tmp/");
+    }
+}
+
 // ---- Our own trouble
 
 static void assert_unknown(const char *cause)

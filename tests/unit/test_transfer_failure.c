@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum tls { PLAIN, SHAKING, UNVERIFIED, SHAKEN };
+enum tls { PLAIN, SHAKING, UNVERIFIED, SHAKEN, UNANSWERED };
 
 struct trial {
     CURLcode code;
@@ -67,6 +67,11 @@ static const struct trial trials[] = {
      "ask: the connection was reset"},
     {CURLE_RECV_ERROR, 0, -ENOMEM, PLAIN, NULL, "told", UNKNOWN, "local", "ask: not enough memory"},
     {CURLE_RECV_ERROR, 0, 0, PLAIN, NULL, "told", FAIL, "protocol", "ask: told"},
+    {CURLE_RECV_ERROR, 0, -ECONNRESET, UNANSWERED, NULL, "told", FAIL, "closed",
+     "ask: the server ended the connection without another word; the server asked for a client "
+     "certificate, and no client_cert"},
+    {CURLE_RECV_ERROR, 0, -ENOMEM, UNANSWERED, NULL, "told", UNKNOWN, "local",
+     "ask: not enough memory"},
     // An error of the system's that is left over from before says nothing.
     {CURLE_GOT_NOTHING, 0, -ECONNRESET, PLAIN, NULL, "told", FAIL, "closed",
      "ask: closed the connection without an answer"},
@@ -102,10 +107,13 @@ TEST(each_failure_is_told_as_whose_it_is)
     static const struct tls_options options = {.min_version = TLS_1_2};
     for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) {
         const struct trial *trial = &trials[i];
+        bool unanswered = trial->tls == UNANSWERED;
         struct tls_peer peer = {.options = &options,
                                 .name = "x.example",
                                 .started = trial->tls != PLAIN,
-                                .finished = trial->tls == SHAKEN,
+                                .finished = trial->tls == SHAKEN || unanswered,
+                                .asked = unanswered,
+                                .version = "TLSv1.3",
                                 .alert = -1};
         if (trial->tls == UNVERIFIED) {
             peer.verify_error = X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT;

@@ -9,6 +9,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define TLS_SERVER_ANSWER                                                                          \
@@ -19,6 +22,10 @@ struct tls_server {
     SSL_CTX *context;
     int listener;
     unsigned port;
+    const char *const
+        *clear; // what it says in clear before TLS, line by line as it is asked; NULL: nothing
+    const char *answer; // NULL: TLS_SERVER_ANSWER
+    bool hangs_up;      // after the handshake, without a word
     pthread_t thread;
     atomic_uint accepted;
     atomic_bool over;
@@ -35,15 +42,49 @@ static inline int tls_server_on_verify(int good, X509_STORE_CTX *context)
     return good;
 }
 
+// A `@` in text is the word that the request begins with: IMAP's tag. Returns the length.
+static inline size_t tls_server_fill_in(const char *text, const char *request, char out[512])
+{
+    size_t length = 0;
+    out[0] = '\0';
+    for (; *text; text++) {
+        int tag = *text == '@' ? (int)strcspn(request, " \r\n") : 0;
+        length += (size_t)snprintf(out + length, 512 - length, "%.*s", tag ? tag : 1,
+                                   tag ? request : text);
+    }
+    return length;
+}
+
+static inline bool tls_server_speak_in_clear(const struct tls_server *server, int client)
+{
+    char request[512] = "";
+    char text[512];
+    bool well = true;
+    for (size_t i = 0; well && server->clear != NULL && server->clear[i] != NULL; i++) {
+        ssize_t got = i == 0 ? 0 : recv(client, request, sizeof request - 1, 0);
+        request[got > 0 ? got : 0] = '\0';
+        size_t length = tls_server_fill_in(server->clear[i], request, text);
+        well = got >= (i > 0) && send(client, text, length, MSG_NOSIGNAL) == (ssize_t)length;
+    }
+    return well;
+}
+
 static inline void tls_server_serve(const struct tls_server *server, int client)
 {
+    const char *answer = server->answer != NULL ? server->answer : TLS_SERVER_ANSWER;
     char request[4096];
+    char text[512];
+    int got = 0;
     SSL *ssl = SSL_new(server->context);
     SSL_set_fd(ssl, client);
-    if (SSL_accept(ssl) == 1 && SSL_read(ssl, request, sizeof request) > 0) {
-        (void)SSL_write(ssl, TLS_SERVER_ANSWER, sizeof TLS_SERVER_ANSWER - 1);
+    if (tls_server_speak_in_clear(server, client) && SSL_accept(ssl) == 1 && !server->hangs_up &&
+        (got = SSL_read(ssl, request, sizeof request - 1)) > 0) {
+        request[got] = '\0';
+        (void)SSL_write(ssl, text, (int)tls_server_fill_in(answer, request, text));
     }
-    (void)SSL_shutdown(ssl);
+    if (!server->hangs_up) {
+        (void)SSL_shutdown(ssl);
+    }
     SSL_free(ssl);
     close(client);
 }
@@ -101,4 +142,7 @@ static inline void tls_server_end(struct tls_server *server)
     close(server->listener);
     SSL_CTX_free(server->context);
     server->on_refused = NULL;
+    server->clear = NULL;
+    server->answer = NULL;
+    server->hangs_up = false;
 }
