@@ -1,30 +1,11 @@
 // See reader.h.
 #include "dns/reader.h"
 
-#include "base/bytes.h"
-
 #include <string.h>
 
 #define POINTER_BITS 0xc0u
 #define POINTER_MAX  0x3fffu
 #define HOPS_MAX     127 // as many as a name can have labels; any honest encoder stays below
-
-const uint8_t *dns_take(struct dns_reader *reader, size_t length)
-{
-    if (length > reader->end - reader->offset) {
-        return NULL;
-    }
-    const uint8_t *bytes = reader->message + reader->offset;
-    reader->offset += length;
-    return bytes;
-}
-
-bool dns_read_u16(struct dns_reader *reader, uint16_t *out)
-{
-    const uint8_t *bytes = dns_take(reader, 2);
-    *out = bytes != NULL ? get_u16(bytes) : 0;
-    return bytes != NULL;
-}
 
 bool dns_read_name(struct dns_reader *reader, struct dns_name *out)
 {

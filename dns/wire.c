@@ -12,11 +12,16 @@
 
 bool dns_read_header(struct dns_reader *reader, struct dns_header *out)
 {
-    bool ok = dns_read_u16(reader, &out->id) && dns_read_u16(reader, &out->flags);
-    for (size_t i = 0; ok && i < DNS_SECTIONS; i++) {
-        ok = dns_read_u16(reader, &out->counts[i]);
+    const uint8_t *bytes = dns_take(reader, DNS_HEADER_SIZE);
+    if (bytes == NULL) {
+        return false;
     }
-    return ok;
+    out->id = get_u16(bytes);
+    out->flags = get_u16(bytes + 2);
+    for (size_t i = 0; i < DNS_SECTIONS; i++) {
+        out->counts[i] = get_u16(bytes + 4 + 2 * i);
+    }
+    return true;
 }
 
 bool dns_read_question(struct dns_reader *reader, struct dns_question *out)

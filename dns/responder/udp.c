@@ -80,18 +80,16 @@ static struct moment read_clocks(void)
     };
 }
 
-static const void *bytes_of(const union address *address, size_t *length)
+static const void *bytes_of(const union address *address)
 {
-    bool v6 = address->any.sa_family == AF_INET6;
-    *length = v6 ? sizeof address->v6.sin6_addr : sizeof address->v4.sin_addr;
-    return v6 ? (const void *)&address->v6.sin6_addr : (const void *)&address->v4.sin_addr;
+    return address->any.sa_family == AF_INET6 ? (const void *)&address->v6.sin6_addr
+                                              : (const void *)&address->v4.sin_addr;
 }
 
 static void prepare_query(struct udp_worker *worker, size_t i)
 {
     struct slot *slot = &worker->slots[i];
-    size_t length;
-    slot->asked = bytes_of(&worker->here, &length);
+    slot->asked = bytes_of(&worker->here);
     slot->query_part = (struct iovec){.iov_base = slot->query, .iov_len = QUERY_MAX};
     worker->queries[i].msg_hdr = (struct msghdr){
         .msg_name = &slot->client,
@@ -170,9 +168,10 @@ static bool is_from_a_client(const union address *client)
 // whoever asked.
 static bool is_own(const struct slot *slot)
 {
-    size_t length;
-    const void *client = bytes_of(&slot->client, &length);
-    return memcmp(client, slot->asked, length) == 0;
+    const union address *client = &slot->client; // lengths that the compiler knows: no calls
+    return client->any.sa_family == AF_INET6
+               ? memcmp(&client->v6.sin6_addr, slot->asked, sizeof client->v6.sin6_addr) == 0
+               : memcmp(&client->v4.sin_addr, slot->asked, sizeof client->v4.sin_addr) == 0;
 }
 
 static bool may_answer(const struct udp_worker *worker, struct msghdr *query, struct slot *slot,
@@ -182,16 +181,16 @@ static bool may_answer(const struct udp_worker *worker, struct msghdr *query, st
            (!worker->wildcard || aim(query, slot, out));
 }
 
+// Who slips and whose records are rotated is one throw of the dice: nobody is both.
 static enum rrl_verdict limit_rate(struct udp_worker *worker, const struct dns_snapshot *snapshot,
-                                   const struct dns_request *request, const struct slot *slot,
-                                   uint64_t now_ms)
+                                   const struct dns_asker *asker, const struct dns_request *request,
+                                   const struct slot *slot, uint64_t now_ms)
 {
     if (request->cookie == COOKIE_GOOD || is_own(slot)) {
         return RRL_ANSWER; // its address is not forged, or is no other's
     }
-    enum rrl_verdict verdict =
-        rrl_check(worker->rrl, &slot->client.any, now_ms, snapshot->rate_limit, snapshot->slip,
-                  dice_throw(&worker->dice));
+    enum rrl_verdict verdict = rrl_check(worker->rrl, asker->address, now_ms, snapshot->rate_limit,
+                                         snapshot->slip, asker->turn);
     if (verdict == RRL_DROP) {
         count_one(&worker->counters.counts[DNS_COUNT_DROPPED]);
     } else if (verdict == RRL_SLIP) {
@@ -224,7 +223,7 @@ static bool answer(struct udp_worker *worker, const struct dns_snapshot *snapsho
         return false;
     }
     dns_count_request(&worker->counters, &request);
-    enum rrl_verdict verdict = limit_rate(worker, snapshot, &request, slot, moment.now_ms);
+    enum rrl_verdict verdict = limit_rate(worker, snapshot, &asker, &request, slot, moment.now_ms);
     if (verdict == RRL_DROP) {
         return false;
     }

@@ -261,6 +261,50 @@ TEST(or_told_to_use_tcp)
     close(client);
 }
 
+TEST(or_only_one_in_slip_is_told)
+{
+    enum { ASKED = 200 };
+    struct world *world = *state;
+    limit_rate(world, 1, 2);
+    listen_on(world, "127.0.0.1");
+    int client = neighbour_of(world, "127.0.0.1");
+    for (uint16_t i = 0; i < ASKED; i++) {
+        send_query(client, i);
+    }
+    WAIT_FOR(total(world, DNS_COUNT_RECEIVED) == ASKED);
+    WAIT_FOR(total(world, DNS_COUNT_DROPPED) > 0 && total(world, DNS_COUNT_SLIPPED) > 0);
+    close(client);
+}
+
+static uint64_t answered_or_dropped(const struct world *world)
+{
+    struct dns_totals totals;
+    responder_totals(world->responder, &totals);
+    return totals.rcodes[DNS_UDP4][DNS_NOERROR] + totals.rcodes[DNS_UDP6][DNS_NOERROR] +
+           total(world, DNS_COUNT_DROPPED);
+}
+
+// As its own probes are, which no flood with a forged address is to fail.
+TEST(whoever_asks_from_the_address_that_he_asks_is_not_limited)
+{
+    enum { ASKED = 50 };
+    static const char *const places[] = {"127.0.0.1", "::1"};
+    struct world *world = *state;
+    limit_rate(world, 1, 0);
+    want(world, places[0]);
+    want(world, places[1]);
+    listen_now(world);
+    for (size_t i = 0; i < 2; i++) {
+        int client = client_of(world, places[i], SOCK_DGRAM);
+        for (uint16_t id = 0; id < ASKED; id++) {
+            send_query(client, id);
+        }
+        WAIT_FOR(answered_or_dropped(world) == (i + 1) * ASKED);
+        close(client);
+    }
+    assert_int_equal(total(world, DNS_COUNT_DROPPED), 0);
+}
+
 TEST(counters_add_up)
 {
     struct world *world = *state;
