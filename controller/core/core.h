@@ -101,6 +101,8 @@ struct core {
     struct lead *leads;            // of each
     struct gate *gates;            // of each service
     struct core_service *services;
+    struct way *ways;           // of each that is held as cut off: by which it is reached. Of the
+                                // rest nothing is written, so that it takes no memory
     struct affected affected;   // services to be decided anew
     struct deadlines deadlines; // of each probe, then of each service
     struct announcer *announcer;

@@ -14,7 +14,8 @@ bool cut_off_is_soon(const struct probe_conf *probe, uint64_t announced_ms)
 }
 
 bool cut_off_judge(struct cut_off *cut_off, const struct probe_conf *probe, const struct way *way,
-                   const struct prefix *prefix, bool announced, uint64_t now_ms)
+                   const struct prefix *prefix, bool announced, uint64_t now_ms,
+                   struct way *held_by)
 {
     bool was_held = cut_off->state == CUT_OFF_HELD;
     if (way->kind == WAY_UNKNOWN || (was_held && announced)) {
@@ -29,7 +30,7 @@ bool cut_off_judge(struct cut_off *cut_off, const struct probe_conf *probe, cons
     }
     cut_off->state = held ? CUT_OFF_HELD : CUT_OFF_NOT;
     if (held) {
-        cut_off->way = *way;
+        *held_by = *way;
     }
     return held != was_held;
 }

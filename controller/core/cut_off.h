@@ -26,14 +26,14 @@ struct cut_off {
     enum cut_off_state state;
     size_t probe;      // that saw it
     uint64_t since_ms; // of the state
-    struct way way;    // held: by which it is reached while it is withdrawn
 };
 
 // The probe failed so long after the announcement: is it worth asking?
 bool cut_off_is_soon(const struct probe_conf *probe, uint64_t announced_ms);
 
 // The probe that is suspected or held, and not failing, was found to be reached by this way;
-// prefix: the service's, in which its target lies; announced: at present. Returns whether it is, or
-// was, held, and is not, or was not.
+// prefix: the service's, in which its target lies; announced: at present. Held, held_by is that
+// way. Returns whether it is, or was, held, and is not, or was not.
 bool cut_off_judge(struct cut_off *cut_off, const struct probe_conf *probe, const struct way *way,
-                   const struct prefix *prefix, bool announced, uint64_t now_ms);
+                   const struct prefix *prefix, bool announced, uint64_t now_ms,
+                   struct way *held_by);

@@ -131,7 +131,7 @@ static void explain_cut_off(const struct core *core, size_t index, char *out, si
     snprintf(out, size,
              "healthy while withdrawn; announced, popgate's own route takes the place of %s, and "
              "probe %s fails: not announced again until it passes by another way, or undrain",
-             cut_off->way.text, core->config->probes[cut_off->probe].name);
+             core->ways[index].text, core->config->probes[cut_off->probe].name);
 }
 
 void explain_service(const struct core *core, size_t index, uint64_t now_ms, char *out, size_t size)

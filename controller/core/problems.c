@@ -352,7 +352,7 @@ static void look_at_target(struct search *search)
     } else if (service->decision.cause == CAUSE_CUT_OFF) {
         found_why(
             search, SEVERITY_CRITICAL, PROBLEM_CUT_OFF, service->cut_off.since_ms,
-            service->cut_off.way.by_bird
+            core->ways[search->service].by_bird
                 ? "have its address on lo, or give the kernel that route without BIRD and "
                   "with metric 1: popgated(8), BIRD's configuration"
                 : "give that route metric 1, or keep popgate's out of BIRD's kernel protocols "

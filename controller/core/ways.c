@@ -120,7 +120,7 @@ void core_way(struct core *core, size_t probe, const struct verdict *verdict, co
             affected_service(&core->affected, lead->service);
         }
     } else if (cut_off_judge(&service->cut_off, &core->config->probes[probe], way, lead->prefix,
-                             announced, ms_of(now_ns))) {
+                             announced, ms_of(now_ns), &core->ways[lead->service])) {
         // It is held from the next decision on; but no more at once, also where none comes.
         service->decision.cut_off &= service->cut_off.state == CUT_OFF_HELD;
         tell(core, lead->service, way, now_ns);
@@ -206,6 +206,7 @@ void core_keep_cut_off(struct core *core, const struct core *old)
         core->probes[i].cut_off = old->probes[probe].cut_off;
         if (was->probe == probe) {
             core->services[lead->service].cut_off = *was;
+            core->ways[lead->service] = old->ways[before];
             core->services[lead->service].cut_off.probe = i;
             core->services[lead->service].decision.cut_off = old->services[before].decision.cut_off;
         }
