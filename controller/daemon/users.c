@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EACH_MS 60000
+#define EACH_MS  60000
+#define ROOM_MIN 32
 
 struct reading {
     struct aside_work work;
     struct user_name *names; // NULL: it could not be read
-    size_t count;
+    size_t count, room;
     char path[];
 };
 
@@ -33,33 +34,53 @@ static bool has(const struct reading *reading, uid_t uid)
     return false;
 }
 
-static void run(struct aside_work *work)
+// No more room than there are users, who are few on most hosts. False: out of memory.
+static bool make_room(struct reading *reading)
 {
-    struct reading *reading = (struct reading *)work;
-    FILE *file = fopen(reading->path, "re");
-    reading->names = file != NULL ? calloc(USERS_MAX, sizeof *reading->names) : NULL;
-    if (reading->names == NULL) {
-        goto end;
+    if (reading->names != NULL && reading->count < reading->room) {
+        return true;
     }
+    size_t room = reading->room > 0 ? 2 * reading->room : ROOM_MIN;
+    struct user_name *names = realloc(reading->names, room * sizeof *names);
+    if (names == NULL) {
+        return false;
+    }
+    reading->names = names;
+    reading->room = room;
+    return true;
+}
+
+// False: whoever is missing is not known to be gone.
+static bool read_names(struct reading *reading, FILE *file)
+{
     // It has one buffer for all threads: nobody else calls it.
     const struct passwd *user;
-    while (reading->count < USERS_MAX && (user = fgetpwent(file)) != NULL) {
+    bool room = make_room(reading);
+    while (room && reading->count < USERS_MAX && (user = fgetpwent(file)) != NULL) {
         if (!has(reading, user->pw_uid)) {
             struct user_name *name = &reading->names[reading->count++];
             name->uid = user->pw_uid;
             snprintf(name->name, sizeof name->name, "%s", user->pw_name);
+            room = make_room(reading);
         }
     }
-    if (ferror(file)) { // whoever is missing is not known to be gone
+    return room && !ferror(file);
+}
+
+static void run(struct aside_work *work)
+{
+    struct reading *reading = (struct reading *)work;
+    FILE *file = fopen(reading->path, "re");
+    if (file == NULL) {
+        return;
+    }
+    if (read_names(reading, file)) {
+        qsort(reading->names, reading->count, sizeof *reading->names, by_uid);
+    } else {
         free(reading->names);
         reading->names = NULL;
-        goto end;
     }
-    qsort(reading->names, reading->count, sizeof *reading->names, by_uid);
-end:
-    if (file != NULL) {
-        fclose(file);
-    }
+    fclose(file);
 }
 
 static void drop(struct aside_work *work)

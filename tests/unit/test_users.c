@@ -72,6 +72,25 @@ TEST(a_user_has_the_first_name_of_his_number)
     assert_null(users_name(&users, 1002));
 }
 
+TEST(of_many_users_each_has_his_name)
+{
+    char text[1000 * sizeof "u1000:x:1000:1000::/:\n"] = "";
+    size_t length = 0;
+    for (int uid = 1000; uid > 0; uid--) {
+        length += (size_t)snprintf(text + length, sizeof text - length, "u%d:x:%d:%d::/:\n", uid,
+                                   uid, uid);
+    }
+    write_users(text);
+    begin();
+    await_end();
+    assert_int_equal(users.count, 1000);
+    for (uid_t uid = 1; uid <= 1000; uid++) {
+        char name[16];
+        snprintf(name, sizeof name, "u%u", uid);
+        assert_string_equal(users_name(&users, uid), name);
+    }
+}
+
 TEST(who_is_unknown_is_looked_for_and_named_the_next_time)
 {
     write_users("alice:x:1000:1000::/:\n");
