@@ -55,6 +55,7 @@ static bool read_names(struct reading *reading, FILE *file)
 {
     // It has one buffer for all threads: nobody else calls it.
     const struct passwd *user;
+    reading->count = 0;
     bool room = make_room(reading);
     while (room && reading->count < USERS_MAX && (user = fgetpwent(file)) != NULL) {
         if (!has(reading, user->pw_uid)) {

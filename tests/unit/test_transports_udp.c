@@ -268,8 +268,8 @@ TEST(or_only_one_in_slip_is_told)
     limit_rate(world, 1, 2);
     listen_on(world, "127.0.0.1");
     int client = neighbour_of(world, "127.0.0.1");
-    for (uint16_t i = 0; i < ASKED; i++) {
-        send_query(client, i);
+    for (int i = 0; i < ASKED; i++) {
+        send_query(client, (uint16_t)i);
     }
     WAIT_FOR(total(world, DNS_COUNT_RECEIVED) == ASKED);
     WAIT_FOR(total(world, DNS_COUNT_DROPPED) > 0 && total(world, DNS_COUNT_SLIPPED) > 0);
@@ -296,8 +296,8 @@ TEST(whoever_asks_from_the_address_that_he_asks_is_not_limited)
     listen_now(world);
     for (size_t i = 0; i < 2; i++) {
         int client = client_of(world, places[i], SOCK_DGRAM);
-        for (uint16_t id = 0; id < ASKED; id++) {
-            send_query(client, id);
+        for (int id = 0; id < ASKED; id++) {
+            send_query(client, (uint16_t)id);
         }
         WAIT_FOR(answered_or_dropped(world) == (i + 1) * ASKED);
         close(client);
