@@ -75,12 +75,32 @@ static void write_one(const char **text, bool quotes, char out[20])
     }
 }
 
+// How many bytes from text on stand for themselves: most do.
+static size_t plain_length(const char *text, bool quotes)
+{
+    size_t length = 0;
+    while (text[length] >= ' ' && text[length] <= '~' &&
+           !(quotes && (text[length] == '"' || text[length] == '\\'))) {
+        length++;
+    }
+    return length;
+}
+
 size_t text_printable(char *out, size_t size, const char *text, bool quotes)
 {
     size_t used = 0;
     assert(size > 0);
-    while (*text != '\0') {
+    for (;;) {
         char piece[20];
+        size_t room = size - 1 - used;
+        size_t plain = plain_length(text, quotes);
+        plain = plain < room ? plain : room;
+        memcpy(out + used, text, plain);
+        used += plain;
+        text += plain;
+        if (*text == '\0') {
+            break;
+        }
         write_one(&text, quotes, piece);
         size_t length = strlen(piece);
         if (used + length >= size) {

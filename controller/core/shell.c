@@ -117,10 +117,11 @@ static void tell_lost(struct shell *shell, uint64_t now_ns)
 static void log_new(struct shell *shell, uint64_t now_ns)
 {
     tell_lost(shell, now_ns);
-    for (uint64_t seq = shell->logged + 1; seq < events_end(shell->events); seq++) {
+    uint64_t end = events_end(shell->events);
+    for (uint64_t seq = shell->logged + 1; seq < end; seq++) {
         const struct event *event = events_get(shell->events, seq);
         if (event != NULL) {
-            shell->effects->log(shell->arg, event);
+            shell->effects->log(shell->arg, event, seq + 1 < end);
         }
         shell->logged = seq;
         shell->memory_due = true;

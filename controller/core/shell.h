@@ -36,7 +36,7 @@ struct shell_effects {
     bool (*idle)(void *arg, enum shell_file file);          // its last save has ended
     void (*save)(void *arg, const struct shell_save *save); // ends with shell_saved(), later
     void (*answer)(void *arg, void *ticket, enum outcome outcome, const char *message);
-    void (*log)(void *arg, const struct event *event);
+    void (*log)(void *arg, const struct event *event, bool more); // more of them follow at once
     void (*wake)(void *arg, uint64_t at_ms); // by shell_tick(); UINT64_MAX: not by itself
     void (*reload)(void *arg);               // now is a moment in which the core may be replaced
     void (*end)(void *arg);                  // all is done that a stop waits for

@@ -97,10 +97,10 @@ static void answer(void *arg, void *ticket, enum outcome outcome, const char *me
     api_answer(ticket, outcome, message);
 }
 
-static void log_it(void *arg, const struct event *event)
+static void log_it(void *arg, const struct event *event, bool more)
 {
     (void)arg;
-    log_event(event);
+    log_event(event, more);
 }
 
 static void on_tick(uv_timer_t *timer);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,12 @@
 // Only for the loop's thread.
 static bool to_journal;
 static uint64_t lost;
+static struct {
+    char text[PIPE_BUF];
+    size_t length;
+    unsigned lines;
+} pending;
+static_assert(LOG_LINE_MAX + 4 <= PIPE_BUF, "any line has room");
 
 // JOURNAL_STREAM is "device:inode" (systemd.exec(5)).
 void log_init(void)
@@ -30,37 +37,56 @@ void log_init(void)
     to_journal = same_device && *end == ':' && strtoull(end + 1, NULL, 10) == stat.st_ino;
 }
 
-// A writable pipe or socket takes a whole line of ours; a full one would make us wait.
-static bool write_now(const char *line, size_t length)
+// A writable pipe takes so much in one piece (PIPE_BUF), a socket more; a full one would make us
+// wait.
+static bool write_now(const char *text, size_t length)
 {
     struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
     if (poll(&writable, 1, 0) != 1 || (writable.revents & POLLOUT) == 0) {
         return false;
     }
-    return write(STDERR_FILENO, line, length) == (ssize_t)length;
+    return write(STDERR_FILENO, text, length) == (ssize_t)length;
 }
 
-static void write_line(enum log_level level, const char *text)
+static bool tell_lost(void)
 {
-    char line[LOG_LINE_MAX + 64];
-    int length = 0;
+    char text[64];
     if (lost > 0) {
-        length = snprintf(line, sizeof line, "%s%" PRIu64 " log lines were lost\n",
-                          to_journal ? "<4>" : "", lost);
-        if (!write_now(line, (size_t)length)) {
-            lost++;
-            return;
-        }
-        lost = 0;
+        int length = snprintf(text, sizeof text, "%s%" PRIu64 " log lines were lost\n",
+                              to_journal ? "<4>" : "", lost);
+        lost = write_now(text, (size_t)length) ? 0 : lost;
     }
-    if (to_journal) {
-        length = snprintf(line, sizeof line, "<%d>%s\n", level, text);
-    } else {
-        length = snprintf(line, sizeof line, "%s\n", text);
+    return lost == 0;
+}
+
+static void write_pending(void)
+{
+    if (!tell_lost() || !write_now(pending.text, pending.length)) {
+        lost += pending.lines;
     }
-    assert(length > 0 && (size_t)length < sizeof line);
-    if (!write_now(line, (size_t)length)) {
-        lost++;
+    pending.length = pending.lines = 0;
+}
+
+static void put(const char *text, size_t length)
+{
+    assert(length <= sizeof pending.text - pending.length);
+    memcpy(pending.text + pending.length, text, length);
+    pending.length += length;
+}
+
+// more: another line follows at once, and both are written together.
+static void write_line(enum log_level level, const char *text, size_t length, bool more)
+{
+    const char priority[] = {'<', (char)('0' + level), '>'};
+    if (pending.length + sizeof priority + length + 1 > sizeof pending.text) {
+        write_pending();
+    }
+    put(priority, to_journal ? sizeof priority : 0);
+    put(text, length);
+    put("\n", 1);
+    pending.lines++;
+    if (!more) {
+        write_pending();
     }
 }
 
@@ -106,11 +132,11 @@ size_t log_format(char out[LOG_LINE_MAX], const struct event *event)
     return length;
 }
 
-void log_event(const struct event *event)
+void log_event(const struct event *event, bool more)
 {
     char line[LOG_LINE_MAX];
-    log_format(line, event);
-    write_line(event->warning ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, line);
+    size_t length = log_format(line, event);
+    write_line(event->warning ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, line, length, more);
 }
 
 void log_line(enum log_level level, const char *text, ...)
@@ -121,6 +147,6 @@ void log_line(enum log_level level, const char *text, ...)
     va_start(args, text);
     vsnprintf(raw, sizeof raw, text, args);
     va_end(args);
-    text_printable(line, sizeof line, raw, false);
-    write_line(level, line);
+    size_t length = text_printable(line, sizeof line, raw, false);
+    write_line(level, line, length, false);
 }

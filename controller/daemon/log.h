@@ -17,7 +17,8 @@ enum log_level {
 };
 
 void log_init(void); // looks whether stderr is the journal (JOURNAL_STREAM)
-void log_event(const struct event *event);
+// more: another one follows at once, so that a thousand are some writes.
+void log_event(const struct event *event, bool more);
 // For what is no event: start-up errors and the like.
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *text, ...);
 

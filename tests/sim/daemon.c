@@ -190,8 +190,9 @@ static void answer(void *arg, void *ticket, enum outcome outcome, const char *me
                    world_clock_ns(world), world_wall_ms(world));
 }
 
-static void log_event(void *arg, const struct event *event)
+static void log_event(void *arg, const struct event *event, bool more)
 {
+    (void)more;
     struct world *world = arg;
     if (!is_dead(world)) {
         tell(world, "event: %s %s %s", event_name(event->kind), event->service, event->text);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 TEST(a_transition_says_from_to_cause_and_times)
@@ -79,7 +80,7 @@ TEST(a_full_pipe_drops_lines_rather_than_wait_and_says_so)
     int saved = dup(STDERR_FILENO);
     assert_int_equal(dup2(pipes[1], STDERR_FILENO), STDERR_FILENO);
     for (unsigned i = 0; i < 1000; i++) {
-        log_event(&event);
+        log_event(&event, false);
     }
     ssize_t before = read(pipes[0], text, sizeof text);
     log_line(LOG_LEVEL_INFO, "after");
@@ -91,4 +92,33 @@ TEST(a_full_pipe_drops_lines_rather_than_wait_and_says_so)
     assert_true(before > 0 && length > 0);
     text[length] = '\0';
     assert_non_null(strstr(text, " log lines were lost\nafter\n"));
+}
+
+// Each write to such a socket is one message.
+TEST(a_thousand_lines_at_once_are_some_writes_of_whole_lines)
+{
+    enum { LINES = 1000, EACH_MAX = 200 };
+    int ends[2];
+    char text[8192];
+    unsigned writes = 0;
+    unsigned lines = 0;
+    struct event event = {.kind = EVENT_TRANSITION, .service = "dns", .text = "it died"};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
+    int saved = dup(STDERR_FILENO);
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    for (unsigned i = 1; i <= LINES; i++) {
+        log_event(&event, i < LINES);
+        for (ssize_t length; (length = recv(ends[0], text, sizeof text, 0)) > 0; writes++) {
+            assert_int_equal(text[length - 1], '\n');
+            for (ssize_t at = 0; at < length; at++) {
+                lines += text[at] == '\n';
+            }
+        }
+    }
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    close(saved);
+    assert_int_equal(lines, LINES); // the last of them does not wait for another
+    assert_in_range(writes, 1, LINES * EACH_MAX / 4096 + 1);
 }

@@ -92,8 +92,9 @@ static void answer(void *arg, void *ticket, enum outcome outcome, const char *me
     note(outcome == OUTCOME_DONE ? "answer-done" : "answer");
 }
 
-static void log_event(void *arg, const struct event *event)
+static void log_event(void *arg, const struct event *event, bool more)
 {
+    (void)more;
     (void)arg;
     (void)event;
     if (strstr(done, "log") == NULL) {
