@@ -132,8 +132,9 @@ const struct shell_effects daemon_effects = {
     is_idle,    save_file,  answer,       log_it,        wake_at,
     may_reload, end_now};
 
-void daemon_after_input(struct daemon *daemon)
+void daemon_after_input(void *arg)
 {
+    struct daemon *daemon = arg;
     shell_work(&daemon->shell, now_ns(), clock_wall_ms());
 }
 
@@ -163,14 +164,14 @@ static void on_end(void *arg, uint64_t token, enum bird_end end, unsigned code, 
 {
     struct link_arg *link = arg;
     core_end(link->daemon->core, token, end, code, text, now_ns());
-    daemon_after_input(link->daemon);
+    gather_input(&link->daemon->gather);
 }
 
 static void on_echo(void *arg, const char *text)
 {
     struct link_arg *link = arg;
     core_echo(link->daemon->core, text, now_ns());
-    daemon_after_input(link->daemon);
+    gather_input(&link->daemon->gather);
 }
 
 bool daemon_connect_bird(struct daemon *daemon, struct link_arg args[2])
@@ -206,7 +207,7 @@ void daemon_on_verdict(void *arg, size_t index, const struct verdict *verdict)
     }
     core_verdict(daemon->core, index, verdict, at_ns);
     scheduler_set_fast(daemon->scheduler, index, core_probe_unsettled(daemon->core, index));
-    daemon_after_input(daemon);
+    gather_input(&daemon->gather);
 }
 
 bool daemon_run_probes(struct daemon *daemon, const struct config *config)

@@ -7,6 +7,7 @@
 #include "controller/core/core.h"
 #include "controller/core/shell.h"
 #include "controller/daemon/birdconf_worker.h"
+#include "controller/daemon/gather.h"
 #include "controller/daemon/identity.h"
 #include "controller/daemon/include_watch.h"
 #include "controller/daemon/reload.h"
@@ -43,6 +44,7 @@ struct daemon {
     struct ledger_place ledger_place;  // the worker's while a save is under way
     char boot_id[64];
     uv_timer_t tick, watchdog, check, stop, give_up;
+    struct gather gather;
     struct include_watch include_watch;
     struct signals signals;
     struct users users;
@@ -68,7 +70,8 @@ extern const struct shell_effects daemon_effects;
 extern const struct api_shell daemon_api;
 extern const struct reload_shell daemon_reload;
 
-void daemon_after_input(struct daemon *daemon);
+// At once; what may come a thousand at a time is told to the daemon's gather instead.
+void daemon_after_input(void *arg);
 bool daemon_connect_bird(struct daemon *daemon, struct link_arg args[2]); // false: out of memory
 bool daemon_open_files(struct daemon *daemon);                            // the same
 

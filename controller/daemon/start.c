@@ -58,6 +58,8 @@ static void init_handles(struct daemon *daemon)
     }
     uv_timer_init(daemon->loop, &daemon->give_up); // not closed: it watches over the closing
     daemon->give_up.data = daemon;
+    daemon->gather = (struct gather){.work = daemon_after_input, .arg = daemon};
+    gather_open(&daemon->gather, daemon->loop);
     daemon->include_watch = (struct include_watch){
         .include = daemon_watched_include, .foreign = daemon_on_foreign_include, .arg = daemon};
     int status = users_open(&daemon->users, daemon->loop, "/etc/passwd");

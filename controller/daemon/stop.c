@@ -167,6 +167,7 @@ void daemon_close(struct daemon *daemon)
         uv_close((uv_handle_t *)timers[i], NULL);
     }
     uv_unref((uv_handle_t *)&daemon->watchdog); // it is told to the end, which give_up bounds
+    gather_close(&daemon->gather);
     include_watch_close(&daemon->include_watch);
     users_close(&daemon->users);
     signals_close(&daemon->signals);

@@ -318,7 +318,7 @@ static void end_daemon(struct world *world, bool cleanly)
     config_free(world->config);
     world->shell = (struct shell){.core = NULL};
     world->config = NULL;
-    world->died = world->ended = false;
+    world->died = world->ended = world->due = false;
     world->dies_in = 0;
     world->stop_at_ns = world->tick_at_ns = NEVER_NS;
     world->daemon_at_ns = world->now_ns + dice_ms(&world->dice, 10, 3000);
@@ -375,6 +375,7 @@ static void after_work(struct world *world)
         return;
     }
     world->inputs++;
+    world->due = false;
     world->seen_wall_ms = world->wall_ms;
     world->crowded = world->shell.core->orders.count > 0;
     check(world);
@@ -394,9 +395,28 @@ static void check_invariants(struct world *world)
 
 void daemon_after_input(struct world *world)
 {
-    check_invariants(world); // first: the orders are still to be seen
+    if (!world->due) {
+        check_invariants(world); // first: the orders are still to be seen
+    }
     shell_work(&world->shell, world_clock_ns(world), world_wall_ms(world));
     after_work(world);
+}
+
+// As the daemon's gather: what comes at the same time may be worked off together.
+void daemon_gather_input(struct world *world)
+{
+    if (world->due || dice_chance(&world->dice, 30)) {
+        world->due = true;
+    } else {
+        daemon_after_input(world);
+    }
+}
+
+void daemon_end_phase(struct world *world)
+{
+    if (world->due && daemon_lives(world)) {
+        daemon_after_input(world);
+    }
 }
 
 // ---- Inputs
@@ -556,7 +576,7 @@ static void on_end(void *arg, uint64_t token, enum bird_end end, unsigned code, 
     struct link_arg *link = arg;
     if (daemon_lives(link->world)) {
         core_end(link->world->shell.core, token, end, code, text, world_clock_ns(link->world));
-        daemon_after_input(link->world);
+        daemon_gather_input(link->world);
     }
 }
 

@@ -91,7 +91,7 @@ void world_echo(struct world *world, const char *text)
     if (daemon_lives(world) && world->echoes && !world->model.hung &&
         world->lines[ORDER_LINK_ASK].state == LINE_READY) {
         core_echo(world->shell.core, text, world_clock_ns(world));
-        daemon_after_input(world);
+        daemon_gather_input(world);
     }
 }
 
@@ -197,7 +197,7 @@ void world_verdict(struct world *world, size_t probe, bool definitive)
     world->verdict_at_ns[probe] =
         world->now_ns + dice_ms(&world->dice, interval_ms * 9 / 10, interval_ms);
     if (!world->mute[probe]) {
-        daemon_after_input(world);
+        daemon_gather_input(world);
     }
 }
 
@@ -285,6 +285,10 @@ void world_run(struct world *world, uint64_t end_ns)
 {
     uint64_t at_ns;
     while (world->oracle.broken[0] == '\0' && (at_ns = next_at_ns(world)) < end_ns) {
+        if (at_ns > world->now_ns) {
+            daemon_end_phase(world); // which may bring what comes before
+            at_ns = next_at_ns(world);
+        }
         world->now_ns = at_ns > world->now_ns ? at_ns : world->now_ns;
         do_one(world);
     }

@@ -68,6 +68,7 @@ struct world {
     uint64_t tick_at_ns;
     unsigned dies_in; // effects from now; 0: it does not
     bool died, ended; // in the middle of its work; a stop is done
+    bool due;         // what was gathered is to be worked off
     bool crowded;     // orders have stayed with the core
     bool stop_able;
     uint64_t stop_at_ns; // it waits no longer
@@ -119,6 +120,8 @@ void daemon_stop(struct world *world);
 void daemon_reload(struct world *world, const struct scene *scene); // sooner or later
 void daemon_ask(struct world *world, struct asked *asked);          // an operator's verb
 void daemon_after_input(struct world *world);
+void daemon_gather_input(struct world *world); // now, or at the end of this instant
+void daemon_end_phase(struct world *world);
 uint64_t daemon_next_ns(const struct world *world);
 void daemon_go_on(struct world *world); // with what is due: ticks, saves, a reload, the end
 uint64_t slow_ns(const struct world *world, unsigned link);
