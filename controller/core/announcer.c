@@ -559,6 +559,11 @@ bool announcer_is_busy(const struct announcer *announcer)
            0;
 }
 
+bool announcer_holds_back(const struct announcer *announcer)
+{
+    return announcer->unanswered > 0 && announcer->waiting[WAITING_OFF].count > 0;
+}
+
 bool announcer_wants_file(const struct announcer *announcer)
 {
     return announcer->waiting[WAITING_ON].count > 0;

@@ -180,6 +180,9 @@ void announcer_plan(struct announcer *announcer, struct orders *orders, uint64_t
 // Commands are unanswered, or wait for such.
 bool announcer_is_busy(const struct announcer *announcer);
 
+// Withdrawals wait for BIRD to have answered others: then it has better to do than anything else.
+bool announcer_holds_back(const struct announcer *announcer);
+
 // Something waits to be switched on; perhaps for the file.
 bool announcer_wants_file(const struct announcer *announcer);
 

@@ -302,7 +302,8 @@ void core_flush(struct core *core, uint64_t now_ns)
     if (loader_step(&core->loader, &core->orders, ms_of(now_ns))) {
         report_loading(core, now_ns);
     }
-    if (!core->stopping) { // a link is not to be closed under an answer (bird-facts 23)
+    // A link is not to be closed under an answer (bird-facts 23).
+    if (!core->stopping && !announcer_holds_back(core->announcer)) {
         observed_plan(core->observed, &core->orders, core->announcer->actions,
                       announcer_is_busy(core->announcer), now_ns);
     }
@@ -331,7 +332,8 @@ const struct birdconf *core_file(const struct core *core)
 
 uint64_t core_next_ms(const struct core *core)
 {
-    bool asks = core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN && !core->stopping;
+    bool asks = core->links[ORDER_LINK_ASK].state != BIRD_LINK_DOWN && !core->stopping &&
+                !announcer_holds_back(core->announcer);
     uint64_t look_ns = asks ? observed_next_ns(core->observed) : UINT64_MAX;
     uint64_t times_ms[] = {look_ns != UINT64_MAX ? ms_of(look_ns) + 1 : UINT64_MAX,
                            core_look_next_ms(core), loader_next_ms(&core->loader),

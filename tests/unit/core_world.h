@@ -8,11 +8,14 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 
+#ifndef PROTOCOLS
+#define PROTOCOLS 8
+#endif
+
 enum { A, B };     // probes
 enum { DNS, WEB }; // services
 
 #define NS_PER_MS  UINT64_C(1000000)
-#define PROTOCOLS  8
 #define BLIND_MS   120000 // more than unknown_grace
 #define ONE_PROBE  PROBE("a")
 #define TWO_PROBES PROBE("a") PROBE("b")
@@ -208,7 +211,7 @@ static inline void save_file(void)
 static inline void settle(void)
 {
     struct order order;
-    for (unsigned i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < 25 * PROTOCOLS; i++) {
         save_file();
         core_check_invariants(core, now_ns);
         if (!core_order(core, &order)) {

@@ -24,7 +24,7 @@ static inline void small_config_problem(void *arg, bool error, const char *line)
 // more: further keys of [bird], then sections.
 static inline struct config *small_config(const char *more)
 {
-    char text[4096];
+    char text[8192];
     int length =
         snprintf(text, sizeof text, "[pop]\nid = fra1\n[bird]\nlocal_as = 64512\n%s", more);
     assert_in_range(length, 0, sizeof text - 1);
