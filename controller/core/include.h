@@ -13,7 +13,7 @@
 #include "controller/core/birdconf.h"
 #include "controller/core/decision.h"
 
-#define INCLUDE_PATCH_MAX 16
+#define INCLUDE_PATCH_MAX 128  // as many as come at once (controller/daemon/gather.h)
 #define INCLUDE_RETRY_MS  1000 // after a save that failed
 
 struct include {

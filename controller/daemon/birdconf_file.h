@@ -30,7 +30,7 @@ struct birdconf *birdconf_read(const char *runtime_dir, char error[ERROR_MAX]);
 
 // Words of a file's slots, to be written straight into what is there: for what can't wait for
 // birdconf_save(). They hold nothing of the file that they are of.
-#define BIRDCONF_WORDS_MAX 64
+#define BIRDCONF_WORDS_MAX 512
 
 struct birdconf_words {
     size_t count;

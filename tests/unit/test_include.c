@@ -145,6 +145,17 @@ TEST(where_the_twin_takes_over_nothing_is_patched)
     expect_patch("popgate_web_v4");
 }
 
+TEST(who_is_withdrawn_at_once_with_a_hundred_others_is_patched_as_they_are)
+{
+    size_t slots[INCLUDE_PATCH_MAX];
+    begin();
+    for (unsigned i = 0; i < 50; i++) {
+        include_set(&include, DNS, TARGET_ANNOUNCE);
+        include_set(&include, DNS, TARGET_WITHDRAW);
+    }
+    assert_int_equal(include_take_patch(&include, slots), 100); // of two families
+}
+
 TEST(too_many_patches_are_none)
 {
     begin();
