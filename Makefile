@@ -179,10 +179,10 @@ check-unit:
 check-sim:
 	$(BUILD)/sim --events $(SIM_EVENTS) $(if $(SEED),--seed $(SEED))
 check-fuzz:
-	@for target in $(FUZZ); do echo "== $$target"; mkdir -p $(BUILD)/found/$$target; \
-	    $(BUILD)/$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/found/ -verbosity=0 \
-	    $(BUILD)/found/$$target tests/fuzz/corpus/$${target#fuzz_} > $(BUILD)/$$target.log 2>&1 || \
-	    { tail -40 $(BUILD)/$$target.log; exit 1; }; done
+	@printf '%s\n' $(FUZZ) | xargs -P $$(nproc) -I@ sh -c 'mkdir -p $(BUILD)/found/$$0; echo "== $$0"; \
+	    $(BUILD)/$$0 -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/found/ -verbosity=0 \
+	    $(BUILD)/found/$$0 tests/fuzz/corpus/$${0#fuzz_} > $(BUILD)/$$0.log 2>&1 || \
+	    { tail -40 $(BUILD)/$$0.log; echo "== $$0 FAILED"; exit 1; }' @
 check-e2e:
 	@POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate tests/each.sh $(CHECK_JOBS) $(addprefix $(BUILD)/,$(E2E))
 check-install:
