@@ -47,6 +47,7 @@ LIB   := $(filter-out $(MAINS),$(wildcard $(addsuffix /*.c,$(ROOMS))))
 LAB   := $(wildcard tests/lab/*.c)
 UNIT  := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 E2E   := $(patsubst tests/e2e/%.c,%,$(wildcard tests/e2e/test_*.c))
+LONGEST := test_unseen test_services test_bird_trouble # they wait, and so begin first
 BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
 FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 SIM   := $(wildcard tests/sim/*.c)
@@ -184,7 +185,8 @@ check-fuzz:
 	    $(BUILD)/found/$$0 tests/fuzz/corpus/$${0#fuzz_} > $(BUILD)/$$0.log 2>&1 || \
 	    { tail -40 $(BUILD)/$$0.log; echo "== $$0 FAILED"; exit 1; }' @
 check-e2e:
-	@POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate tests/each.sh $(CHECK_JOBS) $(addprefix $(BUILD)/,$(E2E))
+	@POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate tests/each.sh $(CHECK_JOBS) \
+	    $(addprefix $(BUILD)/,$(LONGEST) $(filter-out $(LONGEST),$(E2E)))
 check-install:
 	@rm -rf $(BUILD)/stage && $(AGAIN) -s install DESTDIR=$(BUILD)/stage PREFIX=/usr SYSCONFDIR=/etc
 	@$(BUILD)/stage/usr/sbin/popgated --check-config $(BUILD)/stage/etc/popgate/popgate.conf
