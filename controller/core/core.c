@@ -73,13 +73,6 @@ void core_intents_noted(struct core *core, uint64_t now_ns)
     core_flush(core, now_ns);
 }
 
-void core_intent(struct core *core, size_t service, const struct intent *intent, const char *what,
-                 uint64_t now_ns)
-{
-    core_note_intent(core, service, intent, what, now_ns);
-    core_intents_noted(core, now_ns);
-}
-
 void core_ask_guard(struct core *core, struct guard *guard, uint64_t now_ns)
 {
     assert(core->guard == NULL);

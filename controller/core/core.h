@@ -166,12 +166,9 @@ bool core_asks_way(const struct core *core, size_t probe, const struct verdict *
 void core_way(struct core *core, size_t probe, const struct verdict *verdict, const struct way *way,
               uint64_t now_ns);
 
-// The operator's word, already in the ledger. what is the event's text.
-void core_intent(struct core *core, size_t service, const struct intent *intent, const char *what,
-                 uint64_t now_ns);
-
-// The same for several services: note each, then say so once. What is decided together is one
-// command where it can be (isolating everything), and not a command for each.
+// The operator's word, already in the ledger; what is the event's text. Note it for each of the
+// services, then say so once: what is decided together is one command where it can be (isolating
+// everything), and not a command for each.
 void core_note_intent(struct core *core, size_t service, const struct intent *intent,
                       const char *what, uint64_t now_ns);
 void core_intents_noted(struct core *core, uint64_t now_ns);

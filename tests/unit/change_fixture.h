@@ -7,6 +7,7 @@
 #include "controller/core/ledger.h"
 
 #include "tests/unit/core_fixture.h"
+#include "tests/unit/put_intent.h"
 #include "tests/unit/small_config.h"
 
 enum { DNS, TOKEN };
@@ -219,7 +220,7 @@ static inline void finds(const char *service, enum intent_kind kind)
 static inline void drain_for_want_of_a_ledger(size_t service)
 {
     struct intent intent = {.kind = INTENT_DRAIN, .by = "popgated", .since_wall_ms = 1};
-    core_intent(fixture->core, service, &intent, "unreadable", now_ns);
+    put_intent(fixture->core, service, &intent, "unreadable", now_ns);
 }
 
 static inline enum target target_of(size_t service)
@@ -231,4 +232,23 @@ static inline void pass_ms(uint64_t ms)
 {
     now_ns += ms * NS_PER_MS;
     core_tick(fixture->core, now_ns);
+}
+
+// As a reload does, with this configuration; what was before is freed.
+static inline void reload_with(const char *text)
+{
+    struct config *config = small_config(text);
+    struct core *core = core_prepare(fixture->core, config);
+    assert_non_null(core);
+    changes_let_go(changes, fixture->core);
+    core_take_over(core, fixture->core, now_ns);
+    changes_take_over(changes, core, fixture->config, now_ns, wall_ms());
+    core_go_on(core, now_ns);
+    core_free(fixture->core);
+    config_free(fixture->config);
+    fixture->core = core;
+    fixture->config = config;
+    unanswered = 0;
+    asked[0] = '\0';
+    step();
 }

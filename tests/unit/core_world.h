@@ -3,6 +3,7 @@
 
 #include "controller/core/core.h"
 #include "controller/core/explain.h"
+#include "tests/unit/put_intent.h"
 #include "tests/unit/small_config.h"
 
 #include <fnmatch.h>

@@ -149,7 +149,7 @@ TEST(what_the_ledger_has_not_is_not_applied_when_its_hindrance_ends_meanwhile)
 {
     size_t both[] = {DNS, TOKEN};
     struct intent drain = {.kind = INTENT_DRAIN, .until_ms = now_ns / NS_PER_MS + 100};
-    core_intent(fixture->core, TOKEN, &drain, "drained", now_ns);
+    put_intent(fixture->core, TOKEN, &drain, "drained", now_ns);
     struct change pin = {
         .verb = VERB_PIN, .services = both, .service_count = 2, .for_ms = 60000, .reason = "why"};
     assert_int_equal(ask(&first, &pin), OUTCOME_WAITS);

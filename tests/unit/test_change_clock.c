@@ -43,22 +43,6 @@ static void assert_saved_again(unsigned before)
     assert_idle();
 }
 
-static void reload_to(const char *services)
-{
-    struct config *config = small_config(services);
-    struct core *core = core_prepare(fixture->core, config);
-    assert_non_null(core);
-    changes_let_go(changes, fixture->core);
-    core_take_over(core, fixture->core, now_ns);
-    changes_take_over(changes, core, fixture->config, now_ns, wall_ms());
-    core_go_on(core, now_ns);
-    core_free(fixture->core);
-    config_free(fixture->config);
-    fixture->core = core;
-    fixture->config = config;
-    step();
-}
-
 #define WITHOUT_TOKEN PROBE("p") "[service dns]\nprefixes = 192.0.2.53/32\nrequire = p\n"
 #define WITH_TOKEN    WITHOUT_TOKEN "[service token]\nprefixes = 198.51.100.1/32\nrequire = p\n"
 
@@ -105,13 +89,13 @@ TEST(what_is_kept_for_a_service_that_is_gone_ends_then_too)
 {
     drain_for(TOKEN, 2 * HOUR_MS);
     uint64_t until_ms = now_ns / NS_PER_MS + 2 * HOUR_MS;
-    reload_to(WITHOUT_TOKEN);
+    reload_with(WITHOUT_TOKEN);
     unsigned before = saves;
     stepped_ms = 3 * HOUR_MS;
     step();
     assert_saved_again(before);
     assert_int_equal(found_again("token").until_ms, until_ms);
-    reload_to(WITH_TOKEN);
+    reload_with(WITH_TOKEN);
     assert_int_equal(intent_of(TOKEN), INTENT_DRAIN);
     assert_int_equal(fixture->core->services[TOKEN].intent.until_ms, until_ms);
 }
@@ -125,12 +109,12 @@ TEST(so_does_what_the_ledger_had_of_before_the_start)
                           .since_wall_ms = FIXTURE_WALL_MS + 20 * HOUR_MS,
                           .until_wall_ms = FIXTURE_WALL_MS + 22 * HOUR_MS};
     assert_true(ledger_put(&ledger, "token", &kept));
-    reload_to(WITHOUT_TOKEN);
+    reload_with(WITHOUT_TOKEN);
     changes_free(changes);
     changes = changes_new(&ledger, now_ns, wall_ms());
     assert_non_null(changes);
     stepped_ms = 20 * HOUR_MS;
-    reload_to(WITH_TOKEN); // the first that looks at the clock
+    reload_with(WITH_TOKEN); // the first that looks at the clock
     assert_int_equal(fixture->core->services[TOKEN].intent.until_ms,
                      FIXTURE_NOW_NS / NS_PER_MS + 2 * HOUR_MS);
     assert_int_equal(found_again("token").until_ms, FIXTURE_NOW_NS / NS_PER_MS + 2 * HOUR_MS);
@@ -142,7 +126,7 @@ TEST(a_step_that_a_reload_is_the_first_to_see_is_written_down)
     uint64_t until_ms = now_ns / NS_PER_MS + 2 * HOUR_MS;
     unsigned before = saves;
     stepped_ms = HOUR_MS;
-    reload_to(WITHOUT_TOKEN);
+    reload_with(WITHOUT_TOKEN);
     assert_saved_again(before);
     assert_int_equal(found_again("token").until_ms, until_ms);
 }
@@ -212,7 +196,7 @@ static void restart_with(const struct intent *kept)
     }
     struct intent intent = ledger_find(&ledger, "token")->intent;
     intent_from_wall(&intent, now_ns / NS_PER_MS, wall_ms());
-    core_intent(fixture->core, TOKEN, &intent, "found", now_ns);
+    put_intent(fixture->core, TOKEN, &intent, "found", now_ns);
     changes_free(changes);
     changes = changes_new(&ledger, now_ns, wall_ms());
     assert_non_null(changes);

@@ -222,7 +222,7 @@ TEST(and_whoever_drains_what_popgated_drained_for_want_of_a_ledger_does_so_himse
 {
     struct intent lost = {.kind = INTENT_DRAIN, .by = "popgated", .reason = "unreadable"};
     const struct intent *intent = &fixture->core->services[TOKEN].intent;
-    core_intent(fixture->core, TOKEN, &lost, "unreadable", now_ns);
+    put_intent(fixture->core, TOKEN, &lost, "unreadable", now_ns);
     drain_as("bob (2)", "");
     assert_string_equal(intent->by, "bob (2)");
     assert_string_equal(intent->reason, "");
@@ -260,25 +260,6 @@ TEST(draining_what_its_probes_withdrew_never_announces_it)
     pass_ms(3600000);
     assert_int_equal(fixture->core->services[TOKEN].decision.allowed, TARGET_ANNOUNCE);
     assert_int_equal(target_of(TOKEN), TARGET_WITHDRAW);
-}
-
-// As a reload does, with this configuration; what was before is freed.
-static void reload_with(const char *text)
-{
-    struct config *config = small_config(text);
-    struct core *core = core_prepare(fixture->core, config);
-    assert_non_null(core);
-    changes_let_go(changes, fixture->core);
-    core_take_over(core, fixture->core, now_ns);
-    changes_take_over(changes, core, fixture->config, now_ns, wall_ms());
-    core_go_on(core, now_ns);
-    core_free(fixture->core);
-    config_free(fixture->config);
-    fixture->core = core;
-    fixture->config = config;
-    unanswered = 0;
-    asked[0] = '\0';
-    step();
 }
 
 TEST(a_reload_waits_for_no_change_and_no_change_is_lost_by_it)

@@ -1,6 +1,7 @@
 // Mutual TLS: a server of OpenSSL's that lets in only who has a certificate of its authority, and
 // probes that have the right one, none, a wrong one, or one that is no good.
 #include "tests/unit/issued.h"
+#include "tests/unit/own_directory.h"
 #include "tests/unit/probe_fixture.h"
 #include "tests/unit/tls_server.h"
 
@@ -11,28 +12,10 @@
 #define NAME "dns.example.net"
 
 static struct fixture fixture;
-static char directory[] = "/tmp/popgate-client-cert-XXXXXX";
 static struct tls_server server;
 static struct issued root, server_leaf, right, wrong, expired, brief;
 
 // ---- The files
-
-static const char *path_of(const char *name)
-{
-    static char paths[4][128];
-    static unsigned next;
-    char *out = paths[next++ % 4];
-    snprintf(out, sizeof paths[0], "%s/%s", directory, name);
-    return out;
-}
-
-static FILE *create(const char *name)
-{
-    int fd = open(path_of(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    FILE *file = fdopen(fd, "w");
-    assert_non_null(file);
-    return file;
-}
 
 static void write_cert(const char *name, const struct issued *issued)
 {

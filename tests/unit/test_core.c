@@ -75,7 +75,7 @@ TEST(a_drain_that_an_export_filter_makes_none_is_not_seen)
     bird.strips = true;
     struct intent drain = {
         .kind = INTENT_DRAIN, .since_ms = now_ns / NS_PER_MS, .grace_ms = 3600000, .by = "alice"};
-    core_intent(core, DNS, &drain, "drained by alice", now_ns);
+    put_intent(core, DNS, &drain, "drained by alice", now_ns);
     settle();
     for (unsigned i = 0; i < 12; i++) {
         pass_ms(100);
@@ -241,7 +241,7 @@ TEST(a_bird_that_echoes_nothing_is_looked_at_often_enough_for_containment)
     struct intent isolated = {.kind = INTENT_ISOLATE, .by = "alice"};
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B);
     core_link(core, ORDER_LINK_ASK, BIRD_LINK_UP, "", &version, now_ns);
-    core_intent(core, DNS, &isolated, "isolated", now_ns);
+    put_intent(core, DNS, &isolated, "isolated", now_ns);
     settle();
     for (unsigned i = 0; i < 5; i++) {
         unsigned waited_ms = 0;
@@ -319,7 +319,7 @@ TEST(where_those_looks_are_dear_the_pipes_tell_when_one_is_due)
     struct intent isolated = {.kind = INTENT_ISOLATE, .by = "alice"};
     running(ONE_PROBE DNS_NEEDS_A);
     core_link(core, ORDER_LINK_ASK, BIRD_LINK_UP, "", &version, now_ns);
-    core_intent(core, DNS, &isolated, "isolated", now_ns);
+    put_intent(core, DNS, &isolated, "isolated", now_ns);
     settle();
     core->looking.snapshot_at_ms += 10000; // of everything, and rarely
     for (unsigned i = 0; i < 2000; i++) {
@@ -433,7 +433,7 @@ TEST(without_any_session_an_isolation_is_seen_when_bird_has_no_route_of_ours)
     assert_false(core->services[DNS].seen); // it is announced to nobody
     bird.lies = true;
     struct intent isolate = {.kind = INTENT_ISOLATE};
-    core_intent(core, DNS, &isolate, "isolated", now_ns);
+    put_intent(core, DNS, &isolate, "isolated", now_ns);
     settle();
     pass_ms(1000);
     assert_false(core->services[DNS].seen); // BIRD has it on still
@@ -681,7 +681,7 @@ TEST(an_intent_is_obeyed_and_ends_by_itself)
                             .until_ms = now_ns / NS_PER_MS + 9000,
                             .by = "alice (1)",
                             .reason = "line card"};
-    core_intent(core, DNS, &intent, "drained by alice", now_ns);
+    put_intent(core, DNS, &intent, "drained by alice", now_ns);
     settle();
     assert_true(*bird_protocol("popgate_dns_v4_drain"));
     assert_false(*bird_protocol("popgate_dns_v4"));
@@ -702,7 +702,7 @@ TEST(an_isolation_is_told_to_bird_though_it_is_believed_to_be_off)
     settle();
     *bird_protocol("popgate_dns_v4") = true; // somebody's hand, and nobody has looked since
     struct intent intent = {.kind = INTENT_ISOLATE};
-    core_intent(core, DNS, &intent, "isolated", now_ns);
+    put_intent(core, DNS, &intent, "isolated", now_ns);
     assert_false(announcer_settled(core->announcer, DNS));
     settle();
     assert_false(*bird_protocol("popgate_dns_v4"));
@@ -713,7 +713,7 @@ TEST(what_an_isolation_only_doubts_is_ordered_off_when_what_is_on_was_answered_f
 {
     running(ONE_PROBE DNS_NEEDS_A);
     struct intent intent = {.kind = INTENT_ISOLATE};
-    core_intent(core, DNS, &intent, "isolated", now_ns);
+    put_intent(core, DNS, &intent, "isolated", now_ns);
     struct order order;
     assert_true(core_order(core, &order));
     assert_string_equal(order.command, "disable popgate_dns_v4");

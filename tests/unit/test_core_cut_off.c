@@ -327,7 +327,7 @@ TEST(an_undrain_tries_once_more)
     const struct intent intent = {.kind = INTENT_AUTO};
     held(BEHIND DNS_NEEDS_A);
     pass_ms(60000);
-    core_intent(core, DNS, &intent, "undrained", now_ns);
+    put_intent(core, DNS, &intent, "undrained", now_ns);
     assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
     fail_on(&blackhole);
     check(A, 'p', &by_bird);
@@ -338,7 +338,7 @@ TEST(a_pin_announces_it_all_the_same_and_ends_in_what_was)
 {
     struct intent pin = {.kind = INTENT_PIN, .until_ms = now_ns / NS_PER_MS + 30000};
     held(BEHIND DNS_NEEDS_A);
-    core_intent(core, DNS, &pin, "pinned", now_ns);
+    put_intent(core, DNS, &pin, "pinned", now_ns);
     assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
     check(A, 'f', &blackhole);
     check(A, 'p', &local); // its way while it is announced is none that it has by itself

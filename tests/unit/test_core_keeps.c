@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 
+#include "tests/unit/put_intent.h"
 #include "tests/unit/small_config.h"
 
 #include <stdlib.h>
@@ -113,7 +114,7 @@ static void intend(const char *service, enum intent_kind kind, uint64_t lasts_ms
                             .since_wall_ms = 1795222208123,
                             .reason = "line card",
                             .by = "alice (1)"};
-    core_intent(core, index_of(service), &intent, "as alice says", now_ns);
+    put_intent(core, index_of(service), &intent, "as alice says", now_ns);
 }
 
 static void assert_intends(const char *service, enum intent_kind kind, uint64_t since_ms,

@@ -343,7 +343,7 @@ TEST(a_restart_leaves_everything_as_it_is)
     running(TWO_PROBES DNS_NEEDS_A WEB_NEEDS_B "on_exit = keep\n");
     struct intent drain = {
         .kind = INTENT_DRAIN, .since_ms = now_ns / NS_PER_MS, .grace_ms = 3600000, .by = "alice"};
-    core_intent(core, WEB, &drain, "drained", now_ns);
+    put_intent(core, WEB, &drain, "drained", now_ns);
     settle();
     bird.switches = 0;
     core_restart(core, now_ns);
@@ -395,8 +395,8 @@ TEST(what_is_kept_at_a_stop_keeps_no_grace_and_no_pin)
                          .since_ms = now_ns / NS_PER_MS,
                          .until_ms = now_ns / NS_PER_MS + 3600000,
                          .by = "alice"};
-    core_intent(core, 0, &drain, "drained", now_ns);
-    core_intent(core, 1, &pin, "pinned", now_ns);
+    put_intent(core, 0, &drain, "drained", now_ns);
+    put_intent(core, 1, &pin, "pinned", now_ns);
     say(B, "fff");
     settle();
     assert_true(*bird_protocol("popgate_dns_v4_drain"));

@@ -6,6 +6,7 @@
 // They are this program's own functions, which come before the C library's.
 #include "tests/unit/http_server.h"
 #include "tests/unit/issued.h"
+#include "tests/unit/own_directory.h"
 #include "tests/unit/probe_fixture.h"
 #include "tests/unit/tls_server.h"
 
@@ -26,7 +27,6 @@ static struct fixture fixture;
 static struct tls_server tls_server;
 static struct http_server http_server;
 static struct issued root, leaf, ours;
-static char directory[] = "/tmp/popgate-loop-XXXXXX";
 
 // ---- Who calls what
 
@@ -114,23 +114,6 @@ pid_t waitpid(pid_t pid, int *status, int options)
 }
 
 // ---- The files
-
-static char *path_of(const char *name)
-{
-    static char paths[8][128];
-    static unsigned next;
-    char *out = paths[next++ % 8];
-    snprintf(out, sizeof paths[0], "%s/%s", directory, name);
-    return out;
-}
-
-static FILE *create(const char *name)
-{
-    int fd = open(path_of(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    FILE *file = fdopen(fd, "w");
-    assert_non_null(file);
-    return file;
-}
 
 static int set_up(void **state)
 {

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include "tests/unit/guard.h"
+#include "tests/unit/put_intent.h"
 #include "tests/unit/small_config.h"
 
 #include <stdlib.h>
@@ -240,7 +241,7 @@ TEST(what_happens_while_one_is_built_is_not_lost)
     write_config(HEAD PROBE_A WEB DNS);
     assert_true(reload_ask(world.reload, NULL));
     core_verdict(world.present.core, 0, &verdict, uv_hrtime());
-    core_intent(world.present.core, 0, &drain, "drained", uv_hrtime());
+    put_intent(world.present.core, 0, &drain, "drained", uv_hrtime());
     run_until(1);
     const struct core *core = world.present.core;
     size_t dns = config_service(core->config, "dns");

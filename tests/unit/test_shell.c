@@ -7,6 +7,7 @@
 
 #include "tests/test.h"
 #include "tests/unit/core_fixture.h"
+#include "tests/unit/put_intent.h"
 
 static struct fixture *fixture;
 static struct shell shell;
@@ -206,7 +207,7 @@ static void intend(enum intent_kind kind)
     struct intent intent = {.kind = kind,
                             .since_ms = FIXTURE_NOW_NS / NS_PER_MS,
                             .until_ms = kind == INTENT_PIN ? UINT64_MAX : 0};
-    core_intent(fixture->core, 0, &intent, "an operator", FIXTURE_NOW_NS);
+    put_intent(fixture->core, 0, &intent, "an operator", FIXTURE_NOW_NS);
 }
 
 TEST(a_withdrawal_is_sent_before_anything_else_is_done)

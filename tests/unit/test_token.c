@@ -4,6 +4,7 @@
 #include "tests/unit/http_server.h"
 #include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
+#include "tests/unit/secret_file.h"
 
 #define ANSWER_MAX 8192
 #define MINUTE_NS  (60 * NS_PER_S)
@@ -17,7 +18,6 @@ static struct {
     unsigned keys_asked;
     char answer[ANSWER_MAX];
 } issuer;
-static char secret_file[] = "/tmp/popgate-test-secret-XXXXXX";
 
 static const char *answer(const char *request)
 {
@@ -92,24 +92,6 @@ static int tear_down(void **state)
 }
 
 TEST_FIXTURE(set_up, tear_down);
-
-static int write_secret(void **state)
-{
-    (void)state;
-    int fd = mkstemp(secret_file); // readable by us only
-    if (fd < 0 || write(fd, "s3cret\n", 7) != 7 || close(fd) != 0) {
-        perror(secret_file);
-        return -1;
-    }
-    return 0;
-}
-
-static int remove_secret(void **state)
-{
-    (void)state;
-    unlink(secret_file);
-    return 0;
-}
 
 TEST_GROUP(write_secret, remove_secret);
 

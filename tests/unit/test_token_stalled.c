@@ -3,6 +3,7 @@
 #include "tests/unit/http_server.h"
 #include "tests/unit/own_clock.h"
 #include "tests/unit/probe_fixture.h"
+#include "tests/unit/secret_file.h"
 
 // {"alg":"RS256","kid":"k"}, {} and a signature that nobody will look at.
 #define TOKEN "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.AAAA"
@@ -12,7 +13,6 @@
 
 static struct fixture fixture;
 static struct http_server issuer;
-static char secret_file[] = "/tmp/popgate-test-secret-XXXXXX";
 
 static const char *answer_nothing(const char *request)
 {
@@ -42,24 +42,6 @@ static int set_up(void **state)
 }
 
 TEST_FIXTURE(set_up, NULL);
-
-static int write_secret(void **state)
-{
-    (void)state;
-    int fd = mkstemp(secret_file); // readable by us only
-    if (fd < 0 || write(fd, "s3cret\n", 7) != 7 || close(fd) != 0) {
-        perror(secret_file);
-        return -1;
-    }
-    return 0;
-}
-
-static int remove_secret(void **state)
-{
-    (void)state;
-    unlink(secret_file);
-    return 0;
-}
 
 TEST_GROUP(write_secret, remove_secret);
 
