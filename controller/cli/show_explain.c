@@ -104,7 +104,7 @@ static void explain_sessions(const struct show *show, const json_t *answer)
         const char *lacking = words(prefix, "lacking");
         char age[AGE_TEXT_MAX];
         bool aged = number(prefix, "seen_age_ms") > AGE_SHOWN_MS;
-        // By the target before, until this one is seen to be reached.
+        // What was seen long ago, or by a BIRD that is not to be had, is not as meant now.
         bool as_meant = strcmp(condition, "as-meant") == 0;
         show_labelled(show, LABEL, label,
                       "%s is seen on %" PRIu64 " of %" PRIu64 " sessions%s%s%s%s%s%s%s%s",

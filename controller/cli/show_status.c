@@ -172,8 +172,8 @@ static void responder_lines(const struct show *show, const json_t *responder)
 // What of the prefixes is not as meant, worst first; NULL if nothing.
 static const char *oddity(const json_t *service)
 {
-    static const char *const worst_first[] = {"leak",  "late",    "hidden", "no-channel",
-                                              "short", "altered", "unknown"};
+    static const char *const worst_first[] = {"leak",  "late",    "hidden",  "no-channel",
+                                              "short", "altered", "unknown", "pending"};
     for (size_t i = 0; i < sizeof worst_first / sizeof *worst_first; i++) {
         if (number(at(service, "conditions"), worst_first[i]) > 0) {
             return worst_first[i];
@@ -207,7 +207,8 @@ void show_odd_prefix(const struct show *show, size_t indent, const json_t *prefi
         {"late", "BIRD still exports what the target is not"},
         {"no-channel", "too few sessions have a channel of its address family"},
         {"altered", "exported without what it is to carry"},
-        {"unknown", "not looked up yet"}};
+        {"unknown", "not looked up yet"},
+        {"pending", "the target is new, and BIRD is not seen to do it yet"}};
     const char *condition = words(prefix, "condition");
     const char *meaning = "";
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -235,7 +236,8 @@ static void odd_prefixes(const struct show *show, size_t indent, const json_t *s
     json_array_foreach(at(service, "prefixes"), i, prefix)
     {
         const char *condition = words(prefix, "condition");
-        if (strcmp(condition, "as-meant") != 0 && strcmp(condition, "unknown") != 0) {
+        if (strcmp(condition, "as-meant") != 0 && strcmp(condition, "unknown") != 0 &&
+            strcmp(condition, "pending") != 0) {
             show_odd_prefix(show, indent, prefix);
         }
     }

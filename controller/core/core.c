@@ -371,8 +371,11 @@ enum condition core_condition(const struct core *core, size_t index, const struc
     }
     const struct seen_prefix *prefix = &core->observed->prefixes[index];
     bool news = prefix->condition == CONDITION_AS_MEANT && seen->condition != CONDITION_AS_MEANT;
-    return news && core->services[prefix->service].seen_through ? seen->condition
-                                                                : prefix->condition;
+    if (!news) {
+        return prefix->condition;
+    }
+    // Or it was as meant by the target before.
+    return core->services[prefix->service].seen_through ? seen->condition : CONDITION_PENDING;
 }
 
 bool core_is_seen(const struct core *core, size_t service, uint64_t now_ms)

@@ -226,8 +226,8 @@ struct prefix_view core_view(const struct core *core, size_t prefix, uint64_t no
 size_t core_established(const struct core *core, uint64_t now_ms);
 
 // How a prefix stands, as people are told; seen is its core_view() now. Until a change of target
-// has been seen through, what is not as meant yet is no trouble; from then on what is seen counts,
-// though its settled name may be a second away.
+// has been seen through, what is not as meant yet is pending, and no trouble; from then on what is
+// seen counts, though its settled name may be a second away.
 enum condition core_condition(const struct core *core, size_t prefix,
                               const struct prefix_view *seen, uint64_t now_ms);
 

@@ -18,8 +18,8 @@
 
 const char *condition_name(enum condition condition)
 {
-    static const char *const names[] = {"unknown", "as-meant", "short",      "hidden",
-                                        "leak",    "late",     "no-channel", "altered"};
+    static const char *const names[] = {"unknown", "as-meant",   "short",   "hidden", "leak",
+                                        "late",    "no-channel", "altered", "pending"};
     return names[condition];
 }
 

@@ -47,8 +47,10 @@ enum condition {
     CONDITION_LATE, // BIRD still exports what the target is not
     CONDITION_NO_CHANNEL, // too few sessions carry routes of its address family
     CONDITION_ALTERED,    // ours is exported, but to some session without what it is to carry
+    CONDITION_PENDING,    // the target is new, and BIRD is not seen to do it yet; only
+                          // core_condition()
 };
-#define CONDITIONS (CONDITION_ALTERED + 1)
+#define CONDITIONS (CONDITION_PENDING + 1)
 
 const char *condition_name(enum condition condition);
 

@@ -497,3 +497,27 @@ TEST(orders_come_out_as_they_were_put_in)
     }
     orders_free(&orders);
 }
+
+static enum condition condition_now(void)
+{
+    struct prefix_view seen = core_view(core, 0, now_ns / NS_PER_MS);
+    return core_condition(core, 0, &seen, now_ns / NS_PER_MS);
+}
+
+TEST(what_was_as_meant_by_the_target_before_is_not_said_to_be_so_by_a_new_one)
+{
+    running(ONE_PROBE DNS_NEEDS_A);
+    pass_ms(1000);
+    assert_int_equal(condition_now(), CONDITION_AS_MEANT);
+    say(A, "fff");
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    assert_int_equal(condition_now(), CONDITION_PENDING);
+    settle();
+    pass_ms(1000);
+    assert_int_equal(condition_now(), CONDITION_AS_MEANT);
+    bird.lies = true; // it says that it switches on, and does not
+    say(A, "pp");
+    pass_ms(10000);
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    assert_int_not_equal(condition_now(), CONDITION_AS_MEANT);
+}

@@ -430,6 +430,9 @@ TEST(text_is_harmless_and_coloured_only_when_asked)
 TEST(status_shows_target_seen_since_and_why)
 {
     target_is(0, TARGET_WITHDRAW, CAUSE_DRAIN, "");
+    for (size_t i = 0; i < 8; i++) { // until each prefix was looked up at each session
+        exports_to(fixture->core->observed, "none");
+    }
     fixture->core->services[0].intent =
         (struct intent){.kind = INTENT_DRAIN, .by = "alice (1000)", .reason = "upgrade"};
     char *text = text_of(everything, status(), 80, false);
