@@ -101,8 +101,8 @@ static void bird(struct json_writer *writer, const struct status_view *view)
 static void include(struct json_writer *writer, const struct status_view *view)
 {
     const struct loader *loader = &view->core->loader;
-    char line[sizeof view->core->config->pop.runtime_dir + 32];
-    snprintf(line, sizeof line, "include \"%s/bird*.conf\";", view->core->config->pop.runtime_dir);
+    char line[BIRDCONF_LINE_MAX];
+    birdconf_include_line(view->core->config->pop.runtime_dir, line);
     jw_open(writer, "include", '{');
     jw_string(writer, "state", load_name(loader->state));
     jw_string(writer, "message", loader->message);

@@ -410,3 +410,17 @@ void birdconf_free(struct birdconf *conf)
         free(conf);
     }
 }
+
+// What follows a component that is a pattern may be missing: not / itself, whose children are
+// there.
+const char *birdconf_include_line(const char *runtime_dir, char out[BIRDCONF_LINE_MAX])
+{
+    const char *below = strchr(runtime_dir + 1, '/');
+    const char *rest = below != NULL ? below : runtime_dir;
+    rest += strcspn(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+    bool found = *rest != '\0';
+    snprintf(out, BIRDCONF_LINE_MAX, "include \"%.*s%s%.1s%s%s/bird*.conf\";",
+             (int)(rest - runtime_dir), runtime_dir, found ? "[" : "", rest, found ? "]" : "",
+             found ? rest + 1 : "");
+    return out;
+}

@@ -12,6 +12,7 @@
 #define REVISION_TEXT_MAX 20  // 16 hex digits
 #define BIRDCONF_SLOT     3   // bytes of the word
 #define BIRDCONF_HEAD     256 // bytes from the beginning that tell one revision from another
+#define BIRDCONF_LINE_MAX (PATH_LEN_MAX + 32)
 
 struct birdconf {
     char *text; // NUL-terminated
@@ -41,5 +42,10 @@ bool birdconf_get(const struct birdconf *conf, const char *protocol);
 
 // Index of the protocol's slot; slot_count if there is no such protocol.
 size_t birdconf_slot_index(const struct birdconf *conf, const char *protocol);
+
+// What bird.conf needs: `include "/run/[p]opgate/bird*.conf";`. The brackets let BIRD start where the
+// directory is missing too (bird-facts, 13): before popgate's first boot, in a rescue boot, and when
+// popgate has been removed.
+const char *birdconf_include_line(const char *runtime_dir, char out[BIRDCONF_LINE_MAX]);
 
 void birdconf_free(struct birdconf *conf);

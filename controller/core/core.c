@@ -212,7 +212,7 @@ bool core_quiet(const struct core *core)
 
 static void report_loading(struct core *core, uint64_t now_ns)
 {
-    char text[EVENT_TEXT_MAX];
+    char text[EVENT_TEXT_MAX], line[BIRDCONF_LINE_MAX];
     bool warning = true;
     const struct loader *loader = &core->loader;
     if (loader->state == LOAD_LOADED) {
@@ -226,9 +226,8 @@ static void report_loading(struct core *core, uint64_t now_ns)
                  loader->message);
     } else if (loader->state == LOAD_NOT_INCLUDED && core->config->service_count > 0) {
         snprintf(text, sizeof text,
-                 "BIRD has not read popgate's file: put `include \"%s/bird*.conf\";` into "
-                 "bird.conf, then birdc configure",
-                 core->config->pop.runtime_dir);
+                 "BIRD has not read popgate's file: put `%s` into bird.conf, then birdc configure",
+                 birdconf_include_line(core->config->pop.runtime_dir, line));
     } else if (loader->state == LOAD_BY_HAND) {
         snprintf(text, sizeof text,
                  "the include file is new (configure = manual): run birdc configure");

@@ -263,15 +263,14 @@ static void look_at_include(struct search *search)
     const struct loader *loader = &search->core->loader;
     enum severity severity =
         is_missed(search->core, search->now_ms) ? SEVERITY_CRITICAL : SEVERITY_WARNING;
-    char line[PATH_LEN_MAX + 96];
+    char line[BIRDCONF_LINE_MAX], advice[BIRDCONF_LINE_MAX + 48];
     if (is_refused(loader)) {
         found(search, severity, PROBLEM_INCLUDE_REFUSED, 0, "the former one stays loaded",
               "BIRD refused the include file: %s", loader->message);
     } else if (loader->state == LOAD_NOT_INCLUDED && search->core->config->service_count > 0) {
-        snprintf(line, sizeof line,
-                 "put include \"%s/bird*.conf\"; into bird.conf, then birdc configure",
-                 search->core->config->pop.runtime_dir);
-        found(search, severity, PROBLEM_INCLUDE_NOT_READ, 0, line,
+        snprintf(advice, sizeof advice, "put %s into bird.conf, then birdc configure",
+                 birdconf_include_line(search->core->config->pop.runtime_dir, line));
+        found(search, severity, PROBLEM_INCLUDE_NOT_READ, 0, advice,
               "BIRD has not read popgate's file");
     } else if (loader->state == LOAD_BY_HAND) {
         found(search, severity, PROBLEM_INCLUDE_BY_HAND, 0, "run birdc configure",

@@ -1,6 +1,8 @@
 // Whatever happens to BIRD or its files, what is announced stays what it ought to be.
 #include "tests/lab/pop.h"
 
+#include "controller/core/birdconf.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -402,10 +404,11 @@ LAB_TEST(a_socket_without_permission_is_said_and_used_once_it_may_be)
 LAB_TEST(a_missing_include_line_is_said_and_its_coming_is_noticed)
 {
     struct pop pop = pop_make(&(struct pop_options){.no_include = true});
-    char line[LAB_PATH_MAX + 64], with_line[LAB_CONFIG_MAX];
+    char run[LAB_PATH_MAX], line[BIRDCONF_LINE_MAX], with_line[LAB_CONFIG_MAX];
 
     pop_run(&pop, POP_USUAL);
-    snprintf(line, sizeof line, "include \"%s/run/bird*.conf\";", lab_dir(pop.node));
+    snprintf(run, sizeof run, "%s/run", lab_dir(pop.node));
+    birdconf_include_line(run, line);
     POP_WAIT_SAYS(&pop, "include state", "not-included");
     assert_true(pop_has_event(&pop, line));
     POP_COMMAND(&pop, 0, "status");

@@ -2,6 +2,8 @@
 // command: independent of the client that is under test.
 #include "tests/lab/bird.h"
 
+#include "controller/core/birdconf.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -253,7 +255,9 @@ const char *lab_router_config(const struct lab_node *node, const struct lab_rout
                               char out[LAB_CONFIG_MAX])
 {
     FILE *stream = fmemopen(out, LAB_CONFIG_MAX, "w");
+    char run[LAB_PATH_MAX], line[BIRDCONF_LINE_MAX];
 
+    snprintf(run, sizeof run, "%s/run", lab_dir(node));
     if (stream == NULL) {
         lab_fail("out of memory");
     }
@@ -262,8 +266,8 @@ const char *lab_router_config(const struct lab_node *node, const struct lab_rout
             "router id %s;\n"
             "protocol device { }\n"
             "protocol static lab_marker { disabled; ipv4; route " MARKER " blackhole; }\n"
-            "include \"%s/run/bird*.conf\";\n",
-            router->id, lab_dir(node));
+            "%s\n",
+            router->id, birdconf_include_line(run, line));
     if (router->direct_lo) {
         fprintf(stream, "protocol direct { ipv4; ipv6; interface \"lo\"; }\n");
     }

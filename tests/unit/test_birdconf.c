@@ -430,25 +430,22 @@ DIRECTORY_TEST(only_a_file_of_just_this_text_is_as_saved)
     birdconf_free(conf);
 }
 
-// BIRD itself says whether it can read what we write.
-DIRECTORY_TEST(bird_accepts_it)
+// ---- BIRD itself says whether it can read what we write
+
+// Of bird.conf with our line for the directory; skipped where there is no BIRD.
+static bool bird_reads(const char *runtime_dir)
 {
-    char path[64];
+    char path[64], line[BIRDCONF_LINE_MAX];
     const char *named = getenv("BIRD");
     const char *program = named != NULL ? named : "/usr/sbin/bird";
     if (access(program, X_OK) != 0) {
         skip();
     }
-    struct birdconf *conf = render(EVERYTHING);
-    for (size_t i = 0; i < conf->slot_count; i += 2) {
-        birdconf_set(conf, conf->slots[i].protocol, true);
-    }
-    assert_int_equal(birdconf_save(directory, conf->text, conf->length, error), 0);
     snprintf(path, sizeof path, "%s/main.conf", directory);
     FILE *file = fopen(path, "we");
     assert_non_null(file);
-    fprintf(file, "router id 192.0.2.1;\nprotocol device {}\ninclude \"%s/bird*.conf\";\n",
-            directory);
+    fprintf(file, "router id 192.0.2.1;\nprotocol device {}\n%s\n",
+            birdconf_include_line(runtime_dir, line));
     assert_int_equal(fclose(file), 0);
     pid_t child = fork();
     assert_true(child >= 0);
@@ -459,7 +456,40 @@ DIRECTORY_TEST(bird_accepts_it)
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     unlink(path);
-    birdconf_free(conf);
     assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    return WEXITSTATUS(status) == 0;
+}
+
+DIRECTORY_TEST(bird_accepts_it)
+{
+    struct birdconf *conf = render(EVERYTHING);
+    for (size_t i = 0; i < conf->slot_count; i += 2) {
+        birdconf_set(conf, conf->slots[i].protocol, true);
+    }
+    assert_int_equal(birdconf_save(directory, conf->text, conf->length, error), 0);
+    birdconf_free(conf);
+    assert_true(bird_reads(directory));
+    assert_int_equal(birdconf_save(directory, "nonsense;\n", 10, error), 0);
+    assert_false(bird_reads(directory)); // it is not just passed over
+}
+
+DIRECTORY_TEST(bird_starts_where_the_directory_is_missing)
+{
+    char gone[64];
+    snprintf(gone, sizeof gone, "%s/away/popgate", directory);
+    assert_true(bird_reads(gone));
+}
+
+TEST(the_include_line_has_brackets_below_the_root)
+{
+    static const struct {
+        const char *directory, *line;
+    } rows[] = {{"/run/popgate", "include \"/run/[p]opgate/bird*.conf\";"},
+                {"/srv/.Pop/run", "include \"/srv/.[P]op/run/bird*.conf\";"},
+                {"/popgate", "include \"/[p]opgate/bird*.conf\";"},
+                {"/", "include \"//bird*.conf\";"}};
+    char line[BIRDCONF_LINE_MAX];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_string_equal(birdconf_include_line(rows[i].directory, line), rows[i].line);
+    }
 }

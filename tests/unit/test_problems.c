@@ -142,7 +142,7 @@ TEST(an_include_file_that_is_not_loaded_is_a_warning_with_what_to_do)
     expect("include-not-read");
     assert_string_equal(
         found[0].advice,
-        "put include \"/run/popgate/bird*.conf\"; into bird.conf, then birdc configure");
+        "put include \"/run/[p]opgate/bird*.conf\"; into bird.conf, then birdc configure");
     core->loader.state = LOAD_BY_HAND;
     expect("include-by-hand");
     core->loader.state = LOAD_UNCONFIRMED;

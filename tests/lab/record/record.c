@@ -38,7 +38,7 @@ static const char router[] =
     "protocol device { }\n"
     "protocol direct { ipv4; ipv6; interface \"lo\"; }\n"
     "protocol bfd { }\n"
-    "include \"/run/lab/fra1/run/bird*.conf\";\n"
+    "include \"/run/[l]ab/fra1/run/bird*.conf\";\n"
     "include \"/run/lab/fra1/run/sessions*.conf\";\n"
     "protocol static elsewhere { ipv4; route 203.0.113.0/24 blackhole; }\n"
     "protocol bgp upstream_a {\n"
