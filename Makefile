@@ -35,6 +35,9 @@ OPT    := -O2 -g
 DEFS   += -D_FORTIFY_SOURCE=2
 endif
 
+# Whoever runs make as a service: what is tested here is to speak to the tests' service manager alone.
+unexport NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID LISTEN_FDS LISTEN_PID LISTEN_FDNAMES
+
 # pkg-config is asked only when something is compiled: it may have to be installed first.
 CPPFLAGS_ALL = -I. $(DEFS) $(shell pkg-config --cflags $(PKGS) cmocka) $(CPPFLAGS)
 CFLAGS_ALL   = -std=c17 $(OPT) $(WARN) $(HARDEN) -MMD -MP $(CFLAGS)

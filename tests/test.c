@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 static struct test *tests;
 static struct test_fixture group;
@@ -79,4 +80,19 @@ int test_main(int argc, char **argv)
 __attribute__((weak)) int main(int argc, char **argv)
 {
     return test_main(argc, argv);
+}
+
+void test_needs_descriptors_as(const char *test, unsigned count)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur >= count) {
+        return;
+    }
+    limit.rlim_cur = count;
+    limit.rlim_max = limit.rlim_max > count ? limit.rlim_max : count;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        print_message("skipped: %s: it needs %u descriptors (ulimit -n)\n", test, count);
+        skip();
+    }
 }

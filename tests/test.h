@@ -62,6 +62,11 @@ static const struct test_fixture test_fixture __attribute__((unused));
     }                                                                                              \
     static void name(void **state __attribute__((unused)))
 
+// Raises the limit where it has to, as root the hard one too; skips the test, by name, where it
+// can't.
+#define test_needs_descriptors(count) test_needs_descriptors_as(__func__, count)
+void test_needs_descriptors_as(const char *test, unsigned count);
+
 void test_enter(struct test *test);
 void test_enter_group(const struct test_fixture *fixture); // copied
 

@@ -541,6 +541,24 @@ LAB_TEST(a_killed_lab_leaves_no_process_behind)
     LAB_WAIT(marked_processes() == 0, "every process of the lab to go", WAIT_MS);
 }
 
+// As a shell without job control has what it starts in the background.
+LAB_TEST(an_interrupted_lab_ends_also_when_it_was_to_ignore_that)
+{
+    char self[LAB_PATH_MAX] = "";
+    assert_true(readlink(SELF, self, sizeof self - 1) > 0);
+    struct lab_command command = {
+        .name = "lab",
+        .argv = LAB_ARGV("sh", "-c", "trap '' INT; exec \"$0\"", self),
+        .environment = LAB_ARGV(MARK),
+    };
+
+    struct lab_process *interrupted = lab_spawn(lab_node("host"), &command);
+    LAB_WAIT(lab_log_contains(interrupted, "the lab is up"), "the lab within the lab", WAIT_MS);
+    assert_int_equal(kill(lab_pid(interrupted), SIGINT), 0);
+    assert_int_equal(lab_wait_exit(interrupted, WAIT_MS), 128 + SIGINT);
+    LAB_WAIT(marked_processes() == 0, "every process of the lab to go", WAIT_MS);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--config") == 0) {

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -156,16 +155,6 @@ LAB_TEST(answers_that_nobody_takes_leave_room_for_others)
 
 #define HALF_OPEN 1000
 
-static void allow_many_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 // Did the server close it?
 static bool is_closed(const struct lab_client *client)
 {
@@ -194,7 +183,7 @@ LAB_TEST(half_open_clients_make_room_and_leave_udp_as_it_was)
     struct lab_stream_result result;
     struct lab_query query = {.name = "api." ZONE};
 
-    allow_many_descriptors();
+    test_needs_descriptors(HALF_OPEN + 100);
     answering_run(&answering, ANSWERING_RESPONDER
                   "tcp_clients = 100\ntcp_clients_per_address = 30000\ntcp_idle = 10m\n"
                   "tcp_max_age = 1h\n"

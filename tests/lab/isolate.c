@@ -86,6 +86,28 @@ static void die_with_parent(int parent_pipe)
     close(parent_pipe);
 }
 
+// Ctrl-C is for the program inside, which hears it too and may wish to end in order; who sends the
+// signal to us ends us, and with us everything.
+static void on_interrupt(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (info->si_code <= 0) {
+        _exit(128 + number);
+    }
+}
+
+// NULL: as usual. A shell without job control has what it starts in the background ignore them.
+static void hear_interrupts(void (*handler)(int, siginfo_t *, void *))
+{
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    if (handler != NULL) {
+        action.sa_sigaction = handler;
+        action.sa_flags = SA_SIGINFO;
+    }
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGQUIT, &action, NULL);
+}
+
 static void mount_own_files(void)
 {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
@@ -108,6 +130,7 @@ void lab_init(void)
             give_up("make PID, mount, network and IPC namespaces");
         }
     }
+    hear_interrupts(NULL);
     if (pipe2(parent_pipe, O_CLOEXEC) != 0) {
         give_up("make a pipe");
     }
@@ -119,9 +142,7 @@ void lab_init(void)
     }
     if (init > 0) {
         close(parent_pipe[0]);
-        // Ctrl-C is for the program inside, which may wish to end in order.
-        signal(SIGINT, SIG_IGN);
-        signal(SIGQUIT, SIG_IGN);
+        hear_interrupts(on_interrupt);
         wait_for(init);
     }
     close(parent_pipe[1]);

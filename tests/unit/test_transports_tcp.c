@@ -337,6 +337,7 @@ TEST(out_of_descriptors_it_waits_and_goes_on)
 TEST(a_thousand_silent_clients_leave_udp_and_the_next_client_as_they_were)
 {
     struct world *world = *state;
+    test_needs_descriptors(1200);
     world->conf.tcp.clients_per_prefix = 1000;
     listen_on(world, "127.0.0.1");
     static int clients[1000];
