@@ -8,7 +8,7 @@
 #   make mutants    promises broken on purpose: which test notices; MUTANTS="NAME ..." for some of them
 #   make recordings what the real BIRD= says, kept for the unit tests of its replies
 #   make lint       who may use whom, what must stay pure, clang-format, clang-tidy and clang's warnings, man pages
-#   make install    PREFIX=/usr/local DESTDIR=
+#   make install    PREFIX=/usr/local DESTDIR=; make uninstall, with the same
 #   make deb        packages of it, in build/deb, and what lintian says of them
 #
 # BIRD=/path/to/sbin/bird takes another BIRD than the installed one for demo, check and bench.
@@ -19,6 +19,7 @@ BUILD      ?= build
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
 VERSION    := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 CHECK_JOBS ?= 4
 SIM_EVENTS ?= 1200000
@@ -63,7 +64,15 @@ obj    = $(patsubst %.c,$(BUILD)/%.o,$(1))
 .PHONY: all
 all: $(BUILD)/popgated $(BUILD)/popgate
 
-$(BUILD)/%.o: %.c
+# Said once, before a compiler says it of each file.
+TOOLS = $(BUILD)/tools
+$(TOOLS):
+	@{ set -- $(CC) && command -v "$$1" && pkg-config --exists $(PKGS); } > /dev/null 2>&1 || { \
+	    echo "popgate needs a C compiler, pkg-config and $(PKGS)." >&2; \
+	    echo "On Debian, as root: make packages-build" >&2; exit 1; }
+	@mkdir -p $(@D) && touch $@
+
+$(BUILD)/%.o: %.c | $(TOOLS)
 	@mkdir -p $(@D)
 	@echo "  CC  $@"
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
@@ -114,7 +123,9 @@ BENCH_PACKAGES := exabgp dnsperf
 DEB_PACKAGES   := debhelper lintian
 
 POLICY := /usr/sbin/policy-rc.d
-ENABLED = $$(find /etc/systemd/system/multi-user.target.wants -name '*.service' 2>/dev/null)
+# What systemd and its elders begin with: links of units, and of init scripts.
+ENABLED = $$(find /etc/systemd/system /etc/systemd/user /etc/rc[2-5S].d \( -path '*.wants/*' -o -path '*.requires/*' -o \
+    -path '/etc/rc*/S*' \) -type l 2>/dev/null)
 define install
 	@missing=$$(dpkg-query -W -f='$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | \
 	    awk -v all="$(1)" '$$2 == "installed" {have[$$1] = 1} \
@@ -122,16 +133,17 @@ define install
 	if [ -n "$$missing" ]; then \
 	    if [ "$$(id -u)" != 0 ]; then echo "missing, and only root can install: "$$missing >&2; exit 1; fi; \
 	    echo "installing:" $$missing; \
+	    policy=; before=$(ENABLED); \
+	    leave() { \
+	        for link in $(ENABLED); do echo "$$before" | grep -qxF "$$link" || rm -f "$$link"; done; \
+	        rm -f $$policy; \
+	    }; \
+	    trap leave EXIT; trap 'exit 1' INT TERM HUP; \
 	    if [ ! -e $(POLICY) ]; then \
-	        printf '#!/bin/sh\nexit 101\n' > $(POLICY); chmod 755 $(POLICY); trap 'rm -f $(POLICY)' EXIT; trap 'exit 1' INT TERM HUP; \
+	        policy=$(POLICY); printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; \
 	    fi; \
-	    before=$(ENABLED); \
 	    apt-get -qq update && \
-	    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing > /dev/null; installed=$$?; \
-	    for unit in $(ENABLED); do \
-	        echo "$$before" | grep -qxF "$$unit" || rm -f "$$unit"; \
-	    done; \
-	    exit $$installed; \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing > /dev/null; \
 	fi
 endef
 
@@ -260,6 +272,8 @@ install: all
 	install -D -m 644 docs/popgate.1 $(DESTDIR)$(PREFIX)/share/man/man1/popgate.1
 	install -D -m 644 docs/popgate.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/popgate.conf.5
 	install -D -m 644 docs/popgated.8 $(DESTDIR)$(PREFIX)/share/man/man8/popgated.8
+	install -D -m 644 etc/completion/popgate.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/popgate
+	install -D -m 644 etc/completion/_popgate $(DESTDIR)$(ZSHDIR)/_popgate
 	$(call install_as,644,systemd/popgated.service,$(UNITDIR)/popgated.service)
 	$(call install_as,644,systemd/popgate-failsafe.service,$(UNITDIR)/popgate-failsafe.service)
 	$(call install_as,644,systemd/popgate-unattended.service,$(UNITDIR)/popgate-unattended.service)
@@ -268,6 +282,14 @@ install: all
 	install -D -m 644 systemd/popgate.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/popgate.conf
 	@test -e $(DESTDIR)$(SYSCONFDIR)/popgate/popgate.conf || \
 	    install -D -m 644 etc/popgate.conf $(DESTDIR)$(SYSCONFDIR)/popgate/popgate.conf
+
+# What is configured and what operators want (/etc/popgate, /var/lib/popgate) stays. One that runs would go on without a fail-safe.
+.PHONY: uninstall
+uninstall: all
+	@[ -n "$(DESTDIR)" ] || ! systemctl --quiet is-active popgated.service 2> /dev/null || { \
+	    echo "popgated runs: systemctl disable --now popgated && popgated --withdraw-all; then make uninstall" >&2; exit 1; }
+	@rm -rf $(BUILD)/installed && $(AGAIN) -s install DESTDIR=$(abspath $(BUILD))/installed
+	@cd $(BUILD)/installed && find .$(PREFIX) .$(UNITDIR) -type f | sed 's|^[.]|$(DESTDIR)|' | xargs rm -fv
 
 # ---- Debian's packages: built from a copy, so that nothing but $(BUILD) is touched; no variable of this make reaches them ----
 

@@ -8,11 +8,17 @@
 #include "controller/daemon/identity.h"
 #include "controller/daemon/state_files.h"
 
+#include <curl/curl.h>
 #include <getopt.h>
 #include <grp.h>
+#include <jansson.h>
+#include <microhttpd.h>
+#include <openssl/crypto.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 #define DEFAULT_CONFIG "/etc/popgate/popgate.conf"
 
@@ -149,6 +155,16 @@ static int print_bird_config(const char *path)
     return printed ? 0 : 1;
 }
 
+// Those that tell, as they are loaded now.
+static void print_version(void)
+{
+    printf("popgated " POPGATE_VERSION "\n"
+           "libuv %s, libcurl %s, OpenSSL %s, libmicrohttpd %s, jansson %s, libsodium %s\n",
+           uv_version_string(), curl_version_info(CURLVERSION_NOW)->version,
+           OpenSSL_version(OPENSSL_VERSION_STRING), MHD_get_version(), jansson_version_str(),
+           sodium_version_string());
+}
+
 struct mode {
     const char *option;
     int (*run)(const char *path);
@@ -201,7 +217,7 @@ int main(int argc, char **argv)
     }
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         if (option == 'V') {
-            puts("popgated " POPGATE_VERSION);
+            print_version();
             return 0;
         }
         if (option == 'h') {

@@ -498,3 +498,29 @@ LAB_TEST(what_was_done_is_no_failure_when_it_can_t_be_said)
     assert_int_equal(unheard(&pop, "reload"), 0);
     assert_int_equal(unheard(&pop, "status"), 1); // to be seen is all that it is for
 }
+
+// ---- The shell's completion
+
+LAB_TEST(bash_completes_services_verbs_and_options)
+{
+    static const struct {
+        const char *words, *completed;
+    } rows[] = {{"drain d", "dns\n"},
+                {"drain --rea", "--reason\n"},
+                {"drain --reason d", "\n"}, // a text
+                {"probes d", "\n"},
+                {"und", "undrain\n"}};
+    struct pop pop = usual_pop();
+    char command[1024], completed[256];
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(command, sizeof command,
+                 "popgate() { %s \"$@\"; }; . etc/completion/popgate.bash; "
+                 "COMP_WORDS=(popgate --socket %s/run/popgate.sock %s); "
+                 "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _popgate; echo \"${COMPREPLY[@]}\"",
+                 lab_popgate_program(), lab_dir(pop.node), rows[i].words);
+        assert_int_equal(
+            lab_run(pop.node, LAB_ARGV("bash", "-c", command), completed, sizeof completed), 0);
+        assert_string_equal(completed, rows[i].completed);
+    }
+}
