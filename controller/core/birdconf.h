@@ -43,9 +43,9 @@ bool birdconf_get(const struct birdconf *conf, const char *protocol);
 // Index of the protocol's slot; slot_count if there is no such protocol.
 size_t birdconf_slot_index(const struct birdconf *conf, const char *protocol);
 
-// What bird.conf needs: `include "/run/[p]opgate/bird*.conf";`. The brackets let BIRD start where the
-// directory is missing too (bird-facts, 13): before popgate's first boot, in a rescue boot, and when
-// popgate has been removed.
+// What bird.conf needs: `include "/run/[p]opgate/bird*.conf";`. The brackets let BIRD start where
+// the directory is missing too (bird-facts, 13): before popgate's first boot, in a rescue boot, and
+// when popgate has been removed.
 const char *birdconf_include_line(const char *runtime_dir, char out[BIRDCONF_LINE_MAX]);
 
 void birdconf_free(struct birdconf *conf);
