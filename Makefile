@@ -293,13 +293,23 @@ uninstall: all
 
 # ---- Debian's packages: built from a copy, so that nothing but $(BUILD) is touched; no variable of this make reaches them ----
 
-DEB := $(abspath $(BUILD))/deb
-.PHONY: deb
-deb: packages-deb
-	@rm -rf $(DEB) && mkdir -p $(DEB)/popgate 
+define build_deb # where; what goes before the command
+	@rm -rf $(1) && mkdir -p $(1)/popgate
 	@tar -c --exclude=./build --exclude=./.git --mode=u=rwX,go=rX --mtime="$$(dpkg-parsechangelog -S Date)" . | \
-	    tar -x -C $(DEB)/popgate
-	@cd $(DEB)/popgate && env -u MAKEFLAGS CC="$(CC)" DEB_BUILD_OPTIONS="nocheck parallel=$$(nproc)" \
+	    tar -xp -C $(1)/popgate
+	@cd $(1)/popgate && env -u MAKEFLAGS CC="$(CC)" DEB_BUILD_OPTIONS="nocheck parallel=$$(nproc)" $(2) \
 	    dpkg-buildpackage -us -uc > ../build.log 2>&1 || { tail -40 ../build.log; exit 1; }
+endef
+
+DEB := $(abspath $(BUILD))/deb
+.PHONY: deb check-deb
+deb: packages-deb
+	$(call build_deb,$(DEB))
 	@lintian --allow-root --fail-on error,warning $(DEB)/*.changes
 	@ls $(DEB)/*.deb
+
+# The same once more, elsewhere: in another place, time and language the same bytes come of it.
+check-deb: deb
+	$(call build_deb,$(DEB)/again,TZ=Asia/Kathmandu LC_ALL=C.UTF-8 HOME=/nonexistent)
+	@cd $(DEB) && for file in *.deb *.tar.xz; do cmp $$file again/$$file || exit 1; done
+	@echo "== the package is built; lintian has nothing to say, and what comes of it twice is the same"
