@@ -170,7 +170,7 @@ demo: packages-lab
 	@$(AGAIN) $(BUILD)/popgated $(BUILD)/popgate $(BUILD)/demo
 	@POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate $(BUILD)/demo $(if $(KEEP),--keep)
 
-check: packages-check
+check: packages-check packages-deb
 	$(TIMED) -j$$(nproc) all $(TESTED) $(addprefix $(BUILD)/,$(E2E) $(BENCH) demo record) && took "build"
 	$(TIMED) check-unit check-sim && took "unit tests, simulation"
 	$(TIMED) BUILD=build/asan SANITIZE=address,undefined -j$$(nproc) build/asan/sim \
@@ -181,6 +181,7 @@ check: packages-check
 	    $(patsubst %,build/fuzz/%,$(FUZZ)) && took "build for fuzzing"
 	$(TIMED) BUILD=build/fuzz check-fuzz && took "fuzzing"
 	$(TIMED) check-install && took "installation"
+	$(TIMED) check-deb && took "packages"
 	$(TIMED) check-e2e && took "end to end"
 	@echo "make check: everything passed"
 
@@ -294,9 +295,6 @@ uninstall: all
 # ---- Debian's packages: built from a copy, so that nothing but $(BUILD) is touched; no variable of this make reaches them ----
 
 define build_deb # where; what goes before the command
-	@rm -rf $(1) && mkdir -p $(1)/popgate
-	@tar -c --exclude=./build --exclude=./.git --mode=u=rwX,go=rX --mtime="$$(dpkg-parsechangelog -S Date)" . | \
-	    tar -xp -C $(1)/popgate
 	@cd $(1)/popgate && env -u MAKEFLAGS CC="$(CC)" DEB_BUILD_OPTIONS="nocheck parallel=$$(nproc)" $(2) \
 	    dpkg-buildpackage -us -uc > ../build.log 2>&1 || { tail -40 ../build.log; exit 1; }
 endef
@@ -304,12 +302,16 @@ endef
 DEB := $(abspath $(BUILD))/deb
 .PHONY: deb check-deb
 deb: packages-deb
+	@rm -rf $(DEB) && mkdir -p $(DEB)/popgate
+	@tar -c --exclude=./build --exclude=./.git --mode=u=rwX,go=rX --mtime="$$(dpkg-parsechangelog -S Date)" . | \
+	    tar -xp -C $(DEB)/popgate
 	$(call build_deb,$(DEB))
 	@lintian --allow-root --fail-on error,warning $(DEB)/*.changes
 	@ls $(DEB)/*.deb
 
-# The same once more, elsewhere: in another place, time and language the same bytes come of it.
+# Once more, from the source package: in another place, time and language the same bytes come of it.
 check-deb: deb
-	$(call build_deb,$(DEB)/again,TZ=Asia/Kathmandu LC_ALL=C.UTF-8 HOME=/nonexistent)
+	@mkdir $(DEB)/again && dpkg-source --no-check -x $(DEB)/*.dsc $(DEB)/again/popgate > /dev/null
+	$(call build_deb,$(DEB)/again,TZ=Asia/Kathmandu LC_ALL=C.UTF-8)
 	@cd $(DEB) && for file in *.deb *.tar.xz; do cmp $$file again/$$file || exit 1; done
 	@echo "== the package is built; lintian has nothing to say, and what comes of it twice is the same"
