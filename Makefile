@@ -213,6 +213,8 @@ check-install:
 	    systemd-analyze security --no-pager --offline=yes --threshold=21 ./popgated.service > /dev/null 2>&1 && \
 	    systemd-analyze security --no-pager --offline=yes --threshold=5 ./popgate-failsafe.service > /dev/null 2>&1 && \
 	    systemd-analyze security --no-pager --offline=yes --threshold=5 ./popgate-unattended.service > /dev/null 2>&1
+	@for unit in failsafe unattended; do sed -n '/^User=/,$$p' systemd/popgate-$$unit.service > $(BUILD)/$$unit.as; done; \
+	    cmp $(BUILD)/failsafe.as $(BUILD)/unattended.as # as whom they run, and hardened alike
 	@systemd-sysusers --root=$(abspath $(BUILD))/stage --dry-run \
 	    $(abspath $(BUILD))/stage/usr/lib/sysusers.d/popgate.conf > /dev/null 2>&1
 	@echo "== installs; units and users are well-formed"
