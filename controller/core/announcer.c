@@ -325,8 +325,12 @@ bool announcer_row(struct announcer *announcer, const char *name, bool up)
     }
     announcer->protocols[found - announcer->protocols].snapshot = announcer->snapshots;
     const struct leg *leg = &announcer->services[found->service].legs[found->leg];
-    return is_current(leg, announcer->snapshot_began) &&
-           take_row(announcer, found, up, announcer->snapshot_in_turn);
+    bool drifted = is_current(leg, announcer->snapshot_began) &&
+                   take_row(announcer, found, up, announcer->snapshot_in_turn);
+    if (drifted && announcer->snapshot_taken) {
+        note(announcer, found->service); // also where the snapshot does not come to its end
+    }
+    return drifted;
 }
 
 bool announcer_look_row(struct announcer *announcer, const char *name, bool up, size_t asked)

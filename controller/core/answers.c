@@ -215,10 +215,13 @@ static void switch_end(struct core *core, uint64_t token, unsigned code, const c
     core_look_soon(core, one ? service : SIZE_MAX, now_ns);
 }
 
-static void look_end(struct core *core, uint64_t token, bool complete, uint64_t now_ns)
+static void look_end(struct core *core, uint64_t token, bool complete, bool cut, uint64_t now_ns)
 {
     bool ours = order_a(token) >= core->config->service_count;
     core_look_ended(core, ours, now_ns);
+    if (cut && !ours) { // which is looked at again soon anyway
+        core_look_cut(core, now_ns);
+    }
     if (complete && !ours) {
         announcer_look_end(core->announcer, order_a(token));
         note_acknowledged(core, order_a(token), now_ns);
@@ -337,7 +340,7 @@ static void tell_sessions(struct core *core, uint64_t now_ns)
 
 static void snapshot_end(struct core *core, bool complete, uint64_t now_ns)
 {
-    core_look_snapshot_ended(core, now_ns);
+    core_look_snapshot_ended(core, complete, now_ns);
     if (!complete) {
         return;
     }
@@ -373,7 +376,10 @@ void core_end(struct core *core, uint64_t token, enum bird_end end, unsigned cod
         snapshot_end(core, complete && bird_outcome(code) == BIRD_OK, now_ns);
         break;
     case ORDER_LOOK:
-        look_end(core, token, complete && bird_outcome(code) == BIRD_OK, now_ns);
+        look_end(core, token, complete && bird_outcome(code) == BIRD_OK,
+                 complete && bird_outcome(code) != BIRD_OK &&
+                     bird_outcome(code) != BIRD_NO_PROTOCOL,
+                 now_ns);
         break;
     case ORDER_REVISION:
         if (complete && (bird_outcome(code) == BIRD_OK || bird_outcome(code) == BIRD_NO_PROTOCOL)) {

@@ -61,6 +61,7 @@ struct core_service {
 // What BIRD is to be asked about protocols, and when (looking.c).
 struct looking {
     bool snapshot_wanted, snapshot_in_turn, snapshot_under_way;
+    bool snapshot_cut;          // the last one did not come to its end
     uint64_t snapshot_at_ms;    // of the next one in its turn
     uint64_t snapshot_began_ns; // of the last one
     uint64_t snapshot_rest_ms;  // none before that because of replies

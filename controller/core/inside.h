@@ -96,7 +96,8 @@ void core_look_soon(struct core *core, size_t service, uint64_t now_ns);
 // All our protocols are looked at by an ORDER_LOOK of a service after the last.
 void core_look_ended(struct core *core, bool ours, uint64_t now_ns);
 void core_look_pipe_ended(struct core *core, uint64_t now_ns);
-void core_look_snapshot_ended(struct core *core, uint64_t now_ns);
+void core_look_snapshot_ended(struct core *core, bool complete, uint64_t now_ns);
+void core_look_cut(struct core *core, uint64_t now_ns);
 void core_look_answered(struct core *core, uint64_t now_ns); // any question is, after the above
 void core_look_tick(struct core *core, uint64_t now_ms);
 uint64_t core_look_next_ms(const struct core *core);

@@ -111,7 +111,7 @@ void core_look_answered(struct core *core, uint64_t now_ns)
     core->looking.answered_ns = now_ns;
 }
 
-void core_look_snapshot_ended(struct core *core, uint64_t now_ns)
+void core_look_snapshot_ended(struct core *core, bool complete, uint64_t now_ns)
 {
     // It takes BIRD no less than a look at what is ours: which it may have answered slowly once.
     uint64_t ours_at_ms =
@@ -124,6 +124,20 @@ void core_look_snapshot_ended(struct core *core, uint64_t now_ns)
     uint64_t rest_ms = ms_of((now_ns - core->looking.snapshot_began_ns) * SNAPSHOT_SHARE);
     core->looking.snapshot_rest_ms =
         ms_of(now_ns) + (rest_ms < SNAPSHOT_REST_MS ? rest_ms : SNAPSHOT_REST_MS);
+    if (!complete) {
+        core_look_cut(core, now_ns);
+    }
+    core->looking.snapshot_cut = !complete;
+}
+
+// An answer ended in the midst: everything is looked at soon, once; after that, in its turn.
+void core_look_cut(struct core *core, uint64_t now_ns)
+{
+    struct looking *looking = &core->looking;
+    if (!looking->snapshot_cut) {
+        looking->snapshot_soon_ms =
+            looking->snapshot_rest_ms > ms_of(now_ns) ? looking->snapshot_rest_ms : ms_of(now_ns);
+    }
 }
 
 // BIRD does not tell when somebody switches a protocol: then all that is ours is looked at often.

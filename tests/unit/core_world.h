@@ -43,6 +43,8 @@ static struct {
     bool session_down;           // up1
     bool includes_another;       // `configure` reads no file of ours
     bool strips;                 // an export filter takes communities off
+    unsigned cuts;               // so many lists of protocols end in the midst
+    size_t cut_rows;             // after so many of ours
     unsigned check;              // reply code to `configure check`
     unsigned switches;           // commands that switch
     unsigned looks;              // for a route
@@ -129,7 +131,7 @@ static inline void bird_shows_protocols(const struct order *order)
     tell_line(order->token, 1002,
               bird.session_down ? "up1 BGP --- start 00:00:01.000  Active  Socket: No route to host"
                                 : "up1 BGP --- up 00:00:01.000  Established");
-    for (size_t i = 0; i < bird.count; i++) {
+    for (size_t i = 0; i < (bird.cuts > 0 ? bird.cut_rows : bird.count); i++) {
         char text[128];
         snprintf(text, sizeof text, "%s Static popgate4 %s 00:00:01.000  ", bird.protocols[i].name,
                  bird.protocols[i].on ? "up" : "down");
@@ -168,6 +170,8 @@ static inline void bird_does(const struct order *order)
     case ORDER_PROTOCOLS:
     case ORDER_LOOK:
         bird_shows_protocols(order);
+        code = bird.cuts > 0 ? BIRD_CODE_SYNTAX : 0;
+        bird.cuts -= bird.cuts > 0;
         break;
     case ORDER_REVISION:
         bird_shows_revision(order);
