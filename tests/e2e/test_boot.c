@@ -189,3 +189,57 @@ BOOT_TEST(a_port_that_is_taken_when_popgated_crashes_takes_nothing_down_for_good
     BOOTED_WAIT_ANNOUNCED(&pop);
     assert_true(booted_is(&pop, "popgated", "NRestarts", "0"));
 }
+
+// ---- The sandbox, and sockets of systemd's
+
+BOOT_TEST(in_its_sandbox_popgated_does_all_that_is_documented)
+{
+    static const char config[] = BOOTED_HEAD
+        "[defaults]\ninterval = 200ms\nrise = 1\n" BOOTED_PROBES
+        "[probe clock]\ntype = clock\nmax_offset = 16s\n"
+        "[probe address]\ntype = address\naddresses = 192.0.2.53\n"
+        "[probe command]\ntype = exec\nshell = yes\n"
+        "command = test $(cut -d' ' -f6 /proc/self/stat) != 0 && grep -q 'NoNewPrivs:.1' "
+        "/proc/self/status && grep -q 'CapAmb:.0*$' /proc/self/status\n" BOOTED_SERVICE
+        "[service rest]\nprefixes = 198.51.100.9/32\nrequire = address command\n"
+        "degrade = clock\nlast_pop_guard = off\n";
+    struct booted pop = booted_pop();
+    char pid[16];
+
+    booted_configure(&pop, config);
+    BOOTED_RUN(&pop, 0, "popgate", "reload", "--wait");
+    LAB_WAIT(tap_has(pop.tap, "198.51.100.9/32"), "the other service to be announced",
+             BOOTED_WAIT_MS);
+    (void)boot_run(pop.boot, LAB_ARGV("popgate", "probes"), pop_output, sizeof pop_output);
+    assert_null(strstr(pop_output, "can't read"));
+    assert_null(strstr(pop_output, "not permitted"));
+    snprintf(pid, sizeof pid, "%d", main_pid(&pop));
+    BOOTED_RUN(&pop, 0, "sh", "-c",
+               "ps -L -o comm=,ni= -p $0 | awk '{nice[$1] = $2} "
+               "END {exit nice[\"dns-udp\"] != nice[\"popgated\"] + 5}' && "
+               "setpriv --reuid nobody --regid nogroup --clear-groups popgate status >/dev/null",
+               pid);
+}
+
+// The order of the comment in popgated.socket.
+BOOT_TEST(with_systemds_sockets_popgated_needs_no_capability)
+{
+    struct booted pop = booted_pop();
+
+    BOOTED_RUN(&pop, 0, "sh", "-c",
+               "mkdir /etc/systemd/system/popgated.service.d && "
+               "printf '[Service]\nCapabilityBoundingSet=\nAmbientCapabilities=\n' > "
+               "/etc/systemd/system/popgated.service.d/caps.conf && systemctl daemon-reload");
+    BOOTED_RUN(&pop, 0, "systemctl", "stop", "popgated");
+    BOOTED_RUN(&pop, 0, "systemctl", "enable", "--now", "popgated.socket");
+    BOOTED_RUN(&pop, 0, "systemctl", "start", "popgated");
+    BOOTED_WAIT_ANNOUNCED(&pop);
+    BOOTED_RUN(&pop, 0, "popgate", "check");
+    BOOTED_RUN(&pop, 0, "sh", "-c",
+               "! journalctl -q -b -u popgated -u popgated.socket -p warning --no-pager | "
+               "grep -vE 'RestartMode|event=transition'");
+    boot_reboot(pop.boot);
+    BOOTED_WAIT_ANNOUNCED(&pop);
+    BOOTED_RUN(&pop, 0, "systemctl", "stop", "popgated.socket", "popgated");
+    BOOTED_WAIT_WITHDRAWN(&pop);
+}
