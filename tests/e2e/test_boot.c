@@ -123,6 +123,25 @@ BOOT_TEST(a_reboot_keeps_a_drain_and_an_isolation)
     BOOTED_WAIT_ANNOUNCED(&pop);
 }
 
+BOOT_TEST(a_reboot_before_the_ledgers_disk_is_mounted_drains_everything_until_it_is)
+{
+    struct booted pop = booted_pop();
+
+    BOOTED_RUN(&pop, 0, "popgate", "drain", "identity", "--now", "--wait", "--reason", "a test");
+    BOOTED_RUN(&pop, 0, "sh", "-c", "systemctl stop popgated && mv /var/lib/popgate /var/lib/disk");
+    size_t mark = tap_event_count(pop.tap);
+    boot_reboot(pop.boot);
+    LAB_WAIT(tap_established(pop.tap) && says(&pop, "there is no ledger"),
+             "popgated to miss the ledger", BOOTED_WAIT_MS);
+    BOOTED_RUN(&pop, 2, "popgate", "check");
+    BOOTED_RUN(&pop, 0, "mount", "--bind", "/var/lib/disk", "/var/lib/popgate");
+    BOOTED_RUN(&pop, 1, "popgate", "undrain", "identity");
+    LAB_WAIT(says(&pop, "a test"), "the ledger to be read", BOOTED_WAIT_MS);
+    saw(&pop, mark, "");
+    BOOTED_RUN(&pop, 0, "popgate", "undrain", "identity");
+    BOOTED_WAIT_ANNOUNCED(&pop);
+}
+
 // ---- Starts that fail
 
 BOOT_TEST(a_typo_and_a_crash_are_no_outage)

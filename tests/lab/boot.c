@@ -317,6 +317,8 @@ static void enter_tree(const struct boot *boot)
     must(mount("tmp", "tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") == 0, "mount /tmp");
     must(syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 && chdir("/") == 0,
          "make the tree the root");
+    // What is mounted later is so for services that run already, as on a host.
+    must(mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) == 0, "share the mounts");
 }
 
 // What a container has no business with: the host's clock, modules, ports and kernel log.
