@@ -138,21 +138,29 @@ static bool cuts_off(const struct core *core, size_t index, size_t probe)
     return core->probes[probe].cut_off && is_led_to(core, index, probe);
 }
 
-// Its gate would close again if it were announced: unless enough others of `any` are left.
-bool core_is_cut_off(const struct core *core, size_t index)
+// Would the gate of `of` close if the service were announced? Not if enough others of `any` are
+// left.
+static bool would_close(const struct core *core, size_t index, size_t of)
 {
-    const struct service_conf *conf = conf_of(core, index);
-    bool cut_off = false;
+    const struct service_conf *conf = conf_of(core, of);
+    bool closes = false;
     size_t left = 0;
     for (size_t i = 0; i < conf->require.count; i++) {
-        cut_off = cut_off || cuts_off(core, index, conf->require.items[i]);
+        closes = closes || cuts_off(core, index, conf->require.items[i]);
     }
     for (size_t i = 0; i < conf->any.count; i++) {
         size_t probe = conf->any.items[i];
         left += !cuts_off(core, index, probe) && core->healths[probe].settled != HEALTH_DOWN;
     }
-    return core->services[index].cut_off.state == CUT_OFF_HELD &&
-           (cut_off || (conf->any.count > 0 && left < conf->any_min));
+    for (size_t i = 0; i < conf->depends.count; i++) {
+        closes = closes || would_close(core, index, conf->depends.items[i]);
+    }
+    return closes || (conf->any.count > 0 && left < conf->any_min);
+}
+
+bool core_is_cut_off(const struct core *core, size_t index)
+{
+    return core->services[index].cut_off.state == CUT_OFF_HELD && would_close(core, index, index);
 }
 
 // ---- What becomes of it

@@ -184,6 +184,23 @@ TEST(of_several_that_are_suspected_one_that_is_dead_by_itself_hides_no_other)
     assert_false(is_held());
 }
 
+TEST(enough_others_of_any_free_nobody_whose_gate_closes_by_what_it_depends_on)
+{
+    running(BEHIND PROBE("b") "[service web]\nprefixes = 192.0.2.2/32\nrequire = a\n"
+                              "[service dns]\nprefixes = 192.0.2.1/32\nany = a b\nany_min = 1\n"
+                              "depends = web\nhold_down = 10s\n");
+    size_t dns = config_service(config, "dns");
+    check(A, 'f', &blackhole);
+    check(A, 'f', &blackhole);
+    assert_int_equal(target_of(dns), TARGET_WITHDRAW);
+    check(A, 'p', &by_bird);
+    check(A, 'p', &by_bird);
+    pass_ms(AGES_MS);
+    check(A, 'p', &by_bird);
+    assert_int_equal(target_of(dns), TARGET_WITHDRAW);
+    assert_true(core->services[dns].decision.cut_off);
+}
+
 TEST(another_services_withdrawal_frees_nobody)
 {
     running(BEHIND PROBE("b") DNS_NEEDS_A
