@@ -240,6 +240,10 @@ BOOT_TEST(in_its_sandbox_popgated_does_all_that_is_documented)
                pid);
 }
 
+static const char no_warning[] =
+    "! journalctl -q -b -u popgated -u popgated.socket -p warning --no-pager | "
+    "grep -vE 'RestartMode|event=transition'";
+
 // The order of the comment in popgated.socket.
 BOOT_TEST(with_systemds_sockets_popgated_needs_no_capability)
 {
@@ -254,9 +258,7 @@ BOOT_TEST(with_systemds_sockets_popgated_needs_no_capability)
     BOOTED_RUN(&pop, 0, "systemctl", "start", "popgated");
     BOOTED_WAIT_ANNOUNCED(&pop);
     BOOTED_RUN(&pop, 0, "popgate", "check");
-    BOOTED_RUN(&pop, 0, "sh", "-c",
-               "! journalctl -q -b -u popgated -u popgated.socket -p warning --no-pager | "
-               "grep -vE 'RestartMode|event=transition'");
+    BOOTED_RUN(&pop, 0, "sh", "-c", no_warning);
     boot_reboot(pop.boot);
     BOOTED_WAIT_ANNOUNCED(&pop);
     BOOTED_RUN(&pop, 0, "systemctl", "stop", "popgated.socket", "popgated");

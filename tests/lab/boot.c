@@ -110,7 +110,7 @@ static const char make_tree[] =
     "cd \"$0/root\"\n"
     "rm -rf etc/systemd/system/*.wants etc/systemd/system/*.requires etc/rc?.d etc/fstab"
     " etc/crypttab etc/popgate var/lib/popgate* var/log/journal\n"
-    "rm -f etc/systemd/system/popgate*\n"
+    "rm -f etc/systemd/system/popgate* usr/sbin/policy-rc.d\n"
     "mkdir -p etc/systemd/journald.conf.d\n"
     "printf '[Journal]\\nStorage=volatile\\nRateLimitIntervalSec=0\\n'"
     " > etc/systemd/journald.conf.d/lab.conf\n"

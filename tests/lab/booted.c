@@ -41,7 +41,7 @@ struct booted booted_host(bool includes)
                                                             .router_as = POP_AS});
     pop.boot = boot_make(pop.node);
     snprintf(text, sizeof text, bird_conf,
-             includes ? "include \"/run/popgate/bird*.conf\";\n" : "");
+             includes ? "include \"/run/[p]opgate/bird*.conf\";\n" : "");
     boot_write(pop.boot, "/etc/bird/bird.conf", text);
     if (lab_run(pop.node,
                 LAB_ARGV("sh", "-c", "cd \"$0\" && eval \"$1\"", boot_path(pop.boot, "/", root),

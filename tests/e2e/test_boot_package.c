@@ -1,0 +1,79 @@
+// The package on a systemd that runs: apt's ways in, over and out, and the reboot after each.
+#include "tests/lab/booted.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+
+// Puts the package that `make deb` has built into the tree; false: there is none.
+static bool has_package(const struct booted *pop)
+{
+    char pattern[512], to[LAB_PATH_MAX];
+    const char *program = lab_popgated_program();
+    const char *slash = strrchr(program, '/');
+    glob_t found;
+
+    snprintf(pattern, sizeof pattern, "%.*s/deb/popgate_*.deb",
+             slash != NULL ? (int)(slash - program) : 1, slash != NULL ? program : ".");
+    bool there = glob(pattern, 0, NULL, &found) == 0 &&
+                 lab_run(pop->node,
+                         LAB_ARGV("cp", found.gl_pathv[found.gl_pathc - 1],
+                                  boot_path(pop->boot, "/var/cache/popgate.deb", to)),
+                         NULL, 0) == 0;
+    globfree(&found);
+    return there;
+}
+
+// Announced, and installed as the package has it; what it depends on is on the host.
+static struct booted packaged(const char *test)
+{
+    struct booted pop = booted_host(false);
+
+    if (!has_package(&pop)) {
+        fprintf(stderr, "skipped: %s: there is no package: make deb\n", test);
+        skip();
+    }
+    boot_start(pop.boot);
+    BOOTED_RUN(&pop, 0, "dpkg", "--force-depends", "-i", "/var/cache/popgate.deb");
+    assert_true(booted_is(&pop, "popgated", "ActiveState", "inactive"));
+    booted_configure(&pop, BOOTED_USUAL);
+    BOOTED_RUN(&pop, 0, "sh", "-c",
+               "sed -i '2i include \"/run/[p]opgate/bird*.conf\";' /etc/bird/bird.conf && "
+               "birdc configure");
+    BOOTED_RUN(&pop, 0, "systemctl", "enable", "--now", "popgated");
+    BOOTED_WAIT_ANNOUNCED(&pop);
+    return pop;
+}
+
+BOOT_TEST(an_upgrade_over_one_that_runs_is_not_seen_by_the_upstream)
+{
+    struct booted pop = packaged("an_upgrade_over_one_that_runs_is_not_seen_by_the_upstream");
+    size_t mark = tap_event_count(pop.tap);
+    char before[64];
+
+    snprintf(before, sizeof before, "%s", boot_shows(pop.boot, "popgated", "MainPID"));
+    BOOTED_RUN(&pop, 0, "dpkg", "--force-depends", "-i", "/var/cache/popgate.deb");
+    LAB_WAIT(booted_is(&pop, "popgated", "SubState", "running") &&
+                 !booted_is(&pop, "popgated", "MainPID", before),
+             "another popgated", BOOTED_WAIT_MS);
+    LAB_WAIT(boot_run(pop.boot, LAB_ARGV("popgate", "check"), pop_output, sizeof pop_output) == 0,
+             "it to have seen that all is well", BOOTED_WAIT_MS);
+    assert_int_equal(tap_event_count(pop.tap), mark);
+}
+
+BOOT_TEST(what_is_removed_or_purged_is_withdrawn_and_bird_starts_at_the_next_boot)
+{
+    struct booted pop =
+        packaged("what_is_removed_or_purged_is_withdrawn_and_bird_starts_at_the_next_boot");
+
+    BOOTED_RUN(&pop, 0, "dpkg", "--remove", "popgate");
+    BOOTED_WAIT_WITHDRAWN(&pop);
+    boot_reboot(pop.boot);
+    LAB_WAIT(tap_established(pop.tap), "BIRD to be there", BOOTED_WAIT_MS);
+    BOOTED_RUN(&pop, 0, "dpkg", "--purge", "popgate");
+    BOOTED_RUN(&pop, 2, "sh", "-c",
+               "ls -d /run/popgate /var/lib/popgate* /etc/popgate/popgate.conf");
+    boot_reboot(pop.boot);
+    LAB_WAIT(tap_established(pop.tap), "BIRD to be there", BOOTED_WAIT_MS);
+    assert_false(tap_has(pop.tap, POP_V4));
+}
