@@ -211,6 +211,11 @@ BOOT_TEST(a_port_that_is_taken_when_popgated_crashes_takes_nothing_down_for_good
 
 // ---- The sandbox, and sockets of systemd's
 
+static const char nicer_threads_and_open_to_all[] =
+    "ps -L -o comm=,ni= -p $0 | awk '{nice[$1] = $2} "
+    "END {exit nice[\"dns-udp\"] != nice[\"popgated\"] + 5}' && "
+    "setpriv --reuid nobody --regid nogroup --clear-groups popgate status >/dev/null";
+
 BOOT_TEST(in_its_sandbox_popgated_does_all_that_is_documented)
 {
     static const char config[] = BOOTED_HEAD
@@ -233,11 +238,7 @@ BOOT_TEST(in_its_sandbox_popgated_does_all_that_is_documented)
     assert_null(strstr(pop_output, "can't read"));
     assert_null(strstr(pop_output, "not permitted"));
     snprintf(pid, sizeof pid, "%d", main_pid(&pop));
-    BOOTED_RUN(&pop, 0, "sh", "-c",
-               "ps -L -o comm=,ni= -p $0 | awk '{nice[$1] = $2} "
-               "END {exit nice[\"dns-udp\"] != nice[\"popgated\"] + 5}' && "
-               "setpriv --reuid nobody --regid nogroup --clear-groups popgate status >/dev/null",
-               pid);
+    BOOTED_RUN(&pop, 0, "sh", "-c", nicer_threads_and_open_to_all, pid);
 }
 
 static const char no_warning[] =
