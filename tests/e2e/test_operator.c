@@ -80,6 +80,19 @@ LAB_TEST(a_drain_for_a_time_ends_by_itself)
     POP_HISTORY(&pop, 0, "AWA");
 }
 
+LAB_TEST(a_countdown_tells_what_will_happen_by_itself)
+{
+    struct pop pop = usual_pop();
+
+    POP_COMMAND(&pop, 0, "drain", "dns", "--grace", "1h", "--for", "2h");
+    POP_COMMAND(&pop, 0, "status");
+    assert_non_null(strstr(pop_output, "withdrawn in 59m"));
+    assert_non_null(strstr(pop_output, "ends in 1h59m"));
+    POP_COMMAND(&pop, 0, "explain", "dns");
+    assert_non_null(strstr(pop_output, "ends in 1h59m"));
+    assert_non_null(strstr(pop_output, "withdrawn in 59m"));
+}
+
 LAB_TEST(a_drained_service_that_dies_and_returns_stays_drained)
 {
     struct pop pop = usual_pop();

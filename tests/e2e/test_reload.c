@@ -437,6 +437,9 @@ LAB_TEST(a_configuration_can_be_checked)
     assert_true(output_has("error: "));
     assert_true(output_has("grace"));
     assert_true(output_has("lots"));
+    pop_write(&pop, POP_USUAL "[control]\ngroup = nobodys-group\n");
+    assert_int_equal(run_popgated(&pop, "--check-config"), 0);
+    assert_true(output_has("there is no group nobodys-group here"));
     assert_int_equal(run_popgated(&pop, "--check"), 2); // options are written in full
     assert_int_equal(run_popgated(&pop, "--w"), 2);     // this one above all
     assert_true(output_has("unknown option --w"));
