@@ -262,6 +262,7 @@ void daemon_on_check(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
     include_watch_look(&daemon->include_watch);
+    api_keep_socket(daemon->api); // a directory that was replaced by a copy has all but a listener
     users_look(&daemon->users);
     if (daemon->responding.trouble[0] != '\0') {
         listen_again(daemon);

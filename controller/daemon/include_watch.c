@@ -27,10 +27,9 @@ static void on_changed(uv_fs_event_t *handle, const char *name, int events, int 
     if (status != 0 || name == NULL) {
         return;
     }
-    if (is_of_directory(watch, name)) {
-        (void)watch_anew(watch); // where there is none yet, the next look does
-    }
-    if (strcmp(name, BIRDCONF_FILE) == 0 && is_settled(watch)) {
+    // Another directory may have another file; where there is none yet, the next look finds it.
+    bool other = is_of_directory(watch, name) && watch_anew(watch) == 0;
+    if ((other || strcmp(name, BIRDCONF_FILE) == 0) && is_settled(watch)) {
         birdconf_worker_look(watch->worker, BIRDCONF_LOOK_WHOLE);
     }
 }
@@ -60,11 +59,9 @@ void include_watch_close(struct include_watch *watch)
 
 void include_watch_look(struct include_watch *watch)
 {
-    if (!uv_is_active((const uv_handle_t *)&watch->changed)) {
-        (void)watch_anew(watch);
-    }
+    bool other = !uv_is_active((const uv_handle_t *)&watch->changed) && watch_anew(watch) == 0;
     if (is_settled(watch)) {
-        birdconf_worker_look(watch->worker, BIRDCONF_LOOK_THERE);
+        birdconf_worker_look(watch->worker, other ? BIRDCONF_LOOK_WHOLE : BIRDCONF_LOOK_THERE);
     }
 }
 

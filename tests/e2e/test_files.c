@@ -240,6 +240,25 @@ LAB_TEST(an_include_file_that_somebody_removes_comes_back)
     LAB_WAIT(access(path, F_OK) == 0, "the include file to be back", POP_WAIT_MS);
 }
 
+// As who moves it to another file system does: all is there, but nobody listens at the socket.
+LAB_TEST(a_runtime_dir_that_is_replaced_by_its_copy_is_used_like_the_one_before)
+{
+    char run[LAB_PATH_MAX];
+    struct pop pop = pop_make(&(struct pop_options){0});
+
+    pop_run(&pop, POP_USUAL);
+    POP_WAIT_ANNOUNCED(&pop);
+    POP_WAIT_SAYS(&pop, "include saved", "true");
+    assert_int_equal(lab_run(pop.node,
+                             LAB_ARGV("sh", "-c", "cp -a $0 $0.new && mv $0 $0.old && mv $0.new $0",
+                                      lab_path(pop.node, "run", run)),
+                             NULL, 0),
+                     0);
+    POP_WAIT_SAYS(&pop, "services dns seen", "true");
+    POP_COMMAND(&pop, 0, "drain", "dns", "--now", "--wait");
+    POP_HISTORY(&pop, 0, "AW");
+}
+
 LAB_TEST(a_stop_that_could_not_save_the_include_file_is_no_success)
 {
     char path[LAB_PATH_MAX];

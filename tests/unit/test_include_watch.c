@@ -217,6 +217,41 @@ TEST(a_directory_that_somebody_made_anew_is_found_by_looking)
     assert_int_equal(noticed, 1);
 }
 
+// As from a backup: the file is there, and an older one.
+static void assert_older_file_is_noticed(bool looked_meanwhile)
+{
+    char former[128];
+    struct birdconf *older = birdconf_render(config);
+    assert_true(birdconf_switch(older, 0, true));
+    snprintf(former, sizeof former, "%s.old", directory);
+    assert_int_equal(rename(directory, former), 0);
+    if (looked_meanwhile) {
+        (void)changes_noticed();
+        look();
+    }
+    assert_int_equal(mkdir(directory, 0700), 0);
+    write_file(BIRDCONF_FILE, older->text);
+    birdconf_free(older);
+    noticed = 0;
+    settle();
+    look();
+    assert_true(noticed > 0);
+    snprintf(former, sizeof former, "%s.old/%s", directory, BIRDCONF_FILE);
+    assert_int_equal(unlink(former), 0);
+    *strrchr(former, '/') = '\0';
+    assert_int_equal(rmdir(former), 0);
+}
+
+TEST(a_directory_that_was_replaced_by_one_with_an_older_file_is_noticed)
+{
+    assert_older_file_is_noticed(false);
+}
+
+TEST(also_when_there_was_none_between_the_two)
+{
+    assert_older_file_is_noticed(true);
+}
+
 static void write_again(void)
 {
     include_write_again(&include);
