@@ -407,6 +407,7 @@ void daemon_gather_input(struct world *world)
 {
     if (world->due || dice_chance(&world->dice, 30)) {
         world->due = true;
+        oracle_gathered(&world->oracle, world->shell.core, &world->model, world_clock_ns(world));
     } else {
         daemon_after_input(world);
     }

@@ -245,6 +245,25 @@ static void note_levels(struct oracle_service *service, const struct bounds *gat
     }
 }
 
+static void look(struct oracle *oracle, const struct core *core, const struct model *model,
+                 uint64_t now_ns, struct bounds gates[SCENE_SERVICES])
+{
+    books_gates(oracle, now_ns, gates);
+    for (size_t i = 0; i < oracle->config->service_count; i++) {
+        note_levels(at_index(oracle, i), &gates[i], now_ns / NS_PER_MS);
+        books_forget(at_index(oracle, i), &oracle->config->services[i], now_ns);
+    }
+    books_legs(oracle, model);
+    check_events(oracle, core, gates, now_ns);
+}
+
+void oracle_gathered(struct oracle *oracle, const struct core *core, const struct model *model,
+                     uint64_t now_ns)
+{
+    struct bounds gates[SCENE_SERVICES];
+    look(oracle, core, model, now_ns, gates);
+}
+
 void oracle_check(struct oracle *oracle, const struct core *core, const struct model *model,
                   struct abilities abilities, uint64_t now_ns)
 {
@@ -259,13 +278,7 @@ void oracle_check(struct oracle *oracle, const struct core *core, const struct m
     } else if (oracle->able_since_ns == NEVER_NS) {
         oracle->able_since_ns = now_ns;
     }
-    books_gates(oracle, now_ns, gates);
-    for (size_t i = 0; i < oracle->config->service_count; i++) {
-        note_levels(at_index(oracle, i), &gates[i], now_ns / NS_PER_MS);
-        books_forget(at_index(oracle, i), &oracle->config->services[i], now_ns);
-    }
-    books_legs(oracle, model);
-    check_events(oracle, core, gates, now_ns);
+    look(oracle, core, model, now_ns, gates);
     for (size_t i = 0; i < oracle->config->service_count; i++) {
         struct oracle_service *service = at_index(oracle, i);
         if (core->services[i].decision.target != service->target) {

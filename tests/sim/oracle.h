@@ -184,7 +184,10 @@ __attribute__((format(printf, 2, 3))) void oracle_broken(struct oracle *oracle, 
 bool oracle_sees_off(const struct oracle *oracle, const struct oracle_service *service,
                      uint64_t now_ns);
 
-// After each input to the core.
+// After an input to the core that is worked off with those that follow: what it decided by itself.
+void oracle_gathered(struct oracle *oracle, const struct core *core, const struct model *model,
+                     uint64_t now_ns);
+// After each other input.
 void oracle_check(struct oracle *oracle, const struct core *core, const struct model *model,
                   struct abilities abilities, uint64_t now_ns);
 // An order goes out.

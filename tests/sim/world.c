@@ -283,17 +283,18 @@ static void do_one(struct world *world)
 
 void world_run(struct world *world, uint64_t end_ns)
 {
-    uint64_t at_ns;
-    while (world->oracle.broken[0] == '\0' && (at_ns = next_at_ns(world)) < end_ns) {
-        if (at_ns > world->now_ns) {
+    while (world->oracle.broken[0] == '\0') {
+        uint64_t at_ns = next_at_ns(world);
+        if (world->due && at_ns > world->now_ns) {
             daemon_end_phase(world); // which may bring what comes before
-            at_ns = next_at_ns(world);
+            continue;
+        }
+        if (at_ns >= end_ns) {
+            world->now_ns = end_ns;
+            return;
         }
         world->now_ns = at_ns > world->now_ns ? at_ns : world->now_ns;
         do_one(world);
-    }
-    if (world->oracle.broken[0] == '\0') {
-        world->now_ns = end_ns;
     }
 }
 
