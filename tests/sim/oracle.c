@@ -214,8 +214,11 @@ static void check_target(struct oracle *oracle, struct oracle_service *service,
     if (kind == INTENT_PIN) {
         return;
     }
-    if (service->held && books_requires(conf, service->held_probe) &&
-        service->target != TARGET_WITHDRAW) {
+    bool announced = service->target != TARGET_WITHDRAW;
+    if (announced && !books_requires(conf, service->held_probe)) {
+        service->held = false; // others suffice: what was seen of it withdraws it no later either
+    }
+    if (announced && service->held) {
         oracle_broken(oracle, "promise 8: %s is at %s again, which cuts it off", conf->name,
                       target_name(service->target));
     }
