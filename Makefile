@@ -120,7 +120,7 @@ LAB_PACKAGES   := bird2 unbound nsd knot nginx dbconfig-sqlite3 glewlwyd sqlite3
 	procps dnsutils
 CHECK_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev mandoc systemd knot-dnsutils dnsperf
 BENCH_PACKAGES := exabgp dnsperf
-DEB_PACKAGES   := debhelper lintian
+DEB_PACKAGES   := build-essential debhelper lintian
 
 POLICY := /usr/sbin/policy-rc.d
 # What systemd and its elders begin with: links of units, and of init scripts.
