@@ -3,11 +3,13 @@
 
 #include "base/clock.h"
 
+// However long it takes: its end counts, or each of those that came meanwhile would be a work.
 static void work(struct gather *gather, uint64_t now_ns)
 {
     gather->due = false;
     gather->worked_ns = now_ns;
     gather->work(gather->arg);
+    gather->worked_ns = uv_hrtime();
 }
 
 static void end_phase(struct gather *gather)

@@ -1,7 +1,7 @@
 // Inputs that come at once are worked off together: the first one at once, and all that follow it
-// in the same phase of the loop's turn at the end of that phase, or as soon as the first is so long
-// ago that whoever is among them would be kept waiting. So a thousand deaths that one turn tells of
-// are some works and some writes, and one death is as fast as ever.
+// in the same phase of the loop's turn at the end of that phase, or as soon as the last work is so
+// long ago that whoever is among them would be kept waiting. So a thousand deaths that one turn
+// tells of are some works and some writes, and one death is as fast as ever.
 #pragma once
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@ struct gather {
     uv_check_t after;    // and what sockets brought
     void (*work)(void *arg);
     void *arg;
-    uint64_t worked_ns; // when last in this phase; 0: not yet
+    uint64_t worked_ns; // when last in this phase, its end; 0: not yet
     bool due;
 };
 

@@ -12,12 +12,14 @@ static struct world {
     uv_async_t async;
     unsigned inputs;  // of the next callback of ours
     uint64_t each_ns; // that each takes
+    uint64_t work_ns; // that working them off takes
     unsigned done, worked, worked_at_once;
 } world;
 
 static void work(void *arg)
 {
     (void)arg;
+    own_clock_pass_ns(world.work_ns);
     world.worked++;
 }
 
@@ -104,6 +106,14 @@ TEST(who_is_late_in_a_long_turn_does_not_wait_for_its_end)
     world.each_ns = NS_PER_MS / 4;
     turn_with(100);
     assert_in_range(world.worked, 25, 26);
+}
+
+TEST(work_that_takes_long_is_not_done_anew_for_each)
+{
+    world.work_ns = 2 * GATHER_MS * NS_PER_MS;
+    turn_with(INPUTS);
+    assert_int_equal(world.worked_at_once, 1);
+    assert_int_equal(world.worked, 2);
 }
 
 TEST(what_an_idle_callback_brings_is_worked_off_before_the_loop_looks_around)
