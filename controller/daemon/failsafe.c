@@ -336,9 +336,6 @@ int failsafe_ended(const char *config_path)
         log_line(LOG_LEVEL_ERROR, "--ended is for ExecStopPost= of popgated.service");
         return 2;
     }
-    if (status != NULL && strcmp(status, EXIT_RESTART) == 0) {
-        return 0;
-    }
     struct config *config = config_salvage(config_path, report, NULL);
     if (config == NULL) {
         return 1;
@@ -347,7 +344,8 @@ int failsafe_ended(const char *config_path)
     const char *directory = units != NULL ? units : config->pop.runtime_dir;
     bool told = true;
     bool slow = false;
-    if (strcmp(result, "success") == 0) {
+    bool planned = status != NULL && strcmp(status, EXIT_RESTART) == 0;
+    if (planned || strcmp(result, "success") == 0) {
         forget_ends(directory);
     } else {
         told = count_end(directory, &slow);

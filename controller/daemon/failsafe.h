@@ -11,9 +11,9 @@ int failsafe_withdraw_unattended(const char *config_path);
 int failsafe_unattended_within(const char *config_path, unsigned answers_ms, unsigned within_ms);
 
 // After each end of the service, with what systemd says of it in the environment (ExecStopPost= in
-// systemd.exec(5)). When restarts at once don't help, everything is withdrawn, unless another
-// popgated runs, and the file "restarts" in the runtime directory begins with "slow". 1: it could
-// not be told.
+// systemd.exec(5)). A stop and a planned restart forget the ends before. When restarts at once
+// don't help, everything is withdrawn, unless another popgated runs, and the file "restarts" in the
+// runtime directory begins with "slow". 1: it could not be told.
 int failsafe_ended(const char *config_path);
 
 // failsafe_withdraw_all() with another bound than 5 seconds on how long BIRD is asked, each of two

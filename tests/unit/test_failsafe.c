@@ -334,6 +334,18 @@ TEST(a_planned_restart_is_no_such_end)
     assert_int_equal(bird.disables, 0);
 }
 
+// It was slow once, has run well for long, and is to be there again at once.
+TEST(a_planned_restart_does_not_wait_for_ends_before)
+{
+    char path[128];
+    popgated_ended(10);
+    snprintf(path, sizeof path, "%s/restarts", bird.directory);
+    assert_int_equal(access(path, F_OK), 0);
+    exit_status = "75";
+    assert_int_equal(logged(ended, 0), 0);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 TEST(a_stop_forgets_the_ends_before)
 {
     popgated_ended(9);
