@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool listen_to(struct responder *responder, const struct config *config,
-                      const struct endpoint *addresses, size_t count, char error[ERROR_MAX])
+// What it remarks is said once, and not each second in which others are tried again.
+static bool listen_to(struct responding *responding, struct responder *responder,
+                      const struct config *config, const struct endpoint *addresses, size_t count,
+                      char error[ERROR_MAX])
 {
     struct responder_conf conf = identity_listen(config);
     conf.listen = addresses;
@@ -17,9 +19,10 @@ static bool listen_to(struct responder *responder, const struct config *config,
     if (responder_listen(responder, &conf, error) != 0) {
         return false;
     }
-    if (error[0] != '\0') {
+    if (error[0] != '\0' && strcmp(error, responding->remark) != 0) {
         log_line(LOG_LEVEL_WARNING, "%s", error);
     }
+    error_say(responding->remark, "%s", error);
     return true;
 }
 
@@ -61,7 +64,7 @@ bool responding_all(struct responding *responding, struct responder *responder,
         error_say(error, "out of memory");
         return false;
     }
-    if (!listen_to(responder, config, config->responder.listen, count, error)) {
+    if (!listen_to(responding, responder, config, config->responder.listen, count, error)) {
         free(had);
         return false;
     }
@@ -92,7 +95,7 @@ void responding_some(struct responding *responding, struct responder *responder,
         }
     }
     responding->trouble[0] = '\0';
-    if (!listen_to(responder, config, had, count, error)) {
+    if (!listen_to(responding, responder, config, had, count, error)) {
         error_say(responding->trouble, "%s", error);
     }
     for (size_t i = 0; i < wanted_count; i++) {
@@ -100,7 +103,7 @@ void responding_some(struct responding *responding, struct responder *responder,
             continue;
         }
         had[count] = wanted[i];
-        if (listen_to(responder, config, had, count + 1, error)) {
+        if (listen_to(responding, responder, config, had, count + 1, error)) {
             count++;
         } else if (responding->trouble[0] == '\0') {
             error_say(responding->trouble, "%s", error);

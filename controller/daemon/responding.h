@@ -10,6 +10,7 @@ struct responding {
     struct endpoint *had; // that are listened to
     size_t count;
     char trouble[ERROR_MAX]; // why not to the others; empty: there are none
+    char remark[ERROR_MAX];  // the last one of the responder's, in the log already
 };
 
 // On all that config wants. False and why not; then all is as it was.
