@@ -254,7 +254,7 @@ static void listen_again(struct daemon *daemon)
 {
     responding_some(&daemon->responding, daemon->responder, daemon->config);
     if (daemon->responding.trouble[0] == '\0') {
-        daemon_log_responder(daemon->config);
+        daemon_log_responder(daemon);
     }
 }
 
@@ -478,11 +478,13 @@ const struct api_shell daemon_api = {.core = api_core,
 
 // ---- Reload
 
-void daemon_log_responder(const struct config *config)
+void daemon_log_responder(const struct daemon *daemon)
 {
     char text[IDENTITY_TEXT_MAX];
-    if (config->responder.listen_count > 0) {
-        log_line(LOG_LEVEL_INFO, "%s", identity_text(config, text));
+    if (daemon->responding.trouble[0] != '\0') {
+        log_line(LOG_LEVEL_ERROR, "%s; it is tried again each second", daemon->responding.trouble);
+    } else if (daemon->config->responder.listen_count > 0) {
+        log_line(LOG_LEVEL_INFO, "%s", identity_text(daemon->config, text));
     }
 }
 
@@ -522,7 +524,7 @@ static bool reload_swap(void *arg, struct reload_next *next, void (*on_settled)(
     if (daemon->config->responder.listen_count == 0) {
         responder_publish(daemon->responder, NULL); // connections stay, but not with frozen answers
     }
-    daemon_log_responder(daemon->config);
+    daemon_log_responder(daemon);
     daemon_publish_identity(daemon); // who asked for the reload gets the new answers
     daemon_keep_worked(daemon, next->text);
     return true;

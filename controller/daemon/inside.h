@@ -85,7 +85,7 @@ void daemon_on_check(uv_timer_t *timer); // now and then
 void daemon_tell_stamp_trouble(struct daemon *daemon);
 void daemon_keep_worked(struct daemon *daemon, const char *text);
 
-void daemon_log_responder(const struct config *config);
+void daemon_log_responder(const struct daemon *daemon); // where it listens, or can't
 void daemon_publish_identity(void *arg);
 
 // ---- stop.c

@@ -132,9 +132,6 @@ static bool begin_responder(struct daemon *daemon, char error[ERROR_MAX])
     }
     daemon_publish_identity(daemon);
     responding_some(&daemon->responding, daemon->responder, daemon->config);
-    if (daemon->responding.trouble[0] != '\0') {
-        log_line(LOG_LEVEL_ERROR, "%s; it is tried again each second", daemon->responding.trouble);
-    }
     return true;
 }
 
@@ -310,7 +307,7 @@ int daemon_run(const char *config_path)
     bool ok = begin(&daemon, links, error);
     if (ok) {
         daemon_after_input(&daemon);
-        daemon_log_responder(daemon.config);
+        daemon_log_responder(&daemon);
         notify_state("READY=1");
         if (text != NULL) {
             daemon_keep_worked(&daemon, text);

@@ -561,13 +561,17 @@ LAB_TEST(a_port_that_another_has_takes_nothing_down_and_is_taken_when_it_is_free
         lab_tcp_server_start(answering.pop.node, ANSWERING_V4, 53, LAB_TCP_SILENT, NULL);
 
     pop_run(&answering.pop, ANSWERING_RESPONDER ANSWERING_SERVICE);
+    struct lab_process *log = lab_popgated_process(answering.pop.popgated);
     assert_string_equal(lab_ask_text(&answering.ways[WAY_UDP6], "id." ZONE, DNS_TXT), "\"pop\"");
     LAB_WAIT(LAB_POPGATE(answering.pop.node, output, "check") == 1, "a warning", POP_WAIT_MS);
     assert_non_null(strstr(output, "in use"));
+    assert_true(lab_log_contains(log, "tried again each second"));
+    assert_false(lab_log_contains(log, "responder: zone " ZONE)); // on addresses that it has not
     lab_tcp_server_crash(other);
     LAB_WAIT(lab_answers(&answering.ways[WAY_UDP4], &identity), "the port to be taken",
              POP_WAIT_MS);
     LAB_WAIT(LAB_POPGATE(answering.pop.node, output, "check") == 0, "all to be well", POP_WAIT_MS);
+    assert_true(lab_log_contains(log, "responder: zone " ZONE));
 }
 
 LAB_TEST(what_another_has_taken_is_named_and_the_reload_changes_nothing)
