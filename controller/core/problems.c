@@ -42,6 +42,7 @@ const char *problem_code_name(enum problem_code code)
         [PROBLEM_PROBER] = "prober",
         [PROBLEM_RELOAD] = "reload",
         [PROBLEM_CONFIG] = "config",
+        [PROBLEM_CONFIG_NOT_KEPT] = "config-not-kept",
         [PROBLEM_RESPONDER] = "responder",
         [PROBLEM_STOPPING] = "stopping",
         [PROBLEM_LEDGER_DRAINED] = "ledger-drained",
@@ -301,6 +302,12 @@ static void look_at_ourselves(struct search *search)
     if (own->config != NULL) {
         found(search, SEVERITY_WARNING, PROBLEM_CONFIG, 0,
               "mend it (popgated --check-config), then popgate reload", "%s", own->config);
+    }
+    if (own->kept != NULL) {
+        found(search, SEVERITY_WARNING, PROBLEM_CONFIG_NOT_KEPT, 0,
+              "a start with a broken popgate.conf would use an older one, or none; it is tried "
+              "again each second",
+              "%s", own->kept);
     }
     if (own->responder != NULL) {
         found(search, SEVERITY_WARNING, PROBLEM_RESPONDER, 0,

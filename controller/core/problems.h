@@ -28,6 +28,7 @@ enum problem_code {
     PROBLEM_PROBER,
     PROBLEM_RELOAD,
     PROBLEM_CONFIG,
+    PROBLEM_CONFIG_NOT_KEPT,
     PROBLEM_RESPONDER,
     PROBLEM_STOPPING,
     PROBLEM_LEDGER_DRAINED,
@@ -72,6 +73,7 @@ struct own_trouble {
     const char *prober;    // why no bad verdict counts at present
     const char *reload;    // the last one failed
     const char *config;    // the file is broken, and what worked last is in use
+    const char *kept;      // the configuration in use could not be, for such a start
     const char *responder; // an address of it could not be had
 };
 

@@ -25,6 +25,7 @@
 #define OUTSTANDING_MAX  2048 // commands; the rest stays with the core until replies come
 
 static void tell_manager(struct daemon *daemon);
+static void keep_again(struct daemon *daemon);
 
 // ---- After each input: orders, files, log lines, timers
 
@@ -267,6 +268,7 @@ void daemon_on_check(uv_timer_t *timer)
     if (daemon->responding.trouble[0] != '\0') {
         listen_again(daemon);
     }
+    keep_again(daemon);
     tell_manager(daemon);
     notify_again();
 }
@@ -342,17 +344,37 @@ static int write_worked(void *arg, const char *directory, const char *text, size
 
 static void on_worked_saved(void *arg, uint64_t version, const char *error)
 {
-    (void)arg;
-    (void)version;
-    if (error != NULL) {
+    struct daemon *daemon = arg;
+    if (version != daemon->worked_version) {
+        return; // a newer one is on its way
+    }
+    if (error != NULL && daemon->unkept_trouble[0] == '\0') {
         log_line(LOG_LEVEL_WARNING,
-                 "%s; should the file be broken at a start, there would be nothing to use", error);
+                 "%s; should popgate.conf be broken at a start, an older one would be used, or "
+                 "none; it is tried again each second",
+                 error);
+    }
+    error_say(daemon->unkept_trouble, "%s", error != NULL ? error : "");
+    if (error == NULL) {
+        free(daemon->unkept);
+        daemon->unkept = NULL;
+    }
+}
+
+// What is there still may announce what was removed since.
+static void keep_again(struct daemon *daemon)
+{
+    if (daemon->unkept != NULL && saver_idle(daemon->worked)) {
+        saver_submit(daemon->worked, daemon->unkept, strlen(daemon->unkept),
+                     daemon->worked_version);
     }
 }
 
 void daemon_keep_worked(struct daemon *daemon, const char *text)
 {
-    saver_submit(daemon->worked, text, strlen(text), 0);
+    free(daemon->unkept);
+    daemon->unkept = strdup(text); // out of memory: it is tried once
+    saver_submit(daemon->worked, text, strlen(text), ++daemon->worked_version);
 }
 
 static const struct birdconf_worker_events include_events = {on_include_saved, on_include_found};
@@ -445,6 +467,7 @@ static struct own_trouble own_trouble(void *arg)
                                 .prober = scheduler_trouble(daemon->scheduler),
                                 .reload = unless_empty(daemon->reload_trouble),
                                 .config = unless_empty(daemon->config_trouble),
+                                .kept = unless_empty(daemon->unkept_trouble),
                                 .responder = unless_empty(daemon->responding.trouble)};
 }
 

@@ -41,6 +41,9 @@ struct daemon {
     struct birdconf_worker *include;   // on disk
     struct saver *savers[SHELL_FILES]; // of the other ones
     struct saver *worked;              // of the configuration in use
+    char *unkept;                      // its text, until it is saved
+    uint64_t worked_version;           // of the text that was submitted last
+    char unkept_trouble[ERROR_MAX];    // why it is not saved; empty: it is, or it is under way
     struct ledger_place ledger_place;  // the worker's while a save is under way
     char boot_id[64];
     uv_timer_t tick, watchdog, check, stop, give_up;

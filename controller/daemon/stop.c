@@ -186,6 +186,7 @@ void daemon_end(struct daemon *daemon)
     saver_free(daemon->savers[SHELL_LEDGER]);
     saver_free(daemon->savers[SHELL_MEMORY]);
     saver_free(daemon->worked);
+    free(daemon->unkept);
     config_free(daemon->config);
     free(daemon->shell.remembered);
 }

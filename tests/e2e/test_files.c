@@ -71,6 +71,28 @@ LAB_TEST(a_drain_on_a_full_disk_is_refused_and_changes_nothing)
     POP_HISTORY(&pop, 0, "AW");
 }
 
+// Else a start with a broken file would announce what was removed since.
+LAB_TEST(a_configuration_that_could_not_be_kept_is_told_and_kept_when_there_is_room)
+{
+    static char state_dir[LAB_PATH_MAX];
+    char path[LAB_PATH_MAX];
+    struct pop pop = pop_with_small_disk(state_dir);
+
+    LAB_WAIT(access(lab_path(pop.node, "state/popgate.conf.worked", path), R_OK) == 0,
+             "what works to be kept", POP_WAIT_MS);
+    fill_disk(&pop);
+    pop_write(&pop, POP_USUAL "# a newer one\n");
+    POP_COMMAND(&pop, 0, "reload");
+    LAB_WAIT((lab_popgate(pop.node, pop_output, LAB_ARGV("check")) == 1 &&
+              output_has("popgate.conf.worked")),
+             "a warning", POP_WAIT_MS);
+    unlink(lab_path(pop.node, "state/ballast", path));
+    LAB_WAIT(lab_popgate(pop.node, pop_output, LAB_ARGV("check")) == 0, "it to be kept",
+             POP_WAIT_MS);
+    lab_path(pop.node, "state/popgate.conf.worked", path);
+    assert_int_equal(lab_run(pop.node, LAB_ARGV("grep", "-q", "a newer one", path), NULL, 0), 0);
+}
+
 LAB_TEST(a_drain_on_a_read_only_disk_is_refused_and_changes_nothing)
 {
     static char state_dir[LAB_PATH_MAX];

@@ -169,9 +169,10 @@ TEST(trouble_of_the_shell_s_own_is_a_warning)
     own.ledger = "can't save the ledger";
     own.reload = "reload failed";
     own.config = "what worked last is in use";
+    own.kept = "can't write";
     own.responder = "can't listen";
     core->stopping = true;
-    expect("ledger prober reload config responder stopping");
+    expect("ledger prober reload config config-not-kept responder stopping");
     assert_string_equal(found[0].text, "can't save the ledger");
     assert_string_equal(found[2].text, "reload failed");
 }
