@@ -72,7 +72,7 @@ struct own_trouble {
     const char *ledger;    // it can't be saved, or could not be read
     const char *prober;    // why no bad verdict counts at present
     const char *reload;    // the last one failed
-    const char *config;    // the file is broken, and what worked last is in use
+    const char *config;    // what is in use instead of what the file, broken at the start, says
     const char *kept;      // the configuration in use could not be, for such a start
     const char *responder; // an address of it could not be had
 };

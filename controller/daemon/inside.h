@@ -27,7 +27,7 @@ struct daemon {
     struct core *core;
     struct events events;
     char reload_trouble[ERROR_MAX]; // why the last reload failed; empty: it did not
-    char config_trouble[ERROR_MAX]; // that what worked last is in use; empty: the file is
+    char config_trouble[ERROR_MAX]; // what is in use instead of what the file says; or empty
     char told[PROBLEMS_LINE_MAX];   // to the service manager
     struct bird_session *links[2];  // by enum order_link
     unsigned open_links;            // that are being closed

@@ -110,6 +110,24 @@ static bool begin_core(struct daemon *daemon, struct past *past, uint64_t read_n
     return true;
 }
 
+// Nothing is down for want of them: a secret is made up, as if the file said nothing of them, and
+// who has a cookie of before gets another one. A reload then wants them again.
+static void do_without_secrets(struct daemon *daemon)
+{
+    struct config *config = daemon->config;
+    char why[ERROR_MAX];
+    if (config->responder.listen_count == 0 ||
+        identity_check_secrets(config, why) == SECRETS_SOUND) {
+        return;
+    }
+    log_line(LOG_LEVEL_ERROR, "%s; one is made up, until a reload", why);
+    if (daemon->config_trouble[0] == '\0') {
+        error_say(daemon->config_trouble, "%s; one that was made up at the start is in use", why);
+    }
+    config->responder.cookie_secret_file[0] = '\0';
+    config->responder.cookie_secret_credential[0] = '\0';
+}
+
 // With what systemd hands over (sd_listen_fds(3)), if it does. Answers are there before the first
 // query can be.
 static bool begin_responder(struct daemon *daemon, char error[ERROR_MAX])
@@ -126,6 +144,7 @@ static bool begin_responder(struct daemon *daemon, char error[ERROR_MAX])
         snprintf(error, ERROR_MAX, "out of memory");
         return false;
     }
+    do_without_secrets(daemon);
     daemon->identity = identity_new(daemon->config, NULL, error);
     if (daemon->identity == NULL) {
         return false;

@@ -574,6 +574,27 @@ LAB_TEST(a_port_that_another_has_takes_nothing_down_and_is_taken_when_it_is_free
     assert_true(lab_log_contains(log, "responder: zone " ZONE));
 }
 
+LAB_TEST(a_start_without_the_file_of_cookie_secrets_is_no_outage)
+{
+    char sections[LAB_CONFIG_MAX], secrets[LAB_PATH_MAX];
+    struct answering answering = answering_make();
+
+    lab_path(answering.pop.node, "secrets", secrets);
+    snprintf(sections, sizeof sections, "%scookie_secret_file = %s\n%s", ANSWERING_RESPONDER,
+             secrets, ANSWERING_SERVICE);
+    answering_run(&answering, sections); // not there yet
+    POP_COMMAND(&answering.pop, 1, "check");
+    assert_non_null(strstr(pop_output, secrets));
+    POP_WAIT_SAYS(&answering.pop, "responder cookie_secret", "made up at start");
+    POP_COMMAND(&answering.pop, 1, "reload");
+
+    lab_write(answering.pop.node, "secrets", "00112233445566778899aabbccddeeff\n");
+    assert_int_equal(chmod(secrets, 0600), 0);
+    POP_COMMAND(&answering.pop, 0, "reload");
+    POP_COMMAND(&answering.pop, 0, "check");
+    assert_true(pop_says_part(&answering.pop, "responder cookie_secret", secrets));
+}
+
 LAB_TEST(what_another_has_taken_is_named_and_the_reload_changes_nothing)
 {
     struct answering answering = serving(ANSWERING_RESPONDER);
