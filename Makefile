@@ -192,6 +192,7 @@ test: $(addprefix $(BUILD)/,$(UNIT))
 
 .PHONY: check-unit check-sim check-fuzz check-e2e check-install
 check-unit:
+	@tests/lint/each.sh
 	@tests/each.sh $(CHECK_JOBS) $(addprefix $(BUILD)/,$(UNIT))
 check-sim:
 	$(BUILD)/sim --events $(SIM_EVENTS) $(if $(SEED),--seed $(SEED))

@@ -16,6 +16,7 @@ complaints() {
          /\[   LINE   \]/ {within = 0}' "$1" | head -n 40 | grep . || tail -n 5 "$1"
 }
 
+broken=
 printf '%s\n' "$@" | failed=$failed xargs -P "$jobs" -I@ sh -c '
     began=$(date +%s)
     @ > @.log 2>&1
@@ -23,17 +24,18 @@ printf '%s\n' "$@" | failed=$failed xargs -P "$jobs" -I@ sh -c '
     took="$(($(date +%s) - began)) s"
     if [ "$status" = 0 ]; then
         echo "== ${0##*/}: $took"
-        grep -hE 'PASSED|^skipped: ' @.log
+        grep -hE "PASSED|^skipped: " @.log || true
     else
         cat @.log
         echo "== ${0##*/} FAILED: $took"
         echo "$status @" >> "$failed"
-    fi' @
-[ -s "$failed" ] || exit 0
+    fi' @ || broken="each.sh: not every program was run to its end"
+[ -s "$failed" ] || [ -n "$broken" ] || exit 0
 echo
 while read -r status program; do
     echo "== ${program##*/} FAILED (exit status $status); all of it is in $program.log"
     complaints "$program.log"
 done < "$failed"
 echo "== $(wc -l < "$failed") of $# programs of tests failed: $(sed 's|.*/||' "$failed" | sort | tr '\n' ' ')"
+[ -z "$broken" ] || echo "== $broken"
 exit 1
