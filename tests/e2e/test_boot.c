@@ -142,6 +142,30 @@ BOOT_TEST(a_reboot_before_the_ledgers_disk_is_mounted_drains_everything_until_it
     BOOTED_WAIT_ANNOUNCED(&pop);
 }
 
+// debian/prerm, as dpkg runs it.
+BOOT_TEST(the_package_is_not_removed_while_bird_hangs_however_often_that_is_tried)
+{
+    struct booted pop = booted_pop();
+    char prerm[LAB_PATH_MAX];
+
+    assert_int_equal(lab_run(pop.node,
+                             LAB_ARGV("cp", "debian/prerm", boot_path(pop.boot, "/prerm", prerm)),
+                             pop_output, sizeof pop_output),
+                     0);
+    BOOTED_RUN(&pop, 0, "rm", "-f", "/usr/sbin/policy-rc.d");
+    BOOTED_RUN(&pop, 0, "systemctl", "kill", "--signal=STOP", "bird");
+    BOOTED_RUN(&pop, 0, "systemctl", "stop", "popgated");
+    BOOTED_RUN(&pop, 0, "systemctl", "stop", "popgate-failsafe");
+    BOOTED_RUN(&pop, 0, "sed", "-i", "1d", "/run/popgate/bird.conf"); // nobody can read it now
+    BOOTED_RUN(&pop, 1, "sh", "/prerm", "remove");
+    assert_non_null(strstr(pop_output, "does not confirm"));
+    BOOTED_RUN(&pop, 1, "sh", "/prerm", "remove");
+    assert_true(tap_has(pop.tap, POP_V4));
+    BOOTED_RUN(&pop, 0, "systemctl", "kill", "--signal=CONT", "bird");
+    BOOTED_RUN(&pop, 0, "sh", "/prerm", "remove");
+    BOOTED_WAIT_WITHDRAWN(&pop);
+}
+
 // ---- Starts that fail
 
 BOOT_TEST(a_typo_and_a_crash_are_no_outage)
