@@ -15,6 +15,7 @@ bool core_allocate(struct core *core, const struct retired *retired, size_t reti
     core->probes = calloc(config->probe_count + 1, sizeof *core->probes);
     core->leads = calloc(config->probe_count + 1, sizeof *core->leads);
     core->ways = calloc(config->service_count + 1, sizeof *core->ways);
+    core->walked = calloc(config->service_count + 1, sizeof *core->walked);
     core->gates = calloc(config->service_count + 1, sizeof *core->gates);
     core->services = calloc(config->service_count + 1, sizeof *core->services);
     core->announcer = announcer_new(config, retired, retired_count);
@@ -23,8 +24,8 @@ bool core_allocate(struct core *core, const struct retired *retired, size_t reti
         core_find_leads(core);
     }
     return core->healths != NULL && core->probes != NULL && core->leads != NULL &&
-           core->ways != NULL && core->gates != NULL && core->services != NULL &&
-           core->announcer != NULL && core->observed != NULL &&
+           core->ways != NULL && core->walked != NULL && core->gates != NULL &&
+           core->services != NULL && core->announcer != NULL && core->observed != NULL &&
            affected_init(&core->affected, config) &&
            deadlines_init(&core->deadlines, config->probe_count + config->service_count) &&
            orders_init(&core->orders, 2 * config->service_count + ORDERS_SPARE);
@@ -182,6 +183,7 @@ void core_free(struct core *core)
     free(core->probes);
     free(core->leads);
     free(core->ways);
+    free(core->walked);
     free(core->healths);
     free(core->gates);
     free(core);

@@ -104,6 +104,7 @@ struct core {
     struct core_service *services;
     struct way *ways;           // of each that is held as cut off: by which it is reached. Of the
                                 // rest nothing is written, so that it takes no memory
+    uint64_t *walked, walks;    // core_is_cut_off(): of each service, the last walk that came to it
     struct affected affected;   // services to be decided anew
     struct deadlines deadlines; // of each probe, then of each service
     struct announcer *announcer;

@@ -80,7 +80,7 @@ void core_confirm_adoption(struct core *core, uint64_t now_ns);
 void core_find_leads(struct core *core);
 // The service was withdrawn, by its gate: was it cut off by being announced?
 void core_suspect(struct core *core, size_t service, uint64_t now_ns);
-bool core_is_cut_off(const struct core *core, size_t service); // it is held for that
+bool core_is_cut_off(struct core *core, size_t service); // it is held for that
 // What was seen of that counts no more.
 void core_try_again(struct core *core, size_t service);
 // After a reload, what is held stays so, where service and probe are still there.

@@ -139,12 +139,16 @@ static bool cuts_off(const struct core *core, size_t index, size_t probe)
 }
 
 // Would the gate of `of` close if the service were announced? Not if enough others of `any` are
-// left.
-static bool would_close(const struct core *core, size_t index, size_t of)
+// left. A gate that several depend on is asked once: that it would not, or nobody would ask on.
+static bool would_close(struct core *core, size_t index, size_t of)
 {
     const struct service_conf *conf = conf_of(core, of);
     bool closes = false;
     size_t left = 0;
+    if (core->walked[of] == core->walks) {
+        return false;
+    }
+    core->walked[of] = core->walks;
     for (size_t i = 0; i < conf->require.count; i++) {
         closes = closes || cuts_off(core, index, conf->require.items[i]);
     }
@@ -158,8 +162,9 @@ static bool would_close(const struct core *core, size_t index, size_t of)
     return closes || (conf->any.count > 0 && left < conf->any_min);
 }
 
-bool core_is_cut_off(const struct core *core, size_t index)
+bool core_is_cut_off(struct core *core, size_t index)
 {
+    core->walks++;
     return core->services[index].cut_off.state == CUT_OFF_HELD && would_close(core, index, index);
 }
 

@@ -1,5 +1,6 @@
 // Services that are cut off by being announced: what has to be seen before one is held, what holds
 // nobody, and what ends it.
+#define PROTOCOLS 128
 #include "controller/core/problems.h"
 
 #include "tests/unit/core_world.h"
@@ -198,6 +199,35 @@ TEST(enough_others_of_any_free_nobody_whose_gate_closes_by_what_it_depends_on)
     pass_ms(AGES_MS);
     check(A, 'p', &by_bird);
     assert_int_equal(target_of(dns), TARGET_WITHDRAW);
+    assert_true(core->services[dns].decision.cut_off);
+}
+
+#define LAYERS 30 // of two services each, which depend on both of the next layer
+
+TEST(what_many_depend_on_by_many_ways_is_looked_at_once)
+{
+    char text[8000] = BEHIND PROBE("b");
+    size_t length = strlen(text);
+    for (unsigned i = 0; i < LAYERS; i++) {
+        for (char side = 'x'; side <= 'y'; side++) {
+            length += (size_t)snprintf(text + length, sizeof text - length,
+                                       "[service %c%u]\nprefixes = 198.51.100.%u/32\nrequire = b\n",
+                                       side, i, 2 * i + (side == 'y'));
+            if (i + 1 < LAYERS) {
+                length += (size_t)snprintf(text + length, sizeof text - length,
+                                           "depends = x%u y%u\n", i + 1, i + 1);
+            }
+        }
+    }
+    snprintf(text + length, sizeof text - length,
+             "[service dns]\nprefixes = 192.0.2.1/32\nany = a b\nany_min = 2\ndepends = x0 y0\n");
+    running(text);
+    size_t dns = config_service(config, "dns");
+    check(A, 'f', &blackhole);
+    check(A, 'f', &blackhole);
+    assert_int_equal(target_of(dns), TARGET_WITHDRAW);
+    check(A, 'p', &by_bird);
+    check(A, 'p', &by_bird);
     assert_true(core->services[dns].decision.cut_off);
 }
 
