@@ -204,7 +204,8 @@ check-fuzz:
 check-e2e:
 	@POPGATED=$(BUILD)/popgated POPGATE=$(BUILD)/popgate tests/each.sh $(CHECK_JOBS) \
 	    $(addprefix $(BUILD)/,$(LONGEST) $(filter-out $(LONGEST),$(E2E)))
-check-install:
+# all is made here, not only by the make below: beside another goal two would link the same program at once.
+check-install: all
 	@rm -rf $(BUILD)/stage && $(AGAIN) -s install DESTDIR=$(BUILD)/stage PREFIX=/usr SYSCONFDIR=/etc
 	@$(BUILD)/stage/usr/sbin/popgated --check-config $(BUILD)/stage/etc/popgate/popgate.conf
 	@SYSTEMD_UNIT_PATH=$(abspath $(BUILD))/stage/usr/lib/systemd/system: \
