@@ -77,3 +77,18 @@ BOOT_TEST(what_is_removed_or_purged_is_withdrawn_and_bird_starts_at_the_next_boo
     LAB_WAIT(tap_established(pop.tap), "BIRD to be there", BOOTED_WAIT_MS);
     assert_false(tap_has(pop.tap, POP_V4));
 }
+
+BOOT_TEST(the_package_stays_while_popgated_was_not_stopped)
+{
+    struct booted pop = packaged("the_package_stays_while_popgated_was_not_stopped");
+
+    BOOTED_RUN(&pop, 0, "sh", "-c",
+               "printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && "
+               "chmod 755 /usr/sbin/policy-rc.d");
+    BOOTED_RUN(&pop, 1, "dpkg", "--remove", "popgate");
+    assert_non_null(strstr(pop_output, "popgated was not stopped"));
+    BOOTED_RUN(&pop, 0, "popgate", "check");
+    BOOTED_RUN(&pop, 0, "systemctl", "stop", "popgated");
+    BOOTED_RUN(&pop, 0, "dpkg", "--remove", "popgate");
+    BOOTED_WAIT_WITHDRAWN(&pop);
+}
