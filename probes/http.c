@@ -6,6 +6,7 @@
 #include "probes/transfer_verdict.h"
 #include "probes/types.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,8 @@ static void on_done(struct transfer *transfer)
 }
 
 // ---- The probe type
+
+static_assert(HTTP_HEADERS_MAX <= TRANSFER_HEADERS_MAX, "a request may have all of them");
 
 static void http_start(struct probe *probe)
 {
