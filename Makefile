@@ -294,7 +294,7 @@ uninstall: all
 	@[ -n "$(DESTDIR)" ] || ! systemctl --quiet is-active popgated.service 2> /dev/null || { \
 	    echo "popgated runs: systemctl disable --now popgated && popgated --withdraw-all; then make uninstall" >&2; exit 1; }
 	@rm -rf $(BUILD)/installed && $(AGAIN) -s install DESTDIR=$(abspath $(BUILD))/installed
-	@cd $(BUILD)/installed && find .$(PREFIX) .$(UNITDIR) -type f | sed 's|^[.]|$(DESTDIR)|' | xargs rm -fv
+	@cd $(BUILD)/installed && find .$(PREFIX) .$(UNITDIR) .$(ZSHDIR) -type f | sed 's|^[.]|$(DESTDIR)|' | xargs rm -fv
 
 # ---- Debian's packages: built from a copy, so that nothing but $(BUILD) is touched; no variable of this make reaches them ----
 
