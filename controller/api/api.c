@@ -106,6 +106,12 @@ struct api *api_new(uv_loop_t *loop, const struct config *config, const struct a
 void api_keep_socket(struct api *api)
 {
     listening_keep_socket(&api->listening);
+    listening_try_http(&api->listening);
+}
+
+const char *api_trouble(const struct api *api)
+{
+    return api->listening.http_trouble[0] != '\0' ? api->listening.http_trouble : NULL;
 }
 
 // ---- End

@@ -52,8 +52,12 @@ void api_answer(struct api_ticket *ticket, enum outcome outcome, const char *mes
 struct api *api_new(uv_loop_t *loop, const struct config *config, const struct api_shell *shell,
                     void *arg, char error[ERROR_MAX]);
 
-// Something was taken out of runtime_dir, or that itself: makes the socket anew if it is gone.
+// Something was taken out of runtime_dir, or that itself: makes the socket anew if it is gone. And
+// takes the address for http, if another had it and it is free.
 void api_keep_socket(struct api *api);
+
+// Why nobody is served at [control] http; NULL: all is well.
+const char *api_trouble(const struct api *api);
 
 // Tickets that are unanswered are answered 503 and gone: no api_answer() for them may follow.
 // on_closed (may be NULL) when its handles are gone.

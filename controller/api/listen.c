@@ -394,6 +394,15 @@ static bool add_listener(struct listening *listening, int fd, char error[ERROR_M
     return true;
 }
 
+void listening_try_http(struct listening *listening)
+{
+    char error[ERROR_MAX] = "";
+    if (listening->http_trouble[0] != '\0') {
+        (void)add_listener(listening, listen_tcp(&listening->http, error), error);
+        error_say(listening->http_trouble, "%s", error);
+    }
+}
+
 bool listening_open(struct listening *listening, const struct config *config, char error[ERROR_MAX])
 {
     if (config->control.group[0] != '\0') {
@@ -408,8 +417,12 @@ bool listening_open(struct listening *listening, const struct config *config, ch
         return false;
     }
     watch_socket(listening, config->pop.runtime_dir);
-    return (config->control.http.length == 0 ||
-            add_listener(listening, listen_tcp(&config->control.http, error), error));
+    listening->http = config->control.http;
+    if (listening->http.length > 0) {
+        error_say(listening->http_trouble, "not tried yet");
+        listening_try_http(listening);
+    }
+    return true;
 }
 
 static void on_handle_closed(uv_handle_t *handle)

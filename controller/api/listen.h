@@ -55,10 +55,13 @@ struct listening {
     char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
     struct {
         dev_t device;
-        ino_t inode;       // 0: none yet
-    } file;                // at path, when it is ours
-    uv_fs_event_t changed; // in its directory
-    bool lost;             // it is gone, and could not be made anew
+        ino_t inode;              // 0: none yet
+    } file;                       // at path, when it is ours
+    uv_fs_event_t changed;        // in its directory
+    bool lost;                    // it is gone, and could not be made anew
+    struct endpoint http;         // as configured
+    char http_trouble[ERROR_MAX]; // why nobody listens there; empty: somebody does, or it is not to
+                                  // be
     size_t handles;
     void (*on_closed)(void *arg);
 };
@@ -71,8 +74,11 @@ unsigned listening_peers_max(unsigned wait);
 
 // Listens on <runtime_dir>/popgate.sock, mode 0666, and on [control] http if there is one; a stale
 // socket is replaced, a live one is an error. False with an error said; to be closed all the same.
+// An address for http that can't be had is no error, but trouble.
 bool listening_open(struct listening *listening, const struct config *config,
                     char error[ERROR_MAX]);
+// Where it could not be had; whoever had it may be gone.
+void listening_try_http(struct listening *listening);
 // Makes the socket anew if it is gone: the kernel tells so, but not when the directory went with
 // it.
 void listening_keep_socket(struct listening *listening);

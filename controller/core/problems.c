@@ -44,6 +44,7 @@ const char *problem_code_name(enum problem_code code)
         [PROBLEM_CONFIG] = "config",
         [PROBLEM_CONFIG_NOT_KEPT] = "config-not-kept",
         [PROBLEM_RESPONDER] = "responder",
+        [PROBLEM_CONTROL] = "control",
         [PROBLEM_STOPPING] = "stopping",
         [PROBLEM_LEDGER_DRAINED] = "ledger-drained",
         [PROBLEM_INTENT] = "intent",
@@ -313,6 +314,10 @@ static void look_at_ourselves(struct search *search)
         found(search, SEVERITY_WARNING, PROBLEM_RESPONDER, 0,
               "nothing is answered there; it is tried again each second", "the responder %s",
               own->responder);
+    }
+    if (own->control != NULL) {
+        found(search, SEVERITY_WARNING, PROBLEM_CONTROL, 0,
+              "nobody is served there; it is tried again each second", "%s", own->control);
     }
     if (search->core->stopping) {
         found(search, SEVERITY_WARNING, PROBLEM_STOPPING, 0, "", "popgated is stopping");

@@ -30,6 +30,7 @@ enum problem_code {
     PROBLEM_CONFIG,
     PROBLEM_CONFIG_NOT_KEPT,
     PROBLEM_RESPONDER,
+    PROBLEM_CONTROL,
     PROBLEM_STOPPING,
     PROBLEM_LEDGER_DRAINED,
     PROBLEM_INTENT,
@@ -75,6 +76,7 @@ struct own_trouble {
     const char *config;    // what is in use instead of what the file, broken at the start, says
     const char *kept;      // the configuration in use could not be, for such a start
     const char *responder; // an address of it could not be had
+    const char *control;   // the one of [control] http could not be had
 };
 
 // Fills in out, at most max of them. Returns how many there are. service: only those of that

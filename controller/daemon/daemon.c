@@ -468,7 +468,8 @@ static struct own_trouble own_trouble(void *arg)
                                 .reload = unless_empty(daemon->reload_trouble),
                                 .config = unless_empty(daemon->config_trouble),
                                 .kept = unless_empty(daemon->unkept_trouble),
-                                .responder = unless_empty(daemon->responding.trouble)};
+                                .responder = unless_empty(daemon->responding.trouble),
+                                .control = daemon->api != NULL ? api_trouble(daemon->api) : NULL};
 }
 
 // `systemctl status` has a line for it.

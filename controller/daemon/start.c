@@ -174,6 +174,9 @@ static bool begin(struct daemon *daemon, struct link_arg links[2], char error[ER
     if (daemon->api == NULL) {
         return false;
     }
+    if (api_trouble(daemon->api) != NULL) {
+        log_line(LOG_LEVEL_ERROR, "%s; it is tried again each second", api_trouble(daemon->api));
+    }
     if (!attended_begin(config->pop.runtime_dir, error)) {
         log_line(LOG_LEVEL_WARNING,
                  "%s; should a stop end just a restart of popgated, nobody would notice", error);

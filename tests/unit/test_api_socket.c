@@ -65,6 +65,31 @@ TEST(and_whoever_waits_at_the_old_one_is_served_however_many_there_are)
     }
 }
 
+TEST(an_address_for_http_that_another_has_is_trouble_and_taken_when_it_is_free)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)tcp_port)};
+    char error[ERROR_MAX] = "";
+    stop();
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int other = socket(AF_INET, SOCK_STREAM, 0);
+    int yes = 1;
+    assert_int_equal(setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
+    assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(other, 1), 0);
+    api = api_new(&loop, fixture->config, &shell, NULL, error);
+    assert_non_null(api);
+    assert_non_null(strstr(api_trouble(api), "in use"));
+    local("GET", "/v1/status", "", 200, NULL);
+    api_keep_socket(api);
+    assert_non_null(api_trouble(api));
+    close(other);
+    api_keep_socket(api);
+    assert_null(api_trouble(api));
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof address), 0);
+    exchange(client, "GET", "/healthz", "", 200, "ok\n");
+}
+
 // The number that the old socket has may not be had again.
 TEST(a_socket_that_cannot_take_the_place_of_the_old_one_is_none_and_tried_again)
 {

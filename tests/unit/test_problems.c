@@ -171,8 +171,9 @@ TEST(trouble_of_the_shell_s_own_is_a_warning)
     own.config = "what worked last is in use";
     own.kept = "can't write";
     own.responder = "can't listen";
+    own.control = "can't listen";
     core->stopping = true;
-    expect("ledger prober reload config config-not-kept responder stopping");
+    expect("ledger prober reload config config-not-kept responder control stopping");
     assert_string_equal(found[0].text, "can't save the ledger");
     assert_string_equal(found[2].text, "reload failed");
 }
