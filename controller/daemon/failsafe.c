@@ -1,11 +1,11 @@
 #include "controller/daemon/failsafe.h"
 
 #include "controller/api/listen.h"
-#include "controller/config/load.h"
 #include "controller/daemon/attended.h"
 #include "controller/daemon/birdconf_file.h"
 #include "controller/daemon/log.h"
 #include "controller/daemon/restarts.h"
+#include "controller/daemon/worked.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -234,7 +234,7 @@ int failsafe_withdraw_within(const char *config_path, unsigned within_ms)
 {
     log_init();
     signal(SIGPIPE, SIG_IGN);
-    struct config *config = config_salvage(config_path, report, NULL);
+    struct config *config = worked_or_salvaged(config_path, report, NULL);
     if (config == NULL) {
         log_line(LOG_LEVEL_ERROR, "fail-safe: out of memory; run: birdc '%s'",
                  bird_disable(NAMES_ALL).text);
@@ -277,7 +277,7 @@ static bool popgated_answers(const char *runtime_dir, unsigned within_ms)
 int failsafe_unattended_within(const char *config_path, unsigned answers_ms, unsigned within_ms)
 {
     log_init();
-    struct config *config = config_salvage(config_path, report, NULL);
+    struct config *config = worked_or_salvaged(config_path, report, NULL);
     bool attended = config != NULL && (!attended_has_begun(config->pop.runtime_dir) ||
                                        popgated_answers(config->pop.runtime_dir, answers_ms));
     config_free(config);
@@ -336,7 +336,7 @@ int failsafe_ended(const char *config_path)
         log_line(LOG_LEVEL_ERROR, "--ended is for ExecStopPost= of popgated.service");
         return 2;
     }
-    struct config *config = config_salvage(config_path, report, NULL);
+    struct config *config = worked_or_salvaged(config_path, report, NULL);
     if (config == NULL) {
         return 1;
     }

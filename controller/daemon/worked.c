@@ -47,6 +47,26 @@ struct config *worked_load(const char *path, const char *why, char trouble[ERROR
     return config;
 }
 
+struct config *worked_or_salvaged(const char *path, config_report_cb report, void *arg)
+{
+    char worked[PATH_MAX];
+    struct config *config = config_load(path, hear_nothing, NULL);
+    if (config != NULL) {
+        return config;
+    }
+    struct config *broken = config_salvage(path, report, arg);
+    if (broken == NULL) {
+        return NULL;
+    }
+    path_in(broken->pop.state_dir, worked);
+    config = config_load(worked, hear_nothing, NULL);
+    if (config == NULL) {
+        return broken;
+    }
+    config_free(broken);
+    return config;
+}
+
 int worked_save(const char *state_dir, const char *text, size_t length, char error[ERROR_MAX])
 {
     char path[PATH_MAX];

@@ -1,6 +1,7 @@
 // The fail-safe believes what BIRD shows, not what it acknowledges. BIRD is a thread with a script.
 #include "controller/daemon/attended.h"
 #include "controller/daemon/failsafe.h"
+#include "controller/daemon/worked.h"
 
 #include "base/file.h"
 #include "controller/daemon/birdconf_file.h"
@@ -80,16 +81,21 @@ static void *run_bird(void *arg)
     return NULL;
 }
 
-static void write_config(void)
+static void write_config_to(const char *path, const char *socket_key)
 {
-    FILE *file = fopen(bird.config, "we");
+    FILE *file = fopen(path, "we");
     assert_non_null(file);
     fprintf(file,
             "[pop]\nid = fra1\nruntime_dir = %s\nstate_dir = %s\n[bird]\nlocal_as = 64512\n"
-            "socket = %s/bird.ctl\n" PROBE("p") "[service dns]\nprefixes = 192.0.2.1/32\n"
-                                                "require = p\n",
-            bird.directory, bird.directory, bird.directory);
+            "%s = %s/bird.ctl\n" PROBE("p") "[service dns]\nprefixes = 192.0.2.1/32\n"
+                                            "require = p\n",
+            bird.directory, bird.directory, socket_key, bird.directory);
     assert_int_equal(fclose(file), 0);
+}
+
+static void write_config(void)
+{
+    write_config_to(bird.config, "socket");
 }
 
 static int start(void **state)
@@ -113,7 +119,7 @@ static int start(void **state)
 static int stop(void **state)
 {
     static const char *const names[] = {"popgate.conf", "bird.ctl", "popgate.sock", BIRDCONF_FILE,
-                                        "log",          "running",  "restarts"};
+                                        "log",          "running",  "restarts",     WORKED_FILE};
     (void)state;
     shutdown(bird.listener, SHUT_RDWR);
     pthread_join(bird.thread, NULL);
@@ -155,6 +161,20 @@ TEST(what_bird_shows_down_is_withdrawn)
     bird.disable = DISABLED;
     bird.looks[0] = DOWN;
     assert_int_equal(withdraw_within(60000), 0);
+    assert_non_null(strstr(bird.said, "everything is withdrawn"));
+}
+
+// As popgated itself does, which is started with what worked last then.
+TEST(with_a_broken_file_what_worked_last_tells_where_bird_is)
+{
+    char worked[128];
+    snprintf(worked, sizeof worked, "%s/" WORKED_FILE, bird.directory);
+    write_config_to(worked, "socket");
+    write_config_to(bird.config, "sockte");
+    bird.disable = DISABLED;
+    bird.looks[0] = DOWN;
+    assert_int_equal(withdraw_within(60000), 0);
+    assert_non_null(strstr(bird.said, "sockte"));
     assert_non_null(strstr(bird.said, "everything is withdrawn"));
 }
 
