@@ -4,6 +4,7 @@
 #include "tests/test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -92,6 +93,36 @@ TEST(a_full_pipe_drops_lines_rather_than_wait_and_says_so)
     assert_true(before > 0 && length > 0);
     text[length] = '\0';
     assert_non_null(strstr(text, " log lines were lost\nafter\n"));
+}
+
+TEST(of_lines_that_come_at_once_each_that_is_lost_counts)
+{
+    enum { LINES = 1000 };
+    int pipes[2];
+    static char text[1 << 20];
+    unsigned long lines = 0;
+    struct event event = {.kind = EVENT_BIRD};
+    memset(event.text, 'x', sizeof event.text - 1);
+    assert_int_equal(pipe(pipes), 0);
+    int saved = dup(STDERR_FILENO);
+    assert_int_equal(dup2(pipes[1], STDERR_FILENO), STDERR_FILENO);
+    for (unsigned i = 1; i <= LINES; i++) {
+        log_event(&event, i < LINES);
+    }
+    ssize_t before = read(pipes[0], text, sizeof text);
+    for (ssize_t i = 0; i < before; i++) {
+        lines += text[i] == '\n';
+    }
+    log_line(LOG_LEVEL_INFO, "after");
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    close(pipes[1]);
+    close(saved);
+    ssize_t length = read(pipes[0], text, sizeof text - 1);
+    close(pipes[0]);
+    assert_true(length > 0);
+    text[length] = '\0';
+    assert_in_range(lines, 1, LINES - 1);
+    assert_int_equal(strtoul(text, NULL, 10), LINES - lines);
 }
 
 // Each write to such a socket is one message.
