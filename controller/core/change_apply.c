@@ -14,11 +14,18 @@ static bool lasts_longer(const struct intent *intent, const struct intent *other
     return other->until_ms != 0 && (intent->until_ms == 0 || intent->until_ms > other->until_ms);
 }
 
-// Who gives no reason takes nobody's away, nor whose it is. popgated's own, that the ledger could
-// not be read, is none once an operator wants it.
+static void take_reason(struct intent *intent, const struct intent *before)
+{
+    memcpy(intent->reason, before->reason, sizeof intent->reason);
+    memcpy(intent->by, before->by, sizeof intent->by);
+}
+
+// Who wants again what is so, and gives no reason, takes nobody's away, nor whose it is. popgated's
+// own, that the ledger could not be read, is none once an operator wants it.
 static bool keeps_reason(const struct intent *before, const struct intent *intent)
 {
-    return intent->reason[0] == '\0' && before->reason[0] != '\0' && !past_drained(before);
+    return intent->kind == before->kind && intent->reason[0] == '\0' &&
+           before->reason[0] != '\0' && !past_drained(before);
 }
 
 // Draining again shortens nobody's drain, and draining announces nothing that is withdrawn: what is
@@ -33,13 +40,9 @@ static void drain_over(struct intent *intent, const struct core_service *service
     } else if (again && !has_grace) {
         intent->grace_ms = left_ms;
     }
-    bool longer = again && lasts_longer(before, intent);
-    if (longer) {
+    if (again && lasts_longer(before, intent)) {
         intent->until_ms = before->until_ms;
-    }
-    if (longer || (again && keeps_reason(before, intent))) {
-        memcpy(intent->reason, before->reason, sizeof intent->reason);
-        memcpy(intent->by, before->by, sizeof intent->by);
+        take_reason(intent, before);
     }
 }
 
@@ -55,6 +58,9 @@ struct intent change_intent(const struct core *core, const struct change *what, 
     intent.until_ms = what->for_ms != 0 ? now_ms + what->for_ms : 0;
     snprintf(intent.reason, sizeof intent.reason, "%s", what->reason);
     snprintf(intent.by, sizeof intent.by, "%s", what->by);
+    if (keeps_reason(&core->services[service].intent, &intent)) {
+        take_reason(&intent, &core->services[service].intent);
+    }
     if (intent.kind == INTENT_DRAIN) {
         drain_over(&intent, &core->services[service], what->has_grace);
     }

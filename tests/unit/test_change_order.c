@@ -228,6 +228,20 @@ TEST(and_whoever_drains_what_popgated_drained_for_want_of_a_ledger_does_so_himse
     assert_string_equal(intent->reason, "");
 }
 
+TEST(isolating_again_without_a_reason_keeps_the_former_one_and_whose_it_is)
+{
+    const struct intent *intent = &fixture->core->services[TOKEN].intent;
+    size_t service = TOKEN;
+    struct change again = {
+        .verb = VERB_ISOLATE, .services = &service, .service_count = 1, .by = "bob (2)"};
+    submit(&first, VERB_ISOLATE, TOKEN);
+    save_ends(NULL);
+    assert_int_equal(ask(&second, &again), OUTCOME_WAITS);
+    save_ends(NULL);
+    assert_string_equal(intent->reason, "why");
+    assert_string_equal(intent->by, "alice (1)");
+}
+
 TEST(draining_again_begins_no_grace_anew)
 {
     uint64_t grace_ms = fixture->config->services[TOKEN].grace_ms;
