@@ -24,8 +24,8 @@ static void take_reason(struct intent *intent, const struct intent *before)
 // own, that the ledger could not be read, is none once an operator wants it.
 static bool keeps_reason(const struct intent *before, const struct intent *intent)
 {
-    return intent->kind == before->kind && intent->reason[0] == '\0' &&
-           before->reason[0] != '\0' && !past_drained(before);
+    return intent->kind == before->kind && intent->reason[0] == '\0' && before->reason[0] != '\0' &&
+           !past_drained(before);
 }
 
 // Draining again shortens nobody's drain, and draining announces nothing that is withdrawn: what is
