@@ -173,13 +173,13 @@ demo: packages-lab
 check: packages-check packages-deb
 	$(TIMED) -j$$(nproc) all $(TESTED) $(addprefix $(BUILD)/,$(E2E) $(BENCH) demo record) && took "build"
 	$(TIMED) check-unit check-sim && took "unit tests, simulation"
-	$(TIMED) BUILD=build/asan SANITIZE=address,undefined -j$$(nproc) build/asan/sim \
-	    $(patsubst %,build/asan/%,$(UNIT)) && took "build for the sanitizers"
-	$(TIMED) BUILD=build/asan SANITIZE=address,undefined SIM_EVENTS=150000 check-unit check-sim && \
+	$(TIMED) BUILD=$(BUILD)/asan SANITIZE=address,undefined -j$$(nproc) \
+	    $(addprefix $(BUILD)/asan/,sim $(UNIT)) && took "build for the sanitizers"
+	$(TIMED) BUILD=$(BUILD)/asan SANITIZE=address,undefined SIM_EVENTS=150000 check-unit check-sim && \
 	    took "unit tests, simulation under the sanitizers"
-	$(TIMED) BUILD=build/fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link -j$$(nproc) \
-	    $(patsubst %,build/fuzz/%,$(FUZZ)) && took "build for fuzzing"
-	$(TIMED) BUILD=build/fuzz check-fuzz && took "fuzzing"
+	$(TIMED) BUILD=$(BUILD)/fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link -j$$(nproc) \
+	    $(addprefix $(BUILD)/fuzz/,$(FUZZ)) && took "build for fuzzing"
+	$(TIMED) BUILD=$(BUILD)/fuzz check-fuzz && took "fuzzing"
 	$(TIMED) check-install && took "installation"
 	$(TIMED) check-deb && took "packages"
 	$(TIMED) check-e2e && took "end to end"
