@@ -2,6 +2,7 @@
 #include "probes/aside.h"
 
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -30,6 +31,7 @@ static void *run_apart(void *arg)
         pthread_mutex_destroy(&work->lock);
         work->drop(work);
     }
+    OPENSSL_thread_stop(); // would come behind the end of the count, and of exit() maybe
     threads--;
     return NULL;
 }
