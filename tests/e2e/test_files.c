@@ -195,17 +195,18 @@ LAB_TEST(a_start_that_fails_leaves_the_ledger_as_it_was)
     struct pop pop = pop_make(&(struct pop_options){0});
 
     assert_int_equal(mkdir(lab_path(pop.node, "state/ledger.json", path), 0700), 0);
-    pop_write(&pop, POP_USUAL "[responder]\nlisten = 127.0.0.1:53\n"
-                              "cookie_secret_file = /nonexistent/popgate\n");
+    assert_int_equal(mkdir(lab_path(pop.node, "run/popgate.sock", path), 0700), 0);
+    pop_write(&pop, POP_USUAL);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(lab_run(pop.node,
                                  LAB_ARGV(lab_popgated_program(), "--config",
                                           lab_path(pop.node, "popgate.conf", config)),
                                  pop_output, sizeof pop_output),
                          1);
-        assert_true(output_has("/nonexistent/popgate"));
+        assert_true(output_has("/popgate.sock"));
         assert_int_equal(files_beginning_with(&pop, "state", "ledger.json.damaged"), 0);
     }
+    assert_int_equal(rmdir(path), 0);
     pop_run(&pop, POP_USUAL);
     POP_WAIT_SAYS(&pop, "services dns intent kind", "drain");
     assert_int_equal(files_beginning_with(&pop, "state", "ledger.json.damaged"), 1);
