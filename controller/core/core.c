@@ -46,6 +46,9 @@ void core_verdict(struct core *core, size_t index, const struct verdict *verdict
     if (changed) {
         health_changed(core, index, verdict, now_ns);
     }
+    if (verdict->kind == VERDICT_PASS || verdict->kind == VERDICT_DEGRADED) {
+        core_passed_on(core, index, now_ns);
+    }
     if (affected_any(&core->affected)) { // also by the way to its target
         core_decide(core, now_ns);
         core_flush(core, now_ns);

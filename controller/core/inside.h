@@ -81,6 +81,8 @@ void core_find_leads(struct core *core);
 // The service was withdrawn, by its gate: was it cut off by being announced?
 void core_suspect(struct core *core, size_t service, uint64_t now_ns);
 bool core_is_cut_off(struct core *core, size_t service); // it is held for that
+// The probe passes: long after its service was announced again, it is one that is not cut off.
+void core_passed_on(struct core *core, size_t probe, uint64_t now_ns);
 // What was seen of that counts no more.
 void core_try_again(struct core *core, size_t service);
 // After a reload, what is held stays so, where service and probe are still there.

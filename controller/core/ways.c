@@ -98,6 +98,24 @@ static void tell(struct core *core, size_t index, const struct way *way, uint64_
     }
 }
 
+// Who is held for one of several may count on a probe of which something else is known now.
+static void decide_held(struct core *core)
+{
+    for (size_t i = 0; i < core->config->service_count; i++) {
+        const struct service_conf *conf = conf_of(core, i);
+        if (core->services[i].cut_off.state == CUT_OFF_HELD &&
+            (conf->any.count > 0 || conf->depends.count > 0)) {
+            affected_service(&core->affected, i);
+        }
+    }
+}
+
+static void judged(struct core *core, size_t index)
+{
+    affected_service(&core->affected, index);
+    decide_held(core);
+}
+
 void core_way(struct core *core, size_t probe, const struct verdict *verdict, const struct way *way,
               uint64_t now_ns)
 {
@@ -117,14 +135,18 @@ void core_way(struct core *core, size_t probe, const struct verdict *verdict, co
         bool still = announced || way->kind == WAY_UNKNOWN || way_is_covered(way, lead->prefix);
         core->probes[probe].cut_off = still;
         if (!still) {
-            affected_service(&core->affected, lead->service);
+            judged(core, lead->service);
         }
-    } else if (cut_off_judge(&service->cut_off, &core->config->probes[probe], way, lead->prefix,
-                             announced, ms_of(now_ns), &core->ways[lead->service])) {
+        return;
+    }
+    bool changed = cut_off_judge(&service->cut_off, &core->config->probes[probe], way, lead->prefix,
+                                 announced, ms_of(now_ns), &core->ways[lead->service]);
+    core->probes[probe].cut_off &= service->cut_off.state != CUT_OFF_NOT;
+    if (changed) {
         // It is held from the next decision on; but no more at once, also where none comes.
         service->decision.cut_off &= service->cut_off.state == CUT_OFF_HELD;
         tell(core, lead->service, way, now_ns);
-        affected_service(&core->affected, lead->service);
+        judged(core, lead->service);
     }
 }
 
@@ -136,6 +158,36 @@ static bool is_led_to(const struct core *core, size_t index, size_t probe)
 static bool cuts_off(const struct core *core, size_t index, size_t probe)
 {
     return core->probes[probe].cut_off && is_led_to(core, index, probe);
+}
+
+// It closes its own gate, whatever else passes: announced, it would lose too many of its own
+// probes.
+static bool is_closed_by_itself(const struct core *core, size_t index)
+{
+    const struct service_conf *conf = conf_of(core, index);
+    bool closes = false;
+    size_t others = 0;
+    for (size_t i = 0; i < conf->require.count; i++) {
+        closes = closes || cuts_off(core, index, conf->require.items[i]);
+    }
+    for (size_t i = 0; i < conf->any.count; i++) {
+        others += !cuts_off(core, index, conf->any.items[i]);
+    }
+    return closes || (conf->any.count > 0 && others < conf->any_min);
+}
+
+// It passes as long as another service is withdrawn that may come back, or it is not known yet
+// whether it passes on now that it has. Who is held may not count on it: two of which each counts
+// on the probe that the other one cuts off would come back together, and go together, for ever.
+static bool is_lent(const struct core *core, size_t index, size_t probe)
+{
+    const struct lead *lead = &core->leads[probe];
+    if (!core->probes[probe].cut_off || lead->prefix == NULL || lead->service == index) {
+        return false;
+    }
+    const struct core_service *holder = &core->services[lead->service];
+    return holder->cut_off.state == CUT_OFF_HELD ? !is_closed_by_itself(core, lead->service)
+                                                 : holder->decision.target != TARGET_WITHDRAW;
 }
 
 // Would the gate of `of` close if the service were announced? Not if enough others of `any` are
@@ -150,11 +202,13 @@ static bool would_close(struct core *core, size_t index, size_t of)
     }
     core->walked[of] = core->walks;
     for (size_t i = 0; i < conf->require.count; i++) {
-        closes = closes || cuts_off(core, index, conf->require.items[i]);
+        size_t probe = conf->require.items[i];
+        closes = closes || cuts_off(core, index, probe) || is_lent(core, index, probe);
     }
     for (size_t i = 0; i < conf->any.count; i++) {
         size_t probe = conf->any.items[i];
-        left += !cuts_off(core, index, probe) && core->healths[probe].settled != HEALTH_DOWN;
+        bool passes = !cuts_off(core, index, probe) && !is_lent(core, index, probe);
+        left += passes && core->healths[probe].settled != HEALTH_DOWN;
     }
     for (size_t i = 0; i < conf->depends.count; i++) {
         closes = closes || would_close(core, index, conf->depends.items[i]);
@@ -166,6 +220,21 @@ bool core_is_cut_off(struct core *core, size_t index)
 {
     core->walks++;
     return core->services[index].cut_off.state == CUT_OFF_HELD && would_close(core, index, index);
+}
+
+void core_passed_on(struct core *core, size_t probe, uint64_t now_ns)
+{
+    const struct lead *lead = &core->leads[probe];
+    if (!core->probes[probe].cut_off || lead->prefix == NULL) {
+        return;
+    }
+    const struct core_service *service = &core->services[lead->service];
+    if (service->cut_off.state == CUT_OFF_NOT && service->decision.target != TARGET_WITHDRAW &&
+        !cut_off_is_soon(&core->config->probes[probe],
+                         ms_of(now_ns) - service->decision.since_ms)) {
+        core->probes[probe].cut_off = false;
+        decide_held(core);
+    }
 }
 
 // ---- What becomes of it

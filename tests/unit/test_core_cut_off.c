@@ -9,6 +9,8 @@ TEST_FIXTURE(start, stop);
 
 #define BEHIND                                                                                     \
     "[probe a]\ntype = tcp\ntarget = 192.0.2.1:53\ninterval = 1s\ntimeout = 1s\nfall = 2\n"
+#define ALSO_BEHIND                                                                                \
+    "[probe b]\ntype = tcp\ntarget = 192.0.2.2:53\ninterval = 1s\ntimeout = 1s\nfall = 2\n"
 #define AGES_MS UINT64_C(7200000)
 
 static const struct way blackhole = {.kind = WAY_BLACKHOLE};
@@ -149,10 +151,9 @@ TEST(of_several_that_are_cut_off_together_none_is_one_that_is_left)
 // It passes as long as that service is withdrawn, and it is.
 TEST(a_probe_cut_off_by_another_services_prefix_is_left_for_this_one)
 {
-    running(BEHIND "[probe b]\ntype = tcp\ntarget = 192.0.2.2:53\ninterval = 1s\ntimeout = 1s\n"
-                   "fall = 2\n" DNS_NEEDS_A
-                   "[service web]\nprefixes = 192.0.2.2/32\nany = a b\nany_min = 1\n"
-                   "hold_down = 10s\n");
+    running(BEHIND ALSO_BEHIND DNS_NEEDS_A
+            "[service web]\nprefixes = 192.0.2.2/32\nany = a b\nany_min = 1\n"
+            "hold_down = 10s\n");
     fail_on(&blackhole);
     check(B, 'f', &blackhole);
     check(B, 'f', &blackhole);
@@ -164,6 +165,96 @@ TEST(a_probe_cut_off_by_another_services_prefix_is_left_for_this_one)
     pass_ms(10000);
     assert_true(is_held());
     assert_int_equal(target_of(WEB), TARGET_ANNOUNCE);
+}
+
+#define EACH_NEEDS_ONE_OF_A_AND_B                                                                  \
+    "[service dns]\nprefixes = 192.0.2.1/32\nany = a b\nany_min = 1\nhold_down = 10s\n"            \
+    "[service web]\nprefixes = 192.0.2.2/32\nany = a b\nany_min = 1\nhold_down = 10s\n"
+
+static void check_both(char verdict, const struct way *way)
+{
+    check(A, verdict, way);
+    check(B, verdict, way);
+}
+
+static void both_held(const char *text)
+{
+    running(text);
+    check_both('f', &blackhole);
+    check_both('f', &blackhole);
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    assert_int_equal(target_of(WEB), TARGET_WITHDRAW);
+    for (unsigned i = 0; i < 4; i++) {
+        check_both('p', &by_bird);
+    }
+}
+
+TEST(two_that_cut_each_other_off_do_not_come_back_by_each_others_withdrawal)
+{
+    both_held(BEHIND ALSO_BEHIND EACH_NEEDS_ONE_OF_A_AND_B);
+    pass_ms(AGES_MS);
+    check_both('p', &by_bird);
+    pass_ms(AGES_MS);
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    assert_int_equal(target_of(WEB), TARGET_WITHDRAW);
+    assert_int_equal(core->services[WEB].decision.cause, CAUSE_CUT_OFF);
+}
+
+TEST(two_that_each_require_what_the_other_one_cuts_off_do_not_come_back_together)
+{
+    both_held(BEHIND ALSO_BEHIND PROBE(
+        "c") "[service dns]\nprefixes = 192.0.2.1/32\nrequire = b\nany = a c\nany_min = 1\n"
+             "[service web]\nprefixes = 192.0.2.2/32\nrequire = a\nany = b c\nany_min = 1\n");
+    say(config_probe(config, "c"), "ppp");
+    settle();
+    pass_ms(AGES_MS);
+    check_both('p', &by_bird);
+    assert_int_equal(target_of(DNS), TARGET_WITHDRAW);
+    assert_int_equal(target_of(WEB), TARGET_WITHDRAW);
+}
+
+TEST(of_two_that_cut_each_other_off_both_come_back_when_one_is_reached_otherwise)
+{
+    both_held(BEHIND ALSO_BEHIND EACH_NEEDS_ONE_OF_A_AND_B);
+    pass_ms(AGES_MS);
+    check(A, 'p', &local);
+    pass_ms(20000);
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    assert_int_equal(target_of(WEB), TARGET_ANNOUNCE);
+}
+
+TEST(who_was_tried_again_and_passes_on_for_long_holds_nobody_any_more)
+{
+    const struct intent intent = {.kind = INTENT_AUTO};
+    both_held(BEHIND ALSO_BEHIND EACH_NEEDS_ONE_OF_A_AND_B);
+    pass_ms(AGES_MS);
+    put_intent(core, DNS, &intent, "undrained", now_ns);
+    check(A, 'p', &local);
+    pass_ms(20000);
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    assert_int_equal(target_of(WEB), TARGET_WITHDRAW);
+    pass_ms(AGES_MS);
+    check(A, 'p', &local);
+    pass_ms(20000);
+    assert_int_equal(target_of(WEB), TARGET_ANNOUNCE);
+}
+
+TEST(who_cuts_off_a_probe_and_was_tried_again_lends_it_to_nobody_until_it_is_seen_to_pass_on)
+{
+    const struct intent intent = {.kind = INTENT_AUTO};
+    both_held(BEHIND ALSO_BEHIND PROBE("c") EACH_NEEDS_ONE_OF_A_AND_B "degrade = c\n");
+    pass_ms(AGES_MS);
+    put_intent(core, DNS, &intent, "undrained", now_ns);
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE);
+    check(B, 'p', &by_bird);
+    check(A, 'f', &blackhole);
+    say(config_probe(config, "c"), "ppp"); // web is decided anew, for another reason
+    settle();
+    assert_true(core->services[WEB].decision.cut_off);
+    check(A, 'f', &blackhole);
+    pass_ms(AGES_MS);
+    assert_int_equal(target_of(DNS), TARGET_ANNOUNCE); // by b, which web lends for good
+    assert_int_equal(target_of(WEB), TARGET_WITHDRAW);
 }
 
 TEST(of_several_that_are_suspected_one_that_is_dead_by_itself_hides_no_other)
