@@ -300,10 +300,10 @@ TEST(what_many_depend_on_by_many_ways_is_looked_at_once)
     char text[8000] = BEHIND PROBE("b");
     size_t length = strlen(text);
     for (unsigned i = 0; i < LAYERS; i++) {
-        for (char side = 'x'; side <= 'y'; side++) {
+        for (unsigned side = 0; side < 2; side++) {
             length += (size_t)snprintf(text + length, sizeof text - length,
                                        "[service %c%u]\nprefixes = 198.51.100.%u/32\nrequire = b\n",
-                                       side, i, 2 * i + (side == 'y'));
+                                       "xy"[side], i, 2 * i + side);
             if (i + 1 < LAYERS) {
                 length += (size_t)snprintf(text + length, sizeof text - length,
                                            "depends = x%u y%u\n", i + 1, i + 1);
