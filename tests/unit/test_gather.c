@@ -110,7 +110,7 @@ TEST(who_is_late_in_a_long_turn_does_not_wait_for_its_end)
 
 TEST(work_that_takes_long_is_not_done_anew_for_each)
 {
-    world.work_ns = 2 * GATHER_MS * NS_PER_MS;
+    world.work_ns = NS_PER_MS * GATHER_MS * 2;
     turn_with(INPUTS);
     assert_int_equal(world.worked_at_once, 1);
     assert_int_equal(world.worked, 2);

@@ -5,7 +5,7 @@
 #include "tests/unit/http_server.h"
 #include "tests/unit/probe_fixture.h"
 
-#define HOUR_S 3600
+#define HOUR_S INT64_C(3600)
 
 static struct fixture fixture;
 static struct http_server server;
@@ -49,7 +49,7 @@ static void put_token(int64_t left_s)
 {
     char claims[64];
     json_t *key = mint_key("ES256", "gone");
-    snprintf(claims, sizeof claims, "{\"exp\":%lld}", (long long)(time(NULL) + left_s));
+    snprintf(claims, sizeof claims, "{\"exp\":%" PRId64 "}", time(NULL) + left_s);
     char *token = mint_token(key, claims);
     put(token);
     free(token);
